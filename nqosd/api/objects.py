@@ -1,0 +1,130 @@
+"""Pods, namespaces, nodes and networks, with only what a NetworkQoS can depend on.
+
+Addresses are canonical text (`10.0.0.1`, `fd00::1`). Keys are `namespace/name`, or `name` for cluster-scoped kinds.
+An object with a part that doesn't parse carries a `problem` and contributes nothing; it never stops another.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import attrs
+
+from nqosd.api.labels import Labels
+
+DEFAULT_NETWORK = "default"
+"""The cluster's default network: its name, and its key among a pod's attachments."""
+
+
+class Topology(StrEnum):
+    """How a network is built from logical switches."""
+
+    LAYER3 = "layer3"
+    LAYER2 = "layer2"
+    LOCALNET = "localnet"
+
+
+class Role(StrEnum):
+    """What a network is to the pods on it."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+
+
+@attrs.frozen
+class Attachment:
+    """A pod's interface on a network.
+
+    `key` is as it stands in the pod's annotation: `default`, `namespace/name` of a NetworkAttachmentDefinition, or
+    that with an index (`namespace/name/1`) for the second and later attachments of one definition.
+    """
+
+    key: str
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def nad(self) -> str:
+        """The key without its index."""
+        return "/".join(self.key.split("/", 2)[:2])
+
+
+@attrs.frozen
+class Pod:
+    """A pod; `node` is empty until it is scheduled, `ended` is phase Succeeded or Failed."""
+
+    namespace: str
+    name: str
+    labels: Labels = attrs.field(factory=dict)
+    node: str = ""
+    host_network: bool = False
+    ended: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    problem: str | None = None
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+
+@attrs.frozen
+class Namespace:
+    """A namespace and its labels."""
+
+    name: str
+    labels: Labels = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The name."""
+        return self.name
+
+
+@attrs.frozen
+class Node:
+    """A node; `zone` is the annotation `k8s.ovn.org/zone-name`, empty where it isn't set."""
+
+    name: str
+    zone: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name."""
+        return self.name
+
+
+@attrs.frozen
+class NetworkAttachment:
+    """A NetworkAttachmentDefinition: which network it renders, and who owns it.
+
+    `network` is empty where the definition is not ovn-kubernetes' (another CNI type) or doesn't parse; the latter
+    has a `problem`. `owner_kind` is `UserDefinedNetwork`, `ClusterUserDefinedNetwork` or empty.
+    """
+
+    namespace: str
+    name: str
+    labels: Labels = attrs.field(factory=dict)
+    network: str = ""
+    topology: Topology = Topology.LAYER3
+    role: Role = Role.SECONDARY
+    owner_kind: str = ""
+    owner_name: str = ""
+    problem: str | None = None
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+
+@attrs.frozen
+class UserDefinedNetwork:
+    """A UserDefinedNetwork, or with an empty namespace a ClusterUserDefinedNetwork: only its labels matter."""
+
+    namespace: str
+    name: str
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`, or the name of a ClusterUserDefinedNetwork."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name

@@ -1,0 +1,1 @@
+"""The current objects, and the one owner of selector matching."""

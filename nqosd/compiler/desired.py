@@ -1,0 +1,155 @@
+"""What the Northbound database should hold: the compiler's output and the northbound layer's input.
+
+Rule: these values say everything that is written, so equal `Desired` means equal database contents, byte for byte.
+Ownership marks (external_ids) are derived from them here and nowhere else.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
+
+import attrs
+
+OWNER = "nqosd.io/owner"
+POLICY = "nqosd.io/policy"
+RULE = "nqosd.io/rule"
+NETWORK = "nqosd.io/network"
+SWITCH = "nqosd.io/switch"
+PART = "nqosd.io/part"
+SELECTION = "nqosd.io/selection"
+
+
+class Direction(StrEnum):
+    """The pipeline of a logical switch that a QoS row stands in."""
+
+    FROM_LPORT = "from-lport"
+    TO_LPORT = "to-lport"
+
+
+class Family(StrEnum):
+    """An address family; the value is OVN's own prefix of field names (`ip4.src`)."""
+
+    IP4 = "ip4"
+    IP6 = "ip6"
+
+
+@attrs.frozen(order=True)
+class RowKey:
+    """Which row this is: one rule on one switch; `part` tells rows of one rule apart (family, or pod)."""
+
+    policy: str
+    rule: int
+    network: str
+    switch: str
+    part: str = ""
+
+
+@attrs.frozen
+class QosRow:
+    """A row of the table QoS, and the switch that it is attached to. rate in kbps, burst in kilobits."""
+
+    key: RowKey
+    direction: Direction
+    priority: int
+    match: str
+    dscp: int
+    rate: int | None = None
+    burst: int | None = None
+    sets: tuple[str, ...] = ()
+    """Names of the address sets and port groups that the match refers to."""
+
+    @property
+    def action(self) -> Mapping[str, int]:
+        """The column `action`."""
+        return {"dscp": self.dscp}
+
+    @property
+    def bandwidth(self) -> Mapping[str, int]:
+        """The column `bandwidth`; empty for a rule without a limit."""
+        limits = {"rate": self.rate, "burst": self.burst}
+        return {key: value for key, value in limits.items() if value is not None}
+
+    def external_ids(self, owner: str) -> Mapping[str, str]:
+        """The column `external_ids`: whose row it is and what it is for."""
+        ids = {
+            OWNER: owner,
+            POLICY: self.key.policy,
+            RULE: str(self.key.rule),
+            NETWORK: self.key.network,
+            SWITCH: self.key.switch,
+        }
+        return ids | {PART: self.key.part} if self.key.part else ids
+
+
+@attrs.frozen
+class AddressSet:
+    """A row of the table Address_Set; `selection` says in words whose addresses these are."""
+
+    name: str
+    selection: str
+    addresses: AbstractSet[str]
+
+    def external_ids(self, owner: str) -> Mapping[str, str]:
+        """The column `external_ids`."""
+        return {OWNER: owner, SELECTION: self.selection}
+
+
+@attrs.frozen
+class PortGroup:
+    """A row of the table Port_Group: the logical ports, by name, of pods that have no addresses."""
+
+    name: str
+    selection: str
+    ports: AbstractSet[str]
+
+    def external_ids(self, owner: str) -> Mapping[str, str]:
+        """The column `external_ids`."""
+        return {OWNER: owner, SELECTION: self.selection}
+
+
+@attrs.frozen
+class Desired:
+    """Everything that should be in the database; the mappings may be live views that the next round changes."""
+
+    rows: Mapping[RowKey, QosRow]
+    address_sets: Mapping[str, AddressSet]
+    port_groups: Mapping[str, PortGroup]
+
+
+@attrs.define
+class Members:
+    """How the members of one set changed: `added` and `removed` are disjoint."""
+
+    added: set[str] = attrs.field(factory=set)
+    removed: set[str] = attrs.field(factory=set)
+
+    def add(self, member: str) -> None:
+        """Note that a member came; it cancels its removal."""
+        if member in self.removed:
+            self.removed.discard(member)
+        else:
+            self.added.add(member)
+
+    def remove(self, member: str) -> None:
+        """Note that a member went; it cancels its addition."""
+        if member in self.added:
+            self.added.discard(member)
+        else:
+            self.removed.add(member)
+
+
+@attrs.define
+class Delta:
+    """What changed in `Desired` since the last round.
+
+    `rows`: keys of rows that came, went or changed. `sets`: for each address set or port group that came, went or
+    changed, by name, the difference in members (a set that came or went may have none). `policies`: keys of policies
+    whose report may read differently now.
+    """
+
+    rows: set[RowKey] = attrs.field(factory=set)
+    sets: dict[str, Members] = attrs.field(factory=dict)
+    policies: set[str] = attrs.field(factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.sets or self.policies)

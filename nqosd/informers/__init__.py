@@ -1,0 +1,1 @@
+"""From an API server, or a folder of manifests, to typed changes."""
