@@ -1,0 +1,1 @@
+"""Tests of nqosd, and the real services that they use."""
