@@ -60,7 +60,7 @@ class Requirement:
                 return f"!{self.key}"
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class LabelSelector:
     """All requirements must hold; none at all selects everything. `str()` is kubectl's notation, `*` for everything."""
 

@@ -33,7 +33,7 @@ class Family(StrEnum):
     IP6 = "ip6"
 
 
-@attrs.frozen(order=True)
+@attrs.frozen(order=True, cache_hash=True)
 class RowKey:
     """Which row this is: one rule on one switch; `part` tells rows of one rule apart (family, or pod)."""
 

@@ -1,0 +1,119 @@
+"""Selections: which pods does a selector mean, and which selectors does a pod enter and leave.
+
+In: selections to watch, namespaces' labels, a pod's namespace and labels. Out: the selections that the pod is in.
+Rule: this module owns selector matching; `PodSelection.matches` is its definition, and `SelectionIndex` must give the
+same answer without asking every selection: each one is filed under one label that it requires.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import TypeAlias
+
+import attrs
+
+from nqosd.api.labels import Labels, LabelSelector, Operator
+from nqosd.api.objects import Namespace, Pod
+
+
+class Role(StrEnum):
+    """What the selected pods are to a rule: the senders on one switch, or addresses anywhere in the cluster."""
+
+    SOURCE = "source"
+    PEER = "peer"
+
+
+@attrs.frozen(cache_hash=True)
+class PodSelection:
+    """Pods by label in one namespace (a name) or in the namespaces that a selector matches."""
+
+    role: Role
+    namespaces: str | LabelSelector
+    pods: LabelSelector
+
+    def matches(self, pod: Pod, namespaces: Mapping[str, Namespace]) -> bool:
+        """Say whether a pod is meant. A namespace selector selects among the namespaces that are known."""
+        return self.covers(pod.namespace, namespaces) and self.pods.matches(pod.labels)
+
+    def covers(self, namespace: str, namespaces: Mapping[str, Namespace]) -> bool:
+        """Say whether pods of a namespace can be meant."""
+        if isinstance(self.namespaces, str):
+            return self.namespaces == namespace
+        known = namespaces.get(namespace)
+        return known is not None and self.namespaces.matches(known.labels)
+
+    def __str__(self) -> str:
+        if isinstance(self.namespaces, str):
+            return f"pods {self.pods} in namespace {self.namespaces}"
+        return f"pods {self.pods} in namespaces {self.namespaces}"
+
+
+_Anchor: TypeAlias = tuple[str | None, str | None, str | None]
+"""Where a selection is filed: namespace (None: by selector), label key and value (None: any)."""
+
+
+@attrs.define
+class SelectionIndex:
+    """Finds the selections that a pod is in at a cost that doesn't grow with the number of selections."""
+
+    _namespaces: Mapping[str, Namespace]
+    """The live table of namespaces."""
+    _anchors: dict[PodSelection, tuple[_Anchor, ...]] = attrs.field(factory=dict)
+    _filed: dict[_Anchor, dict[PodSelection, None]] = attrs.field(factory=dict)
+
+    def __contains__(self, selection: PodSelection) -> bool:
+        return selection in self._anchors
+
+    def __iter__(self) -> Iterator[PodSelection]:
+        return iter(self._anchors)
+
+    def __len__(self) -> int:
+        return len(self._anchors)
+
+    def add(self, selection: PodSelection) -> None:
+        """Watch a selection; watching it twice is once."""
+        if selection in self._anchors:
+            return
+        anchors = min(_anchors(selection), key=self._load)
+        self._anchors[selection] = anchors
+        for anchor in anchors:
+            self._filed.setdefault(anchor, {})[selection] = None
+
+    def discard(self, selection: PodSelection) -> None:
+        """Stop watching a selection."""
+        for anchor in self._anchors.pop(selection, ()):
+            del self._filed[anchor][selection]
+            if not self._filed[anchor]:
+                del self._filed[anchor]
+
+    def of(self, pod: Pod) -> tuple[PodSelection, ...]:
+        """Give the selections that a pod is in, in the order in which they were filed."""
+        return tuple(each for each in self._candidates(pod.namespace, pod.labels) if each.matches(pod, self._namespaces))
+
+    def _candidates(self, namespace: str, labels: Labels) -> Iterator[PodSelection]:
+        for scope in (namespace, None):
+            yield from self._filed.get((scope, None, None), ())
+            for key, value in labels.items():
+                yield from self._filed.get((scope, key, None), ())
+                yield from self._filed.get((scope, key, value), ())
+
+    def _load(self, anchors: tuple[_Anchor, ...]) -> tuple[bool, int]:
+        """Prefer a required label, and of several the one under which the fewest selections are filed."""
+        return anchors[0][1] is None, sum(len(self._filed.get(anchor, ())) for anchor in anchors)
+
+
+def _anchors(selection: PodSelection) -> list[tuple[_Anchor, ...]]:
+    """List the ways to file a selection: each makes sure that every pod it can match finds it, exactly once."""
+    scope = selection.namespaces if isinstance(selection.namespaces, str) else None
+    ways: list[tuple[_Anchor, ...]] = [((scope, None, None),)]
+    for requirement in selection.pods.requirements:
+        if requirement.operator is Operator.IN:
+            ways.append(tuple((scope, requirement.key, value) for value in requirement.values))
+        elif requirement.operator is Operator.EXISTS:
+            ways.append(((scope, requirement.key, None),))
+    return ways
+
+
+def count_roles(selections: Iterable[PodSelection]) -> Counter[Role]:
+    """Count selections by role, for metrics."""
+    return Counter(selection.role for selection in selections)

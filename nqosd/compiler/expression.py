@@ -1,0 +1,88 @@
+"""OVN match expressions: a tree with one canonical text for each meaning that the compiler builds.
+
+In: terms joined by `all_of` and `any_of`. Out: text in the expression language of ovn-sb(5). Rule: equal trees print
+equally, whatever the order of construction; nothing is printed that OVN's parser refuses: `&&` and `||` never stand
+side by side without parentheses, and an empty disjunction is not an expression at all (`NOTHING`, never printed).
+"""
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import attrs
+
+
+@attrs.frozen
+class Term:
+    """A test that stands alone: `ip4`, `tcp.dst == 80`, `ip4.src == $set`."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@attrs.frozen
+class AllOf:
+    """All parts hold; none at all is always true and must not be printed alone."""
+
+    parts: tuple["Expression", ...]
+
+    def __str__(self) -> str:
+        return " && ".join(_bracketed(part, AnyOf) for part in self.parts)
+
+
+@attrs.frozen
+class AnyOf:
+    """Any part holds; none at all never does."""
+
+    parts: tuple["Expression", ...]
+
+    def __str__(self) -> str:
+        return " || ".join(_bracketed(part, AllOf) for part in self.parts)
+
+
+Expression: TypeAlias = Term | AllOf | AnyOf
+
+ALWAYS: Expression = AllOf(())
+NOTHING: Expression = AnyOf(())
+
+
+def all_of(parts: Iterable[Expression]) -> Expression:
+    """Join by `&&`: flattens, keeps the given order, and is `NOTHING` if any part is."""
+    flat: list[Expression] = []
+    for part in parts:
+        if part == NOTHING:
+            return NOTHING
+        for each in part.parts if isinstance(part, AllOf) else (part,):
+            if each not in flat:
+                flat.append(each)
+    return flat[0] if len(flat) == 1 else AllOf(tuple(flat))
+
+
+def any_of(parts: Iterable[Expression]) -> Expression:
+    """Join by `||`: flattens, keeps the given order, and is `ALWAYS` if any part is."""
+    flat: list[Expression] = []
+    for part in parts:
+        if part == ALWAYS:
+            return ALWAYS
+        for each in part.parts if isinstance(part, AnyOf) else (part,):
+            if each not in flat:
+                flat.append(each)
+    return flat[0] if len(flat) == 1 else AnyOf(tuple(flat))
+
+
+def equals(field: str, values: Iterable[str]) -> Expression:
+    """Test a field against constants, any of which may be equal; no constants: `NOTHING`."""
+    constants = tuple(values)
+    if not constants:
+        return NOTHING
+    return Term(f"{field} == {constants[0]}" if len(constants) == 1 else f"{field} == {{{', '.join(constants)}}}")
+
+
+def between(field: str, low: int, high: int) -> Expression:
+    """Test a field against a range, both ends included."""
+    return Term(f"{low} <= {field} <= {high}")
+
+
+def _bracketed(part: Expression, mixing: type[AllOf | AnyOf]) -> str:
+    return f"({part})" if isinstance(part, mixing) else str(part)
