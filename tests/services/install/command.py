@@ -21,7 +21,14 @@ def run(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, st
     if shutil.which(command[0]) is None:
         raise InstallError(f"the program {command[0]!r} is needed and is not on PATH: install it, then run this again")
     done = subprocess.run(
-        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode != 0:
         said = "\n".join((done.stdout + done.stderr).splitlines()[-SHOWN_LINES:])

@@ -1,6 +1,6 @@
 """kube-apiserver, kubectl and etcd, built with the machine's Go from the modules beside this file.
 
-In: `kube-apiserver/` and `etcd/`, each a go.mod and a go.sum that pin every dependency. Out: `bin/<program>` in an entry
+In: `kube-apiserver/` and `etcd/`, each a go.mod and a go.sum that pin everything. Out: `bin/PROGRAM` in an entry
 of the cache. The rule: `-mod=readonly`, so that a build uses exactly what is committed or fails.
 """
 

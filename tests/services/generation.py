@@ -1,0 +1,45 @@
+"""The generations of OVN that the tests run against, and where their programs and schemas are.
+
+The rule: a generation is named by its series as OVN names its branches ("23.03"), and holds the Open vSwitch that its
+distribution ships with it.
+"""
+
+from pathlib import Path
+
+import attrs
+
+from tests.services.install import debian
+
+
+@attrs.frozen
+class OvnGeneration:
+    """One installed OVN, named by its series: "23.03" (with OVS 3.1) or "25.03" (with OVS 3.5)."""
+
+    series: str = attrs.field(validator=attrs.validators.in_([suite.series for suite in debian.SUITES]))
+
+    def program(self, name: str) -> str:
+        """Return the path of a program, such as "ovn-nbctl".
+
+        Raises:
+            InstallError: this generation isn't installed; names the command that installs it.
+        """
+        return str(self._prefix / "bin" / name)
+
+    def schema(self, name: str) -> Path:
+        """Return the file of a database schema: "nb", "sb" or "vswitch"."""
+        place = "openvswitch/vswitch" if name == "vswitch" else f"ovn/ovn-{name}"
+        return self._prefix / "share" / f"{place}.ovsschema"
+
+    @property
+    def merges_qos_tables(self) -> bool:
+        """Whether marks and meters share one logical table, so that one row decides on both (since OVN 24.09)."""
+        year, month = self.series.split(".")
+        return (int(year), int(month)) >= (24, 9)
+
+    @property
+    def _prefix(self) -> Path:
+        return debian.entry(self.series).require()
+
+
+GENERATIONS = tuple(OvnGeneration(suite.series) for suite in debian.SUITES)
+"""Oldest first."""
