@@ -1,7 +1,7 @@
 """A service that a test starts: one process, its log, and its end.
 
-In: a command and a directory. Out: a running process whose readiness is waited for, whose log can be shown, and that
-can be stopped, killed, paused and started again. The rule: a process never outlives the test process, however that ends.
+In: a command and a directory. Out: a process that is waited for until it is ready, whose log can be shown, and that can
+be stopped, killed, paused and started again. The rule: it never outlives the test process, however that ends.
 """
 
 import concurrent.futures
