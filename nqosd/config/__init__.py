@@ -1,0 +1,26 @@
+"""The configuration file: TOML in, one frozen `Config` out.
+
+In: the text of a file such as `config/nqosd.toml`. Out: a `Config` in which every option has a value that is known to
+be good, or a `ConfigError` that lists every mistake with file, line and key. Rule: no other part of the daemon reads
+the file or checks an option, and no layer imports this package; `nqosd.daemon` hands each layer the values it needs.
+"""
+
+from nqosd.config.options import Config, Daemon, Http, Kubernetes, Log, Northbound, Status
+from nqosd.config.reading import ConfigError, Mistake, load, parse
+from nqosd.config.reload import Reload, diff
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Daemon",
+    "Http",
+    "Kubernetes",
+    "Log",
+    "Mistake",
+    "Northbound",
+    "Reload",
+    "Status",
+    "diff",
+    "load",
+    "parse",
+]

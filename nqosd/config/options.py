@@ -1,0 +1,149 @@
+"""Every option of the daemon: its name, default, bounds and meaning.
+
+A section of the file is a class here, an option is a field, and what follows a field is its documentation, which
+`config/nqosd.toml` repeats for operators. Rule: the defaults alone, `Config()`, are a working configuration for a
+daemon beside its Northbound database. Durations are in seconds.
+
+An option marked `reloadable` changes at SIGHUP; any other one needs a restart, because it decides with whom the
+daemon speaks or under which name, and both are settled when it starts.
+"""
+
+from typing import Literal, TypeVar
+
+import attrs
+
+from nqosd.config import checks
+from nqosd.config.checks import Between, Check
+
+T = TypeVar("T")
+
+CHECK = "check"
+RELOADABLE = "reloadable"
+FILE = "file"
+
+
+def _option(default: T, check: Check[T] | None = None, *, reloadable: bool = False, file: bool = False) -> T:
+    """Declare an option; `file` says that it names a file which has to be there when the daemon starts."""
+    field: T = attrs.field(default=default, metadata={CHECK: check, RELOADABLE: reloadable, FILE: file})
+    return field
+
+
+@attrs.frozen
+class Daemon:
+    """`[daemon]`: what this instance is, and how it takes changes together."""
+
+    instance: str = _option("nqosd", checks.owner)
+    """The owner id written into `external_ids:nqosd.io/owner` of every row: rows of another id are never touched.
+
+    All daemons that stand in for each other have the same id. A changed id leaves the old rows to nobody.
+    """
+    zone: str = _option("", checks.zone)
+    """The zone whose pods are sources here; empty takes NB_Global.name."""
+    unselected_networks: Literal["all", "default"] = _option("all", reloadable=True)
+    """The networks of a policy without networkSelectors: all that a pod is attached to, or the default network only."""
+    batch_window: float = _option(0.0, Between(0, 60, "seconds"), reloadable=True)
+    """How long a round waits, in seconds, for more changes to join the first one; 0 starts it at once.
+
+    Changes that come while a transaction is in flight wait for the next round in any case.
+    """
+    check_compile: bool = _option(default=False, reloadable=True)
+    """For debugging: after each round compare the incremental result with a full compilation, and log differences."""
+
+
+@attrs.frozen
+class Kubernetes:
+    """`[kubernetes]`: where the objects come from."""
+
+    source: Literal["cluster", "manifests"] = _option("cluster")
+    """An API server, or files and folders of YAML or JSON manifests that are watched for changes."""
+    kubeconfig: str = _option("", file=True)
+    """A kubeconfig file. Empty: the service account when running in a pod, else $KUBECONFIG, else ~/.kube/config."""
+    context: str = _option("")
+    """The context of the kubeconfig; empty takes its current-context."""
+    manifests: tuple[str, ...] = _option((), checks.paths)
+    """Files and folders to read when `source` is "manifests"."""
+    page_size: int = _option(500, Between(10, 10_000, "objects"))
+    """How many objects one page of a LIST holds, where the server can't stream the list."""
+    crd_retry: float = _option(30.0, Between(1, 3600, "seconds"))
+    """Seconds between two looks for a resource whose CustomResourceDefinition isn't installed."""
+
+
+@attrs.frozen
+class Northbound:
+    """`[northbound]`: the OVN Northbound database."""
+
+    remotes: tuple[str, ...] = _option(("unix:/run/ovn/ovnnb_db.sock",), checks.remotes)
+    """The database, or the members of its cluster: `unix:PATH`, `tcp:HOST:PORT`, `ssl:HOST:PORT`."""
+    private_key: str = _option("", file=True)
+    """The private key (PEM file) for `ssl:` remotes."""
+    certificate: str = _option("", file=True)
+    """The certificate (PEM file) for `ssl:` remotes."""
+    ca_certificate: str = _option("", file=True)
+    """The certificate (PEM file) of the authority that must have signed the database's."""
+    lock: str = _option("nqosd", checks.lock)
+    """The OVSDB lock whose holder writes; daemons that stand in for each other name the same one."""
+    probe_interval: float = _option(5.0, Between(1, 3600, "seconds"))
+    """Seconds of silence after which the connection is probed; after as many again it is given up."""
+    transaction_timeout: float = _option(30.0, Between(1, 3600, "seconds"), reloadable=True)
+    """Seconds after which a transaction without an answer is given up; the next round looks at everything again."""
+    detach_after: float = _option(300.0, Between(0, 86_400, "seconds"), reloadable=True)
+    """Seconds until a row without source pods is detached from its switch, if no structural change comes before."""
+    audit_interval: float = _option(600.0, Between(1, 86_400, "seconds"), reloadable=True)
+    """Seconds between two comparisons of the whole database with what should be there, members of sets included."""
+
+
+@attrs.frozen
+class Status:
+    """`[status]`: what is written back to Kubernetes; without effect when `kubernetes.source` is "manifests"."""
+
+    enabled: bool = _option(default=True, reloadable=True)
+    """Write a condition for this zone, and the summary, into the status of each NetworkQoS."""
+    events: bool = _option(default=True, reloadable=True)
+    """Write an Event when a policy's condition changes; it needs `enabled`, since the condition is what changes."""
+
+
+@attrs.frozen
+class Http:
+    """`[http]`: /metrics, /healthz and /readyz on one port."""
+
+    listen: str = _option("127.0.0.1:17476", checks.listen)
+    """The address, `HOST:PORT`; port 0 takes a free one, empty turns the server off."""
+    certificate: str = _option("", file=True)
+    """A certificate chain (PEM file): with it, and `private_key`, the server speaks TLS only."""
+    private_key: str = _option("", file=True)
+    """The private key (PEM file) of `certificate`."""
+    bearer_token_file: str = _option("", file=True)
+    """A file with a token that /metrics then asks for (`Authorization: Bearer …`); read anew for each request."""
+
+
+@attrs.frozen
+class Log:
+    """`[log]`: structured logs on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = _option("info", reloadable=True)
+    """The lowest level that is written."""
+    format: Literal["auto", "json", "console"] = _option("auto", reloadable=True)
+    """One JSON object a line, or text for people; "auto" is text on a terminal and JSON elsewhere."""
+
+
+@attrs.frozen
+class Config:
+    """The whole configuration, a field for each section."""
+
+    daemon: Daemon = Daemon()
+    kubernetes: Kubernetes = Kubernetes()
+    northbound: Northbound = Northbound()
+    status: Status = Status()
+    http: Http = Http()
+    log: Log = Log()
+
+
+SECTIONS: dict[str, type[attrs.AttrsInstance]] = {
+    "daemon": Daemon,
+    "kubernetes": Kubernetes,
+    "northbound": Northbound,
+    "status": Status,
+    "http": Http,
+    "log": Log,
+}
+"""The class of each section by its name in the file."""

@@ -1,0 +1,207 @@
+"""From the text of a configuration file to a `Config`, or to every mistake in it at once.
+
+Rule: a key that no option has, a value of the wrong type and a value out of bounds are all mistakes; nothing in the
+file is ignored. `parse` looks at the text alone, `load` also at whether the files that it names are there.
+"""
+
+import difflib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal, TypeAlias, TypeVar, cast, get_args, get_origin
+
+import attrs
+
+from nqosd.config import lines
+from nqosd.config.options import CHECK, FILE, SECTIONS, Config, Daemon, Http, Kubernetes, Log, Northbound, Status
+from nqosd.config.rules import contradictions
+
+Values: TypeAlias = dict[str, dict[str, object]]
+Loc: TypeAlias = tuple[str, ...]
+S = TypeVar("S", bound=attrs.AttrsInstance)
+
+
+@attrs.frozen
+class Mistake:
+    """One thing wrong in the file; `line` is None where the key doesn't stand in it, `key` empty for the whole file."""
+
+    file: str
+    line: int | None
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class ConfigError(Exception):
+    """The configuration is not usable; `str()` has one line for each mistake."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+def load(path: Path) -> Config:
+    """Read a file, and see that the files which it names exist.
+
+    Raises:
+        ConfigError: the file can't be read or is not a correct configuration, or a file that it names is missing.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigError([Mistake(str(path), None, "", f"cannot be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Mistake(str(path), line, "", "is not UTF-8 text, as TOML must be")]) from error
+    config = parse(text, file=str(path))
+    missing = [(key, f"{_shown(name)} is not a file that exists") for key, name in _missing_files(config)]
+    if missing:
+        raise ConfigError(_mistakes(missing, lines.find(text), str(path)))
+    return config
+
+
+def parse(text: str, *, file: str = "nqosd.toml") -> Config:
+    """Read a configuration; `file` is how messages name it.
+
+    Raises:
+        ConfigError: it is not TOML, or an option is unknown, of the wrong type, out of bounds or at odds with another.
+    """
+    try:
+        document = cast("dict[str, object]", tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r" \(at line (?P<line>\d+), column \d+\)$", str(error))
+        line = int(found["line"]) if found else text.count("\n") + 1
+        raise ConfigError([Mistake(file, line, "", f"is not TOML: {error}")]) from error
+    values, wrong = _values(document)
+    config = _build(values)
+    doubtful = {path[0] for path, _ in wrong}
+    for key, message in contradictions(config):
+        path = tuple(key.split("."))
+        if path[0] not in doubtful:  # beside a mistake in the same section it may be nothing but its consequence
+            wrong.append((path, message))
+    if wrong:
+        raise ConfigError(_mistakes(wrong, lines.find(text), file))
+    return config
+
+
+def _mistakes(wrong: Iterable[tuple[Loc, str]], found: Mapping[Loc, int], file: str) -> list[Mistake]:
+    """Give mistakes their lines, in the order of the file."""
+    mistakes = [Mistake(file, found.get(path), ".".join(path), message) for path, message in wrong]
+    return sorted(mistakes, key=lambda each: (each.line is None, each.line or 0))
+
+
+def _values(document: Mapping[str, object]) -> tuple[Values, list[tuple[Loc, str]]]:
+    """Sort a document into good values and mistakes."""
+    good: Values = {}
+    wrong: list[tuple[Loc, str]] = []
+    for section, content in document.items():
+        options = SECTIONS.get(section)
+        if options is None:
+            wrong.append(((section,), _unknown_section(section)))
+        elif not isinstance(content, dict):
+            wrong.append(((section,), f"is a section; write [{section}] and its options below"))
+        else:
+            fields = attrs.fields_dict(options)
+            for key, value in content.items():
+                message = _complaint(fields[key], value) if key in fields else _unknown_option(section, key)
+                if message:
+                    wrong.append(((section, key), message))
+                else:
+                    good.setdefault(section, {})[key] = _converted(fields[key], value)
+    return good, wrong
+
+
+def _converted(field: "attrs.Attribute[object]", value: object) -> object:
+    """Give a good value the type of its option: a list becomes a tuple, and a whole number of seconds a float."""
+    if isinstance(value, list):
+        return tuple(value)
+    return float(value) if field.type is float and isinstance(value, int) else value
+
+
+def _build(values: Values) -> Config:
+    """Put good values over the defaults."""
+
+    def section(kind: type[S], name: str) -> S:
+        return kind(**values.get(name, {}))
+
+    return Config(
+        daemon=section(Daemon, "daemon"),
+        kubernetes=section(Kubernetes, "kubernetes"),
+        northbound=section(Northbound, "northbound"),
+        status=section(Status, "status"),
+        http=section(Http, "http"),
+        log=section(Log, "log"),
+    )
+
+
+def _complaint(field: "attrs.Attribute[object]", value: object) -> str | None:
+    """Say what is wrong with a value of an option, if anything."""
+    wanted = _type_complaint(field.type, value)
+    if wanted:
+        return f"{_shown(value)} {wanted}"
+    check = field.metadata[CHECK]
+    message = check(tuple(value) if isinstance(value, list) else value) if check else None
+    return f"{_shown(value)} {message}" if message else None
+
+
+def _type_complaint(kind: object, value: object) -> str | None:
+    if get_origin(kind) is Literal:
+        allowed = get_args(kind)
+        return None if value in allowed else f"is none of {', '.join(map(_shown, allowed))}{_meant(value, allowed)}"
+    if get_origin(kind) is tuple:
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return None
+        return f"is not a list of strings{'; write it in [ ]' if isinstance(value, str) else ''}"
+    if kind is str:
+        return None if isinstance(value, str) else "is not a string; write it in quotes"
+    if kind is bool:
+        return None if isinstance(value, bool) else "is not true or false"
+    return _number_complaint(kind, value)
+
+
+def _number_complaint(kind: object, value: object) -> str | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    finite = kind is float and isinstance(value, float) and math.isfinite(value)
+    if whole or finite:
+        return None
+    hint = "; write it without quotes" if isinstance(value, str) and value.strip().isdigit() else ""
+    return f"is not a {'whole ' if kind is int else ''}number{hint}"
+
+
+def _shown(value: object) -> str:
+    """Show a value as it is written in TOML."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _unknown_section(section: str) -> str:
+    return f"there is no such section{_meant(section, SECTIONS)}; there are {', '.join(SECTIONS)}"
+
+
+def _unknown_option(section: str, key: str) -> str:
+    fields = attrs.fields_dict(SECTIONS[section])
+    elsewhere = [f"{name}.{key}" for name, options in SECTIONS.items() if key in attrs.fields_dict(options)]
+    close = difflib.get_close_matches(key, fields, n=1)
+    if not close and elsewhere:
+        return f"there is no such option; did you mean {' or '.join(elsewhere)}?"
+    return f"there is no such option{_meant(key, fields)}"
+
+
+def _meant(word: object, known: Iterable[str]) -> str:
+    """Suggest what a misspelt word may have been."""
+    close = difflib.get_close_matches(word, list(known), n=1) if isinstance(word, str) else []
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _missing_files(config: Config) -> Iterable[tuple[Loc, str]]:
+    for section, options in SECTIONS.items():
+        values = getattr(config, section)
+        for field in attrs.fields(options):
+            name = getattr(values, field.name) if field.metadata[FILE] else ""
+            if name and not Path(name).is_file():
+                yield (section, field.name), name
