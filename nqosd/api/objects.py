@@ -4,7 +4,6 @@ Addresses are canonical text (`10.0.0.1`, `fd00::1`). Keys are `namespace/name`,
 An object with a part that doesn't parse carries a `problem` and contributes nothing; it never stops another.
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
 
 import attrs
@@ -72,6 +71,7 @@ class Namespace:
 
     name: str
     labels: Labels = attrs.field(factory=dict)
+    problem: str | None = None
 
     @property
     def key(self) -> str:
@@ -85,6 +85,7 @@ class Node:
 
     name: str
     zone: str = ""
+    problem: str | None = None
 
     @property
     def key(self) -> str:
@@ -122,7 +123,8 @@ class UserDefinedNetwork:
 
     namespace: str
     name: str
-    labels: Mapping[str, str] = attrs.field(factory=dict)
+    labels: Labels = attrs.field(factory=dict)
+    problem: str | None = None
 
     @property
     def key(self) -> str:

@@ -1,0 +1,146 @@
+"""What all kinds share: the metadata of an object, its labels, and what is known of an object that doesn't decode.
+
+Rule: equal labels are one mapping in memory. Most pods of a workload carry the same labels, so a cluster of 100,000
+pods holds some thousand mappings.
+"""
+
+import functools
+from sys import intern
+from typing import Generic, TypeVar
+
+import attrs
+import msgspec
+
+from nqosd.api.labels import Labels
+
+T = TypeVar("T")
+
+MALFORMED = (ValueError, RecursionError)
+"""What msgspec raises for bad input: its own errors and UnicodeDecodeError are ValueErrors; too deep is the other."""
+
+NOTHING = msgspec.Raw(b"null")
+"""A part that is absent; in Kubernetes that is the same as null."""
+
+
+class DecodeError(ValueError):
+    """Some bytes are no object with a name: names the kind and what was there instead."""
+
+
+@attrs.frozen
+class Decoded(Generic[T]):
+    """An object and the resource version under which a watch can go on after it (empty in a manifest)."""
+
+    resource_version: str
+    value: T
+
+
+@attrs.frozen
+class Identity:
+    """What can be told of an object that doesn't decode; `labels` is empty where they are the part that doesn't."""
+
+    namespace: str
+    name: str
+    resource_version: str
+    labels: Labels
+
+
+class Metadata(msgspec.Struct, gc=False, rename={"resource_version": "resourceVersion"}):
+    """The metadata that every kind needs; kinds that read annotations or owners extend it."""
+
+    name: str | None = None
+    namespace: str | None = None
+    resource_version: str | None = None
+    labels: msgspec.Raw = NOTHING
+
+
+class _RawObject(msgspec.Struct, gc=False):
+    metadata: msgspec.Raw = NOTHING
+
+
+class _RawMetadata(msgspec.Struct, gc=False, rename={"resource_version": "resourceVersion"}):
+    name: msgspec.Raw = NOTHING
+    namespace: msgspec.Raw = NOTHING
+    resource_version: msgspec.Raw = NOTHING
+    labels: msgspec.Raw = NOTHING
+
+
+_raw_object = msgspec.json.Decoder(_RawObject)
+_raw_metadata = msgspec.json.Decoder(_RawMetadata)
+_text = msgspec.json.Decoder(str)
+_labels = msgspec.json.Decoder(dict[str, str] | None)
+
+
+def named(meta: Metadata) -> str:
+    """Give the object's name.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if not meta.name:
+        raise ValueError("metadata.name: a text is needed")
+    return meta.name
+
+
+def namespaced(meta: Metadata) -> str:
+    """Give the object's namespace, interned.
+
+    Raises:
+        ValueError: it has none, which only a manifest can bring about.
+    """
+    if not meta.namespace:
+        raise ValueError("metadata.namespace: a text is needed")
+    return intern(meta.namespace)
+
+
+def shared_labels(raw: msgspec.Raw) -> Labels:
+    """Decode labels into a mapping that equal labels share; it must not be changed.
+
+    Raises:
+        ValueError: they are not a map of texts.
+    """
+    return _shared_labels(bytes(raw))
+
+
+@functools.lru_cache(maxsize=4096)  # lists come sorted by name, so the pods of a workload come one after the other
+def _shared_labels(raw: bytes) -> Labels:
+    try:
+        labels = _labels.decode(raw) or {}
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{error}".replace("`$", "`$.metadata.labels")) from error
+    return {intern(key): intern(value) for key, value in labels.items()}
+
+
+def identify(kind: str, raw: bytes) -> Identity:
+    """Find out which object this is, though some part of it doesn't decode.
+
+    Raises:
+        DecodeError: it isn't JSON, or has no `metadata.name`.
+    """
+    try:
+        parts = _raw_metadata.decode(_raw_object.decode(raw).metadata)
+    except msgspec.ValidationError as error:
+        raise DecodeError(f"{kind}: {error}; an object with metadata is needed") from error
+    except MALFORMED as error:
+        raise DecodeError(f"{kind}: not JSON: {error}") from error
+    namespace = _text_or_empty(parts.namespace)
+    name = _text_or_empty(parts.name)
+    if not name:
+        raise DecodeError(f"{kind}{f' in namespace {namespace}' if namespace else ''}: metadata.name: a text is needed")
+    try:
+        labels = shared_labels(parts.labels)
+    except MALFORMED:
+        labels = {}
+    return Identity(intern(namespace), name, _text_or_empty(parts.resource_version), labels)
+
+
+def _text_or_empty(raw: msgspec.Raw) -> str:
+    try:
+        return _text.decode(raw)
+    except MALFORMED:
+        return ""
+
+
+def explain(error: ValueError | RecursionError) -> str:
+    """Say what doesn't decode, the field's path first: `spec.nodeName: Expected `str`, got `int``."""
+    text, marker, path = f"{error}".rpartition(" - at `$")
+    return f"{path.rstrip('`').lstrip('.')}: {text}" if marker else f"{error}"
