@@ -7,6 +7,7 @@ distribution ships with it.
 from pathlib import Path
 
 import attrs
+import pytest
 
 from tests.services.install import debian
 
@@ -43,3 +44,6 @@ class OvnGeneration:
 
 GENERATIONS = tuple(OvnGeneration(suite.series) for suite in debian.SUITES)
 """Oldest first."""
+
+every_generation = pytest.mark.parametrize("ovn_generation", GENERATIONS, indirect=True, ids=lambda one: one.series)
+"""Decorates a test that takes `ovn_generation`, or a fixture that builds on it, to run on each generation."""

@@ -105,7 +105,8 @@ class OvsdbServer(Service):
 
     def initialize(self) -> None:
         """Make the global row, if it isn't there."""
-        self.ctl("init")
+        no_wait = ["--no-wait"] if self.schema == "vswitch" else []  # there is no ovs-vswitchd yet to wait for
+        self.ctl(*no_wait, "init")
 
     def restart(self, *, keep_database: bool = True) -> None:
         """Stop and start again, with the same database or with an empty one."""
