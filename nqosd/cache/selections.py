@@ -5,8 +5,7 @@ Rule: this module owns selector matching; `PodSelection.matches` is its definiti
 same answer without asking every selection: each one is filed under one label that it requires.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -14,6 +13,12 @@ import attrs
 
 from nqosd.api.labels import Labels, LabelSelector, Operator
 from nqosd.api.objects import Namespace, Pod
+
+
+def namespace_labels(name: str, namespaces: Mapping[str, Namespace]) -> Labels:
+    """Give a namespace's labels; one that isn't known (yet) has the label that every namespace has."""
+    known = namespaces.get(name)
+    return known.labels if known is not None else {NAME_LABEL: name}
 
 
 class Role(StrEnum):
@@ -32,21 +37,23 @@ class PodSelection:
     pods: LabelSelector
 
     def matches(self, pod: Pod, namespaces: Mapping[str, Namespace]) -> bool:
-        """Say whether a pod is meant. A namespace selector selects among the namespaces that are known."""
+        """Say whether a pod is meant."""
         return self.covers(pod.namespace, namespaces) and self.pods.matches(pod.labels)
 
     def covers(self, namespace: str, namespaces: Mapping[str, Namespace]) -> bool:
         """Say whether pods of a namespace can be meant."""
         if isinstance(self.namespaces, str):
             return self.namespaces == namespace
-        known = namespaces.get(namespace)
-        return known is not None and self.namespaces.matches(known.labels)
+        return self.namespaces.matches(namespace_labels(namespace, namespaces))
 
     def __str__(self) -> str:
         if isinstance(self.namespaces, str):
             return f"pods {self.pods} in namespace {self.namespaces}"
         return f"pods {self.pods} in namespaces {self.namespaces}"
 
+
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""The label that the API server gives to each namespace."""
 
 _Anchor: TypeAlias = tuple[str | None, str | None, str | None]
 """Where a selection is filed: namespace (None: by selector), label key and value (None: any)."""
@@ -88,7 +95,8 @@ class SelectionIndex:
 
     def of(self, pod: Pod) -> tuple[PodSelection, ...]:
         """Give the selections that a pod is in, in the order in which they were filed."""
-        return tuple(each for each in self._candidates(pod.namespace, pod.labels) if each.matches(pod, self._namespaces))
+        candidates = self._candidates(pod.namespace, pod.labels)
+        return tuple(each for each in candidates if each.matches(pod, self._namespaces))
 
     def _candidates(self, namespace: str, labels: Labels) -> Iterator[PodSelection]:
         for scope in (namespace, None):
@@ -112,8 +120,3 @@ def _anchors(selection: PodSelection) -> list[tuple[_Anchor, ...]]:
         elif requirement.operator is Operator.EXISTS:
             ways.append(((scope, requirement.key, None),))
     return ways
-
-
-def count_roles(selections: Iterable[PodSelection]) -> Counter[Role]:
-    """Count selections by role, for metrics."""
-    return Counter(selection.role for selection in selections)

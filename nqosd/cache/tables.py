@@ -3,7 +3,6 @@
 In: changes, in order. Out: plain mappings from key to value. Rule: a table holds exactly what the informers told last.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import cast
 
@@ -24,11 +23,6 @@ class Tables:
     nodes: dict[str, Node] = attrs.field(factory=dict)
     attachments: dict[str, NetworkAttachment] = attrs.field(factory=dict)
     user_networks: dict[str, UserDefinedNetwork] = attrs.field(factory=dict)
-    _pods_in: defaultdict[str, dict[str, Pod]] = attrs.field(factory=lambda: defaultdict(dict))
-
-    def pods_in(self, namespace: str) -> Mapping[str, Pod]:
-        """Give the pods of one namespace by key."""
-        return self._pods_in.get(namespace, {})
 
     def apply(self, change: Change) -> None:
         """Take one change: put the new value under its key, or drop the key."""
@@ -37,8 +31,18 @@ class Tables:
             table.pop(change.key, None)
         else:
             table[change.key] = change.new
-        if change.kind is Kind.POD:
-            self._file_pod(change.key)
+
+    def as_changes(self) -> list[Change]:
+        """Tell the whole content as changes from nothing."""
+        tables: dict[Kind, Mapping[str, Object]] = {
+            Kind.NETWORK_QOS: self.policies,
+            Kind.POD: self.pods,
+            Kind.NAMESPACE: self.namespaces,
+            Kind.NODE: self.nodes,
+            Kind.NETWORK_ATTACHMENT_DEFINITION: self.attachments,
+            Kind.USER_DEFINED_NETWORK: self.user_networks,
+        }
+        return [Change(kind, key, None, value) for kind, table in tables.items() for key, value in table.items()]
 
     def _table(self, kind: Kind) -> dict[str, Object]:
         tables: dict[Kind, object] = {
@@ -51,13 +55,3 @@ class Tables:
             Kind.CLUSTER_USER_DEFINED_NETWORK: self.user_networks,
         }
         return cast("dict[str, Object]", tables[kind])
-
-    def _file_pod(self, key: str) -> None:
-        namespace = key.partition("/")[0]
-        pod = self.pods.get(key)
-        if pod is not None:
-            self._pods_in[namespace][key] = pod
-        elif namespace in self._pods_in:
-            self._pods_in[namespace].pop(key, None)
-            if not self._pods_in[namespace]:
-                del self._pods_in[namespace]

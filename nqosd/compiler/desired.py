@@ -115,6 +115,11 @@ class Desired:
     address_sets: Mapping[str, AddressSet]
     port_groups: Mapping[str, PortGroup]
 
+    def members(self) -> Mapping[str, AbstractSet[str]]:
+        """Give the members of every set and group by name."""
+        sets = {name: each.addresses for name, each in self.address_sets.items()}
+        return sets | {name: each.ports for name, each in self.port_groups.items()}
+
 
 @attrs.define
 class Members:

@@ -5,7 +5,6 @@ exceptions never reach a match. In: blocks of one family. Out: sorted, disjoint,
 """
 
 from collections.abc import Iterable
-
 from ipaddress import IPv4Network, IPv6Network
 
 from nqosd.api.networkqos import IPBlock, IPNetwork

@@ -1,0 +1,118 @@
+"""`compile_everything`: the definition of what the database should hold.
+
+In: all current objects and the settings. Out: desired rows and sets, and a report on every policy. It goes through
+every pod for every policy, plainly, and remembers nothing: whatever the incremental path keeps must equal this.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+
+import attrs
+
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.cache.tables import Tables
+from nqosd.compiler.contexts import Context, namespace_contexts
+from nqosd.compiler.desired import AddressSet, Desired, PortGroup
+from nqosd.compiler.networks import Networks
+from nqosd.compiler.places import Place, Zone, places
+from nqosd.compiler.report import PolicyReport
+from nqosd.compiler.reports import Facts, report
+from nqosd.compiler.rows import Site, Unit, build_unit
+from nqosd.compiler.sets import SetId
+from nqosd.compiler.settings import Settings
+
+
+@attrs.frozen
+class Compiled:
+    """What `compile_everything` gives; reports stand in order of namespace and name."""
+
+    desired: Desired
+    reports: tuple[PolicyReport, ...]
+
+
+@attrs.frozen
+class _World:
+    """The pods' places, and what it takes to name and fill sets."""
+
+    tables: Tables
+    settings: Settings
+    networks: Networks
+    places: Mapping[str, tuple[Place, ...]]
+
+    def name(self, set_id: SetId) -> str:
+        return set_id.name(self.settings.owner)
+
+    def members(self, set_id: SetId) -> frozenset[str]:
+        return frozenset(
+            place.member
+            for key, pod in self.tables.pods.items()
+            if set_id.selection.matches(pod, self.tables.namespaces)
+            for place in self.places[key]
+            if set_id.holds(place)
+        )
+
+    def sites(self, context: Context) -> Iterator[Site]:
+        """Find the switches with senders of a policy on its networks."""
+        found: defaultdict[tuple[str, str], dict[str, tuple[Place, ...]]] = defaultdict(dict)
+        for key, pod in self.tables.pods.items():
+            if context.sources.matches(pod, self.tables.namespaces):
+                for network, switch, mine in by_switch(self.places[key]):
+                    if context.selects(network):
+                        found[network, switch][pod.name] = mine
+        for (network, switch), pods in sorted(found.items()):
+            kinds = frozenset(place.family for mine in pods.values() for place in mine)
+            yield Site(self.networks.by_name[network], switch, kinds, _constant(pods))
+
+
+def compile_everything(tables: Tables, settings: Settings) -> Compiled:
+    """Compile all current objects."""
+    networks = Networks.of(tables.attachments)
+    zone = Zone.of(settings.zone, tables.nodes)
+    world = _World(tables, settings, networks, {key: places(pod, networks, zone) for key, pod in tables.pods.items()})
+    facts = Facts(networks, lambda set_id: bool(world.members(set_id)))
+    by_namespace: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
+    for policy in tables.policies.values():
+        by_namespace[policy.namespace].append(policy)
+
+    units: list[Unit] = []
+    reports: list[PolicyReport] = []
+    for policies in by_namespace.values():
+        contexts, ranks = namespace_contexts(policies, networks, tables, settings)
+        for policy in policies:
+            context = contexts.get(policy.key)
+            mine = {} if context is None else _units(context, world)
+            units.extend(mine.values())
+            reports.append(report(policy, ranks.get(policy.key), context, mine, facts))
+    sets = {set_id for unit in units for set_id in unit.sets}
+    desired = Desired(
+        rows={row.key: row for unit in units for row in unit.rows},
+        address_sets={
+            name: AddressSet(name, str(set_id), world.members(set_id))
+            for set_id in sets
+            if set_id.family is not None and (name := world.name(set_id))
+        },
+        port_groups={
+            name: PortGroup(name, str(set_id), world.members(set_id))
+            for set_id in sets
+            if set_id.family is None and (name := world.name(set_id))
+        },
+    )
+    return Compiled(desired, tuple(sorted(reports, key=lambda each: (each.namespace, each.name))))
+
+
+def by_switch(places_of_pod: tuple[Place, ...]) -> Iterator[tuple[str, str, tuple[Place, ...]]]:
+    """Group a pod's places as a sender by network and switch."""
+    found: defaultdict[tuple[str, str], list[Place]] = defaultdict(list)
+    for place in places_of_pod:
+        if place.switch:
+            found[place.network, place.switch].append(place)
+    for (network, switch), mine in found.items():
+        yield network, switch, tuple(mine)
+
+
+def _units(context: Context, world: _World) -> dict[tuple[str, str], Unit]:
+    return {(site.network.name, site.switch): build_unit(context, site, world.name) for site in world.sites(context)}
+
+
+def _constant(pods: dict[str, tuple[Place, ...]]) -> Callable[[], Mapping[str, tuple[Place, ...]]]:
+    return lambda: pods

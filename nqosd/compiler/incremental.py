@@ -1,0 +1,243 @@
+"""The incremental twin of `compile_everything`: the same desired state, at the cost of what changed.
+
+In: changes of objects, in any order and batching. Out: live `Desired`, and a `Delta` for each batch. Rule: after any
+sequence of changes, `desired` equals `compile_everything(tables, settings).desired`, and so do the reports; the tests
+hold the two against each other, and the daemon does on request.
+
+A batch goes down in the order in which things depend on each other: nodes (zone), definitions (networks), policies
+(contexts and the selections they need), pods (members), and at last the units whose inputs changed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TypeVar
+
+from nqosd.api.networkqos import BandwidthScope
+from nqosd.cache.selections import PodSelection
+from nqosd.cache.tables import Tables
+from nqosd.compiler.contexts import Context, namespace_contexts
+from nqosd.compiler.desired import Delta, Desired, Members, RowKey
+from nqosd.compiler.membership import Membership, Shift
+from nqosd.compiler.networks import Networks
+from nqosd.compiler.places import Zone, places
+from nqosd.compiler.precedence import Standing
+from nqosd.compiler.report import PolicyReport
+from nqosd.compiler.reports import Facts, report
+from nqosd.compiler.rows import POD_PART, Site, Unit, build_unit
+from nqosd.compiler.settings import Settings
+from nqosd.compiler.state import State
+from nqosd.informers.changes import Change, Kind
+
+_T = TypeVar("_T")
+
+_NETWORK_KINDS = (
+    Kind.NETWORK_ATTACHMENT_DEFINITION,
+    Kind.USER_DEFINED_NETWORK,
+    Kind.CLUSTER_USER_DEFINED_NETWORK,
+    Kind.NAMESPACE,
+)
+
+_Stale = dict[tuple[str, str, str], None]
+"""Units to build anew, by policy, network and switch, in a fixed order."""
+
+
+class IncrementalCompiler:
+    """Keeps the desired state equal to what the current objects mean."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.tables = Tables()
+        self._settings = settings
+        self._start()
+
+    def _start(self) -> None:
+        """Begin with nothing compiled; the tables stay."""
+        self._networks = Networks.of({})
+        self._zone = Zone()
+        self._membership = Membership(self.tables.namespaces)
+        self._state = State(self._settings.owner, self._membership)
+        self._policies: defaultdict[str, set[str]] = defaultdict(set)
+        self._contexts: dict[str, Context] = {}
+        self._standings: dict[str, Standing] = {}
+        self._users: defaultdict[PodSelection, set[str]] = defaultdict(set)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    @property
+    def desired(self) -> Desired:
+        """The desired state, live; after `configure` it is another object."""
+        return self._state.desired
+
+    @property
+    def selections(self) -> int:
+        """How many selections are watched."""
+        return self._membership.selections
+
+    def configure(self, settings: Settings) -> Delta:
+        """Compile everything anew for other settings, and say what that changed."""
+        if settings == self._settings:
+            return Delta()
+        before = self.desired
+        self._settings = settings
+        self._start()
+        self.apply(self.tables.as_changes())
+        return _difference(before, self.desired, set(self.tables.policies))
+
+    def apply(self, changes: Iterable[Change]) -> Delta:
+        """Take a batch of changes and say what they changed."""
+        batch: defaultdict[Kind, dict[str, None]] = defaultdict(dict)
+        for change in changes:
+            self.tables.apply(change)
+            batch[change.kind][change.key] = None
+        delta = Delta(policies=set(batch[Kind.NETWORK_QOS]))
+        stale: _Stale = {}
+        pods = batch[Kind.POD] | (self._rezone() if batch[Kind.NODE] else {})
+        namespaces = {self._file(key) for key in batch[Kind.NETWORK_QOS]}
+        if any(batch[kind] for kind in _NETWORK_KINDS):
+            pods |= self._renetwork(stale, delta)
+            namespaces |= set(self._policies)
+        for namespace in batch[Kind.NAMESPACE]:
+            pods |= dict.fromkeys(self._membership.in_namespace(namespace))
+        for namespace in sorted(namespaces):
+            self._recontext(namespace, stale, delta)
+        for key in pods:
+            pod = self.tables.pods.get(key)
+            self._membership.refresh(key, pod, () if pod is None else places(pod, self._networks, self._zone))
+        self._rebuild(stale, self._membership.drain(), delta)
+        return delta
+
+    def report(self, key: str) -> PolicyReport | None:
+        """Report on a policy; None where it doesn't exist."""
+        policy = self.tables.policies.get(key)
+        if policy is None:
+            return None
+        facts = Facts(self._networks, self._membership.has_members)
+        return report(policy, self._standings.get(key), self._contexts.get(key), self._state.units(key), facts)
+
+    def may_wait(self, key: RowKey) -> bool:
+        """Say whether a row that isn't desired is merely without senders, so that its removal may wait.
+
+        Its set is empty then, and so it matches nothing; a row for one pod names addresses and can't wait.
+        """
+        context = self._contexts.get(key.policy)
+        return (
+            context is not None
+            and key.rule < len(context.spec.egress)
+            and context.selects(key.network)
+            and key.network in self._networks.by_name
+            and not key.part.startswith(POD_PART)
+        )
+
+    def _rezone(self) -> dict[str, None]:
+        """Find the zone's nodes anew; gives the pods on nodes that came or went."""
+        before, self._zone = self._zone, Zone.of(self._settings.zone, self.tables.nodes)
+        if before == self._zone:
+            return {}
+        return {key: None for key, pod in self.tables.pods.items() if (pod.node in before) != (pod.node in self._zone)}
+
+    def _renetwork(self, stale: _Stale, delta: Delta) -> dict[str, None]:
+        """Derive the networks anew; gives the pods whose attachments mean something else now."""
+        before, self._networks = self._networks, Networks.of(self.tables.attachments)
+        names = before.by_name.keys() | self._networks.by_name.keys()
+        redefined = {name for name in names if before.by_name.get(name) != self._networks.by_name.get(name)}
+        for key in self._contexts if redefined else ():
+            for network, switch in self._state.units(key):
+                if network in redefined:
+                    stale[key, network, switch] = None
+                    delta.policies.add(key)
+        nads = before.by_nad.keys() | self._networks.by_nad.keys()
+        changed = {nad for nad in nads if before.at(nad) != self._networks.at(nad)}
+        return {
+            key: None
+            for key, pod in (self.tables.pods.items() if changed else ())
+            if any(attachment.nad in changed for attachment in pod.attachments)
+        }
+
+    def _file(self, key: str) -> str:
+        """Note under its namespace that a policy is there, or no longer; gives the namespace."""
+        namespace = key.partition("/")[0]
+        (self._policies[namespace].add if key in self.tables.policies else self._policies[namespace].discard)(key)
+        return namespace
+
+    def _recontext(self, namespace: str, stale: _Stale, delta: Delta) -> None:
+        """Derive the contexts of a namespace's policies anew; adds the units of those that changed."""
+        keys = sorted(self._policies[namespace])
+        policies = [self.tables.policies[key] for key in keys]
+        contexts, ranks = namespace_contexts(policies, self._networks, self.tables, self._settings)
+        gone = [key for key in delta.policies if key not in self.tables.policies and key.startswith(f"{namespace}/")]
+        for key in [*keys, *gone]:
+            if self._standings.get(key) != ranks.get(key):
+                _put(self._standings, key, ranks.get(key))
+                delta.policies.add(key)
+            before, after = self._contexts.get(key), contexts.get(key)
+            if before == after:
+                continue
+            delta.policies.add(key)
+            _put(self._contexts, key, after)
+            self._resubscribe(key, before, after)
+            sites = {} if after is None else self._membership.sites(after.sources)
+            for network, switch in [*self._state.units(key), *sites]:
+                stale[key, network, switch] = None
+        if not keys:
+            del self._policies[namespace]
+
+    def _resubscribe(self, key: str, before: Context | None, after: Context | None) -> None:
+        """Watch the selections that a policy needs now, and no longer those that nobody needs."""
+        old = set() if before is None else {before.sources, *before.peers}
+        new = set() if after is None else {after.sources, *after.peers}
+        for selection in new - old:
+            self._users[selection].add(key)
+            self._membership.watch(selection)
+        for selection in old - new:
+            self._users[selection].discard(key)
+            if not self._users[selection]:
+                del self._users[selection]
+                self._membership.unwatch(selection)
+
+    def _rebuild(self, stale: _Stale, shift: Shift, delta: Delta) -> None:
+        """Build the units anew whose inputs changed, and say what that and the new members come to."""
+        for selection, network, switch in shift.touched:
+            turned = (selection, network, switch) in shift.sites
+            for key in self._users.get(selection, ()):
+                if turned or self._contexts[key].spec.bandwidth_scope is BandwidthScope.POD:
+                    stale[key, network, switch] = None
+        for selection in shift.portless:
+            delta.policies |= self._users.get(selection, set())
+        for key, network, switch in stale:
+            self._state.replace(key, (network, switch), self._unit(key, network, switch), delta)
+        self._state.settle(shift, delta)
+
+    def _unit(self, key: str, network: str, switch: str) -> Unit | None:
+        """Build one unit; None where there are no senders, or the policy isn't for them."""
+        context = self._contexts.get(key)
+        if context is None or not context.selects(network):
+            return None
+        kinds = self._membership.sites(context.sources).get((network, switch))
+        if not kinds:
+            return None
+        site_key = (context.sources, network, switch)
+        pods = lambda: self._membership.senders(site_key)  # noqa: E731 - asked for limits per pod only
+        return build_unit(
+            context, Site(self._networks.by_name[network], switch, frozenset(kinds), pods), self._state.name
+        )
+
+
+def _put(table: dict[str, _T], key: str, value: _T | None) -> None:
+    if value is None:
+        table.pop(key, None)
+    else:
+        table[key] = value
+
+
+def _difference(before: Desired, after: Desired, policies: set[str]) -> Delta:
+    """Say how one whole state differs from another."""
+    rows = {key for key in before.rows.keys() | after.rows.keys() if before.rows.get(key) != after.rows.get(key)}
+    old, new = before.members(), after.members()
+    sets = {
+        name: Members(set(new.get(name, ())) - set(old.get(name, ())), set(old.get(name, ())) - set(new.get(name, ())))
+        for name in old.keys() | new.keys()
+        if old.get(name) != new.get(name)
+    }
+    return Delta(rows, sets, policies)

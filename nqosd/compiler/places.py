@@ -1,0 +1,67 @@
+"""Places: where a pod's traffic enters OVN and by what it is known there.
+
+In: a pod, the networks, the zone. Out: one `Place` for each address (or for each logical port of an attachment that
+has none). Rule: a pod that is on the host network, has ended or can't be read has no place at all.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from nqosd.api.objects import Attachment, Node, Pod, Topology
+from nqosd.compiler.desired import Family
+from nqosd.compiler.networks import Networks
+
+
+@attrs.frozen
+class Zone:
+    """Which nodes belong to the database; None means all of them."""
+
+    nodes: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, name: str, nodes: Mapping[str, Node]) -> "Zone":
+        """Find the nodes of a zone; a name that is neither a node's nor a node's zone is one for the whole cluster."""
+        mine = frozenset(node.name for node in nodes.values() if name and name in (node.name, node.zone))
+        return cls(mine or None)
+
+    def __contains__(self, node: str) -> bool:
+        return bool(node) and (self.nodes is None or node in self.nodes)
+
+
+@attrs.frozen
+class Place:
+    """One address of a pod on a network, or (family None) the logical port of an attachment without addresses.
+
+    `switch` is empty where the pod is no source in this zone: it is scheduled elsewhere, or nowhere yet.
+    """
+
+    network: str
+    switch: str
+    family: Family | None
+    member: str
+
+
+def places(pod: Pod, networks: Networks, zone: Zone) -> tuple[Place, ...]:
+    """List the places of a pod."""
+    if pod.host_network or pod.ended or pod.problem is not None:
+        return ()
+    return tuple(dict.fromkeys(_places(pod, networks, is_source=pod.node in zone)))
+
+
+def _places(pod: Pod, networks: Networks, *, is_source: bool) -> Iterator[Place]:
+    for attachment in pod.attachments:
+        network = networks.at(attachment.nad)
+        if network is None:
+            continue
+        switch = network.switch(pod.node) if is_source else ""
+        for address in attachment.addresses:
+            yield Place(network.name, switch, Family.IP6 if ":" in address else Family.IP4, address)
+        if not attachment.addresses and network.topology is not Topology.LAYER3:
+            yield Place(network.name, switch, None, _logical_port(pod, attachment))
+
+
+def _logical_port(pod: Pod, attachment: Attachment) -> str:
+    """Name the port as ovn-kubernetes does on user-defined networks."""
+    prefix = attachment.key.replace("-", ".").replace("/", ".")
+    return f"{prefix}_{pod.namespace}_{pod.name}"

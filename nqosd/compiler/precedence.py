@@ -1,0 +1,68 @@
+"""Precedence: which rule applies, as OVN priorities.
+
+In: the valid policies of one namespace. Out: each one's rank among those of its priority, and from it the priority of
+each row: 10000 + priority*200 + rank*20 + rule index. Rule: no two rules that can match one packet share a priority;
+it stays under OVN's limit of 32767 (10000 + 100*200 + 9*20 + 19 = 30199).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from nqosd.api.networkqos import NetworkQoS
+
+BASE = 10000
+PER_PRIORITY = 200
+PER_RANK = 20
+WINNER = 9
+"""The rank of the winner of a tie; ten policies fit."""
+
+_NEVER = "9999"
+"""A policy that never was in a cluster has no age: it counts as the youngest."""
+
+
+@attrs.frozen
+class Standing:
+    """A policy among those of its namespace that share its priority.
+
+    `rank` is 9 for the winner and None for one that found no room; `tied` names the others, in order of precedence.
+    """
+
+    rank: int | None
+    tied: tuple[str, ...] = ()
+
+
+def standings(policies: Iterable[NetworkQoS]) -> Mapping[str, Standing]:
+    """Order the valid policies of one namespace, by key. Of equal priority the older wins, then the name."""
+    by_priority: defaultdict[int, list[NetworkQoS]] = defaultdict(list)
+    for policy in policies:
+        if policy.spec is not None:
+            by_priority[policy.spec.priority].append(policy)
+    found = {}
+    for tied in by_priority.values():
+        tied.sort(key=lambda policy: (policy.created or _NEVER, policy.name))
+        keys = [policy.key for policy in tied]
+        for position, key in enumerate(keys):
+            rank = WINNER - position if position <= WINNER else None
+            found[key] = Standing(rank, tuple(other for other in keys if other != key))
+    return found
+
+
+def row_priority(priority: int, rank: int, rule: int) -> int:
+    """Give the priority of a row; a later rule of a policy wins over an earlier one."""
+    return BASE + priority * PER_PRIORITY + rank * PER_RANK + rule
+
+
+def lowest_limit(policies: Iterable[NetworkQoS], ranks: Mapping[str, Standing]) -> int | None:
+    """Give the lowest row priority of a limited rule in one namespace; None if nothing is limited."""
+    return min(
+        (
+            row_priority(policy.spec.priority, rank, index)
+            for policy in policies
+            if policy.spec is not None and (rank := ranks[policy.key].rank) is not None
+            for index, rule in enumerate(policy.spec.egress)
+            if rule.limit is not None
+        ),
+        default=None,
+    )

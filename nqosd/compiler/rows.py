@@ -1,0 +1,112 @@
+"""Rows: one policy on one switch, as QoS rows.
+
+In: a context, a network, a switch and which kinds of senders are there. Out: a `Unit`, the rows and the sets that they
+refer to. Rule: a packet takes mark and limit from one rule, on every OVN; a meter belongs to a row, so whatever must
+share a limit stands in one row.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import attrs
+
+from nqosd.api.networkqos import BandwidthScope, EgressRule
+from nqosd.compiler.contexts import Context
+from nqosd.compiler.desired import Family, QosRow, RowKey
+from nqosd.compiler.expression import any_of
+from nqosd.compiler.matching import Disjunct, Scope, Senders, by_address, by_port, by_set, disjuncts
+from nqosd.compiler.networks import Network
+from nqosd.compiler.places import Place
+from nqosd.compiler.sets import SetId
+
+NEVER_BITES = 4294967295
+"""The highest rate that OVN takes, kbps: a row with it meters nothing in effect (verified on the wire with 23.03)."""
+
+POD_PART = "pod/"
+"""How `RowKey.part` of a row for one pod begins; the pod's name follows."""
+
+
+@attrs.frozen
+class Unit:
+    """The rows of one policy on one switch, and the sets that they refer to."""
+
+    rows: tuple[QosRow, ...] = ()
+    sets: frozenset[SetId] = frozenset()
+
+
+@attrs.frozen
+class Site:
+    """One switch with senders on it. `pods` gives their places by pod name, asked for limits per pod only."""
+
+    network: Network
+    switch: str
+    kinds: frozenset[Family | None]
+    pods: Callable[[], Mapping[str, tuple[Place, ...]]]
+
+
+def build_unit(context: Context, site: Site, name: Callable[[SetId], str]) -> Unit:
+    """Build all rows of a policy for one switch; `name` names a set."""
+    scope = Scope(context.namespace, site.network.name, name)
+    shared = [
+        by_set(SetId(context.sources, site.network.name, site.switch, kind), scope)
+        for kind in (*Family, None)
+        if kind in site.kinds
+    ]
+    rows: list[QosRow] = []
+    sets: set[SetId] = set()
+    for index, rule in enumerate(context.spec.egress):
+        for part, alternatives in _parts(context, rule, site, shared, scope):
+            used = sorted({each for alternative in alternatives for each in alternative.sets}, key=name)
+            sets.update(used)
+            priority = context.priority(index)
+            rate, burst = _limit(rule, priority, context.shield_above)
+            rows.append(
+                QosRow(
+                    key=RowKey(context.key, index, site.network.name, site.switch, part),
+                    direction=site.network.direction,
+                    priority=priority,
+                    match=str(any_of(alternative.expression for alternative in alternatives)),
+                    dscp=rule.dscp,
+                    rate=rate,
+                    burst=burst,
+                    sets=tuple(map(name, used)),
+                )
+            )
+    return Unit(tuple(rows), frozenset(sets))
+
+
+def _parts(
+    context: Context, rule: EgressRule, site: Site, shared: list[Senders], scope: Scope
+) -> Iterable[tuple[str, list[Disjunct]]]:
+    """Say which alternatives of a rule's match stand in one row."""
+    if rule.limit is None:
+        for alternative in disjuncts(rule.classifier, shared, scope):
+            yield alternative.part, [alternative]
+    elif context.spec.bandwidth_scope is BandwidthScope.RULE:
+        if alternatives := disjuncts(rule.classifier, shared, scope):
+            yield "", alternatives
+    else:
+        for pod, senders in _each_pod(site).items():
+            if alternatives := disjuncts(rule.classifier, senders, scope):
+                yield f"{POD_PART}{pod}", alternatives
+
+
+def _each_pod(site: Site) -> Mapping[str, list[Senders]]:
+    """Tell each sender alone. An address that two live pods claim belongs to the first by name, never to both rows."""
+    claimed: set[str] = set()
+    found = {}
+    for pod, places in sorted(site.pods().items()):
+        mine = [place for place in places if place.member not in claimed]
+        claimed.update(place.member for place in mine)
+        found[pod] = [
+            by_address(family, sorted(place.member for place in mine if place.family is family))
+            for family in Family
+            if any(place.family is family for place in mine)
+        ] + [by_port(f'"{place.member}"') for place in mine if place.family is None]
+    return found
+
+
+def _limit(rule: EgressRule, priority: int, shield_above: int | None) -> tuple[int | None, int | None]:
+    if rule.limit is not None:
+        return rule.limit.rate, rule.limit.burst
+    shielded = shield_above is not None and priority > shield_above
+    return (NEVER_BITES if shielded else None), None

@@ -1,0 +1,35 @@
+"""What the compiler must know besides the objects: whose rows, which zone, which OVN."""
+
+import re
+
+import attrs
+
+MERGED_TABLES = (24, 9)
+"""From this release on, OVN marks and meters in one table: the highest match alone acts (measured on 23.03, 25.03)."""
+
+OvnVersion = tuple[int, int]
+"""Year and month of an OVN release, as in 24.09."""
+
+
+@attrs.frozen
+class Settings:
+    """`zone` names the database's zone (NB_Global.name or the option); `ovn` None means not known (yet).
+
+    `any_network` says what a policy without networkSelectors means: every network, or (False) the default one.
+    """
+
+    owner: str = "nqosd"
+    zone: str = ""
+    ovn: OvnVersion | None = None
+    any_network: bool = True
+
+    @property
+    def tables_are_apart(self) -> bool:
+        """Say whether marks and meters may come from two rows. Unknown counts as yes: shielding is harmless."""
+        return self.ovn is None or self.ovn < MERGED_TABLES
+
+
+def parse_ovn_version(text: str) -> OvnVersion | None:
+    """Read `NB_Global.options:northd_internal_version` (e.g. `25.03.0-20.41.0-77.6`); None if it isn't one."""
+    match = re.match(r"(\d{2})\.(\d{2})(?:\D|$)", text)
+    return (int(match[1]), int(match[2])) if match else None

@@ -1,0 +1,103 @@
+"""The incremental compiler is `compile_everything`, whatever happens in whatever order."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nqosd.compiler.compile import compile_everything
+from nqosd.compiler.desired import Delta, Desired
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.settings import Settings
+from nqosd.informers.changes import Change
+from tests.compiler.worlds import NODES, batches
+
+every_setting = st.builds(
+    Settings,
+    owner=st.just("nqosd"),
+    zone=st.sampled_from(["", "east", *NODES]),
+    ovn=st.sampled_from([None, (23, 3), (25, 3)]),
+    any_network=st.booleans(),
+)
+
+
+class Mirror:
+    """A copy of the desired state that knows of changes by deltas alone."""
+
+    def __init__(self) -> None:
+        self.rows: dict[object, object] = {}
+        self.sets: dict[str, set[str]] = {}
+
+    def follow(self, delta: Delta, desired: Desired) -> None:
+        """Apply a delta: rows by key, sets by the difference in their members."""
+        for key in delta.rows:
+            self.rows.pop(key, None)
+            if key in desired.rows:
+                self.rows[key] = desired.rows[key]
+        wanted = desired.members()
+        for name, members in delta.sets.items():
+            mine = self.sets.pop(name, set())
+            if name in wanted:
+                assert not members.added & mine
+                assert members.removed <= mine
+                self.sets[name] = (mine | members.added) - members.removed
+
+    def equals(self, desired: Desired) -> bool:
+        """Say whether the copy is right."""
+        return self.rows == desired.rows and self.sets == desired.members()
+
+
+def check(compiler: IncrementalCompiler) -> None:
+    """Hold the incremental result against the definition."""
+    whole = compile_everything(compiler.tables, compiler.settings)
+    assert compiler.desired == whole.desired
+    assert tuple(compiler.report(each.key) for each in whole.reports) == whole.reports
+
+
+@given(batches, every_setting)
+@settings(max_examples=300, deadline=None)
+def test_equals_compile_everything(events: list[list[Change]], setting: Settings) -> None:
+    """Any sequence of events, in any batching, ends in the state that compiling everything gives, at every step."""
+    compiler, mirror = IncrementalCompiler(setting), Mirror()
+    reports: dict[str, object] = {}
+    for batch in events:
+        delta = compiler.apply(batch)
+        check(compiler)
+        mirror.follow(delta, compiler.desired)
+        assert mirror.equals(compiler.desired)
+        for key in delta.policies:
+            reports[key] = compiler.report(key)
+        assert all(reports[key] == compiler.report(key) for key in compiler.tables.policies)
+
+
+@given(batches, every_setting)
+@settings(max_examples=100, deadline=None)
+def test_batching_does_not_matter(events: list[list[Change]], setting: Settings) -> None:
+    """The same events one by one and all at once end in the same state."""
+    alone, together = IncrementalCompiler(setting), IncrementalCompiler(setting)
+    for event in (event for batch in events for event in batch):
+        alone.apply([event])
+    together.apply([event for batch in events for event in batch])
+    assert alone.desired == together.desired
+
+
+@given(batches, every_setting, every_setting)
+@settings(max_examples=100, deadline=None)
+def test_settings_change(events: list[list[Change]], before: Settings, after: Settings) -> None:
+    """Other settings recompile everything, and the delta says exactly what that changed."""
+    compiler, mirror = IncrementalCompiler(before), Mirror()
+    for batch in events:
+        mirror.follow(compiler.apply(batch), compiler.desired)
+    mirror.follow(compiler.configure(after), compiler.desired)
+    check(compiler)
+    assert mirror.equals(compiler.desired)
+
+
+@given(batches)
+@settings(max_examples=50, deadline=None)
+def test_nothing_is_kept(events: list[list[Change]]) -> None:
+    """When every object has gone, nothing is desired and nothing is remembered."""
+    compiler = IncrementalCompiler(Settings())
+    for batch in events:
+        compiler.apply(batch)
+    compiler.apply([Change(change.kind, change.key, change.new, None) for change in compiler.tables.as_changes()])
+    assert compiler.desired == Desired({}, {}, {})
+    assert compiler.selections == 0

@@ -1,0 +1,158 @@
+"""Small worlds for property tests: values drawn from a tiny vocabulary, so that selectors hit and things collide."""
+
+from ipaddress import ip_network
+
+from hypothesis import strategies as st
+
+from nqosd.api.labels import LabelSelector, Operator, Requirement
+from nqosd.api.networkqos import (
+    AnyAddress,
+    BandwidthScope,
+    Classifier,
+    EgressRule,
+    IPBlock,
+    Limit,
+    NetworkQoS,
+    NetworkQoSSpec,
+    NetworkSelectionType,
+    NetworkSelector,
+    PodPeer,
+    Port,
+    Protocol,
+)
+from nqosd.api.objects import (
+    Attachment,
+    Namespace,
+    NetworkAttachment,
+    Node,
+    Pod,
+    Role,
+    Topology,
+    UserDefinedNetwork,
+)
+from nqosd.api.problems import Problem
+from nqosd.informers.changes import Change, Kind, Object
+
+NAMESPACES = ["a", "b"]
+NODES = ["n1", "n2", "n3"]
+NADS = ["blue", "red", "flat"]
+POLICIES = ["p1", "p2", "p3"]
+PODS = [f"pod{i}" for i in range(4)]
+
+labels = st.dictionaries(st.sampled_from(["app", "tier"]), st.sampled_from(["x", "y"]), max_size=2)
+requirements = st.one_of(
+    st.builds(
+        Requirement,
+        st.sampled_from(["app", "tier"]),
+        st.sampled_from([Operator.IN, Operator.NOT_IN]),
+        st.lists(st.sampled_from(["x", "y"]), min_size=1, max_size=2, unique=True).map(tuple),
+    ),
+    st.builds(Requirement, st.sampled_from(["app", "tier"]), st.sampled_from([Operator.EXISTS, Operator.DOES_NOT_EXIST])),
+)
+selectors = st.lists(requirements, max_size=2).map(LabelSelector.of)
+addresses = st.lists(
+    st.one_of(
+        st.integers(1, 9).map(lambda n: f"10.0.0.{n}"),
+        st.integers(1, 9).map(lambda n: f"fd00::{n}"),
+    ),
+    max_size=2,
+    unique=True,
+).map(tuple)
+attachments = st.dictionaries(
+    st.sampled_from(["default", "a/blue", "a/red", "b/flat", "b/flat/1", "a/gone"]), addresses, max_size=3
+).map(lambda found: tuple(Attachment(key, found[key]) for key in sorted(found)))
+pods = st.builds(
+    Pod,
+    st.sampled_from(NAMESPACES),
+    st.sampled_from(PODS),
+    labels,
+    st.sampled_from(["", *NODES]),
+    st.sampled_from([False, False, False, True]),
+    st.sampled_from([False, False, False, True]),
+    attachments,
+    st.sampled_from([None, None, None, "broken"]),
+)
+namespaces = st.builds(Namespace, st.sampled_from(NAMESPACES), labels)
+nodes = st.builds(Node, st.sampled_from(NODES), st.sampled_from(["", "east"]))
+nads = st.builds(
+    NetworkAttachment,
+    st.sampled_from(NAMESPACES),
+    st.sampled_from(NADS),
+    labels,
+    st.sampled_from(["blue", "red-net", "flat", ""]),
+    st.sampled_from(Topology),
+    st.sampled_from(Role),
+    st.sampled_from(["", "UserDefinedNetwork", "ClusterUserDefinedNetwork"]),
+    st.sampled_from(["u1", "u2"]),
+)
+user_networks = st.builds(UserDefinedNetwork, st.sampled_from(["", "a"]), st.sampled_from(["u1", "u2"]), labels)
+blocks = st.sampled_from(
+    [
+        IPBlock(ip_network("0.0.0.0/0"), (ip_network("10.0.0.0/30"),)),
+        IPBlock(ip_network("10.0.0.4/30")),
+        IPBlock(ip_network("fd00::/126"), (ip_network("fd00::1/128"),)),
+        IPBlock(ip_network("::/0")),
+    ]
+)
+peers = st.lists(
+    st.one_of(blocks, st.builds(AnyAddress), st.builds(PodPeer, selectors, st.none() | selectors)), max_size=2
+).map(tuple)
+ports = st.lists(
+    st.builds(Port, st.sampled_from(Protocol), st.none() | st.sampled_from([80, 81, 443])), max_size=3
+).map(tuple)
+rules = st.builds(
+    EgressRule,
+    st.integers(0, 63),
+    st.none() | st.builds(Limit, st.sampled_from([1000, 20000]), st.none() | st.just(100)),
+    st.builds(Classifier, peers, peers, ports),
+)
+network_selectors = st.lists(
+    st.builds(NetworkSelector, st.sampled_from(NetworkSelectionType), selectors, selectors),
+    max_size=2,
+    unique_by=lambda each: each.type,
+).map(tuple)
+specs = st.builds(
+    NetworkQoSSpec,
+    st.sampled_from([1, 1, 2, 100]),
+    st.lists(rules, max_size=3).map(tuple),
+    selectors,
+    network_selectors,
+    st.sampled_from([BandwidthScope.RULE, BandwidthScope.RULE, BandwidthScope.POD]),
+)
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> NetworkQoS:
+    """Draw a policy, now and then an invalid one."""
+    invalid = draw(st.integers(0, 7)) == 0
+    return NetworkQoS(
+        namespace=draw(st.sampled_from(NAMESPACES)),
+        name=draw(st.sampled_from(POLICIES)),
+        created=draw(st.sampled_from(["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", ""])),
+        spec=None if invalid else draw(specs),
+        problems=(Problem("spec.priority", "101 is not between 0 and 100"),) if invalid else (),
+    )
+
+
+_KINDS: dict[Kind, st.SearchStrategy[Object]] = {
+    Kind.POD: pods,
+    Kind.NETWORK_QOS: policies(),
+    Kind.NETWORK_ATTACHMENT_DEFINITION: nads,
+    Kind.NAMESPACE: namespaces,
+    Kind.NODE: nodes,
+}
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Change:
+    """Draw a change of any kind; a third are deletions, also of what isn't there. `old` is left to the tables."""
+    kind = draw(st.sampled_from([Kind.POD, Kind.POD, *Kind]))
+    if kind in (Kind.USER_DEFINED_NETWORK, Kind.CLUSTER_USER_DEFINED_NETWORK):
+        value: Object = draw(user_networks)
+    else:
+        value = draw(_KINDS[kind])
+    return Change(kind, value.key, None, None if draw(st.integers(0, 2)) == 0 else value)
+
+
+batches = st.lists(st.lists(changes(), min_size=1, max_size=8), max_size=8)
+"""Sequences of events, cut into batches anyhow."""
