@@ -24,6 +24,7 @@ from nqosd.api.decoding.framing import (
 from nqosd.api.decoding.metadata import Decoded, DecodeError
 from nqosd.api.decoding.networks import decode_network_attachment, decode_user_defined_network
 from nqosd.api.decoding.pods import decode_pod
+from nqosd.api.decoding.policies import decode_network_qos
 
 __all__ = [
     "Bookmark",
@@ -38,6 +39,7 @@ __all__ = [
     "decode_list",
     "decode_namespace",
     "decode_network_attachment",
+    "decode_network_qos",
     "decode_node",
     "decode_pod",
     "decode_user_defined_network",

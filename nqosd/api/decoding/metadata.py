@@ -140,7 +140,12 @@ def _text_or_empty(raw: msgspec.Raw) -> str:
         return ""
 
 
-def explain(error: ValueError | RecursionError) -> str:
-    """Say what doesn't decode, the field's path first: `spec.nodeName: Expected `str`, got `int``."""
+def locate(error: ValueError | RecursionError) -> tuple[str, str]:
+    """Tell the field that doesn't decode, as a path (empty where it isn't known), from what is wrong with it."""
     text, marker, path = f"{error}".rpartition(" - at `$")
-    return f"{path.rstrip('`').lstrip('.')}: {text}" if marker else f"{error}"
+    return (path.rstrip("`").lstrip("."), text) if marker else ("", f"{error}")
+
+
+def explain(error: ValueError | RecursionError) -> str:
+    """Say what doesn't decode, the field's path first: ``spec.nodeName: Expected `str`, got `int```."""
+    return ": ".join(filter(None, locate(error)))
