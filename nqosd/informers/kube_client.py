@@ -1,0 +1,277 @@
+"""The connection to the API server: requests and streams of bytes, with credentials that stay fresh.
+
+In: paths, queries and JSON bodies. Out: status, bytes and Retry-After; a status is never an exception, a connection
+that isn't made or breaks always is (`KubeConnectionError`). Authentication, TLS and transport are kubernetes-asyncio's;
+its types don't leave this module. Rule: credentials that were replaced on disk are taken up without a restart: they are
+read again each minute, after a 401 and after a lost connection; streams that run on the old ones are left alone.
+"""
+
+import contextlib
+import math
+import socket
+import time
+from asyncio import Lock
+from collections.abc import AsyncIterator, Iterator, Mapping
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import attrs
+import structlog
+from kubernetes_asyncio.client import ApiClient
+
+from nqosd import __version__
+from nqosd.informers.kube_credentials import Credentials, KubeConfigError, KubeOptions, load_credentials
+
+UNAUTHORIZED = 401
+FAILURES_BEFORE_REBUILD = 5
+"""Lost connections in a row after which the TLS context is built anew, although no file of ours has changed: the
+system's own certificate store may have."""
+KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+"""Seconds and probes after which the kernel gives up a stream whose server has vanished without a word."""
+
+_log = structlog.get_logger()
+
+
+class KubeConnectionError(Exception):
+    """No answer, or only a part of one. `silent`: the connection stands, but nothing came in time."""
+
+    def __init__(self, message: str, *, silent: bool = False) -> None:
+        super().__init__(message)
+        self.silent = silent
+
+
+@attrs.frozen
+class Response:
+    """A whole answer; `retry_after` is in seconds, None if the server didn't say."""
+
+    status: int
+    body: bytes
+    retry_after: float | None = None
+
+
+class Stream:
+    """An answer that is still arriving."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.retry_after = _retry_after(response)
+
+    async def body(self) -> bytes:
+        """Read the rest.
+
+        Raises:
+            KubeConnectionError: it broke, or nothing came in time.
+        """
+        with _translated():
+            return await self._response.read()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the bytes as they arrive, cut anywhere; ends when the server ends the answer properly.
+
+        Raises:
+            KubeConnectionError: it broke, or nothing came in time.
+        """
+        chunks = self._response.content.iter_any()
+        while True:
+            with _translated():
+                try:
+                    chunk = await anext(chunks)
+                except StopAsyncIteration:
+                    return
+            yield chunk
+
+
+class KubeClient:
+    """A client that many parts share; a context manager that closes its connections at the end."""
+
+    def __init__(self, options: KubeOptions) -> None:
+        self._options = options
+        self._lock = Lock()
+        self._credentials: Credentials | None = None
+        self._session: _Session | None = None
+        self._read_at = -math.inf
+        self._suspect = False
+        self._failures = 0
+        self._complaint = ""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+        content_type: str = "application/json",
+        timeout: float = 30.0,  # noqa: ASYNC109 - aiohttp keeps it, and tells a slow server from a dead one
+    ) -> Response:
+        """Send a request with a JSON body, or none, and read the whole answer within `timeout` seconds.
+
+        Raises:
+            KubeConnectionError: there was no answer, or only a part of one.
+            KubeConfigError: there are no credentials yet, and reading them failed.
+        """
+        limit = aiohttp.ClientTimeout(total=timeout, sock_connect=self._options.connect_timeout)
+        async with self._open(method, path, query=query, limit=limit, body=body, content_type=content_type) as response:
+            with _translated():
+                return Response(response.status, await response.read(), _retry_after(response))
+
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, *, query: Mapping[str, str], silence: float) -> AsyncIterator[Stream]:
+        """GET an answer that may never end; it counts as broken when nothing arrives for `silence` seconds.
+
+        Raises:
+            KubeConnectionError: there was no answer.
+            KubeConfigError: there are no credentials yet, and reading them failed.
+        """
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=self._options.connect_timeout, sock_read=silence)
+        async with self._open("GET", path, query=query, limit=limit) as response:
+            _watch_over(response)
+            yield Stream(response)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.retire()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @contextlib.asynccontextmanager
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None,
+        limit: aiohttp.ClientTimeout,
+        body: Mapping[str, object] | None = None,
+        content_type: str = "application/json",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        async with (await self._fresh_session()).borrowed() as api:
+            try:
+                with _translated():
+                    response: aiohttp.ClientResponse = await api.call_api(
+                        path,
+                        method,
+                        query_params=list((query or {}).items()),
+                        header_params={"Accept": "application/json", "Content-Type": content_type},
+                        body=None if body is None else dict(body),
+                        auth_settings=["BearerToken"],
+                        _preload_content=False,
+                        _request_timeout=limit,
+                    )
+            except KubeConnectionError:
+                self._suspect = True
+                self._failures += 1
+                raise
+            self._failures = 0
+            self._suspect |= response.status == UNAUTHORIZED
+            async with response:
+                yield response
+
+    async def _fresh_session(self) -> "_Session":
+        async with self._lock:
+            session, credentials = self._session, self._credentials
+            age = time.monotonic() - self._read_at
+            if session is None or credentials is None:
+                session = await self._rebuild(await load_credentials(self._options))
+            elif age >= (credentials.min_age if self._suspect else credentials.max_age):
+                session = await self._refresh(session, credentials)
+            return session
+
+    async def _refresh(self, session: "_Session", old: Credentials) -> "_Session":
+        self._read_at = time.monotonic()
+        try:
+            new = await load_credentials(self._options)
+            moved = new.endpoint() != session.endpoint
+        except KubeConfigError as error:
+            if str(error) != self._complaint:  # each time, but each complaint only once
+                _log.warning("credentials can't be read again, the old ones stay in use", error=str(error))
+            self._complaint = str(error)
+            return session
+        self._complaint = ""
+        if moved or self._failures >= FAILURES_BEFORE_REBUILD:
+            _log.info("connecting anew to the API server", reason="changed" if moved else "failing")
+            return await self._rebuild(new)
+        self._accept(new)
+        if new.token != old.token:
+            session.api.configuration.api_key = dict(new.configuration.api_key)
+        return session
+
+    async def _rebuild(self, credentials: Credentials) -> "_Session":
+        old, self._session = self._session, _Session(credentials)
+        self._accept(credentials)
+        self._failures = 0
+        if old is not None:
+            await old.retire()
+        return self._session
+
+    def _accept(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._read_at = time.monotonic()
+        self._suspect = False
+
+
+class _Session:
+    """The library's client with one TLS context; closed when it is retired and the last request on it has ended."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.endpoint = credentials.endpoint()
+        try:
+            self.api = ApiClient(credentials.configuration)
+        except OSError as error:  # ssl.SSLError is one
+            raise KubeConfigError(
+                f"certificates for {credentials.configuration.host} can't be used: {error}: "
+                "check the CA, the client certificate and its key"
+            ) from error
+        self.api.user_agent = f"nqosd/{__version__}"
+        self._users = 0
+        self._retired = False
+
+    @contextlib.asynccontextmanager
+    async def borrowed(self) -> AsyncIterator[ApiClient]:
+        self._users += 1
+        try:
+            yield self.api
+        finally:
+            self._users -= 1
+            if self._retired and not self._users:
+                await self.api.close()
+
+    async def retire(self) -> None:
+        self._retired = True
+        if not self._users:
+            await self.api.close()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (TimeoutError, aiohttp.ServerTimeoutError) as error:
+        raise KubeConnectionError("no answer in time", silent=True) from error
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise KubeConnectionError(f"{type(error).__name__}: {error}") from error
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else None
+
+
+def _watch_over(response: aiohttp.ClientResponse) -> None:
+    """Turn on TCP keepalive for a stream that may be silent for minutes; nothing if it has already ended."""
+    transport = response.connection.transport if response.connection is not None else None
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEPALIVE.items():
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
