@@ -58,8 +58,10 @@ def namespace(api_server: ApiServer) -> Iterator[str]:
 
 
 def pytest_runtest_setup() -> None:
-    """Forget the logs of the test before."""
+    """Forget what services logged before this test."""
     LEFT_BY_FAILURE.clear()
+    for service in RUNNING:
+        service.mark_log()
 
 
 @pytest.hookimpl(wrapper=True)

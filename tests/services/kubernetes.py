@@ -132,7 +132,10 @@ class ApiServer(Service):
     def apply_crds(self, manifests: str) -> None:
         """Create CustomResourceDefinitions and wait until the server serves them."""
         self.apply(manifests)
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", "-", stdin=manifests)
+        for crd in yaml.safe_load_all(manifests):
+            group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
+            for version in crd["spec"]["versions"]:
+                self._wait_until_served(f"/apis/{group}/{version['name']}/{plural}")
 
     def delete_namespace(self, name: str) -> None:
         """Delete a namespace and everything in it, as the namespace controller would."""
@@ -167,6 +170,17 @@ class ApiServer(Service):
         if response.status // 100 != http.client.OK // 100:
             raise ServiceError(f"{method} {path} as {user} was answered {response.status}: {answer.decode()}")
         return answer
+
+    def _wait_until_served(self, path: str) -> None:
+        """Wait while the server answers 404 (not established yet) or 429 (storage is initializing)."""
+
+        def is_served() -> bool:
+            with contextlib.suppress(ServiceError):
+                self.request("GET", path)
+                return True
+            return False
+
+        self.wait_until(is_served, what=f"serving {path}")
 
     def _namespaced_collections(self) -> list[str]:
         """Return the paths, with `{namespace}` in them, of every kind whose objects can be deleted all at once."""

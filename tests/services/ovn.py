@@ -107,10 +107,11 @@ def trace(sb: OvsdbServer, switch: str, microflow: str) -> str:
     A match in the database that doesn't parse gives a line with "parsing expression failed".
 
     Raises:
-        ServiceError: there is no such switch, or the microflow itself is wrong.
+        ServiceError: there is no such switch, or the microflow is wrong or names no `inport` that exists.
     """
     command = [sb.generation.program("ovn-trace"), f"--db={sb.unix}", switch, microflow]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TRACE_TIMEOUT)
-    if done.returncode != 0:
-        raise ServiceError(f"ovn-trace on {switch!r} with {microflow!r} exited with {done.returncode}: {done.stderr}")
-    return done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    if "ingress(dp=" not in said:  # the exit code is 0 even when it traced nothing
+        raise ServiceError(f"ovn-trace on {switch!r} with {microflow!r} traced nothing: {said.strip()}")
+    return said

@@ -53,6 +53,7 @@ class Service:
         self.directory = directory or Path(tempfile.mkdtemp(prefix=f"nqosd-{name}-"))
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log_file = self.directory / f"{name}.log"
+        self._mark = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> Sequence[str]:
@@ -148,9 +149,13 @@ class Service:
             time.sleep(POLL_INTERVAL)
 
     def tail_logs(self, lines: int = TAIL_LINES) -> str:
-        """Return the last lines of the log, under a line that names it."""
-        text = self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+        """Return the last lines of the log since `mark_log`, under a line that names the log."""
+        text = self.log_file.read_bytes()[self._mark :].decode(errors="replace") if self.log_file.exists() else ""
         return "\n".join([f"--- {self.name}: {self.log_file}", *text.splitlines()[-lines:]])
+
+    def mark_log(self) -> None:
+        """Let `tail_logs` leave out what the log says until now."""
+        self._mark = self.log_file.stat().st_size if self.log_file.exists() else 0
 
     def run(self, command: Sequence[str], *, stdin: str = "", timeout: float = 60.0) -> str:
         """Run a command to its end beside the service, in its environment, and return its standard output.
