@@ -1,0 +1,79 @@
+# What a person or a CI machine runs: `make` lists it. Needs Debian 12 or later, root, Python 3.11 or later and Go.
+# Nothing here depends on where the checkout lies. What is built or unpacked for the tests is kept outside of it, in
+# $NQOSD_CACHE (default: ~/.cache/nqosd), so that a fresh checkout finds it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --output-sync=line
+
+PYTHON ?= python3
+VENV := .venv
+INSTALL_SERVICES := $(PYTHON) -m tests.services.install
+
+# Two workers suit two cores; each has services of its own.
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+# command:package, for the commands that the tests use beside the installed services
+TOOLS := ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
+
+.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new check test pytest demo clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: tools $(VENV)/installed ## make the virtual environment, and install the few Debian packages that are missing
+
+tools:
+	@missing=""; \
+	for tool in $(TOOLS); do command -v "$${tool%%:*}" >/dev/null || missing+=" $${tool##*:}"; done; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing+=" python3-venv"; \
+	if [ -n "$$missing" ]; then \
+		echo "[setup] installing$$missing"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get -qq update </dev/null; \
+		apt-get -qq install --yes --no-install-recommends $$missing </dev/null >/dev/null; \
+	fi
+
+$(VENV)/installed: pyproject.toml | tools
+	@echo "[setup] installing nqosd and its development tools into $(VENV)"
+	@[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(VENV)/bin/python -m pip install --quiet --editable . --group dev
+	@touch $@
+	@echo "[setup] done"
+
+services: services-kubernetes services-ovn services-ovn-new ## build or unpack what the tests run: etcd, kube-apiserver, two generations of OVN
+
+services-kubernetes:
+	@$(INSTALL_SERVICES) kubernetes
+
+services-ovn:
+	@$(INSTALL_SERVICES) ovn
+
+services-ovn-new:
+	@$(INSTALL_SERVICES) ovn-new
+
+check: setup ## lint, formatting, types and the order of the layers
+	@echo "[check] ruff check";          $(VENV)/bin/ruff check
+	@echo "[check] ruff format --check"; $(VENV)/bin/ruff format --check
+	@echo "[check] mypy";                $(VENV)/bin/mypy
+	@echo "[check] lint-imports";        $(VENV)/bin/lint-imports
+
+test: ## everything: setup, services, check and the tests
+	@$(MAKE) -j4 setup services check
+	@$(MAKE) pytest
+
+pytest: setup services ## the tests only; PYTEST_ARGS chooses, e.g. PYTEST_ARGS='tests/services -k raft'
+	@echo "[test] pytest with $(WORKERS) workers"
+	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(PYTEST_ARGS)
+
+demo: setup services-ovn ## show the daemon at work on a real OVN
+	@echo "[demo] running tests.demo"
+	@$(VENV)/bin/python -m tests.demo
+
+clean: ## remove the virtual environment and what tools left in the checkout (not the services)
+	@echo "[clean] removing $(VENV) and caches"
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
