@@ -18,7 +18,8 @@ PYTEST_ARGS ?=
 # command:package, for the commands that the tests use beside the installed services
 TOOLS := ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
 
-.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new check test pytest demo clean
+.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new test pytest demo clean
+.PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -55,15 +56,29 @@ services-ovn:
 services-ovn-new:
 	@$(INSTALL_SERVICES) ovn-new
 
-check: setup ## lint, formatting, types and the order of the layers
-	@echo "[check] ruff check";          $(VENV)/bin/ruff check
-	@echo "[check] ruff format --check"; $(VENV)/bin/ruff format --check
-	@echo "[check] mypy";                $(VENV)/bin/mypy
-	@echo "[check] lint-imports";        $(VENV)/bin/lint-imports
+check: check-ruff check-format check-mypy check-imports ## lint, formatting, types and the order of the layers
 
-test: ## everything: setup, services, check and the tests
-	@$(MAKE) -j4 setup services check
-	@$(MAKE) pytest
+check-ruff: setup
+	@echo "[check] ruff check"
+	@$(VENV)/bin/ruff check
+
+check-format: setup
+	@echo "[check] ruff format --check"
+	@$(VENV)/bin/ruff format --check
+
+check-mypy: setup
+	@echo "[check] mypy"
+	@$(VENV)/bin/mypy
+
+check-imports: setup
+	@echo "[check] lint-imports"
+	@$(VENV)/bin/lint-imports
+
+test: ## everything: setup, services, check and the tests; a failed part doesn't keep the others from running
+	@status=0; \
+	$(MAKE) --jobs=4 --keep-going setup services check || status=$$?; \
+	$(MAKE) pytest || status=$$?; \
+	exit $$status
 
 pytest: setup services ## the tests only; PYTEST_ARGS chooses, e.g. PYTEST_ARGS='tests/services -k raft'
 	@echo "[test] pytest with $(WORKERS) workers"
