@@ -1,0 +1,114 @@
+"""A cluster as the rules of NetworkQoS see it: who can send, and which addresses a selector means.
+
+In: decoded objects by kind, and the zone. Out: a `Cluster`. The rule: sources are of this zone, peers of the whole
+cluster, and neither is on the host network or has ended.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import attrs
+
+from tests.oracle.decoded import Object, annotation, text
+from tests.oracle.networks import Networks, logical_port, read_networks
+from tests.oracle.packet import Address
+from tests.oracle.pods import Pod, read_pod
+from tests.oracle.selectors import read_selector
+
+
+@attrs.frozen
+class Sender:
+    """One attachment of a pod that can send in this zone.
+
+    Args:
+        pod: `<namespace>/<name>`
+        network: name of the network
+        switch: its logical switch there
+        port: its logical port there
+        addresses: its own; none on a network without addresses
+        direction: of the rows that treat its packets, from-lport or to-lport
+    """
+
+    pod: str
+    network: str
+    switch: str
+    port: str
+    addresses: frozenset[Address]
+    direction: str
+
+    @property
+    def can_be_source(self) -> bool:
+        """On layer3 an address makes a pod a source; on flat networks its logical port will do."""
+        return bool(self.addresses) or self.direction == "from-lport"
+
+
+@attrs.frozen
+class Cluster:
+    """The pods and networks of a cluster.
+
+    Args:
+        pods: every pod, by key
+        networks: every network
+        senders: every attachment that can send in this zone
+    """
+
+    pods: Mapping[str, Pod]
+    networks: Networks
+    senders: tuple[Sender, ...]
+
+    def senders_of(self, namespace: str, pod_selector: object) -> tuple[Sender, ...]:
+        """The attachments that can be sources, of the pods of a namespace that a selector (absent: all) matches."""
+        selector = read_selector(pod_selector)
+        chosen = {pod.key for pod in self.pods.values() if pod.namespace == namespace and selector.matches(pod.labels)}
+        return tuple(sender for sender in self.senders if sender.pod in chosen and sender.can_be_source)
+
+    def peers(self, entry: Object, namespace: str, network: str) -> frozenset[Address]:
+        """The addresses on a network that an entry with selectors means to a policy of a namespace."""
+        by_namespace = entry.get("namespaceSelector")
+        if by_namespace is None:
+            scope = {namespace}
+        else:
+            selector = read_selector(by_namespace)
+            scope = {name for name, labels in self.networks.namespaces.items() if selector.matches(labels)}
+        selector = read_selector(entry.get("podSelector"))
+        return frozenset(
+            address
+            for pod in self.pods.values()
+            if pod.live and pod.namespace in scope and selector.matches(pod.labels)
+            for nad, attachment in pod.attachments.items()
+            if self.networks.of_attachment(nad) == network
+            for address in attachment.addresses
+        )
+
+
+def read_cluster(objects: Mapping[str, Iterable[Object]], zone: str | None) -> Cluster:
+    """Read a cluster; `zone` None, or one that no node is in, is the whole cluster."""
+    networks = read_networks(objects)
+    pods = {pod.key: pod for pod in map(read_pod, objects.get("Pod", ()))}
+    nodes = _nodes_of_zone(objects.get("Node", ()), zone)
+    sending = [pod for pod in pods.values() if pod.live and pod.node and (nodes is None or pod.node in nodes)]
+    return Cluster(pods, networks, tuple(sender for pod in sending for sender in _senders(pod, networks)))
+
+
+def _nodes_of_zone(nodes: Iterable[Object], zone: str | None) -> frozenset[str] | None:
+    """The names of the nodes of a zone; None for all."""
+    found = frozenset(
+        text(node, "metadata", "name")
+        for node in nodes
+        if zone in (text(node, "metadata", "name"), annotation(node, "k8s.ovn.org/zone-name"))
+    )
+    return found if zone and found else None
+
+
+def _senders(pod: Pod, networks: Networks) -> Iterator[Sender]:
+    for nad, attachment in pod.attachments.items():
+        network = networks.of_attachment(nad)
+        if network is not None:
+            for key in attachment.keys:
+                yield Sender(
+                    pod=pod.key,
+                    network=network,
+                    switch=networks.switch(network, pod.node),
+                    port=logical_port(key, pod.namespace, pod.name),
+                    addresses=attachment.addresses,
+                    direction=networks.direction(network),
+                )

@@ -1,0 +1,164 @@
+"""Networks: what NetworkAttachmentDefinitions render, which of them a policy selects, how OVN names their parts.
+
+In: decoded NADs, UserDefinedNetworks, ClusterUserDefinedNetworks and namespaces. Out: network names, topologies, names
+of switches and logical ports. The rule: a selector picks networks, by name; whichever NAD a pod uses to reach a
+selected network doesn't matter.
+
+Sources: shared facts on ovn-kubernetes, "Networks".
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+
+import attrs
+
+from tests.oracle.decoded import Object, annotation, at, labels, mapping, object_key, sequence, text
+from tests.oracle.selectors import Selector, read_selector
+from tests.oracle.validity import SELECTORS_OF_TYPE
+
+DEFAULT = "default"
+"""The name of the default network, and the key of a pod's attachment to it."""
+
+_OWNERS = ("ClusterUserDefinedNetwork", "UserDefinedNetwork")
+
+
+@attrs.frozen
+class Nad:
+    """A NetworkAttachmentDefinition of ovn-kubernetes that parses.
+
+    Args:
+        key: `<namespace>/<name>`
+        namespace: where it stands
+        labels: its own
+        network: the name of the network that it renders
+        topology: layer3, layer2 or localnet
+        primary: whether its role is primary
+        owner: kind of the user-defined network that rendered it, None for none
+        owner_labels: that object's labels, its own where the object isn't known
+    """
+
+    key: str
+    namespace: str
+    labels: Mapping[str, str]
+    network: str
+    topology: str
+    primary: bool
+    owner: str | None
+    owner_labels: Mapping[str, str]
+
+
+@attrs.frozen
+class Networks:
+    """All networks of a cluster, beside the default one."""
+
+    nads: Mapping[str, Nad]
+    namespaces: Mapping[str, Mapping[str, str]]
+
+    def of_attachment(self, nad_key: str) -> str | None:
+        """The network that an attachment key reaches; None where no NAD of ovn-kubernetes says so."""
+        if nad_key == DEFAULT:
+            return DEFAULT
+        return self.nads[nad_key].network if nad_key in self.nads else None
+
+    def topology(self, network: str) -> str:
+        """layer3, layer2 or localnet. Where NADs disagree, the first key in alphabetical order decides."""
+        if network == DEFAULT:
+            return "layer3"
+        return next(nad.topology for _, nad in sorted(self.nads.items()) if nad.network == network)
+
+    def direction(self, network: str) -> str:
+        """The direction of a network's rows (shared facts on OVN, "Where a row takes effect")."""
+        return "to-lport" if self.topology(network) == "layer3" else "from-lport"
+
+    def switch(self, network: str, node: str) -> str:
+        """The logical switch that a pod of a node is attached to."""
+        if network == DEFAULT:
+            return node
+        ending = {"layer3": node, "layer2": "ovn_layer2_switch", "localnet": "ovn_localnet_switch"}
+        return f"{dotted(network)}_{ending[self.topology(network)]}"
+
+    def selected(self, policy: Object, unselected: str) -> frozenset[str]:
+        """The names of the networks that a valid policy is about."""
+        entries = sequence(policy, "spec", "networkSelectors")
+        if entries:
+            return frozenset(network for entry in entries for network in self._selected_by(entry))
+        if unselected == "default":
+            return frozenset({DEFAULT})
+        return frozenset({DEFAULT, *(nad.network for nad in self.nads.values())})
+
+    def _selected_by(self, entry: object) -> Iterator[str]:
+        kind = text(entry, "networkSelectionType")
+        field = SELECTORS_OF_TYPE[kind]
+        if field is None:
+            yield DEFAULT
+            return
+        selectors = mapping(entry, field[0])
+        by_network = read_selector(selectors.get("networkSelector"))
+        by_namespace = read_selector(selectors.get("namespaceSelector"))
+        for nad in self.nads.values():
+            match kind:
+                case "NetworkAttachmentDefinitions":
+                    chosen = self._in(nad, by_namespace) and by_network.matches(nad.labels)
+                case "ClusterUserDefinedNetworks":
+                    chosen = nad.owner == "ClusterUserDefinedNetwork" and by_network.matches(nad.owner_labels)
+                case "PrimaryUserDefinedNetworks":
+                    chosen = nad.primary and self._in(nad, by_namespace)
+                case _:
+                    secondary = nad.owner == "UserDefinedNetwork" and not nad.primary
+                    chosen = secondary and self._in(nad, by_namespace) and by_network.matches(nad.owner_labels)
+            if chosen:
+                yield nad.network
+
+    def _in(self, nad: Nad, selector: Selector) -> bool:
+        return nad.namespace in self.namespaces and selector.matches(self.namespaces[nad.namespace])
+
+
+def read_networks(objects: Mapping[str, Iterable[Object]]) -> Networks:
+    """Read the networks of a cluster out of its objects, which are grouped by kind."""
+    owners = {(kind, object_key(manifest)): labels(manifest) for kind in _OWNERS for manifest in objects.get(kind, ())}
+    nads = (_read_nad(manifest, owners) for manifest in objects.get("NetworkAttachmentDefinition", ()))
+    return Networks(
+        nads={nad.key: nad for nad in nads if nad is not None},
+        namespaces={text(manifest, "metadata", "name"): labels(manifest) for manifest in objects.get("Namespace", ())},
+    )
+
+
+def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, str]]) -> Nad | None:
+    try:
+        config = json.loads(text(manifest, "spec", "config"))
+    except ValueError:
+        return None
+    network = annotation(manifest, "k8s.ovn.org/network-name") or text(config, "name")
+    topology, role = text(config, "topology"), at(config, "role")
+    if text(config, "type") != "ovn-k8s-cni-overlay" or not network:
+        return None
+    if topology not in ("layer3", "layer2", "localnet") or role not in (None, "", "primary", "secondary"):
+        return None
+    namespace = text(manifest, "metadata", "namespace")
+    references = [r for r in sequence(manifest, "metadata", "ownerReferences") if text(r, "kind") in _OWNERS]
+    owner = text(references[0], "kind") if references else None
+    owner_labels = labels(manifest)
+    if owner is not None:
+        owner_namespace = namespace if owner == "UserDefinedNetwork" else ""
+        owner_labels = dict(owners.get((owner, f"{owner_namespace}/{text(references[0], 'name')}"), owner_labels))
+    return Nad(
+        key=object_key(manifest),
+        namespace=namespace,
+        labels=labels(manifest),
+        network=network,
+        topology=topology,
+        primary=role == "primary",
+        owner=owner,
+        owner_labels=owner_labels,
+    )
+
+
+def dotted(name: str) -> str:
+    """A name of a network or attachment as it stands in names of switches and ports."""
+    return name.replace("-", ".").replace("/", ".")
+
+
+def logical_port(attachment: str, namespace: str, pod: str) -> str:
+    """The logical port of one attachment of a pod; `attachment` with its index, where it has one."""
+    plain = f"{namespace}_{pod}"
+    return plain if attachment == DEFAULT else f"{dotted(attachment)}_{plain}"
