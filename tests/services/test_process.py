@@ -14,9 +14,9 @@ from tests.services.process import RUNNING, Service, ServiceError, free_port
 REPOSITORY = Path(__file__).parents[2]
 
 START_AND_DIE = """
-import os, signal
+import os, pathlib, signal, sys
 from tests.services.chassis import NetworkNamespace
-namespace = NetworkNamespace()
+namespace = NetworkNamespace(directory=pathlib.Path(sys.argv[1]))
 namespace.start()
 print(namespace.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -43,11 +43,10 @@ class NeverReady(Shell):
         return False
 
 
-def test_a_service_dies_with_the_test_process() -> None:
+def test_a_service_dies_with_the_test_process(tmp_path: Path) -> None:
     """A service is gone when the process that started it was killed."""
-    starter = subprocess.run(
-        [sys.executable, "-c", START_AND_DIE], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60
-    )
+    command = [sys.executable, "-c", START_AND_DIE, str(tmp_path)]
+    starter = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60)
     assert starter.returncode == -signal.SIGKILL, starter.stderr
     end = time.monotonic() + 5
     while _is_alive(int(starter.stdout)):
