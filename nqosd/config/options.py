@@ -57,7 +57,7 @@ class Kubernetes:
     source: Literal["cluster", "manifests"] = _option("cluster")
     """An API server, or files and folders of YAML or JSON manifests that are watched for changes."""
     kubeconfig: str = _option("", file=True)
-    """A kubeconfig file. Empty: the service account when running in a pod, else $KUBECONFIG, else ~/.kube/config."""
+    """A kubeconfig file. Empty: $KUBECONFIG, else ~/.kube/config if it exists, else the service account of the pod."""
     context: str = _option("")
     """The context of the kubeconfig; empty takes its current-context."""
     manifests: tuple[str, ...] = _option((), checks.paths)

@@ -1,0 +1,168 @@
+"""What a committed round means for one policy: its condition for this zone, and the summary over all zones.
+
+In: a policy, the compiler's report on it, and what the database lacked. Out: a metav1 Condition `Ready-In-Zone-<zone>`
+and the text of `.status.status`. Pure. Rule: a condition says what is so in the database now, for the generation that
+it names, and doesn't change while pods merely come and go.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+import attrs
+
+from nqosd.api.networkqos import Condition, NetworkQoS
+from nqosd.compiler.report import PolicyReport
+
+APPLIED = "NetworkQoS Destinations applied"
+"""The summary when all is well, as users of ovn-kubernetes know it."""
+
+TYPE_PREFIX = "Ready-In-Zone-"
+MAX_TYPE = 316
+MAX_MESSAGE = 32768
+MAX_SUMMARY_DETAIL = 300
+"""The longest part of a message, in characters, that the summary repeats: it is a column of kubectl."""
+
+TRUE = "True"
+FALSE = "False"
+
+_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_NOT_IN_NAME = re.compile(r"[^-A-Za-z0-9_.]")
+_DIGEST = 10
+
+
+class Reason(StrEnum):
+    """Why a condition is as it is; the first two are True, the others False."""
+
+    APPLIED = "Applied"
+    NO_SOURCE_PODS = "NoSourcePods"
+    INVALID = "Invalid"
+    TOO_MANY_TIES = "TooManyTies"
+    WAITING_FOR_SWITCH = "WaitingForSwitch"
+    CONFLICT = "Conflict"
+
+
+@attrs.frozen
+class Lacking:
+    """What kept rows of a policy out of the database.
+
+    `switches` are logical switches that don't exist yet; `conflicts` are sentences about rows of others that stand in
+    the way.
+    """
+
+    switches: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+
+
+NOTHING_LACKING = Lacking()
+
+
+def zone_name(zone: str, longest: int) -> str:
+    """Give a zone's name as it may stand in a condition type or a field manager, never longer than `longest`.
+
+    Names of nodes stay as they are. Any other name gets its wrong characters replaced and a digest added, so that two
+    zones never share one.
+    """
+    if len(zone) <= longest and _NAME.fullmatch(zone):
+        return zone
+    digest = hashlib.sha256(zone.encode()).hexdigest()[:_DIGEST]
+    readable = _NOT_IN_NAME.sub("-", zone)[: longest - _DIGEST - 1].strip("-_.")
+    return f"{readable}-{digest}" if readable else digest
+
+
+def condition_type(zone: str) -> str:
+    """Give the type of a zone's condition: letters, digits, `-`, `_` and `.`, at most 316 characters."""
+    return TYPE_PREFIX + zone_name(zone, MAX_TYPE - len(TYPE_PREFIX))
+
+
+def condition(policy: NetworkQoS, report: PolicyReport, zone: str, lacking: Lacking = NOTHING_LACKING) -> Condition:
+    """Say how a policy stands in a zone, without the time of its last transition (see `stamped`)."""
+    reason = _reason(policy, report, lacking)
+    return Condition(
+        type=condition_type(zone),
+        status=TRUE if reason in (Reason.APPLIED, Reason.NO_SOURCE_PODS) else FALSE,
+        reason=reason.value,
+        message=_message(reason, report, lacking),
+        observed_generation=policy.generation,
+    )
+
+
+def stamped(new: Condition, old: Condition | None, now: str) -> Condition:
+    """Give a condition its transition time: that of the old one unless the status is another, then `now`."""
+    kept = old is not None and old.status == new.status and old.last_transition_time
+    return attrs.evolve(new, last_transition_time=old.last_transition_time if old is not None and kept else now)
+
+
+def summary(conditions: Iterable[Condition], generation: int, zones: Iterable[str] | None = None) -> str:
+    """Sum up all zones' conditions.
+
+    `zones` are the zones that have source pods; None, or none at all, asks all zones that have a condition. The policy
+    is applied when each of them says so for this generation.
+    """
+    by_type = {each.type: each for each in conditions if each.type.startswith(TYPE_PREFIX)}
+    asked = sorted({condition_type(zone) for zone in zones or ()} or by_type)
+    behind = [each for each in asked if each not in by_type or by_type[each].observed_generation != generation]
+    wrong = [by_type[each] for each in asked if each not in behind and by_type[each].status != TRUE]
+    if wrong:
+        elsewhere = f" (and in {_count(len(wrong) - 1, 'other zone')})" if len(wrong) > 1 else ""
+        return (
+            f"Not applied in zone {_zone(wrong[0].type)}{elsewhere}: {_clipped(wrong[0].message, MAX_SUMMARY_DETAIL)}"
+        )
+    if behind:
+        others = f" and {_count(len(behind) - 1, 'other zone')}" if len(behind) > 1 else ""
+        return f"Waiting for zone {_zone(behind[0])}{others}"
+    return APPLIED
+
+
+def _reason(policy: NetworkQoS, report: PolicyReport, lacking: Lacking) -> Reason:
+    if policy.spec is None:
+        return Reason.INVALID
+    if not report.ready:  # valid, and yet not compiled: it found no room among the policies of its priority
+        return Reason.TOO_MANY_TIES
+    if lacking.conflicts:
+        return Reason.CONFLICT
+    if lacking.switches:
+        return Reason.WAITING_FOR_SWITCH
+    return Reason.APPLIED if report.networks else Reason.NO_SOURCE_PODS
+
+
+def _message(reason: Reason, report: PolicyReport, lacking: Lacking) -> str:
+    match reason:
+        case Reason.APPLIED:
+            text = f"In force on {_listed('network', report.networks)}."
+        case Reason.NO_SOURCE_PODS:
+            text = "The policy is valid; it selects no pod in this zone."
+        case Reason.CONFLICT:
+            text = _numbered(lacking.conflicts)
+        case Reason.WAITING_FOR_SWITCH:
+            switches = _listed("logical switch", lacking.switches, plural="logical switches")
+            text = f"Waiting for {switches}, not in the Northbound database yet."
+        case _:
+            text = _numbered([str(problem) for problem in report.problems])
+    if report.warnings:
+        text += f" Warning: {_numbered(report.warnings)}"
+    return _clipped(text, MAX_MESSAGE)
+
+
+def _numbered(sentences: Sequence[str]) -> str:
+    """Put sentences on one line, since kubectl breaks none."""
+    if len(sentences) == 1:
+        return sentences[0]
+    return " ".join(f"({number}) {sentence};" for number, sentence in enumerate(sentences, 1)).removesuffix(";")
+
+
+def _listed(noun: str, names: Sequence[str], *, plural: str = "") -> str:
+    return f"{noun if len(names) == 1 else plural or noun + 's'} {', '.join(names)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _clipped(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _zone(type_: str) -> str:
+    return type_.removeprefix(TYPE_PREFIX)

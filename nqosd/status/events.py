@@ -1,0 +1,164 @@
+"""Events (events.k8s.io/v1) about policies, for people who run `kubectl describe` or `kubectl get events`.
+
+In: notes about policies. Out: one Event for each. Rule: Events are worth little enough to lose: they wait in a bounded
+queue, are tried a few times, and a policy that keeps changing gets ten at once and then one a minute.
+"""
+
+import asyncio
+import datetime as dt
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import attrs
+
+from nqosd.api.networkqos import Condition, NetworkQoS
+from nqosd.status.requests import CONFLICT, Answer, ApiClient, Complaints, send
+from nqosd.status.transitions import Note, transition
+
+CONTROLLER = "nqosd"
+MAX_NOTE = 1024
+"""Bytes of an Event's note."""
+MAX_INSTANCE = 128
+MAX_POLICY_NAME = 230
+"""Characters of a policy's name that an Event's name repeats; a name has 253 at most."""
+QUEUE = 1000
+ATTEMPTS = 4
+PAUSE = 1.0
+"""Seconds before the second attempt; the third waits twice as long, and so on."""
+AT_ONCE = 10
+"""How many Events a policy may have at once; then it earns one more every REFILL seconds."""
+REFILL = 60.0
+BUDGETS = 10_000
+"""How many policies' budgets are remembered: the ones that had Events last."""
+
+
+class EventObserver(Protocol):
+    """Who counts Events."""
+
+    def event(self, result: str) -> None:
+        """Count one: `written`, `limited` (the policy had too many), `dropped` (the queue was full) or `refused`."""
+
+
+@attrs.frozen
+class _Event:
+    policy: str
+    path: str
+    body: Mapping[str, object]
+
+
+@attrs.define
+class _Budget:
+    left: float
+    at: float
+
+
+class EventRecorder:
+    """Writes Events while `run` runs; `instance` is what tells this daemon from others, such as its host's name."""
+
+    def __init__(
+        self, client: ApiClient, observer: EventObserver, *, instance: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._client = client
+        self._observer = observer
+        self._instance = instance[:MAX_INSTANCE]
+        self._clock = clock
+        self._queue: asyncio.Queue[_Event] = asyncio.Queue(QUEUE)
+        self._budgets: OrderedDict[str, _Budget] = OrderedDict()
+        self._complaints = Complaints("an Event")
+        self._made = 0
+
+    def record(self, policy: NetworkQoS, note: Note) -> None:
+        """Take a note about a policy; returns at once."""
+        now = self._clock()
+        if not self._spend(policy.uid, now):
+            self._observer.event("limited")
+            return
+        try:
+            self._queue.put_nowait(self._event(policy, note, now))
+        except asyncio.QueueFull:
+            self._observer.event("dropped")
+
+    def condition_changed(self, policy: NetworkQoS, old: Condition | None, new: Condition) -> None:
+        """Make an Event of a condition that has just been written, if it is news; this is a `Listener`."""
+        note = transition(old, new)
+        if note is not None:
+            self.record(policy, note)
+
+    async def run(self) -> None:
+        """Write Events for ever, one after the other."""
+        while True:
+            event = await self._queue.get()
+            try:
+                await self._write(event)
+            finally:
+                self._queue.task_done()
+
+    async def drain(self) -> None:
+        """Wait until every Event so far has been written or given up."""
+        await self._queue.join()
+
+    async def _write(self, event: _Event) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            answer = await send(self._client, "POST", event.path, event.body)
+            # 409: it exists, so an attempt whose answer was lost had been done
+            if answer.accepted or answer.status == CONFLICT:
+                self._complaints.accepted()
+                self._observer.event("written")
+                return
+            if not answer.may_pass or attempt == ATTEMPTS:
+                break
+            await asyncio.sleep(_pause(answer, attempt))
+        self._complaints.refused(answer, event.policy)
+        self._observer.event("refused")
+
+    def _spend(self, uid: str, now: float) -> bool:
+        """Take one Event from a policy's budget, if there is one left."""
+        budget = self._budgets.pop(uid, None) or _Budget(AT_ONCE, now)
+        budget.left = min(AT_ONCE, budget.left + max(0.0, now - budget.at) / REFILL)
+        budget.at = now
+        self._budgets[uid] = budget
+        if len(self._budgets) > BUDGETS:
+            self._budgets.popitem(last=False)
+        if budget.left < 1:
+            return False
+        budget.left -= 1
+        return True
+
+    def _event(self, policy: NetworkQoS, note: Note, now: float) -> _Event:
+        self._made += 1
+        time_ = dt.datetime.fromtimestamp(now, dt.UTC)
+        body = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {
+                "name": f"{policy.name[:MAX_POLICY_NAME]}.{time_.timestamp() * 1_000_000:.0f}.{self._made:x}",
+                "namespace": policy.namespace,
+            },
+            "eventTime": time_.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "reportingController": CONTROLLER,
+            "reportingInstance": self._instance,
+            "action": note.action,
+            "reason": note.reason,
+            "type": "Warning" if note.warning else "Normal",
+            "note": _clipped(note.text),
+            "regarding": {
+                "apiVersion": "k8s.ovn.org/v1alpha1",
+                "kind": "NetworkQoS",
+                "namespace": policy.namespace,
+                "name": policy.name,
+                "uid": policy.uid,
+            },
+        }
+        return _Event(policy.key, f"/apis/events.k8s.io/v1/namespaces/{policy.namespace}/events", body)
+
+
+def _pause(answer: Answer, attempt: int) -> float:
+    return PAUSE * 2 ** (attempt - 1) if answer.retry_after is None else answer.retry_after
+
+
+def _clipped(text: str) -> str:
+    """Cut a note to what the API takes, not in the middle of a character."""
+    data = text.encode()
+    return text if len(data) <= MAX_NOTE else data[: MAX_NOTE - 3].decode(errors="ignore") + "…"

@@ -1,0 +1,90 @@
+"""Whether the daemon lives, and whether it does its work: what /healthz, /readyz and the watchdog say.
+
+In: what the parts report about themselves. Out: reasons, each a sentence; no reasons means all is well. Rule: unhealthy
+is only what a restart would mend (a task that has ended, a round that never ends); what is awaited from outside, such
+as an API server, makes the daemon not ready, never unhealthy.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+import attrs
+
+STUCK_AFTER = 120.0
+"""Seconds after which a round that hasn't ended counts as stuck; a transaction is given up long before."""
+
+
+class Role(StrEnum):
+    """What this daemon is among those that share its lock."""
+
+    UNKNOWN = "unknown"
+    ACTIVE = "active"
+    STANDBY = "standby"
+
+
+@attrs.frozen
+class Readiness:
+    """`waiting_for` gives, for each part that is not there yet, the reason."""
+
+    role: Role
+    waiting_for: Mapping[str, str]
+
+    @property
+    def ready(self) -> bool:
+        """Say whether nothing is awaited; a standby with a warm cache is ready."""
+        return not self.waiting_for
+
+
+class Health:
+    """One instance for the daemon; all calls come from the event loop."""
+
+    def __init__(self, *, stuck_after: float = STUCK_AFTER, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stuck_after = stuck_after
+        self._clock = clock
+        self._tasks: dict[str, asyncio.Task[object]] = {}
+        self._round_began: float | None = None
+        self._waiting_for: dict[str, str] = {}
+        self.role = Role.UNKNOWN
+
+    def supervise(self, name: str, task: asyncio.Task[object]) -> None:
+        """Count a task as one that must never end."""
+        self._tasks[name] = task
+
+    def round_began(self) -> None:
+        """Note that a round has begun."""
+        self._round_began = self._clock()
+
+    def round_ended(self) -> None:
+        """Note that the round has ended, in whatever way."""
+        self._round_began = None
+
+    def wait_for(self, part: str, reason: str) -> None:
+        """Note that a part isn't there (yet, or any more)."""
+        self._waiting_for[part] = reason
+
+    def has(self, part: str) -> None:
+        """Note that a part is there."""
+        self._waiting_for.pop(part, None)
+
+    def problems(self) -> tuple[str, ...]:
+        """Give the reasons why the daemon should be restarted."""
+        found = [f"the task {name} has ended{_why(task)}" for name, task in self._tasks.items() if task.done()]
+        if self._round_began is not None:
+            seconds = self._clock() - self._round_began
+            if seconds > self._stuck_after:
+                found.append(f"a round has been running for {seconds:.0f} seconds")
+        return tuple(found)
+
+    def readiness(self) -> Readiness:
+        """Say whether the daemon does its work, or could at once."""
+        unhealthy = {"health": "; ".join(problems)} if (problems := self.problems()) else {}
+        return Readiness(self.role, unhealthy | self._waiting_for)
+
+
+def _why(task: asyncio.Task[object]) -> str:
+    if task.cancelled():
+        return ": cancelled"
+    error = task.exception()
+    return f": {type(error).__name__}: {error}" if error else ""

@@ -1,0 +1,120 @@
+"""Structured logs on standard error: JSON for machines, text for people, and never a secret.
+
+In: `structlog.get_logger()` anywhere in the daemon, and the standard library's logging from the libraries it uses. Out:
+one line for each entry. Rule: what looks like a credential is replaced in every entry at every level, whoever wrote it;
+and libraries may only warn, since their debug entries hold whole request and response bodies.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import TextIO, TypeAlias
+
+import structlog
+from structlog.typing import Processor
+
+EventDict: TypeAlias = MutableMapping[str, object]
+
+REDACTED = "<redacted>"
+_SECRET_KEYS = re.compile(r"token|authorization|password|passwd|secret|credential|cookie", re.IGNORECASE)
+_PATH_KEYS = re.compile(r"_(file|path)$", re.IGNORECASE)
+_SECRET_TEXT = re.compile(r"(?P<kept>\b(?:bearer|basic)\s+|://[^/\s:@]+:)[^\s@,;\"']+", re.IGNORECASE)
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+"""The levels of syslog, which the journal understands as a prefix `<3>` of a line."""
+
+_OURS = "nqosd"
+
+
+def configure(level: str, style: str, stream: TextIO | None = None) -> None:
+    """Log at `level` (debug, info, warning, error) in `style` (auto, json, console) from now on.
+
+    It may be called again at any time; loggers that are already in use follow.
+    """
+    stream = sys.stderr if stream is None else stream
+    before_rendering: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before_rendering,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_apply_arguments, *before_rendering],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(style, stream)],
+        )
+    )
+    root, ours = logging.getLogger(), logging.getLogger(_OURS)
+    root.handlers = [handler]
+    ours.setLevel(level.upper())
+    root.setLevel(max(logging.WARNING, ours.level))
+    logging.captureWarnings(capture=True)
+
+
+def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Replace credentials in an entry: values of keys that name one, and in text what follows `Bearer` or `user:`."""
+    for key, value in event.items():
+        event[key] = _clean(key, value)
+    return event
+
+
+def _clean(key: str, value: object) -> object:
+    if isinstance(value, bool | int | float | None):
+        return value
+    if _SECRET_KEYS.search(key) and not _PATH_KEYS.search(key):
+        return REDACTED
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(rf"\g<kept>{REDACTED}", value)
+    if isinstance(value, Mapping):
+        return {str(name): _clean(str(name), each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean("", each) for each in value]
+    return _clean("", str(value)) if isinstance(value, BaseException) else value
+
+
+def _apply_arguments(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Keep the record of another library as text only; its arguments are already in the message."""
+    event.pop("positional_args", None)
+    return event
+
+
+def _renderer(style: str, stream: TextIO) -> Processor:
+    if style == "console" or (style == "auto" and stream.isatty()):
+        render: Processor = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    else:
+        render = structlog.processors.JSONRenderer(ensure_ascii=False)
+    return _prefixed(render) if _is_journal(stream) else render
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Say whether a stream goes to the systemd journal: $JOURNAL_STREAM then holds its device and inode."""
+    try:
+        stat = os.fstat(stream.fileno())
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
+
+
+def _prefixed(render: Processor) -> Processor:
+    """Put the level before each line as the journal reads it, so that `journalctl --priority` works."""
+
+    def process(logger: object, method: str, event: EventDict) -> str:
+        priority = _PRIORITIES.get(str(event.get("level")), 6)
+        line = str(render(logger, method, event))
+        return f"<{priority}>{line}"
+
+    return process
