@@ -97,8 +97,9 @@ class Node:
 class NetworkAttachment:
     """A NetworkAttachmentDefinition: which network it renders, and who owns it.
 
-    `network` is empty where the definition is not ovn-kubernetes' (another CNI type) or doesn't parse; the latter
-    has a `problem`. `owner_kind` is `UserDefinedNetwork`, `ClusterUserDefinedNetwork` or empty.
+    `network` is empty where the definition renders none of ovn-kubernetes' (another CNI type, or no topology: a handle
+    of the default network) or doesn't parse; the latter has a `problem`. `owner_kind` is `UserDefinedNetwork`,
+    `ClusterUserDefinedNetwork` or empty.
     """
 
     namespace: str

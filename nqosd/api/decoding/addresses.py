@@ -4,8 +4,7 @@ In: the texts of a pod's annotations, and its `status.podIPs`. Out: its attachme
 addresses in canonical text. `k8s.ovn.org/pod-networks` (ovn-kubernetes) is believed first; a network that is missing
 there is looked for in `k8s.v1.cni.cncf.io/network-status` (Multus); the default network, at last, in `podIPs`.
 
-Rule: an attachment that ovn-kubernetes lists without addresses has none: its network has no IPAM, so nothing else is
-asked for it.
+Rule: an attachment that is listed without addresses has none: its network has no IPAM, so nothing else is asked for it.
 """
 
 import socket  # for inet_pton and inet_ntop alone: ten times faster than ipaddress, and no I/O
@@ -88,7 +87,7 @@ def _add_network_status(found: dict[str, tuple[str, ...]], namespace: str, text:
             continue  # it can't belong to any network
         else:
             key = status.name if "/" in status.name else f"{namespace}/{status.name}"
-        if key in listed or (key == DEFAULT_NETWORK and not status.ips):
+        if key in listed:
             continue
         added.setdefault(key, []).extend(status.ips or ())
     for key, addresses in added.items():

@@ -1,8 +1,8 @@
 """NetworkAttachmentDefinitions, UserDefinedNetworks and ClusterUserDefinedNetworks.
 
 The definition's `spec.config` is CNI configuration, JSON in a text: either one plugin's, or a list (`plugins`) of which
-ovn-kubernetes admits only one; then the list has the name. A definition of ovn-kubernetes' plugin without a topology
-stands for the cluster's default network, whatever name it gives.
+ovn-kubernetes admits only one; then the list has the name. ovn-kubernetes takes a definition of its plugin without a
+topology for a handle of the cluster's default network: it renders no network, so here it has none and no problem.
 """
 
 from sys import intern
@@ -21,7 +21,7 @@ from nqosd.api.decoding.metadata import (
     namespaced,
     shared_labels,
 )
-from nqosd.api.objects import DEFAULT_NETWORK, NetworkAttachment, Role, Topology, UserDefinedNetwork
+from nqosd.api.objects import NetworkAttachment, Role, Topology, UserDefinedNetwork
 
 CNI_TYPE = "ovn-k8s-cni-overlay"
 OWNER_KINDS = ("UserDefinedNetwork", "ClusterUserDefinedNetwork")
@@ -75,7 +75,7 @@ _user_defined_network = msgspec.json.Decoder(_UserDefinedNetwork)
 
 @attrs.frozen
 class _Network:
-    """What a definition's configuration says; `name` is empty for another CNI type's."""
+    """What a definition renders; `name` is empty where that is no network of ovn-kubernetes."""
 
     name: str = ""
     topology: Topology = Topology.LAYER3
@@ -96,18 +96,18 @@ def decode_network_attachment(raw: bytes) -> Decoded[NetworkAttachment]:
         known = identify("NetworkAttachmentDefinition", raw)
         attachment = NetworkAttachment(known.namespace, intern(known.name), known.labels, problem=explain(error))
         return Decoded(known.resource_version, attachment)
+    override = meta.annotations.network if meta.annotations else None
     network, problem = _Network(), None
     try:
-        network = _read_config(definition.spec.config if definition.spec else None)
+        network = _read_config(definition.spec.config if definition.spec else None, override)
     except MALFORMED as error:
         problem = f"{CONFIG_FIELD}: {error}"
-    override = meta.annotations.network if meta.annotations else None
     owner = next((each for each in meta.owners or () if each.kind in OWNER_KINDS), _Owner())
     attachment = NetworkAttachment(
         namespace,
         name,
         labels,
-        network=intern((override or network.name) if network.name else ""),
+        network=intern(network.name),
         topology=network.topology,
         role=network.role,
         owner_kind=intern(owner.kind or ""),
@@ -134,7 +134,7 @@ def decode_user_defined_network(raw: bytes) -> Decoded[UserDefinedNetwork]:
         return Decoded(known.resource_version, network)
 
 
-def _read_config(text: str | None) -> _Network:
+def _read_config(text: str | None, override: str | None) -> _Network:
     if not text:  # the plugins of a definition without configuration read it from the node's disk
         return _Network()
     config = _config.decode(text)
@@ -144,12 +144,13 @@ def _read_config(text: str | None) -> _Network:
     if config.plugins and len(config.plugins) > 1:
         raise ValueError(f"{len(config.plugins)} plugins in a list; {CNI_TYPE} must be the only one")
     if not plugin.topology:
-        return _Network(DEFAULT_NETWORK)
+        return _Network()
+    name = override or config.name
+    if not name:
+        raise ValueError("name: a network needs one")
     topology = _choose(Topology, "topology", plugin.topology)
     role = _choose(Role, "role", plugin.role) if plugin.role else Role.SECONDARY
-    if not config.name:
-        raise ValueError("name: a network needs one")
-    return _Network(config.name, topology, role)
+    return _Network(name, topology, role)
 
 
 def _choose(choices: type[_Choice], field: str, text: str) -> _Choice:

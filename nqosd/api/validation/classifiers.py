@@ -77,8 +77,8 @@ def _read_network(field: Field) -> IPNetwork | None:
     if not slash:
         field.problem(f"{shown(text)} is not a CIDR; for this one address write {network}")
         return None
-    if not (length.isascii() and length.isdecimal()):
-        field.problem(f"{shown(text)} is not a CIDR; write its mask as the length of a prefix, {network}")
+    if length != str(network.prefixlen):  # ip_network admits masks and leading zeros
+        field.problem(f"{shown(text)} is not a CIDR; write {network}")
         return None
     return network
 

@@ -59,14 +59,14 @@ class Field:
             return None
         for name in self.value:
             if name not in names:
-                Field(f"{self.path}.{brief(name)}", None, self.findings).warn("unknown field, ignored")
+                Field(f"{self.path}.{shown(name)}", None, self.findings).warn("unknown field, ignored")
         return tuple(Field(f"{self.path}.{name}", self.value.get(name), self.findings) for name in names)
 
     def entries(self) -> "Iterator[tuple[str, Field]]":
         """Give the entries of a map with free keys; absent is empty."""
         if isinstance(self.value, dict):
             for key, value in self.value.items():
-                yield key, Field(f"{self.path}[{brief(key)}]", value, self.findings)
+                yield key, Field(f"{self.path}[{shown(key)}]", value, self.findings)
         elif self.present:
             self.problem(f"{shown(self.value)} is not an object")
 
