@@ -14,6 +14,8 @@ INSTALL_SERVICES := $(PYTHON) -m tests.services.install
 # Two workers suit two cores; each has services of its own.
 WORKERS ?= 2
 PYTEST_ARGS ?=
+# Seconds for one test; one that needs more says so with @pytest.mark.timeout.
+TEST_TIMEOUT ?= 300
 
 # command:package, for the commands that the tests use beside the installed services
 TOOLS := ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
@@ -82,7 +84,7 @@ test: ## everything: setup, services, check and the tests; a failed part doesn't
 
 pytest: setup services ## the tests only; PYTEST_ARGS chooses, e.g. PYTEST_ARGS='tests/services -k raft'
 	@echo "[test] pytest with $(WORKERS) workers"
-	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) $(PYTEST_ARGS)
 
 demo: setup services-ovn ## show the daemon at work on a real OVN
 	@echo "[demo] running tests.demo"
