@@ -96,7 +96,7 @@ class IncrementalCompiler:
         pods = batch[Kind.POD] | (self._rezone() if batch[Kind.NODE] else {})
         namespaces = {self._file(key) for key in batch[Kind.NETWORK_QOS]}
         if any(batch[kind] for kind in _NETWORK_KINDS):
-            pods |= self._renetwork(stale, delta)
+            pods |= self._renetwork(delta)
             namespaces |= set(self._policies)
         for namespace in batch[Kind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
@@ -137,16 +137,17 @@ class IncrementalCompiler:
             return {}
         return {key: None for key, pod in self.tables.pods.items() if (pod.node in before) != (pod.node in self._zone)}
 
-    def _renetwork(self, stale: _Stale, delta: Delta) -> dict[str, None]:
-        """Derive the networks anew; gives the pods whose attachments mean something else now."""
+    def _renetwork(self, delta: Delta) -> dict[str, None]:
+        """Derive the networks anew; gives the pods whose attachments mean something else now.
+
+        A network's topology is in its switches' names, so its units follow from its pods; its role is in reports only.
+        """
         before, self._networks = self._networks, Networks.of(self.tables.attachments)
         names = before.by_name.keys() | self._networks.by_name.keys()
         redefined = {name for name in names if before.by_name.get(name) != self._networks.by_name.get(name)}
         for key in self._contexts if redefined else ():
-            for network, switch in self._state.units(key):
-                if network in redefined:
-                    stale[key, network, switch] = None
-                    delta.policies.add(key)
+            if any(network in redefined for network, _switch in self._state.units(key)):
+                delta.policies.add(key)
         nads = before.by_nad.keys() | self._networks.by_nad.keys()
         changed = {nad for nad in nads if before.at(nad) != self._networks.at(nad)}
         return {

@@ -3,11 +3,14 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nqosd.api.labels import LabelSelector, Operator, Requirement
+from nqosd.api.networkqos import Classifier, EgressRule, NetworkQoS, NetworkQoSSpec, PodPeer
+from nqosd.api.objects import Attachment, Pod
 from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta, Desired
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Change
+from nqosd.informers.changes import Change, Kind
 from tests.compiler.worlds import NODES, batches
 
 every_setting = st.builds(
@@ -101,3 +104,20 @@ def test_nothing_is_kept(events: list[list[Change]]) -> None:
     compiler.apply([Change(change.kind, change.key, change.new, None) for change in compiler.tables.as_changes()])
     assert compiler.desired == Desired({}, {}, {})
     assert compiler.selections == 0
+
+
+def test_first_use_tells_every_member() -> None:
+    """A set that is used for the first time in the batch that also changes it is told with all its members."""
+    peer = Pod("a", "peer", {"app": "x"}, "n2", attachments=(Attachment("default", ("10.0.0.1",)),))
+    sender = Pod("a", "sender", {"tier": "x"}, "n1", attachments=(Attachment("default", ("10.0.0.2",)),))
+    other = Pod("a", "other", {"app": "x"}, "n2", attachments=(Attachment("default", ("10.0.0.3",)),))
+    to_peers = Classifier(to=(PodPeer(LabelSelector.of([Requirement("app", Operator.IN, ("x",))])),))
+    senders = LabelSelector.of([Requirement("tier", Operator.IN, ("x",))])
+    policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(1, (EgressRule(1, classifier=to_peers),), senders))
+    compiler, mirror = IncrementalCompiler(Settings()), Mirror()
+    first = [Change(Kind.NETWORK_QOS, "a/p", None, policy), Change(Kind.POD, peer.key, None, peer)]
+    mirror.follow(compiler.apply(first), compiler.desired)
+    then = [Change(Kind.POD, pod.key, None, pod) for pod in (other, sender)]
+    mirror.follow(compiler.apply(then), compiler.desired)
+    assert {"10.0.0.1", "10.0.0.3"} in mirror.sets.values()
+    assert mirror.equals(compiler.desired)

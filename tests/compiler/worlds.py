@@ -47,7 +47,9 @@ requirements = st.one_of(
         st.sampled_from([Operator.IN, Operator.NOT_IN]),
         st.lists(st.sampled_from(["x", "y"]), min_size=1, max_size=2, unique=True).map(tuple),
     ),
-    st.builds(Requirement, st.sampled_from(["app", "tier"]), st.sampled_from([Operator.EXISTS, Operator.DOES_NOT_EXIST])),
+    st.builds(
+        Requirement, st.sampled_from(["app", "tier"]), st.sampled_from([Operator.EXISTS, Operator.DOES_NOT_EXIST])
+    ),
 )
 selectors = st.lists(requirements, max_size=2).map(LabelSelector.of)
 addresses = st.lists(
@@ -59,7 +61,7 @@ addresses = st.lists(
     unique=True,
 ).map(tuple)
 attachments = st.dictionaries(
-    st.sampled_from(["default", "a/blue", "a/red", "b/flat", "b/flat/1", "a/gone"]), addresses, max_size=3
+    st.sampled_from(["default", "a/blue", "a/red", "b/flat", "b/flat/1", "a/gone"]), addresses, min_size=1, max_size=3
 ).map(lambda found: tuple(Attachment(key, found[key]) for key in sorted(found)))
 pods = st.builds(
     Pod,
@@ -67,10 +69,10 @@ pods = st.builds(
     st.sampled_from(PODS),
     labels,
     st.sampled_from(["", *NODES]),
-    st.sampled_from([False, False, False, True]),
-    st.sampled_from([False, False, False, True]),
+    st.sampled_from([False] * 9 + [True]),
+    st.sampled_from([False] * 9 + [True]),
     attachments,
-    st.sampled_from([None, None, None, "broken"]),
+    st.sampled_from([None] * 9 + ["broken"]),
 )
 namespaces = st.builds(Namespace, st.sampled_from(NAMESPACES), labels)
 nodes = st.builds(Node, st.sampled_from(NODES), st.sampled_from(["", "east"]))
@@ -154,5 +156,40 @@ def changes(draw: st.DrawFn) -> Change:
     return Change(kind, value.key, None, None if draw(st.integers(0, 2)) == 0 else value)
 
 
-batches = st.lists(st.lists(changes(), min_size=1, max_size=8), max_size=8)
-"""Sequences of events, cut into batches anyhow."""
+_HOME = [
+    Change(Kind.NAMESPACE, "a", None, Namespace("a", {"app": "x"})),
+    Change(Kind.NODE, "n1", None, Node("n1")),
+    Change(Kind.NETWORK_ATTACHMENT_DEFINITION, "a/blue", None, NetworkAttachment("a", "blue", {"app": "x"}, "blue")),
+    Change(
+        Kind.NETWORK_ATTACHMENT_DEFINITION,
+        "b/flat",
+        None,
+        NetworkAttachment("b", "flat", {"app": "x"}, "flat", Topology.LAYER2, Role.PRIMARY),
+    ),
+]
+
+
+@st.composite
+def _populated(draw: st.DrawFn) -> list[Change]:
+    """Draw a first batch in which some pods live on known networks and some policies select them."""
+    found = list(_HOME)
+    for name in PODS:
+        namespace, node = draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from(NODES))
+        pod = Pod(namespace, name, draw(labels), node, attachments=draw(attachments))
+        found.append(Change(Kind.POD, pod.key, None, pod))
+    for name in POLICIES:
+        spec = NetworkQoSSpec(
+            priority=draw(st.sampled_from([1, 1, 2])),
+            egress=tuple(draw(st.lists(rules, min_size=1, max_size=2))),
+            pod_selector=draw(st.sampled_from([LabelSelector(), draw(selectors)])),
+            bandwidth_scope=draw(st.sampled_from(BandwidthScope)),
+        )
+        policy = NetworkQoS(draw(st.sampled_from(NAMESPACES)), name, "2026-01-01T00:00:00Z", spec=spec)
+        found.append(Change(Kind.NETWORK_QOS, policy.key, None, policy))
+    return found
+
+
+batches = st.tuples(_populated(), st.lists(st.lists(changes(), min_size=1, max_size=4), max_size=8)).map(
+    lambda drawn: [drawn[0], *drawn[1]]
+)
+"""Sequences of events, cut into batches anyhow; the first one fills the world."""
