@@ -96,10 +96,14 @@ class HttpServer:
         """Read the certificate and its key again, for connections from now on; nothing without TLS.
 
         Raises:
-            OSError: a file can't be read, or key and certificate don't belong together (`ssl.SSLError`).
+            OSError: a file can't be read, or key and certificate don't belong together (`ssl.SSLError`). The old ones
+                stay in use.
         """
         if self._tls is not None:
-            self._tls.load_cert_chain(self._options.certificate, self._options.private_key)
+            files = self._options.certificate, self._options.private_key
+            # on a context of its own first: a pair that is refused half-way would leave the one in use with no pair
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
+            self._tls.load_cert_chain(*files)
 
     async def _index(self, _request: web.Request) -> web.Response:
         return web.Response(text=INDEX, content_type="text/html")

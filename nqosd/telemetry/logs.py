@@ -20,7 +20,10 @@ EventDict: TypeAlias = MutableMapping[str, object]
 REDACTED = "<redacted>"
 _SECRET_KEYS = re.compile(r"token|authorization|password|passwd|secret|credential|cookie", re.IGNORECASE)
 _PATH_KEYS = re.compile(r"_(file|path)$", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"(?P<kept>\b(?:bearer|basic)\s+|://[^/\s:@]+:)[^\s@,;\"']+", re.IGNORECASE)
+_SECRET_TEXT = re.compile(
+    r"(?P<kept>\bbearer\s+|\bauthorization\W{1,4}(?:[a-z]+\s+)?|://[^/\s:@]+:)[^\s@,;\"']+", re.IGNORECASE
+)
+"""What follows a bearer's name, a header's name or a user's name in an address."""
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """The levels of syslog, which the journal understands as a prefix `<3>` of a line."""
 

@@ -12,8 +12,8 @@ class StatusMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._writes = Counter(
             "nqosd_status_writes",
-            "Attempts to write the status of a NetworkQoS by result: refused ones are tried again, see the log; gone means "
-            "that the object was deleted or replaced.",
+            "Attempts to write the status of a NetworkQoS by result: refused ones are tried again, see the log; "
+            "gone means that the object was deleted or replaced.",
             ["result"], registry=registry,
         )  # fmt: skip
         self._pending = Gauge(

@@ -1,0 +1,1 @@
+"""Logs, metrics, health and systemd, each against its real counterpart."""

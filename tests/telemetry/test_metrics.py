@@ -1,0 +1,167 @@
+"""Metrics follow the conventions of Prometheus and count what they say."""
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from nqosd.informers.changes import Kind
+from nqosd.informers.observer import InformerObserver
+from nqosd.informers.transitions import Outcome
+from nqosd.status.events import EventObserver
+from nqosd.status.writer import StatusObserver
+from nqosd.telemetry.metrics import Metrics
+from nqosd.telemetry.rounds import RoundOutcome
+from nqosd.telemetry.watches import InformerMetrics
+from nqosd.telemetry.writes import StatusMetrics
+
+OF_INFORMERS: type[InformerObserver] = InformerMetrics
+OF_STATUS: type[StatusObserver] = StatusMetrics
+OF_EVENTS: type[EventObserver] = StatusMetrics
+
+
+def value(registry: CollectorRegistry, name: str, labels: Mapping[str, str] | None = None) -> float | None:
+    """Read one series."""
+    return registry.get_sample_value(name, dict(labels or {}))
+
+
+def test_names_units_and_help() -> None:
+    """Every family has a prefix, a base unit where it has one, and a help text that is a sentence; none comes twice."""
+    text = generate_latest(Metrics().registry).decode()
+    names = re.findall(r"^# TYPE (\S+) (\S+)$", text, flags=re.MULTILINE)
+    assert len(names) == len(dict(names)) > 20
+    for name, kind in names:
+        assert re.fullmatch(r"(nqosd|process|python)_[a-z_]+", name)
+        assert not name.endswith("_created"), "the library's second series for each counter"
+        assert name.endswith("_total") == (kind == "counter"), name
+        assert (kind != "histogram") or name.endswith("_seconds"), name
+    for name, meaning in re.findall(r"^# HELP (nqosd_\S+) (.*)$", text, flags=re.MULTILINE):
+        assert len(meaning.split()) >= 5, f"{name} is not explained"
+        assert meaning.endswith(".") or ";" in meaning, name
+
+
+def test_known_series_exist_before_they_count() -> None:
+    """A counter with known label values starts at 0, so that its first increase is seen as one."""
+    registry = Metrics().registry
+    assert value(registry, "nqosd_rounds_total", {"outcome": "refused"}) == 0
+    assert value(registry, "nqosd_status_writes_total", {"result": "refused"}) == 0
+    assert value(registry, "nqosd_events_total", {"result": "dropped"}) == 0
+    assert value(registry, "nqosd_decode_problems_total", {"kind": "Pod"}) == 0
+    assert value(registry, "nqosd_synced", {"kind": "NetworkQoS"}) == 0
+    assert value(registry, "nqosd_config_reloads_total", {"result": "failed"}) == 0
+    assert value(registry, "nqosd_last_commit_timestamp_seconds") == 0
+
+
+def test_rounds() -> None:
+    """A round counts by outcome and takes its time; only a commit moves the time of the last commit."""
+    metrics = Metrics()
+    metrics.rounds.ended(RoundOutcome.UNCHANGED, 0.0004)
+    assert value(metrics.registry, "nqosd_last_commit_timestamp_seconds") == 0
+    metrics.rounds.ended(RoundOutcome.COMMITTED, 0.02)
+    metrics.rounds.committed([0.0009, 0.004, 31.0])
+    assert value(metrics.registry, "nqosd_rounds_total", {"outcome": "committed"}) == 1
+    assert value(metrics.registry, "nqosd_rounds_total", {"outcome": "unchanged"}) == 1
+    assert value(metrics.registry, "nqosd_round_duration_seconds_count") == 2
+    assert value(metrics.registry, "nqosd_round_duration_seconds_bucket", {"le": "0.0005"}) == 1
+    assert value(metrics.registry, "nqosd_event_to_commit_seconds_bucket", {"le": "0.001"}) == 1
+    assert value(metrics.registry, "nqosd_event_to_commit_seconds_bucket", {"le": "30.0"}) == 2
+    assert value(metrics.registry, "nqosd_event_to_commit_seconds_count") == 3
+    last = value(metrics.registry, "nqosd_last_commit_timestamp_seconds")
+    assert last is not None
+    assert abs(last - time.time()) < 60
+
+
+def test_a_check_that_differs_counts() -> None:
+    """The debugging option's finding is a counter that should stay 0."""
+    metrics = Metrics()
+    metrics.rounds.compile_differs()
+    assert value(metrics.registry, "nqosd_compile_differences_total") == 1
+
+
+def test_a_state_without_policies_is_zero() -> None:
+    """The states are set as a whole: one that no policy is in any more shows 0, not its last number."""
+    metrics = Metrics()
+    metrics.rounds.policies({"Applied": 3, "Invalid": 1})
+    metrics.rounds.policies({"Applied": 4})
+    metrics.rounds.objects({"Pod": 7})
+    metrics.rounds.selections(2)
+    assert value(metrics.registry, "nqosd_policies", {"state": "Applied"}) == 4
+    assert value(metrics.registry, "nqosd_policies", {"state": "Invalid"}) == 0
+    assert value(metrics.registry, "nqosd_objects", {"kind": "Pod"}) == 7
+    assert value(metrics.registry, "nqosd_selections") == 2
+
+
+def test_informers() -> None:
+    """Lists, restarts, objects and missing resources count by kind."""
+    metrics = Metrics()
+    pods = {"kind": "Pod"}
+    metrics.informers.listed(Kind.POD, 1000, 0.3)
+    metrics.informers.watch_restarted(Kind.POD, Outcome.BROKEN)
+    metrics.informers.events(Kind.POD, 1000)
+    metrics.informers.events(Kind.POD, 1)
+    metrics.informers.undecodable(Kind.POD)
+    metrics.informers.installed(Kind.USER_DEFINED_NETWORK, is_installed=False)
+    assert value(metrics.registry, "nqosd_synced", pods) == 1
+    assert value(metrics.registry, "nqosd_list_duration_seconds_sum", pods) == 0.3
+    assert value(metrics.registry, "nqosd_watch_restarts_total", {**pods, "reason": "broken"}) == 1
+    assert value(metrics.registry, "nqosd_events_received_total", pods) == 1001
+    assert value(metrics.registry, "nqosd_decode_problems_total", pods) == 1
+    assert value(metrics.registry, "nqosd_resource_installed", {"kind": "UserDefinedNetwork"}) == 0
+
+
+def test_status_and_events() -> None:
+    """Writes and Events count by result, and those that wait are a gauge."""
+    metrics = Metrics()
+    metrics.status.status_write("written")
+    metrics.status.status_pending(3)
+    metrics.status.event("limited")
+    assert value(metrics.registry, "nqosd_status_writes_total", {"result": "written"}) == 1
+    assert value(metrics.registry, "nqosd_status_pending") == 3
+    assert value(metrics.registry, "nqosd_events_total", {"result": "limited"}) == 1
+
+
+def test_reloads() -> None:
+    """Reloads count by whether they could be applied."""
+    metrics = Metrics()
+    metrics.config_reloaded(applied=True)
+    metrics.config_reloaded(applied=False)
+    metrics.config_reloaded(applied=False)
+    assert value(metrics.registry, "nqosd_config_reloads_total", {"result": "applied"}) == 1
+    assert value(metrics.registry, "nqosd_config_reloads_total", {"result": "failed"}) == 2
+
+
+def test_two_daemons_count_apart() -> None:
+    """Nothing is shared between two sets of metrics."""
+    one, other = Metrics(), Metrics()
+    one.status.status_write("written")
+    assert value(other.registry, "nqosd_status_writes_total", {"result": "written"}) == 0
+
+
+def test_the_process_shows_itself() -> None:
+    """Memory, descriptors, processor time and versions of this process are among the series."""
+    text = generate_latest(Metrics().registry).decode()
+    samples = {sample.name: sample for family in text_string_to_metric_families(text) for sample in family.samples}
+    assert samples["process_resident_memory_bytes"].value > 1_000_000
+    assert samples["process_open_fds"].value > 2
+    assert samples["process_start_time_seconds"].value > time.time() - 86_400
+    assert set(samples["nqosd_build_info"].labels) == {"version", "python", "ovs"}
+
+
+async def test_a_blocked_loop_shows() -> None:
+    """The lag of the loop is the time for which something has blocked it."""
+    metrics = Metrics()
+    task = asyncio.create_task(metrics.loop.run(interval=0.02))
+    await asyncio.sleep(0.05)
+    time.sleep(0.3)  # noqa: ASYNC251 - the fault itself
+    await asyncio.sleep(0.05)
+    task.cancel()
+    total = value(metrics.registry, "nqosd_event_loop_lag_seconds_sum")
+    count = value(metrics.registry, "nqosd_event_loop_lag_seconds_count")
+    assert total is not None
+    assert count is not None
+    assert total > 0.25
+    assert count >= 2
