@@ -1,0 +1,219 @@
+"""Hypothesis strategies of clusters: namespaces, nodes, networks and pods, as decoded manifests.
+
+In: nothing. Out: manifests. The rules: vocabularies are tiny, so that selectors hit, addresses return and NADs share
+networks; what the definition leaves open isn't generated (two network names that make one switch name, an index on an
+attachment without addresses, a default entry of network-status without addresses).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import attrs
+from hypothesis import strategies as st
+
+Manifest = dict[str, object]
+
+NAMESPACES = ("red", "blue", "green")
+NODES = ("n1", "n-2", "n3")
+ZONES = (None, None, "n1", "z1", "elsewhere")
+NETWORKS = {"stream": "layer3", "flat": "layer2", "vlan-100": "localnet", "corp/one": "layer3"}
+_TOPOLOGIES = ("layer3", "layer2", "localnet")
+_LABELS = {"app": ("web", "db"), "tier": ("a", "b")}
+_POD_NETWORKS = "k8s.ovn.org/pod-networks"
+_NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
+
+
+def labels() -> st.SearchStrategy[dict[str, str]]:
+    """Labels of an object, from the vocabulary that `policy_strategies` selects from."""
+    return st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for key, values in _LABELS.items()})
+
+
+def one_in(draw: st.DrawFn, times: int) -> bool:
+    """True once in a while; false in the simplest example."""
+    return draw(st.integers(0, times - 1)) == times - 1
+
+
+def manifest(kind: str, namespace: str | None, name: str, **parts: object) -> Manifest:
+    """A manifest; `labels`, `annotations` and other keys of metadata go into `metadata`."""
+    versions = {"NetworkQoS": "k8s.ovn.org/v1alpha1", "NetworkAttachmentDefinition": "k8s.cni.cncf.io/v1"}
+    user_defined = kind.endswith("UserDefinedNetwork")
+    metadata: Manifest = {"name": name, **({"namespace": namespace} if namespace else {})}
+    metadata |= {key: value for key, value in parts.items() if key not in ("spec", "status") and value}
+    return {
+        "apiVersion": "k8s.ovn.org/v1" if user_defined else versions.get(kind, "v1"),
+        "kind": kind,
+        "metadata": metadata,
+        **{key: parts[key] for key in ("spec", "status") if key in parts},
+    }
+
+
+@st.composite
+def surroundings(draw: st.DrawFn) -> dict[str, list[Manifest]]:
+    """Namespaces, nodes, and networks with what owns them: everything but pods and policies."""
+    namespaces = [
+        manifest("Namespace", None, name, labels=draw(labels())) for name in NAMESPACES if not one_in(draw, 8)
+    ]
+    nodes = [
+        manifest("Node", None, name, annotations={"k8s.ovn.org/zone-name": "z1"} if draw(st.booleans()) else {})
+        for name in NODES
+    ]
+    owned = [manifest("ClusterUserDefinedNetwork", None, "wide", labels=draw(labels()))] if draw(st.booleans()) else []
+    udns = [manifest("UserDefinedNetwork", name, "own", labels=draw(labels())) for name in NAMESPACES[:2]]
+    places = st.tuples(st.sampled_from(NAMESPACES), st.sampled_from(("net-a", "net-b")))
+    nads = [draw(_nads(*place)) for place in draw(st.lists(places, max_size=5, unique=True))]
+    return {
+        "Namespace": namespaces,
+        "Node": nodes,
+        "ClusterUserDefinedNetwork": owned,
+        "UserDefinedNetwork": udns,
+        "NetworkAttachmentDefinition": nads,
+    }
+
+
+@st.composite
+def _nads(draw: st.DrawFn, namespace: str, name: str) -> Manifest:
+    network = draw(st.sampled_from(tuple(NETWORKS)))
+    config: dict[str, object] = {"cniVersion": "1.0.0", "type": "ovn-k8s-cni-overlay", "name": network}
+    config["topology"] = draw(st.sampled_from(_TOPOLOGIES)) if one_in(draw, 12) else NETWORKS[network]
+    role = draw(st.sampled_from((None, "secondary", "primary")))
+    if role:
+        config["role"] = role
+    annotations = {}
+    if one_in(draw, 10):
+        config["name"] = "overridden"
+        annotations["k8s.ovn.org/network-name"] = network
+    spoilt = draw(st.sampled_from(("type", "topology", "json"))) if one_in(draw, 12) else ""
+    if spoilt == "type":
+        config["type"] = "macvlan"
+    if spoilt == "topology":
+        config["topology"] = "ring"
+    owner = draw(st.sampled_from(({}, {"UserDefinedNetwork": "own"}, {"ClusterUserDefinedNetwork": "wide"})))
+    references = [
+        {"apiVersion": "k8s.ovn.org/v1", "kind": kind, "name": name, "uid": "u", "controller": True}
+        for kind, name in owner.items()
+    ]
+    return manifest(
+        "NetworkAttachmentDefinition",
+        namespace,
+        name,
+        labels=draw(labels()),
+        annotations=annotations,
+        ownerReferences=references,
+        spec={"config": "{" if spoilt == "json" else json.dumps(config)},
+    )
+
+
+@attrs.define
+class Addresses:
+    """Hands out addresses: of a network, the next that nobody has, or once in a while one that somebody has."""
+
+    handed_out: dict[str, int] = attrs.Factory(dict)
+
+    def take(self, draw: st.DrawFn, network: str) -> list[str]:
+        """One IPv4 address, one IPv6 address, or one of each."""
+        number = self.handed_out.get(network, 0)
+        again = number > 0 and one_in(draw, 10)
+        host = draw(st.integers(1, number)) if again else number + 1
+        self.handed_out[network] = max(number, host)
+        subnet = list(NETWORKS).index(network) + 1 if network in NETWORKS else 0
+        both = [f"10.{subnet}.0.{host}", f"fd00:{subnet}::{host:x}"]
+        return draw(st.sampled_from((both, both[:1], both[1:])))
+
+
+@attrs.define
+class _Annotations:
+    """What a pod's annotations say while they are being made."""
+
+    networks: dict[str, object] = attrs.Factory(dict)
+    status: list[object] = attrs.Factory(list)
+
+    def as_text(self) -> dict[str, str]:
+        """The annotations; one that says nothing isn't there."""
+        said = {_POD_NETWORKS: self.networks, _NETWORK_STATUS: self.status}
+        return {key: json.dumps(value) for key, value in said.items() if value}
+
+
+@st.composite
+def pods(draw: st.DrawFn, nads: Sequence[Mapping[str, object]]) -> list[Manifest]:
+    """Pods attached to some of the networks."""
+    addresses = Addresses()
+    return [draw(_pods(f"p{number}", nads, addresses)) for number in range(draw(st.integers(2, 7)))]
+
+
+@st.composite
+def _pods(draw: st.DrawFn, name: str, nads: Sequence[Mapping[str, object]], addresses: Addresses) -> Manifest:
+    namespace = draw(st.sampled_from((*NAMESPACES, NAMESPACES[0])))
+    said = _Annotations()
+    status: dict[str, object] = {"phase": "Running"}
+    ips = addresses.take(draw, "default")
+    match draw(st.sampled_from(("pod-networks", "network-status", "status", "nowhere"))):
+        case "pod-networks":
+            said.networks["default"] = draw(_annotated(ips))
+        case "network-status":
+            said.status.append({"name": "ovn-kubernetes", "default": True, "ips": ips})
+        case "status":
+            status |= {"podIP": ips[0], "podIPs": [{"ip": ip} for ip in ips]}
+    for nad in draw(st.lists(st.sampled_from(nads), max_size=3, unique_by=id)) if nads else []:
+        draw(_attach(nad, namespace, addresses, said))
+    if one_in(draw, 8):
+        said.networks["red/nowhere"] = draw(_annotated(["10.9.0.9"]))
+    annotations = said.as_text()
+    if one_in(draw, 20):
+        broken = ("{", "[]", '{"default": {"ip_addresses": ["10.0.0.256/24"]}}', '{"default": 7}')
+        annotations[_POD_NETWORKS] = draw(st.sampled_from(broken))
+    if one_in(draw, 20):
+        annotations[_NETWORK_STATUS] = draw(st.sampled_from(("nonsense", "{}", '[{"name": "a/b", "ips": ["x"]}]')))
+    spec: dict[str, object] = {} if one_in(draw, 15) else {"nodeName": draw(st.sampled_from((*NODES, "unknown")))}
+    if one_in(draw, 15):
+        spec["hostNetwork"] = True
+    if one_in(draw, 5):
+        status["phase"] = draw(st.sampled_from(("Succeeded", "Failed", "Pending")))
+    leaving = "2026-11-01T00:00:00Z" if one_in(draw, 8) else ""
+    return manifest(
+        "Pod",
+        namespace,
+        name,
+        labels=draw(labels()),
+        annotations=annotations,
+        deletionTimestamp=leaving,
+        spec=spec,
+        status=status,
+    )
+
+
+@st.composite
+def _attach(
+    draw: st.DrawFn,
+    nad: Mapping[str, object],
+    namespace: str,
+    addresses: Addresses,
+    said: _Annotations,
+) -> None:
+    """Attach a pod of a namespace to a NAD: once or twice, with addresses or without, in either annotation or both."""
+    metadata, spec = nad["metadata"], nad["spec"]
+    assert isinstance(metadata, dict)
+    assert isinstance(spec, dict)
+    key = f"{metadata['namespace']}/{metadata['name']}"
+    network = next((known for known in NETWORKS if json.dumps(known) in str(spec["config"])), "elsewhere")
+    ips = [] if one_in(draw, 4) else addresses.take(draw, network)
+    where = draw(st.sampled_from(("pod-networks", "pod-networks", "network-status", "both")))
+    if where != "network-status":
+        said.networks[key] = draw(_annotated(ips))
+        if ips and one_in(draw, 6):
+            said.networks[f"{key}/1"] = draw(_annotated(addresses.take(draw, network)))
+    if where != "pod-networks":
+        bare = metadata["namespace"] == namespace and draw(st.booleans())
+        # where both tell of it, pod-networks counts: let the other be wrong
+        told = ips if where == "network-status" else ["10.8.8.8"]
+        said.status.append({"name": key.partition("/")[2] if bare else key, "interface": "net1", "ips": told})
+
+
+@st.composite
+def _annotated(draw: st.DrawFn, ips: list[str]) -> Manifest:
+    """An entry of pod-networks."""
+    written = [f"{ip}/{64 if ':' in ip else 24}" for ip in ips]
+    if not written:
+        return draw(st.sampled_from(({"mac_address": "0a:58:00:00:00:01"}, {"ip_addresses": []}, {})))
+    if len(written) == 1 and one_in(draw, 3):
+        return {"ip_address": written[0]}
+    return {"ip_addresses": written, "ip_address": written[0]} if one_in(draw, 3) else {"ip_addresses": written}

@@ -1,0 +1,248 @@
+"""Which pods are sources of a policy, where, and with which addresses, by example."""
+
+import json
+
+import pytest
+
+from tests.oracle.cluster_strategies import Manifest
+from tests.oracle.examples import NETWORK_STATUS, POD_NETWORKS, meaning, nad, namespace, node, pod, policy
+from tests.oracle.meaning import Oracle
+
+
+def sources(oracle: Oracle, key: str = "red/q") -> dict[tuple[str, str], list[str]]:
+    """A policy's source pods by network and switch."""
+    return {place: sorted(found.pods) for place, found in oracle.applied[key].sources.items()}
+
+
+def addresses(oracle: Oracle, network: str = "default", switch: str = "n1") -> list[str]:
+    """The source addresses of the policy `red/q` on a switch."""
+    found = oracle.applied["red/q"].sources.get((network, switch))
+    return sorted(map(str, found.addresses)) if found else []
+
+
+@pytest.mark.parametrize(
+    ("subject", "counts"),
+    [
+        (pod("p", "10.0.0.1"), True),
+        (pod("p", "10.0.0.1", phase="Pending"), True),
+        (pod("p", "10.0.0.1", phase="Succeeded"), False),
+        (pod("p", "10.0.0.1", phase="Failed"), False),
+        (pod("p", "10.0.0.1", deletionTimestamp="2026-01-01T00:00:00Z"), True),
+        (pod("p", "10.0.0.1", space="blue"), False),
+        (pod("p", "10.0.0.1", on=""), False),
+        (pod("p", "10.0.0.1", on="a-node-that-nobody-knows"), True),
+        (pod("p"), False),
+        (pod("p", "10.0.0.1") | {"spec": {"nodeName": "n1", "hostNetwork": True}}, False),
+        (pod("p", "10.0.0.1") | {"spec": {"nodeName": "n1", "hostNetwork": False}}, True),
+    ],
+    ids=["running", "pending", "succeeded", "failed", "terminating", "other namespace", "unscheduled", "unknown node",
+         "no address", "host network", "not host network"],
+)  # fmt: skip
+def test_pod_counts_while_it_can_send(subject: Manifest, *, counts: bool) -> None:
+    """A source is scheduled, has an address, is not on the host network and has not ended."""
+    assert bool(sources(meaning(subject, policy("q")))) == counts
+
+
+@pytest.mark.parametrize(
+    ("selector", "chosen"),
+    [
+        (None, "none web db"),
+        ({}, "none web db"),
+        ({"matchLabels": {"app": "web"}}, "web"),
+        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["web", "x"]}]}, "web"),
+        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}, "none db"),
+        ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, "web db"),
+        ({"matchExpressions": [{"key": "app", "operator": "DoesNotExist", "values": []}]}, "none"),
+        ({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}, ""),
+    ],
+)
+def test_pod_selector(selector: Manifest | None, chosen: str) -> None:
+    """A pod selector matches as labels do everywhere in Kubernetes; absent and empty select all."""
+    pods = [
+        pod("none", "10.0.0.1"),
+        pod("web", "10.0.0.2", labels={"app": "web"}),
+        pod("db", "10.0.0.3", labels={"app": "db"}),
+    ]
+    found = sources(meaning(*pods, policy("q", podSelector=selector)))
+    assert found.get(("default", "n1"), []) == sorted(f"red/{name}" for name in chosen.split())
+
+
+@pytest.mark.parametrize(
+    ("zone", "chosen"),
+    [
+        (None, "p1 p2 p3"),
+        ("n1", "p1"),
+        ("west", "p2 p3"),
+        ("global", "p1 p2 p3"),
+    ],
+)
+def test_zone(zone: str | None, chosen: str) -> None:
+    """A zone is a node's name or its annotation; a name that no node has means the whole cluster."""
+    nodes = [node("n1"), node("n2", "west"), node("n3", "west")]
+    pods = [pod(f"p{number}", f"10.0.0.{number}", on=f"n{number}") for number in (1, 2, 3)]
+    oracle = meaning(*nodes, *pods, policy("q"), zone=zone)
+    assert sorted(key for keys in sources(oracle).values() for key in keys) == [
+        f"red/{name}" for name in chosen.split()
+    ]
+    assert sorted(sender.pod for sender in oracle.senders) == [f"red/{name}" for name in chosen.split()]
+
+
+def test_places_and_directions() -> None:
+    """The topology says which switch a pod is on, and in which direction its packets are treated."""
+    attached = {"red/l3": ["10.1.0.1"], "red/l2": ["10.2.0.1"], "red/ln": ["10.3.0.1"]}
+    oracle = meaning(
+        nad("red/l3", "data-plane"),
+        nad("red/l2", "corp/flat", "layer2"),
+        nad("red/ln", "vlan-7", "localnet"),
+        pod("p", "10.0.0.1", on="n-1", networks=attached),
+        policy("q"),
+    )
+    assert sources(oracle) == {
+        ("default", "n-1"): ["red/p"],
+        ("data-plane", "data.plane_n-1"): ["red/p"],
+        ("corp/flat", "corp.flat_ovn_layer2_switch"): ["red/p"],
+        ("vlan-7", "vlan.7_ovn_localnet_switch"): ["red/p"],
+    }
+    assert {sender.network: (sender.port, sender.direction) for sender in oracle.senders} == {
+        "default": ("red_p", "to-lport"),
+        "data-plane": ("red.l3_red_p", "to-lport"),
+        "corp/flat": ("red.l2_red_p", "from-lport"),
+        "vlan-7": ("red.ln_red_p", "from-lport"),
+    }
+
+
+def test_first_nad_decides_on_topology() -> None:
+    """Where NADs of one network disagree, the first in alphabetical order decides on its topology."""
+    oracle = meaning(
+        nad("red/b", "data", "layer2"),
+        nad("blue/a", "data", "layer3"),
+        pod("p", networks={"red/b": ["10.1.0.1"]}),
+        policy("q"),
+    )
+    assert list(sources(oracle)) == [("data", "data_n1")]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "status", "expected"),
+    [
+        ({POD_NETWORKS: {"default": {"ip_addresses": ["10.0.0.1/24", "fd00::1/64"]}}}, {}, "10.0.0.1 fd00::1"),
+        ({POD_NETWORKS: {"default": {"ip_address": "10.0.0.1/24"}}}, {}, "10.0.0.1"),
+        (
+            {
+                POD_NETWORKS: {"default": {"ip_addresses": ["10.0.0.1/24"]}},
+                NETWORK_STATUS: [{"name": "ovn-kubernetes", "default": True, "ips": ["10.0.0.2"]}],
+            },
+            {"podIPs": [{"ip": "10.0.0.3"}]},
+            "10.0.0.1",
+        ),
+        (
+            {NETWORK_STATUS: [{"name": "ovn-kubernetes", "default": True, "ips": ["10.0.0.2"]}]},
+            {"podIPs": [{"ip": "10.0.0.3"}]},
+            "10.0.0.2",
+        ),
+        ({}, {"podIP": "10.0.0.3", "podIPs": [{"ip": "10.0.0.3"}, {"ip": "fd00::3"}]}, "10.0.0.3 fd00::3"),
+        ({}, {"podIP": "10.0.0.3"}, "10.0.0.3"),
+        ({POD_NETWORKS: {"default": {}}}, {"podIPs": [{"ip": "10.0.0.3"}]}, ""),
+        ({POD_NETWORKS: {}}, {"podIPs": [{"ip": "10.0.0.3"}]}, "10.0.0.3"),
+        ({POD_NETWORKS: "{"}, {"podIPs": [{"ip": "10.0.0.3"}]}, ""),
+        ({POD_NETWORKS: []}, {"podIPs": [{"ip": "10.0.0.3"}]}, ""),
+        ({POD_NETWORKS: {"default": 1}}, {"podIPs": [{"ip": "10.0.0.3"}]}, ""),
+        ({POD_NETWORKS: {"default": {"ip_addresses": ["10.0.0.256/24"]}}}, {"podIPs": [{"ip": "10.0.0.3"}]}, ""),
+        ({POD_NETWORKS: {"default": {"ip_addresses": "10.0.0.1/24"}}}, {}, ""),
+        ({POD_NETWORKS: {"default": {"ip_addresses": ["10.0.0.1/24"]}}, NETWORK_STATUS: "no"}, {}, ""),
+        ({POD_NETWORKS: {"default": {"ip_addresses": ["10.0.0.1/24"]}}, NETWORK_STATUS: {}}, {}, ""),
+        ({POD_NETWORKS: {"default": {"ip_addresses": ["10.0.0.1/24"]}}, NETWORK_STATUS: [{"ips": ["x"]}]}, {}, ""),
+    ],
+)
+def test_addresses_on_the_default_network(annotations: Manifest, status: Manifest, expected: str) -> None:
+    """Annotations come before the status, a present key ends the search, and one bad annotation silences the pod."""
+    subject = pod("p", phase="Running")
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in annotations.items()}
+    subject |= {"metadata": {"namespace": "red", "name": "p", "annotations": texts}, "status": status}
+    assert addresses(meaning(subject, policy("q"))) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("networks", "reported", "expected"),
+    [
+        ({"red/data": ["10.1.0.1"]}, [], "10.1.0.1"),
+        ({"red/data": ["10.1.0.1"], "red/data/1": ["10.1.0.2"]}, [], "10.1.0.1 10.1.0.2"),
+        ({"red/data": ["10.1.0.1"], "blue/data": ["10.1.0.2"]}, [], "10.1.0.1 10.1.0.2"),
+        ({}, [{"name": "red/data", "ips": ["10.1.0.3", "fd01::3"]}], "10.1.0.3 fd01::3"),
+        ({}, [{"name": "data", "ips": ["10.1.0.3"]}], "10.1.0.3"),
+        (
+            {},
+            [{"name": "red/data", "ips": ["10.1.0.3"]}, {"name": "red/data", "ips": ["10.1.0.4"]}],
+            "10.1.0.3 10.1.0.4",
+        ),
+        ({"red/data": ["10.1.0.1"]}, [{"name": "red/data", "ips": ["10.1.0.3"]}], "10.1.0.1"),
+        ({"red/data": []}, [{"name": "red/data", "ips": ["10.1.0.3"]}], ""),
+        ({"red/data/1": ["10.1.0.2"]}, [{"name": "red/data", "ips": ["10.1.0.3"]}], "10.1.0.2"),
+        ({"red/data": ["10.1.0.1"]}, [{"name": "blue/data", "ips": ["10.1.0.3"]}], "10.1.0.1 10.1.0.3"),
+        ({"red/unknown": ["10.1.0.1"]}, [], ""),
+    ],
+)
+def test_addresses_on_another_network(networks: dict[str, list[str]], reported: list[object], expected: str) -> None:
+    """All attachments to a network count, by whichever NAD, and each key is looked up on its own."""
+    annotations = {NETWORK_STATUS: json.dumps(reported)} if reported else {}
+    oracle = meaning(
+        nad("red/data", "data"),
+        nad("blue/data", "data"),
+        pod("p", networks=networks, annotations=annotations),
+        policy("q"),
+    )
+    assert addresses(oracle, "data", "data_n1") == expected.split()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        nad("red/data", "data", type="macvlan"),
+        nad("red/data", "data", "ring"),
+        nad("red/data", ""),
+        nad("red/data", "data", role="tertiary"),
+        nad("red/data", "data") | {"spec": {"config": "{"}},
+        nad("red/data", "data") | {"spec": {"config": "[]"}},
+        nad("red/data", "data") | {"spec": {}},
+    ],
+    ids=["type", "topology", "name", "role", "syntax", "shape", "nothing"],
+)
+def test_attachment_by_an_unreadable_nad_is_none(broken: Manifest) -> None:
+    """An attachment whose NAD isn't a readable one of ovn-kubernetes contributes nothing."""
+    oracle = meaning(broken, pod("p", "10.0.0.1", networks={"red/data": ["10.1.0.1"]}), policy("q"))
+    assert sources(oracle) == {("default", "n1"): ["red/p"]}
+
+
+def test_annotation_overrides_the_name_of_a_network() -> None:
+    """The annotation `k8s.ovn.org/network-name` on a NAD is the network's name."""
+    named = nad("red/data", "wrong")
+    metadata = {"namespace": "red", "name": "data", "annotations": {"k8s.ovn.org/network-name": "right"}}
+    oracle = meaning(named | {"metadata": metadata}, pod("p", networks={"red/data": ["10.1.0.1"]}), policy("q"))
+    assert list(sources(oracle)) == [("right", "right_n1")]
+
+
+@pytest.mark.parametrize(
+    ("topology", "ports"),
+    [("layer2", ["red.data_red_p"]), ("localnet", ["red.data_red_p"]), ("layer3", [])],
+)
+def test_without_addresses_the_logical_port_counts(topology: str, ports: list[str]) -> None:
+    """On flat networks a pod without addresses is known by its logical port; on layer3 it isn't known."""
+    oracle = meaning(nad("red/data", "data", topology), pod("p", networks={"red/data": []}), policy("q"))
+    found = [port for place in oracle.applied["red/q"].sources.values() for port in place.ports]
+    assert found == ports
+
+
+def test_address_outlives_its_former_owner() -> None:
+    """A completed pod neither keeps an address nor takes it away from its successor."""
+    former = pod("old", "10.0.0.1", labels={"app": "web"}, phase="Succeeded")
+    successor = pod("new", "10.0.0.1", labels={"app": "db"})
+    assert addresses(meaning(former, successor, policy("q", podSelector={"matchLabels": {"app": "web"}}))) == []
+    assert addresses(meaning(former, successor, policy("q", podSelector={"matchLabels": {"app": "db"}}))) == [
+        "10.0.0.1"
+    ]
+
+
+def test_own_namespace_needs_no_object() -> None:
+    """A policy selects pods of its own namespace whether or not the namespace is known as an object."""
+    subject = pod("p", "10.0.0.1")
+    assert sources(meaning(subject, policy("q"))) == sources(meaning(subject, policy("q"), namespace("red")))
