@@ -256,7 +256,9 @@ class _Session:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (TimeoutError, aiohttp.ServerTimeoutError) as error:
+    except aiohttp.ConnectionTimeoutError as error:
+        raise KubeConnectionError("no connection in time") from error
+    except TimeoutError as error:  # aiohttp.SocketTimeoutError is one
         raise KubeConnectionError("no answer in time", silent=True) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise KubeConnectionError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,92 @@
+"""The seven resources that a NetworkQoS can depend on: where they are served, and who decodes them.
+
+Rule: this is the one place that knows a kind's group, version and plural; the API server's paths and the manifests'
+`apiVersion` both follow from it.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import attrs
+
+from nqosd.api.decoding import (
+    Decoded,
+    decode_namespace,
+    decode_network_attachment,
+    decode_network_qos,
+    decode_node,
+    decode_pod,
+    decode_user_defined_network,
+)
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.api.objects import Namespace, NetworkAttachment, Node, Pod, UserDefinedNetwork
+from nqosd.informers.changes import Kind
+
+AnyDecoded: TypeAlias = (
+    Decoded[NetworkQoS]
+    | Decoded[Pod]
+    | Decoded[Namespace]
+    | Decoded[Node]
+    | Decoded[NetworkAttachment]
+    | Decoded[UserDefinedNetwork]
+)
+
+
+@attrs.frozen
+class Resource:
+    """One resource of the API.
+
+    `decode` raises `nqosd.api.decoding.DecodeError` if it can't tell which object the bytes are.
+    """
+
+    kind: Kind
+    group: str
+    version: str
+    plural: str
+    decode: Callable[[bytes], AnyDecoded]
+    namespaced: bool = True
+
+    @property
+    def optional(self) -> bool:
+        """Whether it comes with a CustomResourceDefinition, so that a cluster can be without it."""
+        return bool(self.group)
+
+    @property
+    def api_version(self) -> str:
+        """What stands under `apiVersion`: `v1`, or `group/version`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def path(self) -> str:
+        """The path under which all objects of all namespaces are listed and watched."""
+        return f"/{'apis' if self.group else 'api'}/{self.api_version}/{self.plural}"
+
+    @property
+    def full_name(self) -> str:
+        """The plural with its group, as RBAC and CustomResourceDefinitions name it: `networkqoses.k8s.ovn.org`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+OVN = "k8s.ovn.org"
+CNI = "k8s.cni.cncf.io"
+
+RESOURCES: tuple[Resource, ...] = (
+    Resource(Kind.NAMESPACE, "", "v1", "namespaces", decode_namespace, namespaced=False),
+    Resource(Kind.NODE, "", "v1", "nodes", decode_node, namespaced=False),
+    Resource(Kind.POD, "", "v1", "pods", decode_pod),
+    Resource(Kind.NETWORK_QOS, OVN, "v1alpha1", "networkqoses", decode_network_qos),
+    Resource(
+        Kind.NETWORK_ATTACHMENT_DEFINITION, CNI, "v1", "network-attachment-definitions", decode_network_attachment
+    ),
+    Resource(Kind.USER_DEFINED_NETWORK, OVN, "v1", "userdefinednetworks", decode_user_defined_network),
+    Resource(
+        Kind.CLUSTER_USER_DEFINED_NETWORK,
+        OVN,
+        "v1",
+        "clusteruserdefinednetworks",
+        decode_user_defined_network,
+        namespaced=False,
+    ),
+)
+
+BY_KIND: dict[Kind, Resource] = {resource.kind: resource for resource in RESOURCES}

@@ -1,0 +1,42 @@
+"""What an informer has told about one kind, so that it tells every difference exactly once.
+
+In: an object that is there, a key that has gone, or the keys of a whole list. Out: the `Change` that follows, or none.
+Rule: applying all changes in order to an empty table gives the objects held here.
+"""
+
+from collections.abc import Collection
+
+from nqosd.informers.changes import Change, Kind, Object
+
+
+class ToldObjects:
+    """Objects of one kind by key, as they were told last."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._objects: dict[str, Object] = {}
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def put(self, key: str, value: Object, seen: float) -> Change | None:
+        """Take note that an object is there; None if it is what was told."""
+        old = self._objects.get(key)
+        if old == value:
+            return None
+        self._objects[key] = value
+        return Change(self._kind, key, old, value, seen)
+
+    def drop(self, key: str, seen: float) -> Change | None:
+        """Take note that an object has gone; None if it wasn't told."""
+        old = self._objects.pop(key, None)
+        return None if old is None else Change(self._kind, key, old, None, seen)
+
+    def retain(self, keys: Collection[str], seen: float) -> list[Change]:
+        """Take note that no other objects than these are there."""
+        gone = [key for key in self._objects if key not in keys]
+        return [Change(self._kind, key, self._objects.pop(key), None, seen) for key in gone]
+
+    def copy(self) -> dict[str, Object]:
+        """Give all objects by key."""
+        return dict(self._objects)
