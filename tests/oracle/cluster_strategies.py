@@ -15,7 +15,7 @@ Manifest = dict[str, object]
 
 NAMESPACES = ("red", "blue", "green")
 NODES = ("n1", "n-2", "n3")
-ZONES = (None, None, "n1", "z1", "elsewhere")
+ZONES = (None, None, None, "n1", "z1", "elsewhere")
 NETWORKS = {"stream": "layer3", "flat": "layer2", "vlan-100": "localnet", "corp/one": "layer3"}
 _TOPOLOGIES = ("layer3", "layer2", "localnet")
 _LABELS = {"app": ("web", "db"), "tier": ("a", "b")}
@@ -60,7 +60,7 @@ def surroundings(draw: st.DrawFn) -> dict[str, list[Manifest]]:
     owned = [manifest("ClusterUserDefinedNetwork", None, "wide", labels=draw(labels()))] if draw(st.booleans()) else []
     udns = [manifest("UserDefinedNetwork", name, "own", labels=draw(labels())) for name in NAMESPACES[:2]]
     places = st.tuples(st.sampled_from(NAMESPACES), st.sampled_from(("net-a", "net-b")))
-    nads = [draw(_nads(*place)) for place in draw(st.lists(places, max_size=5, unique=True))]
+    nads = [draw(_nads(*place)) for place in draw(st.lists(places, min_size=2, max_size=6, unique=True))]
     return {
         "Namespace": namespaces,
         "Node": nodes,
@@ -142,7 +142,7 @@ def pods(draw: st.DrawFn, nads: Sequence[Mapping[str, object]]) -> list[Manifest
 
 @st.composite
 def _pods(draw: st.DrawFn, name: str, nads: Sequence[Mapping[str, object]], addresses: Addresses) -> Manifest:
-    namespace = draw(st.sampled_from((*NAMESPACES, NAMESPACES[0])))
+    namespace = draw(st.sampled_from(NAMESPACES + 3 * NAMESPACES[:1]))
     said = _Annotations()
     status: dict[str, object] = {"phase": "Running"}
     ips = addresses.take(draw, "default")
@@ -153,7 +153,7 @@ def _pods(draw: st.DrawFn, name: str, nads: Sequence[Mapping[str, object]], addr
             said.status.append({"name": "ovn-kubernetes", "default": True, "ips": ips})
         case "status":
             status |= {"podIP": ips[0], "podIPs": [{"ip": ip} for ip in ips]}
-    for nad in draw(st.lists(st.sampled_from(nads), max_size=3, unique_by=id)) if nads else []:
+    for nad in draw(st.lists(st.sampled_from(nads), min_size=1, max_size=3, unique_by=id)):
         draw(_attach(nad, namespace, addresses, said))
     if one_in(draw, 8):
         said.networks["red/nowhere"] = draw(_annotated(["10.9.0.9"]))

@@ -118,20 +118,23 @@ def ports() -> st.SearchStrategy[Manifest]:
     return st.fixed_dictionaries({}, optional=parts)
 
 
-def rules() -> st.SearchStrategy[Manifest]:
-    """An egress rule."""
-    bandwidth = st.fixed_dictionaries(
-        {}, optional={"rate": st.sampled_from((1, 2000, 50000, 4294967295)), "burst": st.sampled_from((1, 100))}
-    )
-    parts: dict[str, st.SearchStrategy[object]] = {
-        "to": st.lists(peers(), max_size=3),
-        "from": st.lists(peers(), max_size=2),
-        "ports": st.lists(ports(), max_size=4),
-    }
-    classifier = st.fixed_dictionaries({}, optional=parts)
-    return st.fixed_dictionaries(
-        {"dscp": st.integers(0, 63)}, optional={"bandwidth": bandwidth, "classifier": classifier}
-    )
+@st.composite
+def rules(draw: st.DrawFn) -> Manifest:
+    """An egress rule; most have a classifier, and most classifiers a `to`."""
+    parts: Manifest = {}
+    if not one_in(draw, 5):
+        parts["to"] = draw(st.lists(peers(), min_size=0 if one_in(draw, 8) else 1, max_size=3))
+    if one_in(draw, 4):
+        parts["from"] = draw(st.lists(peers(), max_size=2))
+    if one_in(draw, 3):
+        parts["ports"] = draw(st.lists(ports(), max_size=4))
+    rule: Manifest = {"dscp": draw(st.integers(0, 63))}
+    if draw(st.booleans()):
+        limits = {"rate": st.sampled_from((1, 2000, 50000, 4294967295)), "burst": st.sampled_from((1, 100))}
+        rule["bandwidth"] = draw(st.fixed_dictionaries({}, optional=limits))
+    if parts or one_in(draw, 2):
+        rule["classifier"] = parts
+    return rule
 
 
 @st.composite
@@ -145,7 +148,7 @@ def policies(draw: st.DrawFn, name: str = "q0", *, valid: bool | None = None) ->
         spec["networkSelectors"] = draw(networks_selected())
     policy = manifest(
         "NetworkQoS",
-        draw(st.sampled_from((*NAMESPACES, NAMESPACES[0]))),
+        draw(st.sampled_from(NAMESPACES + 3 * NAMESPACES[:1])),
         name,
         annotations=annotations,
         creationTimestamp=draw(st.sampled_from(_TIMES)),
