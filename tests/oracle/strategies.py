@@ -2,7 +2,7 @@
 
 In: nothing; for packets, what the cluster means. Out: `clusters()` (manifests by kind), `settings()` (keyword arguments
 of `read_meaning`), `sends(oracle, around)` (a sender and its packet). The rule: a failing example shrinks to few
-objects; where many packets matter more than that, `probes.probes` makes the same packets a hundred times as fast.
+objects; where many packets matter more than that, `probes.probes` makes the same packets in far less time.
 """
 
 from collections.abc import Sequence
