@@ -38,6 +38,12 @@ class Write:
     summary: str
     old: Condition | None
 
+    def says_the_same_as(self, other: "Write") -> bool:
+        """Say whether two writes differ at most in the time of the transition."""
+        time = self.condition.last_transition_time
+        condition = attrs.evolve(other.condition, last_transition_time=time)
+        return (self.condition, self.summary) == (condition, other.summary)
+
     @property
     def path(self) -> str:
         """The status subresource of the policy."""

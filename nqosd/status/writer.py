@@ -203,8 +203,16 @@ class StatusWriter:
             if self._jobs.get(write.policy.key) is job:
                 self.forget(write.policy.key)
             return
-        self._observer.status_write("written")
         job.entry.answered(found.status, asyncio.get_running_loop().time())
+        following = self._write_of(job)
+        if following is not None and following.says_the_same_as(write):
+            _log.warning(
+                "the API server took a status but doesn't keep it: is the CRD nqosd's?", policy=write.policy.key
+            )
+            self._observer.status_write("refused")
+            self._retry_later(job, LAST_PAUSE)
+            return
+        self._observer.status_write("written")
         if self._listener is not None and write.old != write.condition:
             self._listener(write.policy, write.old, write.condition)
 

@@ -52,7 +52,7 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # a cached logger would keep to the configuration of its first entry
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(

@@ -1,0 +1,1 @@
+"""What users are told about their policies: conditions, the summary and Events."""

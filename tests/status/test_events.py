@@ -1,0 +1,179 @@
+"""Events arrive in a real API server as people see them, never too many, and nothing waits for them."""
+
+import datetime as dt
+
+import attrs
+import structlog
+
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.informers.kube_client import KubeClient, Response
+from nqosd.status import events
+from nqosd.status.events import EventRecorder
+from nqosd.status.transitions import Note, repaired
+from nqosd.status.writer import StatusWriter
+from tests.status import policies
+from tests.status.cluster import Cluster
+from tests.status.conftest import Running
+from tests.status.fakes import Counting, FakeClient, eventually
+from tests.status.policies import report
+
+NOTE = Note("Applied", "Apply", "In force on network default.")
+
+
+async def test_an_event_is_what_people_see(cluster: Cluster, client: KubeClient, running: Running) -> None:
+    """An Event has every field that the API asks for, and kubectl shows it with the policy."""
+    counting = Counting()
+    recorder = EventRecorder(client, counting, instance="host-1")
+    policy = cluster.create()
+    async with running(recorder.run):
+        recorder.record(policy, NOTE)
+        recorder.record(policy, repaired("QoS row of rule 0"))
+        await recorder.drain()
+    assert counting.results == {"written": 2}
+    normal, warning = cluster.events()
+    assert (normal["type"], warning["type"]) == ("Normal", "Warning")
+    assert (normal["reason"], normal["action"], normal["note"]) == ("Applied", "Apply", NOTE.text)
+    assert (normal["reportingController"], normal["reportingInstance"]) == ("nqosd", "host-1")
+    assert normal["regarding"] == {
+        "apiVersion": "k8s.ovn.org/v1alpha1",
+        "kind": "NetworkQoS",
+        "namespace": cluster.namespace,
+        "name": "video",
+        "uid": policy.uid,
+    }
+    age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(str(normal["eventTime"]))
+    assert abs(age) < dt.timedelta(minutes=1)
+    assert not any(value for name, value in normal.items() if name.startswith("deprecated"))
+    described = cluster.server.kubectl("describe", "networkqoses", "video", "-n", cluster.namespace)
+    assert NOTE.text in described
+    assert "Repaired" in described
+
+
+async def test_transitions_become_events(cluster: Cluster, client: KubeClient, running: Running) -> None:
+    """The recorder listens to the writer: news gives an Event, and a restart gives none."""
+    counting = Counting()
+    recorder = EventRecorder(client, counting, instance="host-1")
+    writer = StatusWriter(client, counting, listener=recorder.condition_changed)
+    async with running(recorder.run), running(writer.run):
+        writer.submit(cluster.create(), report(), "z")
+        await writer.drain()
+        writer.submit(cluster.get(), report("default"), "z")
+        await writer.drain()
+        writer.submit(cluster.get(), report("default", "blue"), "z")
+        await writer.drain()
+        bad = attrs.evolve(cluster.create(priority=11), spec=None)
+        writer.submit(bad, policies.INVALID, "z")
+        await writer.drain()
+        again = StatusWriter(client, counting, listener=recorder.condition_changed)
+        async with running(again.run):
+            again.submit(attrs.evolve(cluster.get(), spec=None), policies.INVALID, "z")
+            await again.drain()
+        await recorder.drain()
+    assert [(each["type"], each["reason"]) for each in cluster.events()] == [
+        ("Normal", "Applied"),
+        ("Warning", "Invalid"),
+    ]
+
+
+async def test_a_long_note_fits(cluster: Cluster, client: KubeClient, running: Running) -> None:
+    """A note of any length and alphabet is cut to what the API takes, and a long name of a policy does no harm."""
+    counting = Counting()
+    recorder = EventRecorder(client, counting, instance="h" * 300)
+    name = "p" * 253
+    policy = cluster.create(name)
+    async with running(recorder.run):
+        recorder.record(policy, attrs.evolve(NOTE, text="aé€" * 1000))
+        recorder.record(policy, attrs.evolve(NOTE, text="x" * events.MAX_NOTE))
+        await recorder.drain()
+    assert counting.results == {"written": 2}
+    notes = [str(each["note"]) for each in cluster.events(name)]
+    assert notes[0].startswith("aé€aé€")
+    assert notes[0].endswith("…")
+    assert notes[1] == "x" * events.MAX_NOTE
+
+
+async def test_a_restless_policy_is_limited(cluster: Cluster, client: KubeClient, running: Running) -> None:
+    """A policy gets ten Events at once and then one a minute; another one is not affected."""
+    now = 1_800_000_000.0
+    counting = Counting()
+    recorder = EventRecorder(client, counting, instance="h", clock=lambda: now)
+    restless, other = cluster.create("restless"), cluster.create("other")
+    async with running(recorder.run):
+        for _ in range(15):
+            recorder.record(restless, NOTE)
+        recorder.record(other, NOTE)
+        now += 61.0
+        recorder.record(restless, NOTE)
+        recorder.record(restless, NOTE)
+        await recorder.drain()
+    assert len(cluster.events("restless")) == 11
+    assert len(cluster.events("other")) == 1
+    assert counting.results == {"limited": 6, "written": 12}
+
+
+async def test_without_the_right_nothing_breaks(other_cluster: Cluster, client: KubeClient, running: Running) -> None:
+    """A refused Event is given up, and the log says so once."""
+    counting = Counting()
+    recorder = EventRecorder(client, counting, instance="h")
+    policy = other_cluster.create()
+    with structlog.testing.capture_logs() as said:
+        async with running(recorder.run):
+            for _ in range(3):
+                recorder.record(policy, NOTE)
+            await recorder.drain()
+    assert counting.results == {"refused": 3}
+    assert [entry["reason"] for entry in said] == ["Forbidden"]
+
+
+def known() -> NetworkQoS:
+    """Give a policy for faults that need no server."""
+    return policies.policy()
+
+
+async def test_a_lost_answer_makes_no_second_event(running: Running) -> None:
+    """An attempt whose answer was lost is repeated under the same name, and that it exists then is success."""
+    client = FakeClient(Response(503, b"", 0.01), Response(409, b"{}"))
+    counting = Counting()
+    recorder = EventRecorder(client, counting, instance="h")
+    async with running(recorder.run):
+        recorder.record(known(), NOTE)
+        await recorder.drain()
+    assert counting.results == {"written": 1}
+    first, second = (body["metadata"] for _method, _path, body in client.requests)
+    assert first == second
+
+
+async def test_a_server_that_stays_away_costs_a_few_attempts(running: Running) -> None:
+    """After four attempts an Event is given up."""
+    client = FakeClient(*(Response(503, b"", 0.01) for _ in range(10)))
+    counting = Counting()
+    recorder = EventRecorder(client, counting, instance="h")
+    async with running(recorder.run):
+        recorder.record(known(), NOTE)
+        await recorder.drain()
+    assert counting.results == {"refused": 1}
+    assert len(client.requests) == events.ATTEMPTS
+
+
+async def test_the_queue_is_bounded() -> None:
+    """When too many Events wait, more are dropped and counted, and the caller isn't held up."""
+    counting = Counting()
+    recorder = EventRecorder(FakeClient(), counting, instance="h")
+    for number in range(events.QUEUE + 5):
+        recorder.record(attrs.evolve(known(), uid=str(number)), NOTE)
+    assert counting.results == {"dropped": 5}
+
+
+async def test_budgets_are_bounded(running: Running) -> None:
+    """However many policies come and go, only the last ones are remembered."""
+    client = FakeClient()
+    client.answers.extend(Response(201, b"{}") for _ in range(events.BUDGETS + 50))
+    counting = Counting()
+    recorder = EventRecorder(client, counting, instance="h")
+    async with running(recorder.run):
+        for number in range(events.BUDGETS + 50):
+            recorder.record(attrs.evolve(known(), uid=str(number)), NOTE)
+            if number % events.QUEUE == 0:
+                await recorder.drain()
+        await eventually(lambda: counting.results["written"] == events.BUDGETS + 50)
+    assert len(recorder._budgets) == events.BUDGETS
