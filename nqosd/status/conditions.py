@@ -40,19 +40,19 @@ class Reason(StrEnum):
     INVALID = "Invalid"
     TOO_MANY_TIES = "TooManyTies"
     WAITING_FOR_SWITCH = "WaitingForSwitch"
-    CONFLICT = "Conflict"
+    BLOCKED = "Blocked"
 
 
 @attrs.frozen
 class Lacking:
     """What kept rows of a policy out of the database.
 
-    `switches` are logical switches that don't exist yet; `conflicts` are sentences about rows of others that stand in
-    the way.
+    `switches` are logical switches that don't exist yet; `blocked` are sentences on why rows can't be written: a set of
+    somebody else has the name of one of ours, or the server refused them.
     """
 
     switches: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
 
 
 NOTHING_LACKING = Lacking()
@@ -120,8 +120,8 @@ def _reason(policy: NetworkQoS, report: PolicyReport, lacking: Lacking) -> Reaso
         return Reason.INVALID
     if not report.ready:  # valid, and yet not compiled: it found no room among the policies of its priority
         return Reason.TOO_MANY_TIES
-    if lacking.conflicts:
-        return Reason.CONFLICT
+    if lacking.blocked:
+        return Reason.BLOCKED
     if lacking.switches:
         return Reason.WAITING_FOR_SWITCH
     return Reason.APPLIED if report.networks else Reason.NO_SOURCE_PODS
@@ -133,8 +133,8 @@ def _message(reason: Reason, report: PolicyReport, lacking: Lacking) -> str:
             text = f"In force on {_listed('network', report.networks)}."
         case Reason.NO_SOURCE_PODS:
             text = "The policy is valid; it selects no pod in this zone."
-        case Reason.CONFLICT:
-            text = _numbered(lacking.conflicts)
+        case Reason.BLOCKED:
+            text = _numbered(lacking.blocked)
         case Reason.WAITING_FOR_SWITCH:
             switches = _listed("logical switch", lacking.switches, plural="logical switches")
             text = f"Waiting for {switches}, not in the Northbound database yet."

@@ -26,7 +26,7 @@ ACTIONS = {
     Reason.INVALID: "Validate",
     Reason.TOO_MANY_TIES: "Rank",
     Reason.WAITING_FOR_SWITCH: "Wait",
-    Reason.CONFLICT: "Apply",
+    Reason.BLOCKED: "Apply",
 }
 
 

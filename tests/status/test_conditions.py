@@ -78,12 +78,12 @@ def test_waiting_for_a_switch() -> None:
     )
 
 
-def test_conflict() -> None:
-    """Rows of others that stand in the way are named, and weigh more than a missing switch."""
-    lacking = Lacking(switches=("blue_node-1",), conflicts=("address set a1 belongs to owner site-2",))
+def test_blocked() -> None:
+    """What can't be written because of somebody else is named, and weighs more than a missing switch."""
+    lacking = Lacking(switches=("blue_node-1",), blocked=("the set a1 belongs to the nqosd instance 'site-2'",))
     said = condition(policy(), report("blue"), "z", lacking)
-    assert (said.status, said.reason) == ("False", "Conflict")
-    assert said.message == "address set a1 belongs to owner site-2"
+    assert (said.status, said.reason) == ("False", "Blocked")
+    assert said.message == "the set a1 belongs to the nqosd instance 'site-2'"
 
 
 def test_warnings_are_added() -> None:

@@ -26,7 +26,7 @@ def stands(reason: Reason, generation: int = 1, message: str = "m") -> Condition
         (stands(Reason.APPLIED), stands(Reason.INVALID, 2)),
         (stands(Reason.INVALID), stands(Reason.INVALID, 2)),
         (stands(Reason.APPLIED), stands(Reason.WAITING_FOR_SWITCH)),
-        (stands(Reason.WAITING_FOR_SWITCH), stands(Reason.CONFLICT)),
+        (stands(Reason.WAITING_FOR_SWITCH), stands(Reason.BLOCKED)),
     ],
 )
 def test_news(old: Condition | None, new: Condition) -> None:
