@@ -16,9 +16,13 @@ from nqosd.api.objects import Namespace, Pod
 
 
 def namespace_labels(name: str, namespaces: Mapping[str, Namespace]) -> Labels:
-    """Give a namespace's labels; one that isn't known (yet) has the label that every namespace has."""
+    """Give a namespace's labels, and with them the one that an API server gives to every namespace.
+
+    Manifests may leave it out, and the namespace with it.
+    """
     known = namespaces.get(name)
-    return known.labels if known is not None else {NAME_LABEL: name}
+    labels: Labels = {} if known is None else known.labels
+    return labels if NAME_LABEL in labels else {**labels, NAME_LABEL: name}
 
 
 class Role(StrEnum):

@@ -68,7 +68,8 @@ class Cluster:
             scope = {namespace}
         else:
             selector = read_selector(by_namespace)
-            scope = {name for name, labels in self.networks.namespaces.items() if selector.matches(labels)}
+            names = {pod.namespace for pod in self.pods.values()}
+            scope = {name for name in names if self.networks.namespace_matches(name, selector)}
         selector = read_selector(entry.get("podSelector"))
         return frozenset(
             address

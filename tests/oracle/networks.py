@@ -98,19 +98,20 @@ class Networks:
         for nad in self.nads.values():
             match kind:
                 case "NetworkAttachmentDefinitions":
-                    chosen = self._in(nad, by_namespace) and by_network.matches(nad.labels)
+                    chosen = self.namespace_matches(nad.namespace, by_namespace) and by_network.matches(nad.labels)
                 case "ClusterUserDefinedNetworks":
                     chosen = nad.owner == "ClusterUserDefinedNetwork" and by_network.matches(nad.owner_labels)
                 case "PrimaryUserDefinedNetworks":
-                    chosen = nad.primary and self._in(nad, by_namespace)
+                    chosen = nad.primary and self.namespace_matches(nad.namespace, by_namespace)
                 case _:
                     secondary = nad.owner == "UserDefinedNetwork" and not nad.primary
-                    chosen = secondary and self._in(nad, by_namespace) and by_network.matches(nad.owner_labels)
+                    chosen = secondary and self.namespace_matches(nad.namespace, by_namespace) and by_network.matches(nad.owner_labels)
             if chosen:
                 yield nad.network
 
-    def _in(self, nad: Nad, selector: Selector) -> bool:
-        return nad.namespace in self.namespaces and selector.matches(self.namespaces[nad.namespace])
+    def namespace_matches(self, name: str, selector: Selector) -> bool:
+        """Whether a selector means a namespace; each has the label of its name, and one without an object only that."""
+        return selector.matches({"kubernetes.io/metadata.name": name, **self.namespaces.get(name, {})})
 
 
 def read_networks(objects: Mapping[str, Iterable[Object]]) -> Networks:

@@ -1,0 +1,1 @@
+"""The compiler held against the oracle and against real OVN."""
