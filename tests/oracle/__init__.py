@@ -7,7 +7,7 @@ Nothing here imports `nqosd`. The two halves meet in a packet::
     rows = read_rows(document, pipeline_of("25.03.0"))                       # tests.oracle.rows
 
     for sender in oracle.senders:                          # every attachment that can send in this zone
-        sent = attrs.evolve(packet, inport=sender.port)    # tests.oracle.packet.Packet
+        sent = attrs.evolve(packet, inport=sender.port)    # tests.oracle.packet.Packet; a `Send` has both
         decision = oracle.decide(sender, sent)             # a Decision, or None for no rule
         result = rows.treat(sender.switch, sent)           # a Result, or None for no row
 
@@ -23,6 +23,8 @@ Modules:
     packet: `Packet`, `packet(source, destination, protocol, port)`, `Treatment`
     ovn_match: `parse(text)` → `Expression`, `.evaluate(packet, address_sets, port_groups)`, `MatchSyntaxError`
     rows: `read_rows`, `Rows.treat`, `Result`, `pipeline_of`, `AmbiguousError`
-    strategies: Hypothesis strategies of clusters, policies and packets at every boundary
+    strategies: `clusters()`, `settings()`, `sends(oracle, around)`; `policy_strategies.policies(valid=...)`
+    probes: `boundaries(objects, oracle)`, `probes(oracle, around, random, count)`: the same packets without Hypothesis
+    examples: short ways to write manifests by hand, `meaning(*manifests)`
     judge: real OVN (ovn-trace) asked about matches
 """

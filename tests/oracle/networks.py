@@ -104,13 +104,17 @@ class Networks:
                 case "PrimaryUserDefinedNetworks":
                     chosen = nad.primary and self.namespace_matches(nad.namespace, by_namespace)
                 case _:
-                    secondary = nad.owner == "UserDefinedNetwork" and not nad.primary
-                    chosen = secondary and self.namespace_matches(nad.namespace, by_namespace) and by_network.matches(nad.owner_labels)
+                    chosen = nad.owner == "UserDefinedNetwork" and not nad.primary
+                    chosen = chosen and self.namespace_matches(nad.namespace, by_namespace)
+                    chosen = chosen and by_network.matches(nad.owner_labels)
             if chosen:
                 yield nad.network
 
     def namespace_matches(self, name: str, selector: Selector) -> bool:
-        """Whether a selector means a namespace; each has the label of its name, and one without an object only that."""
+        """Whether a selector means a namespace.
+
+        Every namespace has the label of its name, which the API server gives it; one without an object has only that.
+        """
         return selector.matches({"kubernetes.io/metadata.name": name, **self.namespaces.get(name, {})})
 
 

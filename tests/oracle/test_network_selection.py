@@ -62,9 +62,11 @@ DEFAULT: Manifest = {"networkSelectionType": "DefaultNetwork"}
     ("selectors", "selected"),
     [
         ([DEFAULT], "default"),
-        # by the NAD's own labels, in namespaces that are known; a NAD of another plugin is no network
-        ([of_nads({}, {})], "plain plain-too red-main blue-side red-side wide orphan"),
-        ([of_nads({}, NET_X)], "plain red-side orphan"),
+        # by the NAD's own labels; a namespace without an object has its name's label; another plugin's is no network
+        ([of_nads({}, {})], "plain plain-too lost red-main blue-side red-side wide orphan"),
+        ([of_nads({}, NET_X)], "plain lost red-side orphan"),
+        ([of_nads({"matchLabels": {"kubernetes.io/metadata.name": "nowhere"}}, {})], "lost"),
+        ([of_nads({"matchLabels": {"kubernetes.io/metadata.name": "red"}}, NET_X)], "plain red-side"),
         ([of_nads(TEAM_A, {})], "plain red-main red-side wide"),
         ([of_nads(TEAM_A, NET_X)], "plain red-side"),
         # by the labels of the owner, or of the NAD where the owner isn't known
@@ -82,7 +84,7 @@ DEFAULT: Manifest = {"networkSelectionType": "DefaultNetwork"}
         ([of_secondary_udns(TEAM_A, {})], "red-side"),
         ([of_secondary_udns({}, {"matchLabels": {"net": "y"}})], ""),
         # several at once add up
-        ([DEFAULT, of_primary_udns(TEAM_A), of_nads({}, NET_X)], "default red-main wide plain red-side orphan"),
+        ([DEFAULT, of_primary_udns(TEAM_A), of_nads({}, NET_X)], "default red-main wide plain lost red-side orphan"),
     ],
 )
 def test_selected_networks(selectors: list[Manifest], selected: str) -> None:

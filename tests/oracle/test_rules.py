@@ -69,7 +69,8 @@ def test_destination_blocks(entries: list[object], inside: list[str], outside: l
     [
         ({"podSelector": {}}, "10.0.0.1 10.0.0.2 10.0.0.7 fd00::2"),
         ({"podSelector": WEB}, "10.0.0.1"),
-        ({"namespaceSelector": {}}, "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.7 fd00::2"),
+        ({"namespaceSelector": {}}, "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.7 fd00::2"),
+        ({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "nowhere"}}}, "10.0.0.4"),
         ({"namespaceSelector": {"matchLabels": {"team": "b"}}}, "10.0.0.3"),
         ({"podSelector": WEB, "namespaceSelector": {}}, "10.0.0.1"),
         ({"podSelector": {}, "namespaceSelector": {"matchLabels": {"team": "b"}}}, "10.0.0.3"),
