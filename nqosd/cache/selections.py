@@ -99,13 +99,14 @@ class SelectionIndex:
 
     def of(self, pod: Pod) -> tuple[PodSelection, ...]:
         """Give the selections that a pod is in, in the order in which they were filed."""
-        candidates = self._candidates(pod.namespace, pod.labels)
+        candidates = self.candidates(pod)
         return tuple(each for each in candidates if each.matches(pod, self._namespaces))
 
-    def _candidates(self, namespace: str, labels: Labels) -> Iterator[PodSelection]:
-        for scope in (namespace, None):
+    def candidates(self, pod: Pod) -> Iterator[PodSelection]:
+        """Give the selections that a pod may be in: each one that it is in is among them, once."""
+        for scope in (pod.namespace, None):
             yield from self._filed.get((scope, None, None), ())
-            for key, value in labels.items():
+            for key, value in pod.labels.items():
                 yield from self._filed.get((scope, key, None), ())
                 yield from self._filed.get((scope, key, value), ())
 

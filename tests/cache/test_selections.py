@@ -1,0 +1,60 @@
+"""The selection index gives the answer of the definition, without asking every selection."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
+from nqosd.api.objects import Namespace, Pod
+from nqosd.cache.selections import PodSelection, Role, SelectionIndex
+from tests.compiler.worlds import NAMESPACES, namespaces, pods, selectors
+
+selections = st.builds(PodSelection, st.sampled_from(Role), st.sampled_from(NAMESPACES) | selectors, selectors)
+
+
+@given(st.lists(selections, max_size=12), st.sets(st.integers(0, 11)), st.lists(namespaces), st.lists(pods, max_size=5))
+@settings(max_examples=300, deadline=None)
+def test_index_is_the_definition(
+    wanted: list[PodSelection], dropped: set[int], known: list[Namespace], some: list[Pod]
+) -> None:
+    """The selections that the index finds for a pod are those that match it, each once, and none that was dropped."""
+    table = {each.name: each for each in known}
+    index = SelectionIndex(table)
+    for selection in wanted:
+        index.add(selection)
+    for position in dropped & set(range(len(wanted))):
+        index.discard(wanted[position])
+    left = set(wanted) - {wanted[position] for position in dropped & set(range(len(wanted)))}
+    for pod in some:
+        found = index.of(pod)
+        assert len(found) == len(set(found))
+        assert set(found) == {each for each in left if each.matches(pod, table)}
+
+
+def test_cost_is_that_of_the_label() -> None:
+    """A pod is compared with the selections that require one of its labels, not with all."""
+    index = SelectionIndex({})
+    for number in range(1000):
+        required = LabelSelector.of([Requirement("id", Operator.IN, (str(number),))])
+        index.add(PodSelection(Role.SOURCE, "a", required))
+    asked = list(index.candidates(Pod("a", "p", {"id": "7", "app": "x"})))
+    assert len(asked) == 1
+
+
+def test_rarest_label_is_chosen() -> None:
+    """Of several required labels the one with the fewest selections under it is the one to be filed under."""
+    index = SelectionIndex({})
+    for number in range(100):
+        both = [Requirement("app", Operator.IN, ("x",)), Requirement("id", Operator.IN, (str(number),))]
+        index.add(PodSelection(Role.SOURCE, "a", LabelSelector.of(both)))
+    assert len(list(index.candidates(Pod("a", "p", {"id": "7", "app": "x"})))) <= 2
+
+
+def test_namespace_without_an_object() -> None:
+    """A namespace that isn't known has the label of its name, so `{}` and a selector by name both match it."""
+    by_name = LabelSelector.of([Requirement("kubernetes.io/metadata.name", Operator.IN, ("a",))])
+    for scope, matches in (
+        (EVERYTHING, True),
+        (by_name, True),
+        (LabelSelector((Requirement("x", Operator.EXISTS),)), False),
+    ):
+        assert PodSelection(Role.PEER, scope, EVERYTHING).matches(Pod("a", "p"), {}) is matches
