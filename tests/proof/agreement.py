@@ -21,6 +21,7 @@ from tests.oracle.meaning import Oracle, UndecidedError, read_meaning
 from tests.oracle.packet import Packet
 from tests.oracle.rows import AmbiguousError, Rows, pipeline_of, read_rows
 from tests.oracle.strategies import Send
+from tests.oracle.strategies import Settings as Options
 
 OWNER = "nqosd"
 
@@ -50,7 +51,7 @@ class Case:
     def of(
         cls,
         objects: Mapping[str, Sequence[Object]],
-        options: Mapping[str, str | None],
+        options: Options,
         version: str,
         compiler: Compile = compile_everything,
     ) -> "Case":
@@ -63,7 +64,7 @@ class Case:
         )
         compiled = compiler(tables_of(objects), settings)
         printed: Document = json.loads(json.dumps(document(compiled.desired, compiled.reports, OWNER)))
-        oracle = read_meaning(objects, **options)  # type: ignore[arg-type] # the strategy draws what it takes
+        oracle = read_meaning(objects, **options)
         return cls(oracle, printed, read_rows(printed, pipeline_of(version)))
 
     def readiness_differs(self) -> str | None:
