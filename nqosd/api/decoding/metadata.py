@@ -106,7 +106,8 @@ def _shared_labels(raw: bytes) -> Labels:
     try:
         labels = _labels.decode(raw) or {}
     except msgspec.ValidationError as error:
-        raise ValueError(f"{error}".replace("`$", "`$.metadata.labels")) from error
+        text, _, place = f"{error}".partition(" - at `$")
+        raise ValueError(f"{text} - at `$.metadata.labels{place or '`'}") from error
     return {intern(key): intern(value) for key, value in labels.items()}
 
 

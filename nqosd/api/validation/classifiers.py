@@ -106,5 +106,5 @@ def _read_port(field: Field) -> Port | None:
     protocol = protocol_field.choice(Protocol) if protocol_field.present else Protocol.TCP
     port = port_field.integer(1, _MAX_PORT) if port_field.present else None
     if not protocol_field.present and not port_field.present:
-        field.warn("neither protocol nor port: taken as every port of TCP, the default protocol")
+        field.warn("neither protocol nor port: taken as every port of TCP")
     return None if protocol is None else Port(protocol, port)

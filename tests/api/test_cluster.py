@@ -1,0 +1,37 @@
+"""Namespaces and nodes."""
+
+import pytest
+
+from nqosd.api.decoding import Decoded, DecodeError, decode_namespace, decode_node
+from nqosd.api.objects import Namespace, Node
+from tests.api.manifests import wire
+
+
+def test_a_namespace_has_a_name_and_labels() -> None:
+    """Everything else of a namespace is left out."""
+    raw = wire({"metadata": {"name": "shop", "resourceVersion": "3", "labels": {"team": "a"}}, "spec": {}})
+    assert decode_namespace(raw) == Decoded("3", Namespace("shop", {"team": "a"}))
+    assert decode_namespace(wire({"metadata": {"name": "shop", "labels": None}})).value == Namespace("shop")
+
+
+def test_a_node_has_a_name_and_a_zone() -> None:
+    """The zone is ovn-kubernetes' annotation, empty where it isn't set."""
+    annotated = {"name": "node-1", "resourceVersion": "3", "annotations": {"k8s.ovn.org/zone-name": "east", "a": "b"}}
+    assert decode_node(wire({"metadata": annotated})) == Decoded("3", Node("node-1", "east"))
+    assert decode_node(wire({"metadata": {"name": "node-1"}})).value == Node("node-1")
+
+
+def test_a_damaged_namespace_or_node_says_what_is_wrong() -> None:
+    """The object is there under its name, without the part that doesn't decode."""
+    namespace = decode_namespace(wire({"metadata": {"name": "shop", "labels": ["a"]}})).value
+    assert namespace == Namespace("shop", problem="metadata.labels: Expected `object | null`, got `array`")
+    node = decode_node(wire({"metadata": {"name": "n", "annotations": {"k8s.ovn.org/zone-name": 5}}})).value
+    assert node == Node("n", problem="metadata.annotations.k8s.ovn.org/zone-name: Expected `str | null`, got `int`")
+
+
+def test_a_namespace_or_node_without_a_name_is_an_error() -> None:
+    """The error says which kind of object has no name."""
+    with pytest.raises(DecodeError, match=r"Namespace: metadata\.name"):
+        decode_namespace(wire({"metadata": {}}))
+    with pytest.raises(DecodeError, match=r"Node: metadata\.name"):
+        decode_node(wire({"metadata": {"name": ""}}))

@@ -1,0 +1,100 @@
+"""NetworkAttachmentDefinitions, UserDefinedNetworks and ClusterUserDefinedNetworks."""
+
+import pytest
+
+from nqosd.api.decoding import Decoded, DecodeError, decode_network_attachment, decode_user_defined_network
+from nqosd.api.objects import NetworkAttachment, Role, Topology, UserDefinedNetwork
+from tests.api.manifests import Json, definition, wire
+
+CONFIG: Json = {"cniVersion": "1.0.0", "type": "ovn-k8s-cni-overlay", "name": "stream-net", "topology": "layer2"}
+
+
+def decode(config: object, **metadata: object) -> NetworkAttachment:
+    """Decode a definition with this configuration."""
+    return decode_network_attachment(definition(config, **metadata)).value
+
+
+def test_a_definition_renders_a_network() -> None:
+    """Name, topology and role come from the CNI configuration, labels from the object."""
+    decoded = decode_network_attachment(definition(CONFIG | {"role": "primary"}, labels={"tier": "gold"}))
+    expected = NetworkAttachment("shop", "stream", {"tier": "gold"}, "stream-net", Topology.LAYER2, Role.PRIMARY)
+    assert decoded == Decoded("9", expected)
+
+
+@pytest.mark.parametrize("topology", list(Topology))
+def test_every_topology_is_known_and_an_absent_role_is_secondary(topology: Topology) -> None:
+    """layer3, layer2 and localnet are all that ovn-kubernetes has."""
+    value = decode(CONFIG | {"topology": str(topology)})
+    assert (value.topology, value.role, value.problem) == (topology, Role.SECONDARY, None)
+
+
+def test_the_annotation_overrides_the_name() -> None:
+    """k8s.ovn.org/network-name, where it is set, is the network's name."""
+    assert decode(CONFIG, annotations={"k8s.ovn.org/network-name": "cluster_udn_red"}).network == "cluster_udn_red"
+    assert decode(CONFIG, annotations={"k8s.ovn.org/network-name": ""}).network == "stream-net"
+
+
+@pytest.mark.parametrize("kind", ["UserDefinedNetwork", "ClusterUserDefinedNetwork"])
+def test_an_owner_is_the_user_defined_network_that_rendered_the_definition(kind: str) -> None:
+    """Other owners don't count."""
+    owners = [{"kind": "Deployment", "name": "x"}, {"kind": kind, "name": "red", "uid": "0"}]
+    value = decode(CONFIG, ownerReferences=owners)
+    assert (value.owner_kind, value.owner_name) == (kind, "red")
+    assert decode(CONFIG, ownerReferences=owners[:1]).owner_kind == ""
+
+
+@pytest.mark.parametrize(
+    "config",
+    ["", {"type": "macvlan", "name": "x", "master": "eth0"}, {"name": "x", "plugins": [{"type": "bridge"}]}, {}],
+)
+def test_a_definition_of_another_type_renders_no_network(config: object) -> None:
+    """Networks of other CNI plugins are not ovn-kubernetes' and no fault."""
+    assert decode(config) == NetworkAttachment("shop", "stream")
+
+
+def test_a_definition_without_a_topology_is_a_handle_of_the_default_network() -> None:
+    """It renders no network of its own, and that is no fault."""
+    assert decode({"type": "ovn-k8s-cni-overlay", "name": "ovn-kubernetes"}) == NetworkAttachment("shop", "stream")
+
+
+def test_a_list_with_one_plugin_renders_a_network() -> None:
+    """In a list of plugins the name stands beside the list."""
+    value = decode({"name": "listed", "plugins": [{"type": "ovn-k8s-cni-overlay", "topology": "localnet"}]})
+    assert (value.network, value.topology) == ("listed", Topology.LOCALNET)
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ("{", "Input data was truncated"),
+        ("[]", "Expected `object`, got `array`"),
+        (CONFIG | {"topology": "layer4"}, "topology: layer4 is none of layer3, layer2, localnet"),
+        (CONFIG | {"role": "boss"}, "role: boss is none of primary, secondary"),
+        (CONFIG | {"name": None}, "name: a network needs one"),
+        (CONFIG | {"name": 5}, "Expected `str | null`, got `int` - at `$.name`"),
+        ({"plugins": [CONFIG, CONFIG]}, "2 plugins in a list; ovn-k8s-cni-overlay must be the only one"),
+    ],
+)
+def test_a_configuration_that_does_not_parse_renders_no_network_and_says_so(config: object, problem: str) -> None:
+    """The definition is there with its labels, and names its fault."""
+    value = decode(config, labels={"tier": "gold"})
+    assert value == NetworkAttachment("shop", "stream", {"tier": "gold"}, problem=f"spec.config: {problem}")
+
+
+def test_a_damaged_definition_says_what_is_wrong() -> None:
+    """A part of a wrong type is the definition's own problem."""
+    value = decode_network_attachment(definition(CONFIG, labels={"a": "b"}, ownerReferences="x")).value
+    problem = "metadata.ownerReferences: Expected `array | null`, got `str`"
+    assert value == NetworkAttachment("shop", "stream", {"a": "b"}, problem=problem)
+    with pytest.raises(DecodeError, match="NetworkAttachmentDefinition in namespace shop"):
+        decode_network_attachment(definition(CONFIG, name=""))
+
+
+def test_user_defined_networks_have_labels() -> None:
+    """A ClusterUserDefinedNetwork is told by its empty namespace."""
+    cluster = wire({"metadata": {"name": "red", "resourceVersion": "1", "labels": {"a": "b"}}, "spec": {"network": {}}})
+    assert decode_user_defined_network(cluster) == Decoded("1", UserDefinedNetwork("", "red", {"a": "b"}))
+    namespaced = wire({"metadata": {"name": "red", "namespace": "shop"}, "spec": {"topology": "Layer2"}})
+    assert decode_user_defined_network(namespaced).value.key == "shop/red"
+    damaged = decode_user_defined_network(wire({"metadata": {"name": "red", "labels": 5}})).value
+    assert damaged == UserDefinedNetwork("", "red", problem="metadata.labels: Expected `object | null`, got `int`")
