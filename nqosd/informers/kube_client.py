@@ -6,39 +6,32 @@ its types don't leave this module. Rule: credentials that were replaced on disk 
 read again each minute, after a 401 and after a lost connection; streams that run on the old ones are left alone.
 """
 
+import asyncio
 import contextlib
 import math
 import socket
 import time
-from asyncio import Lock
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 import attrs
 import structlog
-from kubernetes_asyncio.client import ApiClient
 
-from nqosd import __version__
 from nqosd.informers.kube_credentials import Credentials, KubeConfigError, KubeOptions, load_credentials
+from nqosd.informers.kube_session import KubeConnectionError, Session, translated
+
+__all__ = ["KubeClient", "KubeConnectionError", "Response", "Stream"]
 
 UNAUTHORIZED = 401
-FAILURES_BEFORE_REBUILD = 5
+FAILURES_BEFORE_REBUILD = 50
 """Lost connections in a row after which the TLS context is built anew, although no file of ours has changed: the
 system's own certificate store may have."""
 KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 """Seconds and probes after which the kernel gives up a stream whose server has vanished without a word."""
 
 _log = structlog.get_logger()
-
-
-class KubeConnectionError(Exception):
-    """No answer, or only a part of one. `silent`: the connection stands, but nothing came in time."""
-
-    def __init__(self, message: str, *, silent: bool = False) -> None:
-        super().__init__(message)
-        self.silent = silent
 
 
 @attrs.frozen
@@ -64,10 +57,10 @@ class Stream:
         Raises:
             KubeConnectionError: it broke, or nothing came in time.
         """
-        with _translated():
+        with translated():
             return await self._response.read()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         """Give the bytes as they arrive, cut anywhere; ends when the server ends the answer properly.
 
         Raises:
@@ -75,7 +68,7 @@ class Stream:
         """
         chunks = self._response.content.iter_any()
         while True:
-            with _translated():
+            with translated():
                 try:
                     chunk = await anext(chunks)
                 except StopAsyncIteration:
@@ -88,9 +81,9 @@ class KubeClient:
 
     def __init__(self, options: KubeOptions) -> None:
         self._options = options
-        self._lock = Lock()
+        self._lock = asyncio.Lock()
         self._credentials: Credentials | None = None
-        self._session: _Session | None = None
+        self._session: Session | None = None
         self._read_at = -math.inf
         self._suspect = False
         self._failures = 0
@@ -114,7 +107,7 @@ class KubeClient:
         """
         limit = aiohttp.ClientTimeout(total=timeout, sock_connect=self._options.connect_timeout)
         async with self._open(method, path, query=query, limit=limit, body=body, content_type=content_type) as response:
-            with _translated():
+            with translated():
                 return Response(response.status, await response.read(), _retry_after(response))
 
     @contextlib.asynccontextmanager
@@ -126,8 +119,8 @@ class KubeClient:
             KubeConfigError: there are no credentials yet, and reading them failed.
         """
         limit = aiohttp.ClientTimeout(total=None, sock_connect=self._options.connect_timeout, sock_read=silence)
-        async with self._open("GET", path, query=query, limit=limit) as response:
-            _watch_over(response)
+        async with self._open("GET", path, query=query, limit=limit, patience=self._options.answer_timeout) as response:
+            _keep_alive(response)
             yield Stream(response)
 
     async def close(self) -> None:
@@ -154,20 +147,22 @@ class KubeClient:
         limit: aiohttp.ClientTimeout,
         body: Mapping[str, object] | None = None,
         content_type: str = "application/json",
+        patience: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         async with (await self._fresh_session()).borrowed() as api:
             try:
-                with _translated():
-                    response: aiohttp.ClientResponse = await api.call_api(
-                        path,
-                        method,
-                        query_params=list((query or {}).items()),
-                        header_params={"Accept": "application/json", "Content-Type": content_type},
-                        body=None if body is None else dict(body),
-                        auth_settings=["BearerToken"],
-                        _preload_content=False,
-                        _request_timeout=limit,
-                    )
+                with translated():
+                    async with asyncio.timeout(patience):
+                        response: aiohttp.ClientResponse = await api.call_api(
+                            path,
+                            method,
+                            query_params=list((query or {}).items()),
+                            header_params={"Accept": "application/json", "Content-Type": content_type},
+                            body=None if body is None else dict(body),
+                            auth_settings=["BearerToken"],
+                            _preload_content=False,
+                            _request_timeout=limit,
+                        )
             except KubeConnectionError:
                 self._suspect = True
                 self._failures += 1
@@ -177,7 +172,7 @@ class KubeClient:
             async with response:
                 yield response
 
-    async def _fresh_session(self) -> "_Session":
+    async def _fresh_session(self) -> Session:
         async with self._lock:
             session, credentials = self._session, self._credentials
             age = time.monotonic() - self._read_at
@@ -187,29 +182,28 @@ class KubeClient:
                 session = await self._refresh(session, credentials)
             return session
 
-    async def _refresh(self, session: "_Session", old: Credentials) -> "_Session":
+    async def _refresh(self, session: Session, old: Credentials) -> Session:
         self._read_at = time.monotonic()
         try:
             new = await load_credentials(self._options)
-            moved = new.endpoint() != session.endpoint
-        except KubeConfigError as error:
-            if str(error) != self._complaint:  # each time, but each complaint only once
+            if new.endpoint() != session.endpoint or self._failures >= FAILURES_BEFORE_REBUILD:
+                session = await self._rebuild(new)
+                _log.info("connecting anew to the API server", failures=self._failures)
+                self._failures = 0
+        except KubeConfigError as error:  # a file may be in the middle of being replaced
+            if str(error) != self._complaint:
                 _log.warning("credentials can't be read again, the old ones stay in use", error=str(error))
             self._complaint = str(error)
             return session
         self._complaint = ""
-        if moved or self._failures >= FAILURES_BEFORE_REBUILD:
-            _log.info("connecting anew to the API server", reason="changed" if moved else "failing")
-            return await self._rebuild(new)
         self._accept(new)
         if new.token != old.token:
             session.api.configuration.api_key = dict(new.configuration.api_key)
         return session
 
-    async def _rebuild(self, credentials: Credentials) -> "_Session":
-        old, self._session = self._session, _Session(credentials)
+    async def _rebuild(self, credentials: Credentials) -> Session:
+        old, self._session = self._session, Session(credentials)
         self._accept(credentials)
-        self._failures = 0
         if old is not None:
             await old.retire()
         return self._session
@@ -220,56 +214,12 @@ class KubeClient:
         self._suspect = False
 
 
-class _Session:
-    """The library's client with one TLS context; closed when it is retired and the last request on it has ended."""
-
-    def __init__(self, credentials: Credentials) -> None:
-        self.endpoint = credentials.endpoint()
-        try:
-            self.api = ApiClient(credentials.configuration)
-        except OSError as error:  # ssl.SSLError is one
-            raise KubeConfigError(
-                f"certificates for {credentials.configuration.host} can't be used: {error}: "
-                "check the CA, the client certificate and its key"
-            ) from error
-        self.api.user_agent = f"nqosd/{__version__}"
-        self._users = 0
-        self._retired = False
-
-    @contextlib.asynccontextmanager
-    async def borrowed(self) -> AsyncIterator[ApiClient]:
-        self._users += 1
-        try:
-            yield self.api
-        finally:
-            self._users -= 1
-            if self._retired and not self._users:
-                await self.api.close()
-
-    async def retire(self) -> None:
-        self._retired = True
-        if not self._users:
-            await self.api.close()
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except aiohttp.ConnectionTimeoutError as error:
-        raise KubeConnectionError("no connection in time") from error
-    except TimeoutError as error:  # aiohttp.SocketTimeoutError is one
-        raise KubeConnectionError("no answer in time", silent=True) from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise KubeConnectionError(f"{type(error).__name__}: {error}") from error
-
-
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isdecimal() else None
 
 
-def _watch_over(response: aiohttp.ClientResponse) -> None:
+def _keep_alive(response: aiohttp.ClientResponse) -> None:
     """Turn on TCP keepalive for a stream that may be silent for minutes; nothing if it has already ended."""
     transport = response.connection.transport if response.connection is not None else None
     connection = transport.get_extra_info("socket") if transport is not None else None

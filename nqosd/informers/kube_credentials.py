@@ -60,7 +60,9 @@ class KubeOptions:
     exec_timeout: float = 30.0
     """Seconds that a credential plugin of the kubeconfig may take; then it and its children are killed."""
     connect_timeout: float = 5.0
-    """Seconds to open a connection."""
+    """Seconds to open a connection, TLS included."""
+    answer_timeout: float = 30.0
+    """Seconds until a stream must have begun."""
 
 
 @attrs.frozen

@@ -31,20 +31,13 @@ from nqosd.api.decoding import (
     decode_failure,
     decode_list,
 )
-from nqosd.informers.backoff import Backoff
+from nqosd.informers.backoff import SHORT, Pacing
 from nqosd.informers.changes import Object
 from nqosd.informers.resources import Resource
 from nqosd.informers.steps import Action, GetPage, GetStream, Move, ReflectorOptions, Step, Wait
 from nqosd.informers.told import ToldObjects
-from nqosd.informers.transitions import TRANSITIONS, Outcome, Pause, Phase, Target
+from nqosd.informers.transitions import TRANSITIONS, Outcome, Phase, Target
 
-SHORT = 10.0
-"""Seconds: a stream that stood longer has worked, and the next failure is the first one in a row.
-
-A shorter one has not, even if events came: a server that drops slow watchers and then calls them too old must not be
-listed over and over.
-"""
-STOOD = {Outcome.ENDED, Outcome.BROKEN, Outcome.SILENT, Outcome.ERROR, Outcome.EXPIRED}
 BLAMES_REQUEST = (400, 405, 406, 415, 422)
 GONE = 410
 EXCERPT = 200
@@ -65,7 +58,7 @@ class Reflector:
         self.resource = resource
         self._options = options or ReflectorOptions()
         self._uniform = uniform
-        self._backoff = Backoff(uniform)
+        self._pacing = Pacing(self._options.absence, uniform)
         self._told = ToldObjects(resource.kind)
         self._seen: set[str] = set()
         self._synced = False
@@ -111,6 +104,11 @@ class Reflector:
         """Where a watch would go on; empty before the first."""
         return self._version
 
+    @property
+    def number_of_objects(self) -> int:
+        """How many objects have been told and not deleted."""
+        return len(self._told)
+
     def objects(self) -> dict[str, Object]:
         """Give what has been told, by key."""
         return self._told.copy()
@@ -133,6 +131,7 @@ class Reflector:
             return self._move(step, Outcome.REFUSED, now, f"{error}: {_excerpt(body)}")
         for item in page.items:
             self._put(item, step, now)
+        self._pacing.answered()
         self._token = page.continue_token
         self._version = page.resource_version
         more = Outcome.PAGE if page.continue_token else Outcome.COMPLETE
@@ -140,19 +139,21 @@ class Reflector:
 
     def lines(self, lines: Sequence[bytes], now: float) -> Step:
         """Report lines of a stream; those after an error are not looked at, since the watch begins anew before them."""
-        self._require_stream()
+        if not self.streaming:
+            raise RuntimeError(f"{self.resource.full_name}: lines were reported without a stream")
         step = Step()
         taken = 0
         for line in lines:
-            taken += 1
             try:
                 event = decode_event(line)
             except DecodeError as error:
                 self._move(step, Outcome.BROKEN, now, f"{error}: {_excerpt(line)}")
                 break
-            self._take(event, step, now)
-            if not self.streaming:
+            if event.type == "ERROR":
+                self._fail(event.object, step, now)
                 break
+            self._take(event, step, now)
+            taken += 1
         return attrs.evolve(step, events=taken)
 
     def ended(self, now: float) -> Step:
@@ -180,10 +181,6 @@ class Reflector:
         """Report that the server doesn't know the resource: there are no objects of it."""
         return self._move(Step(), Outcome.MISSING, now, f"{self.resource.full_name} is not installed")
 
-    def _require_stream(self) -> None:
-        if not self.streaming:
-            raise RuntimeError(f"{self.resource.full_name}: lines were reported without a stream")
-
     def _take(self, event: WatchEvent, step: Step, now: float) -> None:
         match event.type:
             case "ADDED" | "MODIFIED":
@@ -192,12 +189,10 @@ class Reflector:
                 self._drop(event.object, step, now)
             case "BOOKMARK":
                 self._mark(event.object, step, now)
-            case "ERROR":
-                self._fail(event.object, step, now)
-                return
             case _:
                 step.undecodable.append(f"watch event of unknown type {event.type!r}")
         self._heard = True
+        self._pacing.answered()
 
     def _put(self, raw: bytes, step: Step, now: float) -> None:
         try:
@@ -254,27 +249,17 @@ class Reflector:
         if outcome in {Outcome.COMPLETE, Outcome.MISSING}:
             step.changes.extend(self._told.retain(self._seen if outcome is Outcome.COMPLETE else (), now))
             synced, self._synced = not self._synced, True
-        self._pause = self._pause_for(pause, outcome, now, retry_after)
+        self._pause = self._pacing.after(phase, outcome, pause, now - self._since, retry_after)
         seconds = now - self._began
         if outcome is Outcome.EXPIRED and self._token:
             self._page_size *= 2  # so that a server that expires tokens faster than it serves pages can't hold us here
         self._go(target, now)
-        failures = self._backoff.failures
-        step.moves.append(Move(phase, outcome, detail, self._pause or 0.0, failures, seconds, synced))
-        if self._pause is None and not (outcome is Outcome.COMPLETE and phase is Phase.STREAMED_LIST):
+        step.moves.append(Move(phase, outcome, detail, self._pause or 0.0, self._pacing.failures, seconds, synced))
+        if outcome is Outcome.COMPLETE and phase is Phase.STREAMED_LIST:
+            self._since = now  # the same stream goes on as the watch
+        elif self._pause is None:
             self._ask(now)
         return step
-
-    def _pause_for(self, pause: Pause, outcome: Outcome, now: float, retry_after: float | None) -> float | None:
-        if pause is Pause.ABSENCE:
-            self._backoff.succeeded()
-            return self._options.absence * (0.9 + 0.2 * self._uniform())
-        lived = outcome in STOOD and now - self._since >= SHORT
-        if lived:
-            self._backoff.succeeded()
-        if pause is Pause.NONE or (pause is Pause.UNLESS_LIVED and lived):
-            return None
-        return self._backoff.failed(retry_after)
 
     def _go(self, target: Target, now: float) -> None:
         match target:

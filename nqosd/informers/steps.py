@@ -72,7 +72,7 @@ class Move:
 
 @attrs.frozen
 class Step:
-    """What follows from a report: changes in order, how many objects arrived, which were skipped, and the moves."""
+    """What follows from a report: changes, moves, what was skipped, and how many events (bookmarks too) arrived."""
 
     changes: list[Change] = attrs.field(factory=list)
     moves: list[Move] = attrs.field(factory=list)

@@ -73,13 +73,17 @@ class Pause(Enum):
 
     NONE = auto()
     BACK_OFF = auto()
+    """By the failures since the server last gave an object, a bookmark or a page."""
     UNLESS_LIVED = auto()
     """As BACK_OFF, if the stream was short; else not at all."""
+    BEFORE_LIST = auto()
+    """By the lists begun anew since a watch last lived: a list is dear, and a server that answers well but lets every
+    watch expire must not be asked for one over and over."""
     ABSENCE = auto()
     """Until it is time to look for a CustomResourceDefinition again."""
 
 
-_ANCHOR_LATER = (Target.ANCHOR, Pause.BACK_OFF)
+_ANCHOR_LATER = (Target.ANCHOR, Pause.BEFORE_LIST)
 _AGAIN_LATER = (Target.SAME, Pause.BACK_OFF)
 _BY_PAGES = (Target.PAGED_LIST, Pause.BACK_OFF)
 

@@ -1,0 +1,84 @@
+"""What a person and the metrics learn about a reflector's steps.
+
+Rule: a trouble is said once when it begins, or changes its words, and once when it is over; what repeats it in between
+is debug. No line is written for an event.
+"""
+
+import structlog
+
+from nqosd.informers.observer import InformerObserver
+from nqosd.informers.resources import Resource
+from nqosd.informers.steps import Move, Step
+from nqosd.informers.transitions import Outcome, Phase
+
+
+class Reporter:
+    """The log and the metrics of one resource."""
+
+    def __init__(self, resource: Resource, observer: InformerObserver) -> None:
+        self._kind = resource.kind
+        self._optional = resource.optional
+        self._observer = observer
+        self._log = structlog.get_logger().bind(resource=resource.full_name)
+        self._trouble = ""
+        self._skipped = ""
+        self._installed: bool | None = None
+
+    def report(self, step: Step, objects: int) -> None:
+        """Tell of a step; `objects` is how many are known after it."""
+        if step.events:
+            self._observer.events(self._kind, step.events)
+            if self._trouble:
+                self._log.info("the API server answers again")
+                self._trouble = ""
+        for message in step.undecodable:
+            self._observer.undecodable(self._kind)
+            (self._log.debug if message == self._skipped else self._log.warning)("object skipped", error=message)
+            self._skipped = message
+        for move in step.moves:
+            match move.outcome:
+                case Outcome.PAGE:
+                    pass
+                case Outcome.COMPLETE:
+                    self._complete(move, objects)
+                case Outcome.MISSING:
+                    self._missing(move)
+                case _:
+                    self._restarted(move)
+
+    def _complete(self, move: Move, objects: int) -> None:
+        self._trouble = ""
+        self._observer.listed(self._kind, objects, move.seconds)
+        self._log.info("listed", objects=objects, seconds=round(move.seconds, 3), how=move.phase.value)
+        if self._optional and not self._installed:
+            if self._installed is False:
+                self._log.info("installed now")
+            self._observer.installed(self._kind, is_installed=True)
+            self._installed = True
+
+    def _missing(self, move: Move) -> None:
+        self._trouble = ""
+        if move.synced:
+            self._observer.listed(self._kind, 0, move.seconds)
+        if self._installed is not False:
+            self._log.warning(
+                "not installed: there are no objects of this resource until its CustomResourceDefinition is there",
+                next_look=round(move.pause, 1),
+            )
+            self._observer.installed(self._kind, is_installed=False)
+            self._installed = False
+
+    def _restarted(self, move: Move) -> None:
+        self._observer.watch_restarted(self._kind, move.outcome)
+        words = {"reason": move.outcome.value, "error": move.detail, "pause": round(move.pause, 3)}
+        if move.outcome is Outcome.ENDED:
+            self._log.debug("watch ended, going on", **words)
+        elif move.outcome is Outcome.EXPIRED:
+            self._log.info("listing anew", **words)
+        elif move.phase is Phase.STREAMED_LIST and move.outcome in {Outcome.UNSUPPORTED, Outcome.ERROR}:
+            self._log.info("the server can't stream this list, asking for pages", **words)
+        else:
+            trouble = move.detail or move.outcome.value
+            repeated = trouble == self._trouble
+            (self._log.debug if repeated else self._log.warning)("trying again", failures=move.failures, **words)
+            self._trouble = trouble
