@@ -2,7 +2,8 @@
 
 In: valid, decoded policies. Out: those that are applied, winners first, and those that aren't because too many are
 tied. The rule: higher priority first; within one namespace and priority the older policy, then the name in alphabetical
-order; ten of a tie are applied. A policy without a readable creationTimestamp is older than any other.
+order; ten of a tie are applied. A policy without a readable creationTimestamp is younger than any other:
+it never was in a cluster.
 """
 
 from collections.abc import Iterable
@@ -41,5 +42,5 @@ def _seniority(policy: Object) -> tuple[datetime, str]:
     try:
         created = datetime.fromisoformat(text(policy, "metadata", "creationTimestamp"))
     except ValueError:
-        created = datetime.min.replace(tzinfo=UTC)
+        created = datetime.max.replace(tzinfo=UTC)
     return created if created.tzinfo else created.replace(tzinfo=UTC), text(policy, "metadata", "name")

@@ -38,7 +38,7 @@ def test_later_rule_wins() -> None:
         (policy("a", created=OLD), policy("b", created=NEW), "red/a"),
         (policy("a", created=OLD), policy("b", created=OLD), "red/a"),
         (policy("a", created=NEW, priority=6), policy("b", created=OLD, priority=5), "red/a"),
-        (policy("a", created=OLD), policy("b", created=""), "red/b"),
+        (policy("a", created=OLD), policy("b", created=""), "red/a"),
         (policy("a-1", created=OLD), policy("a", created=OLD), "red/a"),
     ],
 )
