@@ -38,7 +38,7 @@ class _LostError(Exception):
 def find(text: str) -> dict[Path, int]:
     """Give the line of every table and key; the line of a table of an array is that of its last header."""
     scanner = _Scanner(list(_tokens(text)))
-    with contextlib.suppress(_LostError, IndexError):
+    with contextlib.suppress(_LostError, IndexError, RecursionError):
         scanner.document()
     return scanner.lines
 
@@ -131,6 +131,9 @@ class _Scanner:
 
 def _plain(key: str) -> str:
     """Give the name that a quoted key stands for."""
-    if key[0] in "\"'":
+    if key[0] not in "\"'":
+        return key
+    try:
         return str(tomllib.loads(f"key = {key}")["key"])
-    return key
+    except tomllib.TOMLDecodeError as error:
+        raise _LostError from error

@@ -4,7 +4,7 @@ import json
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nqosd.config import lines
@@ -83,6 +83,12 @@ def test_windows_line_ends() -> None:
     assert lines.find(TEXT.replace("\n", "\r\n")) == lines.find(TEXT)
 
 
+def test_deep_nesting_is_borne() -> None:
+    """A text that is nested deeper than the interpreter's stack is no error."""
+    assert lines.find("a = 1\nb = " + "[" * 100_000)[("a",)] == 1
+
+
+@example(text='"\\1"')
 @given(st.text(alphabet="[]{}=,.\"'\\# \nab1"))
 def test_any_text_is_borne(text: str) -> None:
     """No text, TOML or not, is an error, and a line that is given lies within the text."""
