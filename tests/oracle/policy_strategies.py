@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.oracle.cluster_strategies import NAMESPACES, Manifest, labels, manifest, one_in
 
 _PRIORITIES = (0, 5, 5, 100)
-_TIMES = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", "2025-12-31T23:59:59Z", "")
+_TIMES = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", "2025-12-31T23:59:59Z")
 _PORTS = (1, 79, 80, 81, 82, 65535)
 _LENGTHS = {4: (0, 1, 8, 16, 24, 28, 29, 30, 31, 32), 6: (0, 1, 16, 32, 64, 112, 124, 126, 127, 128)}
 

@@ -29,10 +29,10 @@ class Settings(TypedDict):
 
 @st.composite
 def clusters(draw: st.DrawFn) -> dict[str, list[Manifest]]:
-    """A cluster with policies: decoded manifests by kind. One in twelve has a crowd of tied policies."""
+    """A cluster with policies: decoded manifests by kind. One in twenty has a crowd of tied policies."""
     objects = draw(surroundings())
     objects["Pod"] = draw(pods(objects["NetworkAttachmentDefinition"]))
-    if one_in(draw, 12):
+    if one_in(draw, 20):
         objects["NetworkQoS"] = draw(crowds())
     else:
         objects["NetworkQoS"] = [draw(policies(f"q{number}")) for number in range(draw(st.integers(1, 4)))]
