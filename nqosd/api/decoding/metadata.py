@@ -13,7 +13,7 @@ import msgspec
 
 from nqosd.api.labels import Labels
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 MALFORMED = (ValueError, RecursionError)
 """What msgspec raises for bad input: its own errors and UnicodeDecodeError are ValueErrors; too deep is the other."""
@@ -27,11 +27,11 @@ class DecodeError(ValueError):
 
 
 @attrs.frozen
-class Decoded(Generic[T]):
+class Decoded(Generic[T_co]):
     """An object and the resource version under which a watch can go on after it (empty in a manifest)."""
 
     resource_version: str
-    value: T
+    value: T_co
 
 
 @attrs.frozen
