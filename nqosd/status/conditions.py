@@ -14,6 +14,7 @@ import attrs
 
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.compiler.report import PolicyReport
+from nqosd.northbound.results import Lacking
 
 APPLIED = "NetworkQoS Destinations applied"
 """The summary when all is well, as users of ovn-kubernetes know it."""
@@ -41,18 +42,6 @@ class Reason(StrEnum):
     TOO_MANY_TIES = "TooManyTies"
     WAITING_FOR_SWITCH = "WaitingForSwitch"
     BLOCKED = "Blocked"
-
-
-@attrs.frozen
-class Lacking:
-    """What kept rows of a policy out of the database.
-
-    `switches` are logical switches that don't exist yet; `blocked` are sentences on why rows can't be written: a set of
-    somebody else has the name of one of ours, or the server refused them.
-    """
-
-    switches: tuple[str, ...] = ()
-    blocked: tuple[str, ...] = ()
 
 
 NOTHING_LACKING = Lacking()
@@ -120,7 +109,7 @@ def _reason(policy: NetworkQoS, report: PolicyReport, lacking: Lacking) -> Reaso
         return Reason.INVALID
     if not report.ready:  # valid, and yet not compiled: it found no room among the policies of its priority
         return Reason.TOO_MANY_TIES
-    if lacking.blocked:
+    if lacking.obstacles:
         return Reason.BLOCKED
     if lacking.switches:
         return Reason.WAITING_FOR_SWITCH
@@ -134,7 +123,7 @@ def _message(reason: Reason, report: PolicyReport, lacking: Lacking) -> str:
         case Reason.NO_SOURCE_PODS:
             text = "The policy is valid; it selects no pod in this zone."
         case Reason.BLOCKED:
-            text = _numbered(lacking.blocked)
+            text = _numbered(lacking.obstacles)
         case Reason.WAITING_FOR_SWITCH:
             switches = _listed("logical switch", lacking.switches, plural="logical switches")
             text = f"Waiting for {switches}, not in the Northbound database yet."

@@ -22,7 +22,8 @@ from nqosd.api.decoding.metadata import DecodeError
 from nqosd.api.decoding.policies import decode_network_qos
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.compiler.report import PolicyReport
-from nqosd.status.conditions import NOTHING_LACKING, Lacking, condition
+from nqosd.northbound.results import Lacking
+from nqosd.status.conditions import NOTHING_LACKING, condition
 from nqosd.status.entry import Entry, Verdict, Write
 from nqosd.status.requests import NOT_FOUND, Answer, ApiClient, Complaints, send
 

@@ -12,6 +12,7 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, ProcessCollector
 
 from nqosd import __version__
+from nqosd.telemetry.database import NorthboundMetrics
 from nqosd.telemetry.loop import LoopMetrics
 from nqosd.telemetry.rounds import RoundMetrics
 from nqosd.telemetry.watches import InformerMetrics
@@ -26,6 +27,7 @@ class Metrics:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # the library doesn't type it
         self.registry = CollectorRegistry()
         self.informers = InformerMetrics(self.registry)
+        self.northbound = NorthboundMetrics(self.registry)
         self.rounds = RoundMetrics(self.registry)
         self.status = StatusMetrics(self.registry)
         self.loop = LoopMetrics(self.registry)

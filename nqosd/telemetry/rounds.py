@@ -5,29 +5,14 @@ when the transaction that carries its effect has been committed, and never for e
 """
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from nqosd.northbound.results import Outcome
 from nqosd.telemetry.gauges import GaugeFamily
 
 DURATIONS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-
-
-class RoundOutcome(StrEnum):
-    """How a round ended."""
-
-    COMMITTED = "committed"
-    """Something had changed, and the database took it."""
-    UNCHANGED = "unchanged"
-    """Nothing had to be written."""
-    REFUSED = "refused"
-    """The transaction was refused or lost; the next round compares everything."""
-    STANDBY = "standby"
-    """Another daemon holds the lock: the desired state was updated, nothing was written."""
-    FAILED = "failed"
-    """An error in the daemon itself; the log has it."""
 
 
 class RoundMetrics:
@@ -35,10 +20,10 @@ class RoundMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._rounds = Counter(
-            "nqosd_rounds", "Rounds by outcome; a growing number of refused or failed ones needs a look at the log.",
+            "nqosd_rounds", "Rounds by outcome; a growing number of refused or timed_out ones needs a look at the log.",
             ["outcome"], registry=registry,
         )  # fmt: skip
-        for outcome in RoundOutcome:
+        for outcome in Outcome:
             self._rounds.labels(outcome.value)
         self._duration = Histogram(
             "nqosd_round_duration_seconds", "Time of a round, from taking the changes to the end of its transaction.",
@@ -48,10 +33,6 @@ class RoundMetrics:
             "nqosd_event_to_commit_seconds",
             "Time from the arrival of a change from Kubernetes to the commit of its effect in the Northbound database.",
             registry=registry, buckets=LATENCIES,
-        )  # fmt: skip
-        self._last_commit = Gauge(
-            "nqosd_last_commit_timestamp_seconds", "Unix time of the last transaction that was committed; 0 before it.",
-            registry=registry,
         )  # fmt: skip
         self._differences = Counter(
             "nqosd_compile_differences",
@@ -64,16 +45,20 @@ class RoundMetrics:
             "NetworkQoS policies by state, which is the reason of their condition; Applied and NoSourcePods are well.",
             "state",
         )  # fmt: skip
+        self._desired = GaugeFamily(
+            registry, "nqosd_desired_rows",
+            "Rows that policies ask for by table. The replica may differ for a while: a switch that is missing is waited "
+            "for, and a row that lost its pods is detached later.",
+            "table",
+        )  # fmt: skip
         self._selections = Gauge(
             "nqosd_selections", "Distinct selections of pods that policies refer to.", registry=registry
         )
 
-    def ended(self, outcome: RoundOutcome, seconds: float) -> None:
+    def ended(self, outcome: Outcome, seconds: float) -> None:
         """Count a round that took so many seconds."""
         self._rounds.labels(outcome.value).inc()
         self._duration.observe(seconds)
-        if outcome is RoundOutcome.COMMITTED:
-            self._last_commit.set_to_current_time()
 
     def committed(self, latencies: Iterable[float]) -> None:
         """Count, for each change of a round that was committed, the seconds since it had arrived."""
@@ -91,6 +76,10 @@ class RoundMetrics:
     def policies(self, by_state: Mapping[str, int]) -> None:
         """Set the numbers of policies in each state."""
         self._policies.set(by_state)
+
+    def desired(self, sizes: Mapping[str, int]) -> None:
+        """Set the numbers of rows that there should be, by table."""
+        self._desired.set(sizes)
 
     def selections(self, number: int) -> None:
         """Set the number of selections."""

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from nqosd.api.networkqos import Condition
 from nqosd.api.problems import Problem
+from nqosd.northbound.results import Lacking
 from nqosd.status import conditions
-from nqosd.status.conditions import APPLIED, Lacking, condition, condition_type, stamped, summary, zone_name
+from nqosd.status.conditions import APPLIED, condition, condition_type, stamped, summary, zone_name
 from tests.status.policies import INVALID, policy, report, zone_condition
 
 CRD = Path(__file__).parents[2] / "config" / "crd" / "networkqoses.k8s.ovn.org.yaml"
@@ -80,7 +81,7 @@ def test_waiting_for_a_switch() -> None:
 
 def test_blocked() -> None:
     """What can't be written because of somebody else is named, and weighs more than a missing switch."""
-    lacking = Lacking(switches=("blue_node-1",), blocked=("the set a1 belongs to the nqosd instance 'site-2'",))
+    lacking = Lacking(switches=("blue_node-1",), obstacles=("the set a1 belongs to the nqosd instance 'site-2'",))
     said = condition(policy(), report("blue"), "z", lacking)
     assert (said.status, said.reason) == ("False", "Blocked")
     assert said.message == "the set a1 belongs to the nqosd instance 'site-2'"

@@ -8,7 +8,8 @@ import structlog
 
 from nqosd.informers.kube_client import KubeClient, Response
 from nqosd.informers.kube_credentials import KubeOptions
-from nqosd.status.conditions import APPLIED, Lacking
+from nqosd.northbound.results import Lacking
+from nqosd.status.conditions import APPLIED
 from nqosd.status.writer import StatusWriter
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import ApiServer

@@ -11,15 +11,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nqosd.informers.changes import Kind
 from nqosd.informers.observer import InformerObserver
-from nqosd.informers.transitions import Outcome
+from nqosd.informers.transitions import Outcome as WatchOutcome
+from nqosd.northbound.operations import Kind as OperationKind
+from nqosd.northbound.results import Facts, Observer, Outcome
 from nqosd.status.events import EventObserver
 from nqosd.status.writer import StatusObserver
+from nqosd.telemetry.database import NorthboundMetrics
 from nqosd.telemetry.metrics import Metrics
-from nqosd.telemetry.rounds import RoundOutcome
 from nqosd.telemetry.watches import InformerMetrics
 from nqosd.telemetry.writes import StatusMetrics
 
 OF_INFORMERS: type[InformerObserver] = InformerMetrics
+OF_NORTHBOUND: type[Observer] = NorthboundMetrics
 OF_STATUS: type[StatusObserver] = StatusMetrics
 OF_EVENTS: type[EventObserver] = StatusMetrics
 
@@ -57,11 +60,10 @@ def test_known_series_exist_before_they_count() -> None:
 
 
 def test_rounds() -> None:
-    """A round counts by outcome and takes its time; only a commit moves the time of the last commit."""
+    """A round counts by outcome and takes its time; each change counts with its own latency."""
     metrics = Metrics()
-    metrics.rounds.ended(RoundOutcome.UNCHANGED, 0.0004)
-    assert value(metrics.registry, "nqosd_last_commit_timestamp_seconds") == 0
-    metrics.rounds.ended(RoundOutcome.COMMITTED, 0.02)
+    metrics.rounds.ended(Outcome.UNCHANGED, 0.0004)
+    metrics.rounds.ended(Outcome.COMMITTED, 0.02)
     metrics.rounds.committed([0.0009, 0.004, 31.0])
     assert value(metrics.registry, "nqosd_rounds_total", {"outcome": "committed"}) == 1
     assert value(metrics.registry, "nqosd_rounds_total", {"outcome": "unchanged"}) == 1
@@ -70,9 +72,45 @@ def test_rounds() -> None:
     assert value(metrics.registry, "nqosd_event_to_commit_seconds_bucket", {"le": "0.001"}) == 1
     assert value(metrics.registry, "nqosd_event_to_commit_seconds_bucket", {"le": "30.0"}) == 2
     assert value(metrics.registry, "nqosd_event_to_commit_seconds_count") == 3
+
+
+def test_transactions() -> None:
+    """A transaction counts by result; operations and the time of the last commit are those of committed ones."""
+    metrics = Metrics()
+    insert = OperationKind.ROW_INSERT.value
+    metrics.northbound.transaction(Outcome.REFUSED, {insert: 5}, 0.01)
+    assert value(metrics.registry, "nqosd_operations_total", {"kind": insert}) == 0
+    assert value(metrics.registry, "nqosd_last_commit_timestamp_seconds") == 0
+    metrics.northbound.transaction(Outcome.COMMITTED, {insert: 2}, 0.01)
+    metrics.northbound.repaired(3)
+    assert value(metrics.registry, "nqosd_transactions_total", {"result": "refused"}) == 1
+    assert value(metrics.registry, "nqosd_transactions_total", {"result": "committed"}) == 1
+    assert value(metrics.registry, "nqosd_operations_total", {"kind": insert}) == 2
+    assert value(metrics.registry, "nqosd_transaction_duration_seconds_count") == 2
+    assert value(metrics.registry, "nqosd_repaired_rows_total") == 3
     last = value(metrics.registry, "nqosd_last_commit_timestamp_seconds")
     assert last is not None
     assert abs(last - time.time()) < 60
+
+
+def test_the_database() -> None:
+    """Connection, role and rows show as they are now, and the database is named only while connected to it."""
+    metrics = Metrics()
+    info = {"remote": "unix:/x", "zone": "node-1", "northd_version": "25.03.0"}
+    known = Facts(
+        connected=True, synced=True, lock_held=True, remote="unix:/x", zone="node-1", northd_version="25.03.0"
+    )
+    metrics.northbound.facts(known)
+    metrics.northbound.replica({"QoS": 4, "Address_Set": 9})
+    assert value(metrics.registry, "nqosd_northbound_connected") == 1
+    assert value(metrics.registry, "nqosd_northbound_synced") == 1
+    assert value(metrics.registry, "nqosd_lock_held") == 1
+    assert value(metrics.registry, "nqosd_northbound_info", info) == 1
+    assert value(metrics.registry, "nqosd_replica_rows", {"table": "QoS"}) == 4
+    metrics.northbound.facts(Facts(problem="connection refused"))
+    assert value(metrics.registry, "nqosd_northbound_connected") == 0
+    assert value(metrics.registry, "nqosd_lock_held") == 0
+    assert value(metrics.registry, "nqosd_northbound_info", info) is None
 
 
 def test_a_check_that_differs_counts() -> None:
@@ -88,10 +126,12 @@ def test_a_state_without_policies_is_zero() -> None:
     metrics.rounds.policies({"Applied": 3, "Invalid": 1})
     metrics.rounds.policies({"Applied": 4})
     metrics.rounds.objects({"Pod": 7})
+    metrics.rounds.desired({"QoS": 5, "Port_Group": 0})
     metrics.rounds.selections(2)
     assert value(metrics.registry, "nqosd_policies", {"state": "Applied"}) == 4
     assert value(metrics.registry, "nqosd_policies", {"state": "Invalid"}) == 0
     assert value(metrics.registry, "nqosd_objects", {"kind": "Pod"}) == 7
+    assert value(metrics.registry, "nqosd_desired_rows", {"table": "QoS"}) == 5
     assert value(metrics.registry, "nqosd_selections") == 2
 
 
@@ -100,7 +140,7 @@ def test_informers() -> None:
     metrics = Metrics()
     pods = {"kind": "Pod"}
     metrics.informers.listed(Kind.POD, 1000, 0.3)
-    metrics.informers.watch_restarted(Kind.POD, Outcome.BROKEN)
+    metrics.informers.watch_restarted(Kind.POD, WatchOutcome.BROKEN)
     metrics.informers.events(Kind.POD, 1000)
     metrics.informers.events(Kind.POD, 1)
     metrics.informers.undecodable(Kind.POD)
