@@ -1,0 +1,82 @@
+"""The daemon's rights: enough for what it does, and nothing more."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.api.manifests import Json, rule
+from tests.services.kubernetes import ApiServer
+from tests.services.process import ServiceError
+
+ACCOUNT = "system:serviceaccount:kube-system:nqosd"
+COLLECTIONS = {
+    "pods": "/api/v1/pods",
+    "namespaces": "/api/v1/namespaces",
+    "nodes": "/api/v1/nodes",
+    "network-attachment-definitions.k8s.cni.cncf.io": "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions",
+    "userdefinednetworks.k8s.ovn.org": "/apis/k8s.ovn.org/v1/userdefinednetworks",
+    "clusteruserdefinednetworks.k8s.ovn.org": "/apis/k8s.ovn.org/v1/clusteruserdefinednetworks",
+    "networkqoses.k8s.ovn.org": "/apis/k8s.ovn.org/v1alpha1/networkqoses",
+}
+QOSES = "/apis/k8s.ovn.org/v1alpha1/namespaces/{namespace}/networkqoses"
+EVENTS = "/apis/events.k8s.io/v1/namespaces/{namespace}/events"
+MERGE = "application/merge-patch+json"
+
+
+@pytest.fixture(scope="module")
+def server(api_server: ApiServer) -> ApiServer:
+    """Give the shared server with the daemon's account, its rights, and all kinds that it reads."""
+    for crd in [*Path("config/crd").glob("*.yaml"), *Path("tests/services/manifests").glob("*.yaml")]:
+        api_server.apply_crds(crd.read_text())
+    api_server.kubectl("apply", "-f", "config/rbac/")
+    api_server.tokens[ACCOUNT] = api_server.kubectl("create", "token", "nqosd", "-n", "kube-system").strip()
+    return api_server
+
+
+@pytest.mark.parametrize("resource", COLLECTIONS)
+@pytest.mark.parametrize("verb", ["get", "list", "watch"])
+def test_the_daemon_may_read_what_a_policy_depends_on(server: ApiServer, resource: str, verb: str) -> None:
+    """Each kind can be listed and watched in all namespaces."""
+    can = server.kubectl("auth", "can-i", verb, resource, "--all-namespaces", f"--as={ACCOUNT}")
+    assert can.strip() == "yes"
+    assert json.loads(server.request("GET", COLLECTIONS[resource], user=ACCOUNT))["items"] is not None
+
+
+def test_the_daemon_may_write_status_and_events(server: ApiServer, namespace: str) -> None:
+    """It patches the status of a policy, and creates an Event and counts it on."""
+    policy = {"apiVersion": "k8s.ovn.org/v1alpha1", "kind": "NetworkQoS", "metadata": {"name": "limit"}, "spec": rule()}
+    server.request("POST", QOSES.format(namespace=namespace), policy)
+    path = f"{QOSES.format(namespace=namespace)}/limit"
+    server.request("PATCH", f"{path}/status", {"status": {"status": "x"}}, user=ACCOUNT, content_type=MERGE)
+    event: Json = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": "limit.1", "namespace": namespace},
+        "eventTime": "2026-11-24T10:00:00.000000Z",
+        "reportingController": "nqosd",
+        "reportingInstance": "test",
+        "action": "Validate",
+        "reason": "Invalid",
+        "type": "Warning",
+        "note": "spec.priority: required",
+        "regarding": {"kind": "NetworkQoS", "namespace": namespace, "name": "limit"},
+    }
+    server.request("POST", EVENTS.format(namespace=namespace), event, user=ACCOUNT)
+    series = {"series": {"count": 2, "lastObservedTime": "2026-11-24T10:05:00.000000Z"}}
+    server.request("PATCH", f"{EVENTS.format(namespace=namespace)}/limit.1", series, user=ACCOUNT, content_type=MERGE)
+
+
+def test_the_daemon_may_change_nothing_else(server: ApiServer, namespace: str) -> None:
+    """A policy's spec, pods and secrets are out of its reach."""
+    policy = {"apiVersion": "k8s.ovn.org/v1alpha1", "kind": "NetworkQoS", "metadata": {"name": "limit"}, "spec": rule()}
+    server.request("POST", QOSES.format(namespace=namespace), policy)
+    path = f"{QOSES.format(namespace=namespace)}/limit"
+    with pytest.raises(ServiceError, match="403"):
+        server.request("PATCH", path, {"spec": {"priority": 2}}, user=ACCOUNT, content_type=MERGE)
+    with pytest.raises(ServiceError, match="403"):
+        server.request("DELETE", path, user=ACCOUNT)
+    with pytest.raises(ServiceError, match="403"):
+        server.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/x", user=ACCOUNT)
+    with pytest.raises(ServiceError, match="403"):
+        server.request("GET", f"/api/v1/namespaces/{namespace}/secrets", user=ACCOUNT)
