@@ -47,7 +47,7 @@ class RoundMetrics:
         )  # fmt: skip
         self._desired = GaugeFamily(
             registry, "nqosd_desired_rows",
-            "Rows that policies ask for by table. The replica may differ for a while: a switch that is missing is waited "
+            "Rows that policies ask for by table. The replica may differ for a while: a missing switch is waited "
             "for, and a row that lost its pods is detached later.",
             "table",
         )  # fmt: skip
