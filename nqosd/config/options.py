@@ -115,6 +115,11 @@ class Http:
     bearer_token_file: str = _option("", file=True)
     """A file with a token that /metrics then asks for (`Authorization: Bearer …`); read anew for each request."""
 
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """`listen` taken apart, an IPv6 address without its brackets; None if the server is off."""
+        return checks.host_and_port(self.listen)
+
 
 @attrs.frozen
 class Log:

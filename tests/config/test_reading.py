@@ -137,6 +137,20 @@ def test_a_good_value_is_taken(option: str) -> None:
     parse(option)
 
 
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("127.0.0.1:17476", ("127.0.0.1", 17476)),
+        ("[::1]:0", ("::1", 0)),
+        ("localhost:80", ("localhost", 80)),
+        ("", None),
+    ],
+)
+def test_the_address_to_listen_on(listen: str, address: tuple[str, int] | None) -> None:
+    """Host and port come apart as a socket takes them; without an address there is no server."""
+    assert parse(f"http.listen = '{listen}'").http.address == address
+
+
 def test_a_mistake_hides_its_own_consequences() -> None:
     """A section with a mistake isn't also blamed for what follows from it."""
     assert complaints("[kubernetes]\nsource = 'manifests'\nmanifests = 'a'") == [
