@@ -12,7 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TypeVar
 
-from nqosd.api.networkqos import BandwidthScope
+import attrs
+
+from nqosd.api.networkqos import BandwidthScope, NetworkQoS
 from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
 from nqosd.compiler.contexts import Context, namespace_contexts
@@ -26,7 +28,7 @@ from nqosd.compiler.reports import Facts, report
 from nqosd.compiler.rows import POD_PART, Site, Unit, build_unit
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.state import State
-from nqosd.informers.changes import Change, Kind
+from nqosd.informers.changes import Change, Kind, Object
 
 _T = TypeVar("_T")
 
@@ -75,23 +77,30 @@ class IncrementalCompiler:
         """How many selections are watched."""
         return self._membership.selections
 
-    def configure(self, settings: Settings) -> Delta:
-        """Compile everything anew for other settings, and say what that changed."""
+    def configure(self, settings: Settings, changes: Iterable[Change] = ()) -> Delta:
+        """Take a batch of changes and other settings; where they are others, everything is compiled anew."""
         if settings == self._settings:
-            return Delta()
-        before = self.desired
+            return self.apply(changes)
+        before, policies = self.desired, set(self.tables.policies)
+        for change in changes:
+            self.tables.apply(change)
         self._settings = settings
         self._start()
         self.apply(self.tables.as_changes())
-        return _difference(before, self.desired, set(self.tables.policies))
+        return _difference(before, self.desired, policies | self.tables.policies.keys())
 
     def apply(self, changes: Iterable[Change]) -> Delta:
         """Take a batch of changes and say what they changed."""
         batch: defaultdict[Kind, dict[str, None]] = defaultdict(dict)
+        delta = Delta()
         for change in changes:
+            if change.kind is Kind.NETWORK_QOS:
+                delta.policies.add(change.key)
+                if _says_the_same(self.tables.policies.get(change.key), change.new):
+                    self.tables.apply(change)
+                    continue
             self.tables.apply(change)
             batch[change.kind][change.key] = None
-        delta = Delta(policies=set(batch[Kind.NETWORK_QOS]))
         stale: _Stale = {}
         pods = batch[Kind.POD] | (self._rezone() if batch[Kind.NODE] else {})
         namespaces = {self._file(key) for key in batch[Kind.NETWORK_QOS]}
@@ -223,6 +232,13 @@ class IncrementalCompiler:
         return build_unit(
             context, Site(self._networks.by_name[network], switch, frozenset(kinds), pods), self._state.name
         )
+
+
+def _says_the_same(before: NetworkQoS | None, after: Object | None) -> bool:
+    """Say whether a policy changed in its status or generation only, as it does whenever its status is written."""
+    if before is None or not isinstance(after, NetworkQoS):
+        return False
+    return before == attrs.evolve(after, status=before.status, generation=before.generation)
 
 
 def _put(table: dict[str, _T], key: str, value: _T | None) -> None:

@@ -1,10 +1,11 @@
 """The incremental compiler is `compile_everything`, whatever happens in whatever order."""
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.api.labels import LabelSelector, Operator, Requirement
-from nqosd.api.networkqos import Classifier, EgressRule, NetworkQoS, NetworkQoSSpec, PodPeer
+from nqosd.api.networkqos import Classifier, EgressRule, NetworkQoS, NetworkQoSSpec, NetworkQoSStatus, PodPeer
 from nqosd.api.objects import Attachment, Pod
 from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta, Desired
@@ -85,13 +86,17 @@ def test_batching_does_not_matter(events: list[list[Change]], setting: Settings)
 @given(batches, every_setting, every_setting)
 @settings(max_examples=100, deadline=None)
 def test_settings_change(events: list[list[Change]], before: Settings, after: Settings) -> None:
-    """Other settings recompile everything, and the delta says exactly what that changed."""
+    """Other settings recompile everything, together with a batch, and the delta says exactly what that changed."""
     compiler, mirror = IncrementalCompiler(before), Mirror()
-    for batch in events:
+    for batch in events[:-1]:
         mirror.follow(compiler.apply(batch), compiler.desired)
-    mirror.follow(compiler.configure(after), compiler.desired)
+    known = set(compiler.tables.policies)
+    delta = compiler.configure(after, events[-1])
+    mirror.follow(delta, compiler.desired)
     check(compiler)
     assert mirror.equals(compiler.desired)
+    if before != after:
+        assert delta.policies >= known | compiler.tables.policies.keys()
 
 
 @given(batches)
@@ -121,3 +126,14 @@ def test_first_use_tells_every_member() -> None:
     mirror.follow(compiler.apply(then), compiler.desired)
     assert {"10.0.0.1", "10.0.0.3"} in mirror.sets.values()
     assert mirror.equals(compiler.desired)
+
+
+def test_a_written_status_compiles_nothing() -> None:
+    """A policy whose status was written is told as one to look at again, and nothing is compiled for it."""
+    policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(1, (EgressRule(1),)))
+    written = attrs.evolve(policy, status=NetworkQoSStatus("NetworkQoS Destinations applied"))
+    compiler = IncrementalCompiler(Settings())
+    compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, policy)])
+    delta = compiler.apply([Change(Kind.NETWORK_QOS, "a/p", policy, written)])
+    assert (delta.rows, delta.sets, delta.policies) == (set(), {}, {"a/p"})
+    assert compiler.tables.policies["a/p"] is written
