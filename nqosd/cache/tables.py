@@ -3,7 +3,6 @@
 In: changes, in order. Out: plain mappings from key to value. Rule: a table holds exactly what the informers told last.
 """
 
-from collections.abc import Mapping
 from typing import cast
 
 import attrs
@@ -32,17 +31,10 @@ class Tables:
         else:
             table[change.key] = change.new
 
-    def as_changes(self) -> list[Change]:
-        """Tell the whole content as changes from nothing."""
-        tables: dict[Kind, Mapping[str, Object]] = {
-            Kind.NETWORK_QOS: self.policies,
-            Kind.POD: self.pods,
-            Kind.NAMESPACE: self.namespaces,
-            Kind.NODE: self.nodes,
-            Kind.NETWORK_ATTACHMENT_DEFINITION: self.attachments,
-            Kind.USER_DEFINED_NETWORK: self.user_networks,
-        }
-        return [Change(kind, key, None, value) for kind, table in tables.items() for key, value in table.items()]
+    def keys(self) -> dict[Kind, dict[str, None]]:
+        """Give the keys of all objects by kind; both user-defined kinds stand under the first."""
+        found = {kind: dict.fromkeys(self._table(kind)) for kind in Kind}
+        return {**found, Kind.CLUSTER_USER_DEFINED_NETWORK: {}}
 
     def _table(self, kind: Kind) -> dict[str, Object]:
         tables: dict[Kind, object] = {

@@ -9,7 +9,7 @@ A batch goes down in the order in which things depend on each other: nodes (zone
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import attrs
@@ -86,7 +86,7 @@ class IncrementalCompiler:
             self.tables.apply(change)
         self._settings = settings
         self._start()
-        self.apply(self.tables.as_changes())
+        self._propagate(self.tables.keys(), Delta())
         return _difference(before, self.desired, policies | self.tables.policies.keys())
 
     def apply(self, changes: Iterable[Change]) -> Delta:
@@ -101,21 +101,7 @@ class IncrementalCompiler:
                     continue
             self.tables.apply(change)
             batch[change.kind][change.key] = None
-        stale: _Stale = {}
-        pods = batch[Kind.POD] | (self._rezone() if batch[Kind.NODE] else {})
-        namespaces = {self._file(key) for key in batch[Kind.NETWORK_QOS]}
-        if any(batch[kind] for kind in _NETWORK_KINDS):
-            pods |= self._renetwork(delta)
-            namespaces |= set(self._policies)
-        for namespace in batch[Kind.NAMESPACE]:
-            pods |= dict.fromkeys(self._membership.in_namespace(namespace))
-        for namespace in sorted(namespaces):
-            self._recontext(namespace, stale, delta)
-        for key in pods:
-            pod = self.tables.pods.get(key)
-            self._membership.refresh(key, pod, () if pod is None else places(pod, self._networks, self._zone))
-        self._rebuild(stale, self._membership.drain(), delta)
-        return delta
+        return self._propagate(batch, delta)
 
     def report(self, key: str) -> PolicyReport | None:
         """Report on a policy; None where it doesn't exist."""
@@ -138,6 +124,24 @@ class IncrementalCompiler:
             and key.network in self._networks.by_name
             and not key.part.startswith(POD_PART)
         )
+
+    def _propagate(self, batch: Mapping[Kind, dict[str, None]], delta: Delta) -> Delta:
+        """Follow what depends on some objects, by kind and key, down to the units; adds to the delta and gives it."""
+        stale: _Stale = {}
+        pods = batch[Kind.POD] | (self._rezone() if batch[Kind.NODE] else {})
+        namespaces = {self._file(key) for key in batch[Kind.NETWORK_QOS]}
+        if any(batch[kind] for kind in _NETWORK_KINDS):
+            pods |= self._renetwork(delta)
+            namespaces |= set(self._policies)
+        for namespace in batch[Kind.NAMESPACE]:
+            pods |= dict.fromkeys(self._membership.in_namespace(namespace))
+        for namespace in sorted(namespaces):
+            self._recontext(namespace, stale, delta)
+        for key in pods:
+            pod = self.tables.pods.get(key)
+            self._membership.refresh(key, pod, () if pod is None else places(pod, self._networks, self._zone))
+        self._rebuild(stale, self._membership.drain(), delta)
+        return delta
 
     def _rezone(self) -> dict[str, None]:
         """Find the zone's nodes anew; gives the pods on nodes that came or went."""

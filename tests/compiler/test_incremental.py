@@ -106,7 +106,8 @@ def test_nothing_is_kept(events: list[list[Change]]) -> None:
     compiler = IncrementalCompiler(Settings())
     for batch in events:
         compiler.apply(batch)
-    compiler.apply([Change(change.kind, change.key, change.new, None) for change in compiler.tables.as_changes()])
+    everything = compiler.tables.keys()
+    compiler.apply([Change(kind, key, None, None) for kind, keys in everything.items() for key in keys])
     assert compiler.desired == Desired({}, {}, {})
     assert compiler.selections == 0
 
