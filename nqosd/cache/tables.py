@@ -36,6 +36,14 @@ class Tables:
         found = {kind: dict.fromkeys(self._table(kind)) for kind in Kind}
         return {**found, Kind.CLUSTER_USER_DEFINED_NETWORK: {}}
 
+    def sizes(self) -> dict[Kind, int]:
+        """Count the objects by kind."""
+        cluster_wide = sum(not network.namespace for network in self.user_networks.values())
+        return {kind: len(self._table(kind)) for kind in Kind} | {
+            Kind.USER_DEFINED_NETWORK: len(self.user_networks) - cluster_wide,
+            Kind.CLUSTER_USER_DEFINED_NETWORK: cluster_wide,
+        }
+
     def _table(self, kind: Kind) -> dict[str, Object]:
         tables: dict[Kind, object] = {
             Kind.NETWORK_QOS: self.policies,

@@ -1,0 +1,157 @@
+"""The command `nqosd`: arguments in, exit codes out.
+
+Exit codes: 0 all is well; 1 a policy is not ready (`compile`) or the daemon has failed (`run`); 2 the arguments or the
+manifests are not usable; 78 the configuration is not usable (systemd doesn't try again then). Rule: what a command has
+to say goes to standard output, what went wrong to standard error.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nqosd import __version__
+from nqosd.compiler.rendering import Format
+from nqosd.config import Config, ConfigError, load
+
+OK = 0
+FAILED = 1
+USAGE = 2
+BAD_CONFIG = 78
+
+DEFAULT_CONFIG = Path("/etc/nqosd/nqosd.toml")
+NEWEST_OVN = "26.03"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; gives its exit code."""
+    options = _parser().parse_args(arguments)
+    match options.command:
+        case "run":
+            return _run(options.config)
+        case "check-config":
+            return _check_config(options.config)
+        case _:
+            return _compile(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nqosd",
+        description="Keeps the QoS rows and address sets of an OVN Northbound database equal to the NetworkQoS objects "
+        "of a Kubernetes cluster.",
+        epilog="Exit codes: 0 all is well; 1 a policy is not ready, or the daemon has failed; 2 unusable arguments or "
+        "manifests; 78 unusable configuration.",
+    )
+    parser.add_argument("--version", action="version", version=f"nqosd {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the daemon", description="Run the daemon until SIGTERM. SIGHUP reloads.")
+    _add_config(run)
+
+    check = commands.add_parser(
+        "check-config",
+        help="check a configuration file",
+        description="Check a configuration file and say what is wrong.",
+    )
+    _add_config(check)
+
+    compile_ = commands.add_parser(
+        "compile",
+        help="print what the daemon would write for some manifests",
+        description="Read manifests (YAML or JSON, several documents, Lists; NetworkQoS, Pod, Namespace, Node, "
+        "NetworkAttachmentDefinition, UserDefinedNetwork, ClusterUserDefinedNetwork; other kinds are left out) "
+        "and print the rows and sets that the daemon would write. Nothing is contacted. "
+        "Exit code 1 if a policy is not ready.",
+    )
+    compile_.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a manifest, or a folder of manifests")
+    compile_.add_argument("--zone", default="", metavar="Z", help="a zone's name (default: the whole cluster)")
+    compile_.add_argument(
+        "--ovn-version",
+        default=NEWEST_OVN,
+        metavar="V",
+        help=f"the release of OVN, such as 23.03; before 24.09 some rows need a shield (default: {NEWEST_OVN})",
+    )
+    compile_.add_argument(
+        "--format", choices=[each.value for each in Format], default=Format.TABLE.value, help="default: table"
+    )
+    compile_.add_argument(
+        "--instance", default="nqosd", metavar="ID", help="the owner written into external_ids (default: nqosd)"
+    )
+    compile_.add_argument(
+        "--unselected-networks",
+        choices=["all", "default"],
+        default="all",
+        help="the networks of a policy without networkSelectors (default: all)",
+    )
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help=f"the configuration, TOML (default: {DEFAULT_CONFIG} if it exists, else every option's default)",
+    )
+
+
+def _load(path: Path | None) -> Config:
+    if path is None:
+        return load(DEFAULT_CONFIG) if DEFAULT_CONFIG.exists() else Config()
+    return load(path)
+
+
+def _run(path: Path | None) -> int:
+    try:
+        config = _load(path)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIG
+    # The parts that speak with others take most of a second to import; no other command needs them.
+    from nqosd import daemon  # noqa: PLC0415
+    from nqosd.telemetry import logs  # noqa: PLC0415
+
+    logs.configure(config.log.level, config.log.format)
+    try:
+        asyncio.run(daemon.Daemon(config, lambda: _load(path)).run())
+    except daemon.StartError as error:
+        print(f"nqosd: {error}", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+def _check_config(path: Path | None) -> int:
+    try:
+        _load(path)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIG
+    print(f"{path or DEFAULT_CONFIG}: ok")
+    return OK
+
+
+def _compile(options: argparse.Namespace) -> int:
+    from nqosd import offline  # noqa: PLC0415 - check-config doesn't need it
+
+    try:
+        request = offline.Request(
+            paths=tuple(options.paths),
+            zone=options.zone,
+            ovn_version=options.ovn_version,
+            style=Format(options.format),
+            instance=options.instance,
+            any_network=options.unselected_networks == "all",
+        )
+        answer = offline.compile_manifests(request)
+    except offline.RequestError as error:
+        print(f"nqosd compile: {error}", file=sys.stderr)
+        return USAGE
+    for line in answer.complaints:
+        print(line, file=sys.stderr)
+    sys.stdout.write(answer.text)
+    if answer.is_incomplete:
+        return USAGE
+    return OK if answer.all_ready else FAILED

@@ -1,0 +1,200 @@
+"""The running whole: builds every part from the configuration, starts them, and ends them in order.
+
+In: a configuration, and how to read it again. Out: nothing; it runs until SIGTERM or SIGINT. Rules: wiring only; a task
+that ends by an error ends the daemon, and systemd starts it anew; rows stay in the database when it ends.
+"""
+
+import asyncio
+import contextlib
+import platform
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+
+import attrs
+import structlog
+
+from nqosd import __version__
+from nqosd.api.networkqos import Condition, NetworkQoS
+from nqosd.config import Config, ConfigError, diff
+from nqosd.informers.api_server import ApiServerSource
+from nqosd.informers.kube_client import KubeClient
+from nqosd.informers.manifest_source import ManifestSource
+from nqosd.northbound.northbound import Northbound
+from nqosd.northbound.results import Facts, Outcome
+from nqosd.parts import kube_options, northbound_options, reflector_options, round_options
+from nqosd.rounds import Rounds, Tellers
+from nqosd.status.events import EventRecorder
+from nqosd.status.writer import StatusWriter
+from nqosd.telemetry import logs
+from nqosd.telemetry.database import NorthboundMetrics
+from nqosd.telemetry.health import Health, Role
+from nqosd.telemetry.http import HttpOptions, HttpServer
+from nqosd.telemetry.metrics import Metrics
+from nqosd.telemetry.systemd import Notifier, watchdog
+
+_log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """The daemon can't start; the message says what is in the way."""
+
+
+class Daemon:
+    """One daemon; `run` returns when it was told to end."""
+
+    def __init__(self, config: Config, read_again: Callable[[], Config]) -> None:
+        self._config = config
+        self._read_again = read_again
+        self._stop = asyncio.Event()
+        self._metrics = Metrics()
+        self._health = Health()
+        self._notifier = Notifier()
+        self._northbound = Northbound(
+            northbound_options(config), _DatabaseWatch(self._metrics.northbound, self._health, self._notifier)
+        )
+        self._rounds = Rounds(round_options(config), self._northbound, self._metrics.rounds, self._health, Tellers())
+        self._http: HttpServer | None = None
+        self._tellers = Tellers()
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            StartError: the HTTP port can't be opened.
+            Exception: a part has failed in a way that it doesn't know how to bear.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        _log.info("starting", version=__version__, instance=self._config.daemon.instance)
+        self._health.wait_for("informers", "not listed yet")
+        self._health.wait_for("northbound", "not connected yet")
+        async with self._serving():
+            if self._config.kubernetes.source == "manifests":
+                source = ManifestSource(self._config.kubernetes.manifests, observer=self._metrics.informers)
+                await self._work(source.run(self._rounds.inbox))
+            else:
+                async with KubeClient(kube_options(self._config)) as client:
+                    await self._work_in_cluster(client)
+        _log.info("stopped")
+
+    async def _work_in_cluster(self, client: KubeClient) -> None:
+        source = ApiServerSource(client, options=reflector_options(self._config), observer=self._metrics.informers)
+        events = EventRecorder(client, self._metrics.status, instance=platform.node())
+        status = StatusWriter(client, self._metrics.status, listener=self._condition_changed)
+        self._tellers = Tellers(status, events)
+        self._choose_tellers()
+        await self._work(source.run(self._rounds.inbox), status.run(), events.run())
+
+    def _condition_changed(self, policy: NetworkQoS, old: Condition | None, new: Condition) -> None:
+        if self._rounds.tellers.events is not None:
+            self._rounds.tellers.events.condition_changed(policy, old, new)
+
+    def _choose_tellers(self) -> None:
+        """Tell Kubernetes what the configuration wants it to be told."""
+        wanted = self._config.status
+        self._rounds.tellers = Tellers(
+            self._tellers.status if wanted.enabled else None,
+            self._tellers.events if wanted.enabled and wanted.events else None,
+        )
+
+    async def _work(self, *parts: Coroutine[object, object, None]) -> None:
+        """Run all parts until the daemon is told to stop, or until one of them fails."""
+        work = {
+            "northbound": self._northbound.run(),
+            "rounds": self._rounds.run(),
+            "watchdog": watchdog(self._notifier, self._health),
+            "loop": self._metrics.loop.run(),
+        } | dict(zip(("informers", "status", "events"), parts, strict=False))
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for name, part in work.items():
+                task = group.create_task(part, name=name)
+                self._health.supervise(name, task)
+                tasks.append(task)
+            self._notifier.ready("running")
+            await self._stop.wait()
+            self._notifier.stopping()
+            _log.info("stopping; rows stay in the database")
+            for task in tasks:
+                task.cancel()
+
+    @contextlib.asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        """Serve /metrics and the probes, if that is wanted."""
+        section = self._config.http
+        if section.address is None:
+            yield
+            return
+        host, port = section.address
+        options = HttpOptions(host, port, section.certificate, section.private_key, section.bearer_token_file)
+        server = HttpServer(options, self._metrics.registry, self._health)
+        try:
+            await server.start()
+        except OSError as error:
+            raise StartError(f"http.listen: {section.listen}: {error.strerror or error}; choose another one") from error
+        self._http = server
+        _log.info("serving /metrics, /healthz and /readyz", url=server.url)
+        try:
+            yield
+        finally:
+            await server.stop()
+
+    def _reload(self) -> None:
+        """Read the configuration again and use what can be changed while running."""
+        self._notifier.reloading()
+        try:
+            change = diff(self._config, self._read_again())
+            if self._http is not None:
+                self._http.reload_certificate()
+        except (ConfigError, OSError) as error:
+            self._metrics.config_reloaded(applied=False)
+            _log.error("the configuration was not reloaded; the old one stays in effect", why=str(error))
+        else:
+            self._config = change.config
+            logs.configure(self._config.log.level, self._config.log.format)
+            self._rounds.options = round_options(self._config)
+            section = self._config.northbound
+            self._northbound.tune(
+                transaction_timeout=section.transaction_timeout,
+                detach_after=section.detach_after,
+                audit_interval=section.audit_interval,
+            )
+            self._choose_tellers()
+            self._northbound.wake.set()
+            self._metrics.config_reloaded(applied=True)
+            _log.info("configuration reloaded", applied=change.applied, needs_restart=change.needs_restart)
+        self._notifier.ready("running")
+
+
+@attrs.frozen
+class _DatabaseWatch:
+    """The observer of the database: what is known about it goes to metrics, health and systemd."""
+
+    metrics: NorthboundMetrics
+    health: Health
+    notifier: Notifier
+
+    def facts(self, facts: Facts) -> None:
+        """Take what is known now."""
+        self.metrics.facts(facts)
+        if facts.synced:
+            self.health.has("northbound")
+            self.health.role = Role.ACTIVE if facts.lock_held else Role.STANDBY
+        else:
+            self.health.wait_for("northbound", facts.problem or "not in step with the database yet")
+            self.health.role = Role.UNKNOWN
+        self.notifier.status(f"{self.health.role}, {facts.remote or 'no database'}")
+
+    def replica(self, sizes: Mapping[str, int]) -> None:
+        """Take the number of rows in the replica by table."""
+        self.metrics.replica(sizes)
+
+    def transaction(self, outcome: Outcome, operations: Mapping[str, int], seconds: float) -> None:
+        """Take a transaction."""
+        self.metrics.transaction(outcome, operations, seconds)
+
+    def repaired(self, number: int) -> None:
+        """Take the number of rows and sets that were put right."""
+        self.metrics.repaired(number)

@@ -1,0 +1,245 @@
+"""Rounds: all changes since the last one become one transaction at most, and then what policies are told.
+
+In: changes from informers, facts about the database. Out: the desired state handed to the northbound layer, statuses
+and Events handed to Kubernetes, numbers for telemetry. Rules: nothing is compiled or written before every informer has
+told all it has once; changes that come while a transaction is in flight wait for the next round; a status says only
+what was committed.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+import attrs
+import structlog
+
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.compiler.compile import compile_everything
+from nqosd.compiler.desired import Delta, RowKey
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.informers.changes import Change, Kind
+from nqosd.northbound.northbound import Northbound
+from nqosd.northbound.results import Outcome, RoundResult
+from nqosd.status.conditions import TRUE, condition
+from nqosd.status.events import EventRecorder
+from nqosd.status.transitions import repaired
+from nqosd.status.writer import StatusWriter
+from nqosd.telemetry.health import Health
+from nqosd.telemetry.rounds import RoundMetrics
+
+WHOLE_CLUSTER = "global"
+"""What the zone is called where the database has no name: it is one for the whole cluster."""
+
+_log = structlog.get_logger()
+
+
+class Inbox:
+    """The sink of all informers: keeps changes until the next round."""
+
+    def __init__(self, wake: asyncio.Event) -> None:
+        self._wake = wake
+        self._changes: list[Change] = []
+        self.unsynced = set(Kind)
+
+    def changed(self, changes: list[Change]) -> None:
+        """Take changes."""
+        self._changes += changes
+        self._wake.set()
+
+    def synced(self, kind: Kind) -> None:
+        """Take note that a kind has been told once."""
+        self.unsynced.discard(kind)
+        self._wake.set()
+
+    def take(self) -> list[Change]:
+        """Hand over everything since the last call."""
+        changes, self._changes = self._changes, []
+        return changes
+
+
+@attrs.frozen
+class RoundOptions:
+    """What the rounds take from the configuration; `zone` empty: NB_Global.name. Times are in seconds."""
+
+    instance: str = "nqosd"
+    zone: str = ""
+    any_network: bool = True
+    batch_window: float = 0.0
+    check_compile: bool = False
+
+
+@attrs.frozen
+class Tellers:
+    """Who tells Kubernetes; None where there is none, or it isn't wanted."""
+
+    status: StatusWriter | None = None
+    events: EventRecorder | None = None
+
+
+class Rounds:
+    """Runs rounds, one at a time."""
+
+    def __init__(
+        self, options: RoundOptions, northbound: Northbound, metrics: RoundMetrics, health: Health, tellers: Tellers
+    ) -> None:
+        self.options = options
+        self.tellers = tellers
+        self.inbox = Inbox(northbound.wake)
+        self._northbound = northbound
+        self._metrics = metrics
+        self._health = health
+        self._compiler: IncrementalCompiler | None = None
+        self._zone: str | None = options.zone or None
+        self._untold: set[str] = set()
+        self._tell_all = True
+        self._awaiting: list[float] = []
+        self._states: dict[str, tuple[str, str]] = {}
+
+    async def run(self) -> None:
+        """Run a round whenever something has changed, for ever."""
+        wake = self._northbound.wake
+        while True:
+            await wake.wait()
+            if self.options.batch_window:
+                await asyncio.sleep(self.options.batch_window)
+            wake.clear()
+            self._health.round_began()
+            await self._round()
+            self._health.round_ended()
+
+    async def _round(self) -> None:
+        started = time.monotonic()
+        settings = self._settings()
+        if settings is None or self.inbox.unsynced:
+            self._say_what_is_awaited()
+            return
+        self._health.has("informers")
+        changes = self.inbox.take()
+        if self._compiler is None:
+            self._compiler = IncrementalCompiler(settings)
+        compiler = self._compiler
+        delta = compiler.configure(settings, changes)
+        _report_unreadable(changes)
+        if self.options.check_compile:
+            self._check(compiler)
+        if delta:
+            self._awaiting += [change.seen for change in changes]
+        result = await self._northbound.reconcile(compiler.desired, delta, may_wait=compiler.may_wait)
+        self._take(result, compiler, delta)
+        self._metrics.ended(result.outcome, time.monotonic() - started)
+
+    def _settings(self) -> Settings | None:
+        """Put the compiler's settings together; None as long as the database's zone isn't known."""
+        facts = self._northbound.facts
+        if not self.options.zone and facts.zone is not None:
+            self._zone = facts.zone
+        if self._zone is None:
+            return None
+        known = self._compiler.settings.ovn if self._compiler is not None else None
+        version = facts.northd_version
+        return Settings(
+            owner=self.options.instance,
+            zone=self._zone,
+            ovn=known if version is None else parse_ovn_version(version),
+            any_network=self.options.any_network,
+        )
+
+    def _say_what_is_awaited(self) -> None:
+        if self.inbox.unsynced:
+            self._health.wait_for("informers", f"not listed yet: {', '.join(sorted(self.inbox.unsynced))}")
+        else:
+            self._health.has("informers")
+
+    def _take(self, result: RoundResult, compiler: IncrementalCompiler, delta: Delta) -> None:
+        """Take how a round ended: count it, and tell what can be told."""
+        self._untold |= delta.policies | result.policies
+        if result.outcome in (Outcome.STANDBY, Outcome.LOST_LOCK):
+            self._stand_by()
+        if not result.settled:
+            return
+        if result.outcome is Outcome.COMMITTED:
+            now = time.monotonic()
+            self._metrics.committed(now - seen for seen in self._awaiting)
+        self._awaiting.clear()
+        untold, self._untold = self._untold, set()
+        if self._tell_all:
+            self._tell_all = False
+            untold |= compiler.tables.policies.keys()
+        for key in sorted(untold):
+            self._tell(key, compiler)
+        self._tell_repaired(result, compiler)
+        self._count(compiler, told=bool(untold))
+
+    def _stand_by(self) -> None:
+        """Write no status while another daemon writes rows."""
+        self._tell_all = True
+        self._awaiting.clear()
+        if self.tellers.status is not None:
+            self.tellers.status.clear()
+
+    def _tell(self, key: str, compiler: IncrementalCompiler) -> None:
+        """Tell how a policy stands."""
+        policy, report = compiler.tables.policies.get(key), compiler.report(key)
+        if policy is None or report is None:
+            self._states.pop(key, None)
+            if self.tellers.status is not None:
+                self.tellers.status.forget(key)
+            return
+        lacking = self._northbound.lacking(key)
+        zone = self._zone or WHOLE_CLUSTER
+        now = condition(policy, report, zone, lacking)
+        if self._states.get(key) != (now.reason, now.message):
+            self._states[key] = (now.reason, now.message)
+            (_log.info if now.status == TRUE else _log.warning)(
+                "policy", policy=key, reason=now.reason, detail=now.message, generation=policy.generation
+            )
+        if self.tellers.status is not None:
+            self.tellers.status.submit(policy, report, zone, lacking)
+
+    def _tell_repaired(self, result: RoundResult, compiler: IncrementalCompiler) -> None:
+        """Tell whose rows another hand had changed."""
+        if self.tellers.events is None or not result.repaired:
+            return
+        rows: dict[str, list[str]] = {}
+        for subject in result.repaired:
+            if isinstance(subject, RowKey):
+                rows.setdefault(subject.policy, []).append(f"rule {subject.rule} on switch {subject.switch}")
+        for key, texts in rows.items():
+            policy: NetworkQoS | None = compiler.tables.policies.get(key)
+            if policy is not None:
+                self.tellers.events.record(policy, repaired(", ".join(sorted(texts))))
+
+    def _count(self, compiler: IncrementalCompiler, *, told: bool) -> None:
+        tables, desired = compiler.tables, compiler.desired
+        self._metrics.objects({kind.value: number for kind, number in tables.sizes().items()})
+        self._metrics.selections(compiler.selections)
+        self._metrics.desired(
+            {
+                "QoS": len(desired.rows),
+                "Address_Set": len(desired.address_sets),
+                "Port_Group": len(desired.port_groups),
+            }
+        )
+        if told:
+            self._metrics.policies(Counter(reason for reason, _message in self._states.values()))
+
+    def _check(self, compiler: IncrementalCompiler) -> None:
+        """Hold the incremental result against the definition; it costs what a restart costs."""
+        whole = compile_everything(compiler.tables, compiler.settings)
+        if whole.desired != compiler.desired:
+            self._metrics.compile_differs()
+            _log.error("the incremental result differs from a full compilation; please report it")
+
+
+def _report_unreadable(changes: Iterable[Change]) -> None:
+    """Log, once for each, the objects that can't be read and so count for nothing."""
+    for change in changes:
+        new, old = change.new, change.old
+        if new is None or isinstance(new, NetworkQoS) or new.problem is None:
+            continue
+        if old is None or isinstance(old, NetworkQoS) or old.problem != new.problem:
+            _log.warning(
+                "an object can't be read and counts for nothing", kind=change.kind, key=new.key, why=new.problem
+            )
