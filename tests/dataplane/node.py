@@ -1,0 +1,85 @@
+"""A node of the cluster: a chassis with a cable to the underlay, and the pods' interfaces on its br-int.
+
+In: a running `OvnCentral` and `Underlay`. Out: a chassis that reaches the other one through Geneve and the outside
+through the bridge mapping `physnet`. The rule: the node's number decides all its addresses.
+"""
+
+import contextlib
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from tests.dataplane.namespaces import POD_MTU, End, bring_up, lay, run_script
+from tests.dataplane.networks import NODES
+from tests.dataplane.underlay import Underlay
+from tests.services.chassis import Chassis, NetworkNamespace
+from tests.services.ovn import OvnCentral
+
+PHYSICAL_NETWORK = "physnet"
+
+
+@attrs.frozen
+class Plug:
+    """An interface of a pod and the logical port that it is."""
+
+    namespace: NetworkNamespace
+    interface: str
+    logical_port: str
+
+
+class Node:
+    """A node by its number, 1 or 2; a context manager. `port` is its port on the underlay's bridge."""
+
+    def __init__(self, central: OvnCentral, underlay: Underlay, number: int) -> None:
+        self.number = number
+        self.name = NODES[number - 1]
+        self.port = f"node{number}"
+        self.chassis = Chassis(central, self.name, encap_ip=f"172.18.0.{number}")
+        self._underlay = underlay
+        self._plugged: dict[str, str] = {}
+        self._count = 0
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.chassis)
+            namespace = self.chassis.namespace
+            self._underlay.connect(self.port, End(namespace, "eth0"))
+            run_script(namespace, bring_up("eth0"))
+            self.chassis.database.vsctl(
+                *("add-br", "br-ext", "--", "set", "bridge", "br-ext", "datapath_type=netdev", "--"),
+                *("add-port", "br-ext", "eth0", "--", "set", "Open_vSwitch", "."),
+                f"external_ids:ovn-bridge-mappings={PHYSICAL_NETWORK}:br-ext",
+                "external_ids:ovn-encap-tos=inherit",
+            )
+            run_script(namespace, [f"ip address add 172.18.0.{self.number}/24 dev br-ext", "ip link set br-ext up"])
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def plug(self, plugs: Iterable[Plug]) -> None:
+        """Lay a veth pair from br-int to each interface, and say which logical port it is."""
+        lines: list[str] = []
+        arguments: list[str] = []
+        for plug in plugs:
+            self._count += 1
+            name = f"pod{self._count}"
+            lay([(End(self.chassis.namespace, name), End(plug.namespace, plug.interface))])
+            lines += bring_up(name, mtu=POD_MTU)
+            arguments += ["--", "add-port", "br-int", name, "--", "set", "Interface", name,
+                          f"external_ids:iface-id={plug.logical_port}"]  # fmt: skip
+            self._plugged[plug.logical_port] = name
+        run_script(self.chassis.namespace, lines)
+        self.chassis.database.vsctl(*arguments[1:])
+
+    def unplug(self, logical_port: str) -> None:
+        """Take a port away from br-int; its cable goes with it."""
+        name = self._plugged.pop(logical_port)
+        self.chassis.database.vsctl("del-port", "br-int", name)
+        run_script(self.chassis.namespace, [f"ip link delete {name}"])
