@@ -1,12 +1,14 @@
 """The compiler against the oracle: one cluster, many packets, two opinions.
 
-In: manifests by kind, settings, a version of OVN. Out: the differences between what the oracle says a packet deserves
-and what the compiled rows do to it. Rule: the two share nothing but the manifests; rows reach the oracle's side as the
+In: a scenario. Out: the differences between what the oracle says a packet deserves and what the compiled rows do to it,
+and those that show without a packet. Rule: the two share nothing but the manifests; rows reach the oracle's side as the
 document that `nqosd compile` prints.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
 
 import attrs
 
@@ -17,15 +19,138 @@ from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.informers.changes import Change
 from nqosd.informers.resources import RESOURCES
 from tests.oracle.decoded import Object
-from tests.oracle.meaning import Oracle, UndecidedError, read_meaning
+from tests.oracle.meaning import Decision, Oracle, UndecidedError, read_meaning
 from tests.oracle.packet import Packet
-from tests.oracle.rows import AmbiguousError, Rows, pipeline_of, read_rows
-from tests.oracle.strategies import Send
-from tests.oracle.strategies import Settings as Options
+from tests.oracle.probes import Send
+from tests.oracle.rows import AmbiguousError, Result, Rows, pipeline_of, read_rows
+from tests.proof.meters import Meters
+from tests.proof.scenarios import Scenario
 
 OWNER = "nqosd"
 
 Compile = Callable[[Tables, Settings], Compiled]
+
+
+class Outcome(StrEnum):
+    """How the two opinions about one packet relate."""
+
+    RULE = "a rule"
+    NO_RULE = "no rule"
+    LEFT_OUT = "left out"
+    DIFFERENT = "different"
+
+
+@attrs.frozen
+class Verdict:
+    """What both sides say about a packet; `message` is for a person and empty where they agree."""
+
+    outcome: Outcome
+    message: str = ""
+    decision: Decision | None = None
+    result: Result | None = None
+
+
+@attrs.frozen
+class Comparison:
+    """How many packets had which outcome, and every difference, with its packet where it shows at one."""
+
+    outcomes: Counter[Outcome]
+    different: tuple[tuple[Send | None, str], ...]
+
+
+@attrs.frozen
+class Case:
+    """One scenario, seen from both sides."""
+
+    scenario: Scenario
+    oracle: Oracle
+    compiled: Document
+    rows: Rows
+
+    @classmethod
+    def of(cls, scenario: Scenario, *, compiler: Compile = compile_everything, owner: str = OWNER) -> "Case":
+        """Compile the manifests, and read them.
+
+        Raises:
+            MatchSyntaxError: OVN would refuse a compiled match.
+        """
+        oracle = read_meaning(scenario.objects, **scenario.options)
+        printed = compiled(scenario, compiler, owner)
+        return cls(scenario, oracle, printed, read_rows(printed, pipeline_of(scenario.version)))
+
+    def recompiled(self, compiler: Compile = compile_everything) -> "Case":
+        """Compile once more, with the oracle as it is."""
+        printed = compiled(self.scenario, compiler)
+        rows = read_rows(printed, pipeline_of(self.scenario.version))
+        return attrs.evolve(self, compiled=printed, rows=rows)
+
+    def compare(self, sends: Iterable[Send]) -> "Comparison":
+        """Compare everything: what shows without a packet, each packet, and who shares a limit with whom."""
+        outcomes: Counter[Outcome] = Counter()
+        different: list[tuple[Send | None, str]] = [(None, message) for message in self._standing_differences()]
+        meters = Meters()
+        for send in sends:
+            verdict = self.judge(send)
+            outcomes[verdict.outcome] += 1
+            if verdict.outcome is Outcome.DIFFERENT:
+                different.append((send, verdict.message))
+            elif verdict.decision is not None and verdict.result is not None:
+                meters.note(self.oracle, send, verdict.decision, verdict.result)
+        different += [(None, message) for message in meters.differences(self.oracle)]
+        return Comparison(outcomes, tuple(different))
+
+    def judge(self, send: Send) -> Verdict:
+        """Compare what a packet deserves with what it gets."""
+        packet: Packet = send.packet
+        try:
+            decision = self.oracle.decide(send.sender, packet)
+        except UndecidedError as error:
+            return Verdict(Outcome.LEFT_OUT, str(error))
+        try:
+            result = self.rows.treat(send.sender.switch, packet)
+        except AmbiguousError as error:
+            return Verdict(Outcome.DIFFERENT, f"{send}: {error}")
+        if decision is None and result is None:
+            return Verdict(Outcome.NO_RULE)
+        if result is not None and len({_namespace(winner) for winner in result.winners}) > 1:
+            # Before 24.09 a sender without addresses that takes an address of another namespace's pod meets both
+            # namespaces' rows, and shields stand among the rules of one namespace only: nothing is promised for it.
+            return Verdict(Outcome.LEFT_OUT, f"{send}: meets rows of two namespaces")
+        if decision is not None and result is not None and _is(decision, result):
+            return Verdict(Outcome.RULE, "", decision, result)
+        return Verdict(Outcome.DIFFERENT, f"{send}: deserves {decision}, gets {result}", decision, result)
+
+    def _standing_differences(self) -> Iterator[str]:
+        """Compare which policies are applied, and on which switches and in which direction their rows stand."""
+        for entry in self.compiled["policies"]:
+            key = f"{entry['namespace']}/{entry['name']}"
+            expected = key in self.oracle.applied
+            if entry["ready"] != expected:
+                yield f"{key}: ready is {entry['ready']}, and should be {expected}: {entry['problems']}"
+            elif not expected and not (entry["problems"] and all(problem["field"] for problem in entry["problems"])):
+                yield f"{key}: not ready, without a field that says why: {entry['problems']}"
+        for row in self.compiled["qos"]:
+            key, network = row["external_ids"]["nqosd.io/policy"], row["external_ids"]["nqosd.io/network"]
+            direction = self.oracle.cluster.networks.direction(network)
+            if row["direction"] != direction:
+                yield f"{key}: a row on network {network} is {row['direction']}, and should be {direction}"
+            policy = self.oracle.applied.get(key)
+            for switch in row["switches"]:
+                if policy is None or (network, switch) not in policy.sources:
+                    yield f"{key}: a row stands on switch {switch}, on which this policy has no sender"
+
+
+def compiled(scenario: Scenario, compiler: Compile = compile_everything, owner: str = OWNER) -> Document:
+    """Compile a scenario, and print and read the result."""
+    settings = Settings(
+        owner=owner,
+        zone=scenario.options["zone"] or "",
+        ovn=parse_ovn_version(scenario.version),
+        any_network=scenario.options["unselected_networks"] == "all",
+    )
+    found = compiler(tables_of(scenario.objects), settings)
+    printed: Document = json.loads(json.dumps(document(found.desired, found.reports, owner)))
+    return printed
 
 
 def tables_of(objects: Mapping[str, Iterable[Object]]) -> Tables:
@@ -39,63 +164,10 @@ def tables_of(objects: Mapping[str, Iterable[Object]]) -> Tables:
     return tables
 
 
-@attrs.frozen
-class Case:
-    """One cluster under one version of OVN, seen from both sides."""
+def _is(decision: Decision, result: Result) -> bool:
+    winner = {"nqosd.io/policy": decision.policy, "nqosd.io/rule": str(decision.rule)}
+    return decision.treatment == result.treatment and all(winner.items() <= each.items() for each in result.winners)
 
-    oracle: Oracle
-    compiled: Document
-    rows: Rows
 
-    @classmethod
-    def of(
-        cls,
-        objects: Mapping[str, Sequence[Object]],
-        options: Options,
-        version: str,
-        compiler: Compile = compile_everything,
-    ) -> "Case":
-        """Compile the manifests, and read them."""
-        settings = Settings(
-            owner=OWNER,
-            zone=options["zone"] or "",
-            ovn=parse_ovn_version(version),
-            any_network=options["unselected_networks"] == "all",
-        )
-        compiled = compiler(tables_of(objects), settings)
-        printed: Document = json.loads(json.dumps(document(compiled.desired, compiled.reports, OWNER)))
-        oracle = read_meaning(objects, **options)
-        return cls(oracle, printed, read_rows(printed, pipeline_of(version)))
-
-    def readiness_differs(self) -> str | None:
-        """Compare which policies are applied, and that each one that isn't says why, with a field."""
-        for policy in self.compiled["policies"]:
-            key = f"{policy['namespace']}/{policy['name']}"
-            expected = key in self.oracle.applied
-            if policy["ready"] != expected:
-                return f"{key}: ready is {policy['ready']}, and should be {expected}: {policy['problems']}"
-            if not policy["ready"] and not all(problem["field"] for problem in policy["problems"]):
-                return f"{key}: not ready without a field: {policy['problems']}"
-        return None
-
-    def differs(self, send: Send) -> str | None:
-        """Compare what a packet deserves with what it gets; None where they agree."""
-        packet: Packet = send.packet
-        try:
-            decision = self.oracle.decide(send.sender, packet)
-        except UndecidedError:
-            return None
-        try:
-            result = self.rows.treat(send.sender.switch, packet)
-        except AmbiguousError as error:
-            return f"{send}: {error}"
-        if decision is None or result is None:
-            return None if decision is None and result is None else f"{send}: deserves {decision}, gets {result}"
-        if len({each["nqosd.io/policy"].partition("/")[0] for each in result.winners}) > 1:
-            # Before 24.09 a sender without addresses that takes an address of another namespace's pod meets both
-            # namespaces' rows, and shields stand among the rules of one namespace only: nothing is promised for it.
-            return None
-        winner = {"nqosd.io/policy": decision.policy, "nqosd.io/rule": str(decision.rule)}
-        if decision.treatment == result.treatment and all(winner.items() <= each.items() for each in result.winners):
-            return None
-        return f"{send}: deserves {decision}, gets {result}"
+def _namespace(winner: Mapping[str, str]) -> str:
+    return winner["nqosd.io/policy"].partition("/")[0]

@@ -3,25 +3,21 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.oracle.strategies import boundaries, clusters, sends
+from tests.oracle.cluster_strategies import Manifest
+from tests.oracle.strategies import Settings as Options
+from tests.oracle.strategies import clusters
 from tests.oracle.strategies import settings as options
 from tests.proof.agreement import Case
+from tests.proof.scenarios import VERSIONS, Scenario, packets
 
-PACKETS = 30
-VERSIONS = ("23.03.1-20.27.4-69.4", "25.03.0-20.41.0-77.6")
+PACKETS = 100
 
 
-@given(st.data())
-@settings(max_examples=300, deadline=None)
-def test_every_packet_takes_its_rule(data: st.DataObject) -> None:
+@given(clusters(), options(), st.integers(0, 999))
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+def test_every_packet_takes_its_rule(objects: dict[str, list[Manifest]], option: Options, seed: int) -> None:
     """For any cluster and any packet the rows do what the policies mean, on both generations of OVN."""
-    objects = data.draw(clusters())
-    option = data.draw(options())
     for version in VERSIONS:
-        case = Case.of(objects, option, version)
-        assert case.readiness_differs() is None
-        if not case.oracle.senders:
-            continue
-        around = boundaries(objects, case.oracle)
-        for _ in range(PACKETS):
-            assert case.differs(data.draw(sends(case.oracle, around))) is None
+        scenario = Scenario(objects, option, version)
+        case = Case.of(scenario)
+        assert case.compare(packets(scenario, case.oracle, PACKETS, str(seed))).different == ()

@@ -1,0 +1,55 @@
+"""A compiler that is wrong in any one way is caught."""
+
+import pkgutil
+
+import attrs
+import pytest
+
+from tests.oracle.ovn_match import MatchSyntaxError
+from tests.oracle.probes import Send
+from tests.proof.agreement import Case
+from tests.proof.mutations import MUTATIONS
+from tests.proof.rarities import rarities
+from tests.proof.scenarios import packets, scenarios
+
+CLUSTERS = 300
+PACKETS = 100
+SEED = "mutations"
+
+
+@attrs.frozen
+class Sample:
+    """A case of the unbroken compiler, with packets."""
+
+    case: Case
+    sends: tuple[Send, ...]
+
+    def gives_away(self) -> bool:
+        """Compile again, by whatever the compiler is now, and say whether anything differs."""
+        try:
+            return bool(self.case.recompiled().compare(self.sends).different)
+        except MatchSyntaxError:
+            return True
+
+
+@pytest.fixture(scope="module")
+def corpus() -> list[Sample]:
+    """The same scenarios and packets each time."""
+    generated = [scenario for versions in scenarios(CLUSTERS, SEED) for scenario in versions]
+    cases = [Case.of(scenario) for scenario in (*rarities(), *generated)]
+    return [Sample(case, tuple(packets(case.scenario, case.oracle, PACKETS, SEED))) for case in cases]
+
+
+def test_the_unbroken_compiler_is_right(corpus: list[Sample]) -> None:
+    """Without a mutation nothing differs in the whole corpus."""
+    assert not any(sample.gives_away() for sample in corpus)
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_broken_compiler_is_caught(corpus: list[Sample], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each mutation of the compiler shows in some scenario of the corpus."""
+    for place, replace in MUTATIONS[name].items():
+        owner, _, part = f"nqosd.{place}".rpartition("." if "." in place.partition(":")[2] else ":")
+        target = pkgutil.resolve_name(owner)
+        monkeypatch.setattr(target, part, replace(vars(target)[part]))
+    assert any(sample.gives_away() for sample in corpus)
