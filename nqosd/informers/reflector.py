@@ -215,7 +215,6 @@ class Reflector:
             step.undecodable.append(str(error))
             return
         self._version = decoded.resource_version
-        self._seen.discard(decoded.value.key)
         if change := self._told.drop(decoded.value.key, now):
             step.changes.append(change)
 
@@ -268,7 +267,6 @@ class Reflector:
             case Target.WATCH:
                 self._phase = Phase.WATCH
                 self._page_size = self._options.page_size
-                self._token = ""
                 self._seen = set()
                 return
             case Target.PAGED_LIST:
@@ -293,4 +291,4 @@ def _outcome_of(status: int) -> Outcome:
 
 
 def _excerpt(body: bytes) -> str:
-    return body[:EXCERPT].decode(errors="replace")
+    return bytes(memoryview(body)[:EXCERPT]).decode(errors="replace")

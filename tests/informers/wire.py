@@ -1,0 +1,79 @@
+"""Lists, watch events and refusals as an API server writes them, for networks: objects with nothing but labels."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from nqosd.api.objects import UserDefinedNetwork
+from nqosd.informers.changes import Change, Kind
+from nqosd.informers.resources import BY_KIND
+
+NETWORKS = BY_KIND[Kind.USER_DEFINED_NETWORK]
+NAMESPACE = "red"
+
+
+def network(name: str, version: int, color: str = "blue") -> dict[str, object]:
+    """Give the object that `value` describes."""
+    labels = {"color": color}
+    return {"metadata": {"name": name, "namespace": NAMESPACE, "resourceVersion": str(version), "labels": labels}}
+
+
+def value(name: str, color: str = "blue") -> UserDefinedNetwork:
+    """Give what a network decodes to."""
+    return UserDefinedNetwork(NAMESPACE, name, {"color": color})
+
+
+def key(name: str) -> str:
+    """Give a network's key."""
+    return f"{NAMESPACE}/{name}"
+
+
+def page(items: Sequence[Mapping[str, object]], version: int, token: str = "") -> bytes:
+    """Give a page of a list; it is the last one without a token."""
+    metadata = {"resourceVersion": str(version), **({"continue": token} if token else {})}
+    return _json({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": list(items)})
+
+
+def event(kind: str, item: Mapping[str, object]) -> bytes:
+    """Give a line of a watch, without its line feed."""
+    return _json({"type": kind, "object": item})
+
+
+def bookmark(version: int, *, end: bool = False) -> bytes:
+    """Give a bookmark; `end` is the one that ends a streamed list."""
+    annotations = {"annotations": {"k8s.io/initial-events-end": "true"}} if end else {}
+    return event("BOOKMARK", {"metadata": {"resourceVersion": str(version), **annotations}})
+
+
+def status(code: int, message: str = "", reason: str = "", retry_after: int = 0) -> dict[str, object]:
+    """Give a metav1.Status."""
+    details = {"details": {"retryAfterSeconds": retry_after}} if retry_after else {}
+    return {"kind": "Status", "code": code, "message": message, "reason": reason, **details}
+
+
+def error(code: int, message: str = "", reason: str = "", retry_after: int = 0) -> bytes:
+    """Give an ERROR event."""
+    return event("ERROR", status(code, message, reason, retry_after))
+
+
+def refusal(code: int, message: str = "") -> bytes:
+    """Give the body of a refused request."""
+    return _json(status(code, message))
+
+
+def appeared(name: str, color: str = "blue", seen: float = 0.0) -> Change:
+    """Give the change of a network that is new."""
+    return Change(NETWORKS.kind, key(name), None, value(name, color), seen)
+
+
+def vanished(name: str, color: str = "blue", seen: float = 0.0) -> Change:
+    """Give the change of a network that is gone."""
+    return Change(NETWORKS.kind, key(name), value(name, color), None, seen)
+
+
+def repainted(name: str, old: str, new: str, seen: float = 0.0) -> Change:
+    """Give the change of a network that has another label."""
+    return Change(NETWORKS.kind, key(name), value(name, old), value(name, new), seen)
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
