@@ -83,7 +83,8 @@ def parse_manifest(path: str, text: bytes) -> Manifest:
                 else:
                     problems.append(found)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        # the end of a file that breaks off counts as a line of its own
+        line = min(error.problem_mark.line + 1, len(text.splitlines())) if error.problem_mark else 0
         problems.append(ManifestProblem(path, f"not YAML: {_describe(error)}", number + 1, line))
     except json.JSONDecodeError as error:
         problems.append(ManifestProblem(path, f"not JSON: {error.msg}", number + 1, error.lineno))

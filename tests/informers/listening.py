@@ -1,0 +1,84 @@
+"""Who listens to informers in tests: keeps a table, and checks that every change follows from it."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from nqosd.informers.changes import Change, Kind, Object
+from nqosd.informers.transitions import Outcome
+
+DEADLINE = 30.0
+POLL = 0.01
+
+
+class Listener:
+    """A sink with a table of objects by kind and key, and all changes in order."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.batches: list[list[Change]] = []
+        self.synced_kinds: list[Kind] = []
+        self.tables: dict[Kind, dict[str, Object]] = {kind: {} for kind in Kind}
+
+    def changed(self, changes: list[Change]) -> None:
+        """Apply changes."""
+        self.batches.append(changes)
+        for change in changes:
+            table = self.tables[change.kind]
+            assert change.old != change.new
+            assert change.old == table.get(change.key)
+            if change.new is None:
+                del table[change.key]
+            else:
+                table[change.key] = change.new
+        self.changes += changes
+
+    def synced(self, kind: Kind) -> None:
+        """Take note."""
+        assert kind not in self.synced_kinds
+        self.synced_kinds.append(kind)
+
+    async def until(self, holds: Callable[[], bool], what: str, deadline: float = DEADLINE) -> float:
+        """Wait until something holds; give the seconds that it took."""
+        began = time.monotonic()
+        while not holds():
+            if time.monotonic() - began > deadline:
+                raise AssertionError(f"not {what} after {deadline:g} s; the last changes: {self.changes[-3:]}")
+            await asyncio.sleep(POLL)
+        return time.monotonic() - began
+
+    async def until_synced(self, *kinds: Kind) -> float:
+        """Wait until kinds are synced."""
+        return await self.until(lambda: set(kinds) <= set(self.synced_kinds), f"synced: {', '.join(kinds)}")
+
+
+class Counter:
+    """An observer that keeps everything."""
+
+    def __init__(self) -> None:
+        self.lists: list[tuple[Kind, int]] = []
+        self.restarts: list[tuple[Kind, Outcome]] = []
+        self.received: dict[Kind, int] = dict.fromkeys(Kind, 0)
+        self.skipped: dict[Kind, int] = dict.fromkeys(Kind, 0)
+        self.installations: list[tuple[Kind, bool]] = []
+
+    def listed(self, kind: Kind, objects: int, seconds: float) -> None:
+        """Keep it."""
+        assert seconds >= 0.0
+        self.lists.append((kind, objects))
+
+    def watch_restarted(self, kind: Kind, reason: Outcome) -> None:
+        """Keep it."""
+        self.restarts.append((kind, reason))
+
+    def events(self, kind: Kind, number: int) -> None:
+        """Keep it."""
+        self.received[kind] += number
+
+    def undecodable(self, kind: Kind) -> None:
+        """Keep it."""
+        self.skipped[kind] += 1
+
+    def installed(self, kind: Kind, *, is_installed: bool) -> None:
+        """Keep it."""
+        self.installations.append((kind, is_installed))

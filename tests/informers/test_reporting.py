@@ -1,0 +1,103 @@
+"""What is logged and counted: a trouble once, its end once, an event never."""
+
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from nqosd.informers.changes import Kind
+from nqosd.informers.reporting import Reporter
+from nqosd.informers.steps import Move, Step
+from nqosd.informers.transitions import Outcome, Phase
+from tests.informers import wire
+from tests.informers.listening import Counter
+
+KIND = Kind.USER_DEFINED_NETWORK
+
+
+def move(outcome: Outcome, detail: str = "", phase: Phase = Phase.WATCH, *, synced: bool = False) -> Step:
+    """Give a step of one move."""
+    return Step(moves=[Move(phase, outcome, detail, 0.1, 1, 2.0, synced)])
+
+
+def lines_of(*steps: Step) -> tuple[list[tuple[str, str]], list[Any], Counter]:
+    """Report steps; give levels and texts of the lines, the lines, and what was counted."""
+    counter = Counter()
+    with capture_logs() as lines:
+        reporter = Reporter(wire.NETWORKS, counter)
+        for step in steps:
+            reporter.report(step, 3)
+    return [(line["log_level"], line["event"]) for line in lines], lines, counter
+
+
+def test_a_trouble_is_said_once_and_its_end_once() -> None:
+    """Repetitions are debug; another trouble, and the first event afterwards, are said."""
+    down = move(Outcome.UNREACHABLE, "no connection")
+    said, lines, counter = lines_of(down, down, move(Outcome.REFUSED, "403"), Step(events=1), Step(events=1))
+    assert said == [
+        ("warning", "trying again"),
+        ("debug", "trying again"),
+        ("warning", "trying again"),
+        ("info", "the API server answers again"),
+    ]
+    assert lines[0]["error"] == "no connection"
+    assert counter.restarts == [(KIND, Outcome.UNREACHABLE)] * 2 + [(KIND, Outcome.REFUSED)]
+    assert counter.received[KIND] == 2
+
+
+def test_every_line_names_the_resource() -> None:
+    """Lines can be told apart by resource."""
+    _, lines, _ = lines_of(move(Outcome.BROKEN), move(Outcome.MISSING), move(Outcome.COMPLETE), Step(undecodable=["x"]))
+    assert {line["resource"] for line in lines} == {"userdefinednetworks.k8s.ovn.org"}
+
+
+def test_events_write_no_line() -> None:
+    """A thousand events leave the log as it was."""
+    said, _, counter = lines_of(Step(events=1000))
+    assert said == []
+    assert counter.received[KIND] == 1000
+
+
+def test_the_everyday_end_of_a_watch_is_debug() -> None:
+    """A watch that ends in its time is nothing to read about."""
+    said, _, counter = lines_of(move(Outcome.ENDED))
+    assert [level for level, _ in said] == ["debug"]
+    assert counter.restarts == [(KIND, Outcome.ENDED)]
+
+
+def test_an_expired_version_and_a_server_without_streamed_lists_are_no_warnings() -> None:
+    """Both are everyday; they are said as information."""
+    said, _, _ = lines_of(
+        move(Outcome.EXPIRED, "410"),
+        move(Outcome.UNSUPPORTED, "422", Phase.STREAMED_LIST),
+        move(Outcome.ERROR, "500", Phase.STREAMED_LIST),
+    )
+    assert [level for level, _ in said] == ["info"] * 3
+
+
+def test_a_missing_definition_is_said_once() -> None:
+    """Looking for it again says nothing, installing it is said, and so is its removal."""
+    missing = move(Outcome.MISSING)
+    said, lines, counter = lines_of(
+        move(Outcome.MISSING, synced=True), missing, missing, move(Outcome.COMPLETE), move(Outcome.COMPLETE), missing
+    )
+    assert [level for level, _ in said] == ["warning", "info", "info", "info", "warning"]
+    assert [event for _, event in said[1:4]] == ["listed", "installed now", "listed"]
+    assert "CustomResourceDefinition" in lines[0]["event"]
+    assert counter.installations == [(KIND, False), (KIND, True), (KIND, False)]
+    assert counter.lists == [(KIND, 0), (KIND, 3), (KIND, 3)]
+
+
+def test_a_list_is_counted_with_its_objects() -> None:
+    """A complete list says how many objects there are."""
+    said, lines, counter = lines_of(move(Outcome.PAGE, phase=Phase.PAGED_LIST), move(Outcome.COMPLETE))
+    assert said == [("info", "listed")]
+    assert (lines[0]["objects"], lines[0]["seconds"]) == (3, 2.0)
+    assert counter.lists == [(KIND, 3)]
+    assert counter.restarts == []
+
+
+def test_a_skipped_object_is_warned_about_once() -> None:
+    """An object that is broken in the same way with each event is counted each time, and written once."""
+    said, _, counter = lines_of(Step(undecodable=["no name"]), Step(undecodable=["no name"]))
+    assert [level for level, _ in said] == ["warning", "debug"]
+    assert counter.skipped[KIND] == 2
