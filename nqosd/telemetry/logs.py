@@ -21,7 +21,8 @@ REDACTED = "<redacted>"
 _SECRET_KEYS = re.compile(r"token|authorization|password|passwd|secret|credential|cookie", re.IGNORECASE)
 _PATH_KEYS = re.compile(r"_(file|path)$", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
-    r"(?P<kept>\bbearer\s+|\bauthorization\W{1,4}(?:[a-z]+\s+)?|://[^/\s:@]+:)[^\s@,;\"']+", re.IGNORECASE
+    r"(?P<header>\bbearer\s+|\bauthorization\W{1,4}(?:[a-z]+\s+)?)[^\s@,;\"']+|(?P<user>://[^/\s:@]+:)[^\s@/]+(?=@)",
+    re.IGNORECASE,
 )
 """What follows a bearer's name, a header's name or a user's name in an address."""
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
@@ -65,6 +66,8 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
     root.handlers = [handler]
     ours.setLevel(level.upper())
     root.setLevel(max(logging.WARNING, ours.level))
+    # it says of each attempt what the informers say once, with the reason
+    logging.getLogger("kubernetes_asyncio").setLevel(max(logging.ERROR, ours.level))
     logging.captureWarnings(capture=True)
 
 
@@ -81,7 +84,7 @@ def _clean(key: str, value: object) -> object:
     if _SECRET_KEYS.search(key) and not _PATH_KEYS.search(key):
         return REDACTED
     if isinstance(value, str):
-        return _SECRET_TEXT.sub(rf"\g<kept>{REDACTED}", value)
+        return _SECRET_TEXT.sub(rf"\g<header>\g<user>{REDACTED}", value)
     if isinstance(value, Mapping):
         return {str(name): _clean(str(name), each) for name, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -100,7 +100,8 @@ class ApiServer(Service):
 
     def kubeconfig(self, user: str = ADMIN) -> Path:
         """Return a kubeconfig file of a user: `admin` or `nqosd`."""
-        file = self.directory / f"{user}.kubeconfig"
+        name = user.replace(":", "-")  # a colon would separate two files
+        file = self.directory / f"{name}.kubeconfig"
         cluster = {"server": self.url, "certificate-authority": str(self.ca_file)}
         config = {
             "apiVersion": "v1",
