@@ -1,0 +1,60 @@
+"""What is so with the connection, and one log line each time that it changes.
+
+In: the IDL after each turn. Out: `Facts`. The rule: a line for a transition, never for an attempt; the same trouble
+with the same server is told once.
+"""
+
+import attrs
+import structlog
+
+from nqosd.northbound.idl import NorthboundIdl
+from nqosd.northbound.results import Facts
+
+log = structlog.get_logger(__name__)
+
+
+class Link:
+    """Follows one connection."""
+
+    def __init__(self) -> None:
+        self.facts = Facts()
+        self._told = ""
+
+    def look(self, idl: NorthboundIdl) -> tuple[Facts, Facts]:
+        """Find out what is so now; return what was so before, and what is so now."""
+        before, replica = self.facts, idl.replica
+        connected = idl.session.connection is not None
+        synced = idl.is_synced
+        self.facts = Facts(
+            connected=connected,
+            synced=synced,
+            lock_held=idl.holds_lock,
+            remote=idl.session.get_name(),
+            problem="" if synced else idl.problem or ("" if connected else idl.session.reason),
+            zone=replica.zone if synced else before.zone,
+            northd_version=replica.northd_version if synced else before.northd_version,
+        )
+        if self.facts != before:
+            self._tell(before, idl)
+        return before, self.facts
+
+    def close(self) -> None:
+        """Note that the connection is closed for good."""
+        self.facts = attrs.evolve(self.facts, connected=False, synced=False, lock_held=False, problem="closed")
+
+    def _tell(self, before: Facts, idl: NorthboundIdl) -> None:
+        now = self.facts
+        if before.synced and not now.synced:
+            log.warning("northbound: connection lost", remote=before.remote, reason=idl.problem or idl.session.reason)
+        elif now.problem and now.problem != self._told:
+            log.warning("northbound: database can't be used", remote=now.remote, reason=now.problem)
+            self._told = now.problem
+        if now.synced and not before.synced:
+            self._told = ""
+            log.info("northbound: in step", remote=now.remote, zone=now.zone, rows=dict(idl.replica.size))
+        if now.lock_held and not before.lock_held:
+            log.info("northbound: lock won, this daemon writes now", lock=idl.lock_name)
+        elif before.lock_held and now.synced and not now.lock_held:
+            log.warning("northbound: lock lost, another daemon writes now", lock=idl.lock_name)
+        if now.synced and before.synced and (now.zone, now.northd_version) != (before.zone, before.northd_version):
+            log.info("northbound: global facts changed", zone=now.zone, northd_version=now.northd_version)

@@ -1,0 +1,79 @@
+"""Desired rows that are not in the database, and why.
+
+In: what each plan left open among the rows that it looked at. Out: by policy what is lacking, by switch which rows wait
+for it. The rule: an entry stays until a plan has looked at its row again.
+"""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from nqosd.compiler.desired import RowKey
+from nqosd.northbound.results import Lacking
+
+_NONE: frozenset[RowKey] = frozenset()
+
+
+class OpenRows:
+    """Rows that wait for a switch, and rows that something stands in the way of."""
+
+    def __init__(self) -> None:
+        self._switch: dict[RowKey, str] = {}
+        self._obstacle: dict[RowKey, str] = {}
+        self._by_switch: dict[str, set[RowKey]] = {}
+        self._by_policy: dict[str, set[RowKey]] = {}
+
+    def update(
+        self, looked_at: Iterable[RowKey], waiting: Mapping[RowKey, str], blocked: Mapping[RowKey, str]
+    ) -> set[str]:
+        """Replace what is known of some rows; return the policies of which something else is lacking now."""
+        changed: set[str] = set()
+        for key in looked_at:
+            switch, obstacle = waiting.get(key), blocked.get(key)
+            if self._switch.get(key) != switch or self._obstacle.get(key) != obstacle:
+                self._forget(key)
+                self._note(key, switch, obstacle)
+                changed.add(key.policy)
+        return changed
+
+    def keys(self) -> list[RowKey]:
+        """Return all rows that are open."""
+        return [*self._switch, *self._obstacle]
+
+    @property
+    def waiting(self) -> Mapping[str, AbstractSet[RowKey]]:
+        """The rows that wait, by the name of the switch; a live view."""
+        return self._by_switch
+
+    def waiting_for(self, switch: str) -> AbstractSet[RowKey]:
+        """Return the rows that wait for a switch."""
+        return self._by_switch.get(switch, _NONE)
+
+    def lacking(self, policy: str) -> Lacking:
+        """Return what a policy lacks, in a fixed order."""
+        keys = self._by_policy.get(policy, _NONE)
+        return Lacking(
+            switches=tuple(sorted({self._switch[key] for key in keys if key in self._switch})),
+            obstacles=tuple(sorted({self._obstacle[key] for key in keys if key in self._obstacle})),
+        )
+
+    def _note(self, key: RowKey, switch: str | None, obstacle: str | None) -> None:
+        if switch is not None:
+            self._switch[key] = switch
+            self._by_switch.setdefault(switch, set()).add(key)
+        if obstacle is not None:
+            self._obstacle[key] = obstacle
+        if switch is not None or obstacle is not None:
+            self._by_policy.setdefault(key.policy, set()).add(key)
+
+    def _forget(self, key: RowKey) -> None:
+        self._obstacle.pop(key, None)
+        switch = self._switch.pop(key, None)
+        if switch is not None:
+            self._by_switch[switch].discard(key)
+            if not self._by_switch[switch]:
+                del self._by_switch[switch]
+        rows = self._by_policy.get(key.policy)
+        if rows is not None:
+            rows.discard(key)
+            if not rows:
+                del self._by_policy[key.policy]

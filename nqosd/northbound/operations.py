@@ -1,0 +1,139 @@
+"""Operations of RFC 7047, section 5.2, each with the object that it is about.
+
+In: uuids and columns. Out: values whose `body` is what the server gets. The rule: equal arguments give equal bytes, so
+sets and maps are sorted.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import TypeAlias
+
+import attrs
+
+from nqosd.compiler.desired import RowKey
+from nqosd.northbound import wire
+
+
+class Kind(StrEnum):
+    """What an operation does; the value is the label of the metric."""
+
+    WAIT = "wait"
+    ROW_INSERT = "row_insert"
+    ROW_UPDATE = "row_update"
+    SWITCH_MUTATE = "switch_mutate"
+    SET_INSERT = "set_insert"
+    SET_MUTATE = "set_mutate"
+    SET_UPDATE = "set_update"
+    SET_DELETE = "set_delete"
+
+
+@attrs.frozen
+class SetName:
+    """The name of an address set or port group, as the object of an operation."""
+
+    name: str
+
+
+@attrs.frozen
+class SwitchName:
+    """The name of a logical switch, as the object of an operation."""
+
+    name: str
+
+
+Subject: TypeAlias = RowKey | SetName | SwitchName
+
+
+def describe(subject: Subject) -> str:
+    """Name an object for people."""
+    match subject:
+        case RowKey():
+            part = f" ({subject.part})" if subject.part else ""
+            return f"row of NetworkQoS {subject.policy}, rule {subject.rule}{part}, on switch {subject.switch}"
+        case SetName():
+            return f"set {subject.name}"
+        case SwitchName():
+            return f"logical switch {subject.name}"
+
+
+@attrs.frozen
+class Operation:
+    """One operation, and the object that is to blame when the server refuses it."""
+
+    kind: Kind
+    subject: Subject
+    body: Mapping[str, object]
+
+
+@attrs.frozen
+class Target:
+    """A row that is there: its table, its uuid, and the object it stands for."""
+
+    table: str
+    uuid: str
+    subject: Subject
+
+    @property
+    def where(self) -> list[object]:
+        """The condition that selects it."""
+        return [["_uuid", "==", wire.uuid(self.uuid)]]
+
+
+def wait_for(target: Target, columns: Mapping[str, object]) -> Operation:
+    """Refuse the transaction unless the row is there and has these values now."""
+    body = {
+        "op": "wait",
+        "table": target.table,
+        "timeout": 0,
+        "where": target.where,
+        "columns": sorted(columns),
+        "until": "==",
+        "rows": [dict(columns)],
+    }
+    return Operation(Kind.WAIT, target.subject, body)
+
+
+def insert(
+    kind: Kind, table: str, subject: Subject, columns: Mapping[str, object], name: str | None = None
+) -> Operation:
+    """Insert a row; `name` is how other operations of the same transaction refer to it (`named`)."""
+    body: dict[str, object] = {"op": "insert", "table": table, "row": dict(columns)}
+    if name is not None:
+        body["uuid-name"] = name
+    return Operation(kind, subject, body)
+
+
+def named(name: str) -> list[str]:
+    """Refer to a row that is inserted by the same transaction."""
+    return ["named-uuid", name]
+
+
+def update(kind: Kind, target: Target, columns: Mapping[str, object]) -> Operation:
+    """Overwrite columns of a row."""
+    return Operation(
+        kind, target.subject, {"op": "update", "table": target.table, "where": target.where, "row": dict(columns)}
+    )
+
+
+def delete(kind: Kind, target: Target) -> Operation:
+    """Delete a row."""
+    return Operation(kind, target.subject, {"op": "delete", "table": target.table, "where": target.where})
+
+
+def mutate(kind: Kind, target: Target, column: str, inserted: Sequence[object], deleted: Sequence[object]) -> Operation:
+    """Add members to a set column and take others out of it."""
+    mutations: list[object] = []
+    if deleted:
+        mutations.append([column, "delete", ["set", list(deleted)]])
+    if inserted:
+        mutations.append([column, "insert", ["set", list(inserted)]])
+    body = {"op": "mutate", "table": target.table, "where": target.where, "mutations": mutations}
+    return Operation(kind, target.subject, body)
+
+
+def count_by_kind(operations: Iterable[Operation]) -> dict[str, int]:
+    """Count operations by kind."""
+    counts: dict[str, int] = {}
+    for operation in operations:
+        counts[operation.kind.value] = counts.get(operation.kind.value, 0) + 1
+    return counts

@@ -1,0 +1,150 @@
+"""Plans rows of the table QoS and their attachment to switches.
+
+In: the key of a row. Out: operations in the draft, and what can't be done now. The rule: in the end there is exactly
+one row for each key, attached to exactly one switch.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from nqosd.compiler.desired import Desired, QosRow, RowKey
+from nqosd.northbound import schema, wire
+from nqosd.northbound.draft import Draft
+from nqosd.northbound.operations import Kind, Target, insert, named, update
+from nqosd.northbound.plan_sets import SetPlanner
+from nqosd.northbound.replica import View
+from nqosd.northbound.stored import StoredRow
+
+if TYPE_CHECKING:
+    from nqosd.northbound.plan import Circumstances
+
+_UNREADABLE = RowKey("", -1, "", "")
+"""Stands for rows that don't say what they are for."""
+
+
+class RowPlanner:
+    """Plans rows one by one with `examine`; then `settle_lingering` decides about those that may stay for a while."""
+
+    def __init__(
+        self, desired: Desired, view: View, draft: Draft, circumstances: "Circumstances", sets: SetPlanner
+    ) -> None:
+        self._desired = desired
+        self._view = view
+        self._draft = draft
+        self._circumstances = circumstances
+        self._sets = sets
+        self._idle: dict[RowKey, StoredRow] = {}
+        self.leaving: dict[str, StoredRow] = {}
+        """By uuid, the rows that won't refer to their present sets any more."""
+        self.waiting: dict[RowKey, str] = {}
+        self.blocked: dict[RowKey, str] = {}
+        self.lingering: dict[RowKey, frozenset[str]] = {}
+        self.detaches = False
+
+    def examine(self, key: RowKey) -> None:
+        """Plan one row."""
+        wanted, stored = self._desired.rows.get(key), self._view.rows(key)
+        if wanted is None:
+            self._let_go(key, stored)
+        elif key in self._circumstances.refused:
+            self.blocked[key] = f"the server refused the row: {self._circumstances.refused[key]}"
+        elif (reason := next(filter(None, map(self._sets.refusal, wanted.sets)), None)) is not None:
+            self.blocked[key] = reason
+            self._remove(key, stored)
+        elif (switch := self._view.switch(key.switch)) is None:
+            self.waiting[key] = key.switch
+            self._remove(key, stored)
+        else:
+            self._bring(wanted, stored, switch)
+
+    def remove_unreadable(self) -> None:
+        """Remove rows of ours of which nobody can say what they are for."""
+        self._remove(_UNREADABLE, self._view.unreadable())
+
+    def settle_lingering(self) -> None:
+        """Remove the rows whose removal was waiting, if there is a change of structure anyway or it is time."""
+        if not (self._draft.changes_structure or self._circumstances.detach):
+            self.lingering.update((key, row.sources) for key, row in self._idle.items())
+            return
+        self.detaches = True
+        for key in self._circumstances.lingering:
+            if key not in self._desired.rows and key not in self._idle:
+                self._remove(key, self._view.rows(key))
+        for key, row in self._idle.items():
+            self._remove(key, [row])
+
+    def _let_go(self, key: RowKey, stored: list[StoredRow]) -> None:
+        """Remove rows that nobody wants, or let the one that does no harm wait."""
+        if len(stored) == 1 and self._circumstances.may_wait(key) and self._is_harmless(stored[0]):
+            self._idle[key] = stored[0]
+        else:
+            self._remove(key, stored)
+
+    def _is_harmless(self, row: StoredRow) -> bool:
+        """Say whether the row does nothing once the sets that nobody wants are empty."""
+        return bool(row.sources) and not any(
+            name in self._desired.address_sets or name in self._desired.port_groups for name in row.sources
+        )
+
+    def _bring(self, wanted: QosRow, stored: list[StoredRow], switch: str) -> None:
+        columns = _columns(wanted, self._circumstances.owner)
+        if not stored:
+            name = f"row{len(self._draft.rows)}"
+            self._draft.rows.append(insert(Kind.ROW_INSERT, schema.QOS, wanted.key, columns, name))
+            self._draft.edit_switch(switch, wanted.key.switch).attached.append(named(name))
+            return
+        kept = max(stored, key=lambda row: (_is_same(wanted, row, self._circumstances.owner), self._is_at(row, switch)))
+        self._remove(wanted.key, [row for row in stored if row is not kept])
+        if not self._circumstances.prune:
+            return
+        if not _is_same(wanted, kept, self._circumstances.owner):
+            target = self._guarded(wanted.key, kept)
+            self._draft.rows.append(update(Kind.ROW_UPDATE, target, columns))
+            self.leaving[kept.uuid] = kept
+        if not self._is_at(kept, switch):
+            self._guarded(wanted.key, kept)
+            self._draft.edit_switch(switch, wanted.key.switch).attached.append(wire.uuid(kept.uuid))
+        self._detach(kept, self._view.switches_of(kept.uuid) - {switch})
+
+    def _remove(self, key: RowKey, stored: Iterable[StoredRow]) -> None:
+        if not self._circumstances.prune:
+            return
+        for row in stored:
+            self._guarded(key, row)
+            self._detach(row, self._view.switches_of(row.uuid))
+            self.leaving[row.uuid] = row
+
+    def _detach(self, row: StoredRow, switches: Iterable[str]) -> None:
+        for switch in sorted(switches):
+            name = self._view.switch_name(switch) or ""
+            self._draft.edit_switch(switch, name).detached.append(wire.uuid(row.uuid))
+
+    def _is_at(self, row: StoredRow, switch: str) -> bool:
+        return switch in self._view.switches_of(row.uuid)
+
+    def _guarded(self, key: RowKey, row: StoredRow) -> Target:
+        target = Target(schema.QOS, row.uuid, key)
+        self._draft.guard(target, {"external_ids": wire.string_map(row.external_ids)})
+        return target
+
+
+def _is_same(wanted: QosRow, row: StoredRow, owner: str) -> bool:
+    return (
+        row.match == wanted.match
+        and row.priority == wanted.priority
+        and row.direction == wanted.direction
+        and row.action == wanted.action
+        and row.bandwidth == wanted.bandwidth
+        and row.external_ids == wanted.external_ids(owner)
+    )
+
+
+def _columns(wanted: QosRow, owner: str) -> dict[str, object]:
+    return {
+        "direction": str(wanted.direction),
+        "priority": wanted.priority,
+        "match": wanted.match,
+        "action": wire.string_map(wanted.action),
+        "bandwidth": wire.string_map(wanted.bandwidth),
+        "external_ids": wire.string_map(wanted.external_ids(owner)),
+    }

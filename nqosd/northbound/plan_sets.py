@@ -1,0 +1,169 @@
+"""Plans address sets and port groups.
+
+In: the name of a set and which of its members to compare. Out: operations in the draft, and whether rows may refer to
+it. The rule: a set of another owner is a conflict, and left alone.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
+
+import attrs
+
+from nqosd.compiler.desired import OWNER, AddressSet, Desired, PortGroup
+from nqosd.northbound import schema, wire
+from nqosd.northbound.draft import Draft
+from nqosd.northbound.operations import Kind, SetName, Target, delete, insert, mutate, update
+from nqosd.northbound.replica import View
+from nqosd.northbound.stored import StoredRow, StoredSet, is_ours
+
+if TYPE_CHECKING:
+    from nqosd.northbound.plan import Circumstances
+
+
+@attrs.frozen
+class _Table:
+    """How the members of one table are written."""
+
+    name: str
+    column: str
+    encoded: Callable[[Iterable[str]], Sequence[object]]
+
+
+_ADDRESS_SETS = _Table(schema.ADDRESS_SET, "addresses", sorted)
+_PORT_GROUPS = _Table(schema.PORT_GROUP, "ports", lambda uuids: [wire.uuid(each) for each in sorted(uuids)])
+
+
+class SetPlanner:
+    """Plans sets one by one with `examine`, then with `settle_unwanted` those that nobody wants."""
+
+    def __init__(self, desired: Desired, view: View, draft: Draft, circumstances: "Circumstances") -> None:
+        self._desired = desired
+        self._view = view
+        self._draft = draft
+        self._circumstances = circumstances
+        self._unwanted: set[str] = set()
+        self.new: set[str] = set()
+        self.conflicts: dict[str, str] = {}
+        self.absent_ports: dict[str, set[str]] = {}
+
+    def examine(self, name: str, touched: AbstractSet[str] | None) -> None:
+        """Plan one set; `touched` names the members to compare, None stands for everything."""
+        wanted, stored = self._desired.address_sets.get(name), self._view.address_set(name)
+        if wanted is not None:
+            self._bring(_ADDRESS_SETS, stored, wanted, wanted.addresses, touched)
+        elif stored is not None:
+            self._unwanted.add(name)
+        group, stored = self._desired.port_groups.get(name), self._view.port_group(name)
+        if group is not None:
+            self._bring_group(group, stored, touched if stored is not None else None)
+        elif stored is not None:
+            self._unwanted.add(name)
+
+    def refusal(self, name: str) -> str | None:
+        """Return in words why rows can't refer to a set, or None when they can once the transaction is done."""
+        if name in self.new:
+            return None
+        if (said := self._circumstances.refused.get(SetName(name))) is not None:
+            return f"the server refused the set {name}: {said}"
+        stored = self._stored_as_desired(name)
+        if stored is None:
+            return f"the set {name} isn't there"
+        return None if is_ours(stored.external_ids, self._circumstances.owner) else _describe_owner(stored)
+
+    def settle_unwanted(self, leaving: Mapping[str, StoredRow]) -> None:
+        """Delete the sets that nobody wants and nothing refers to; empty those that a row still refers to.
+
+        `leaving`: by uuid, the rows that don't refer to their present sets any more when the transaction is done.
+        """
+        if not self._circumstances.prune:
+            return
+        names = self._unwanted.union(*(row.references for row in leaving.values()))
+        for name in sorted(names):
+            used = not self._view.users_of(name) <= leaving.keys()
+            if name not in self._desired.address_sets:
+                self._drop(_ADDRESS_SETS, self._view.address_set(name), used=used)
+            if name not in self._desired.port_groups:
+                self._drop(_PORT_GROUPS, self._view.port_group(name), used=used)
+
+    def _stored_as_desired(self, name: str) -> StoredSet | None:
+        if name in self._desired.address_sets:
+            return self._view.address_set(name)
+        return self._view.port_group(name) if name in self._desired.port_groups else None
+
+    def _bring_group(self, group: PortGroup, stored: StoredSet | None, touched: AbstractSet[str] | None) -> None:
+        """Plan a port group, whose members are uuids in the database and names in what is desired."""
+        members = set()
+        for port in group.ports if touched is None else group.ports & touched:
+            uuid = self._view.port(port)
+            if uuid is None:
+                self.absent_ports.setdefault(port, set()).add(group.name)
+            else:
+                members.add(uuid)
+        uuids = None if touched is None else {uuid for port in touched if (uuid := self._view.port(port))}
+        self._bring(_PORT_GROUPS, stored, group, members, uuids)
+
+    def _bring(
+        self,
+        table: _Table,
+        stored: StoredSet | None,
+        wanted: AddressSet | PortGroup,
+        members: AbstractSet[str],
+        touched: AbstractSet[str] | None,
+    ) -> None:
+        subject, owner = SetName(wanted.name), self._circumstances.owner
+        external_ids = wanted.external_ids(owner)
+        if stored is not None and not is_ours(stored.external_ids, owner):
+            self.conflicts[wanted.name] = _describe_owner(stored)
+        elif subject in self._circumstances.refused:
+            return
+        elif stored is None:
+            self.new.add(wanted.name)
+            columns = {
+                "name": wanted.name,
+                table.column: ["set", table.encoded(members)],
+                "external_ids": wire.string_map(external_ids),
+            }
+            self._draft.sets.append(insert(Kind.SET_INSERT, table.name, subject, columns))
+        else:
+            self._change(table, stored, members, touched)
+            if stored.external_ids != external_ids and self._circumstances.prune:
+                target = self._guarded(table, stored)
+                columns = {"external_ids": wire.string_map(external_ids)}
+                self._draft.sets.append(update(Kind.SET_UPDATE, target, columns))
+
+    def _change(
+        self, table: _Table, stored: StoredSet, members: AbstractSet[str], touched: AbstractSet[str] | None
+    ) -> None:
+        if touched is None and members == stored.members:
+            return
+        came = (members if touched is None else members & touched) - stored.members
+        went = (stored.members if touched is None else stored.members & touched) - members
+        if not self._circumstances.prune:
+            went = set()
+        if came or went:
+            target = self._guarded(table, stored)
+            encoded = table.encoded(came), table.encoded(went)
+            self._draft.sets.append(mutate(Kind.SET_MUTATE, target, table.column, *encoded))
+
+    def _drop(self, table: _Table, stored: StoredSet | None, *, used: bool) -> None:
+        if stored is None or not is_ours(stored.external_ids, self._circumstances.owner):
+            return
+        if SetName(stored.name) in self._circumstances.refused:
+            return
+        if not used:
+            self._draft.deletions.append(delete(Kind.SET_DELETE, self._guarded(table, stored)))
+        elif stored.members:
+            gone = table.encoded(stored.members)
+            self._draft.sets.append(mutate(Kind.SET_MUTATE, self._guarded(table, stored), table.column, [], gone))
+
+    def _guarded(self, table: _Table, stored: StoredSet) -> Target:
+        target = Target(table.name, stored.uuid, SetName(stored.name))
+        self._draft.guard(target, {"name": stored.name, "external_ids": wire.string_map(stored.external_ids)})
+        return target
+
+
+def _describe_owner(stored: StoredSet) -> str:
+    owner = stored.external_ids.get(OWNER)
+    whose = f"belongs to the nqosd instance {owner!r}" if owner else "wasn't made by nqosd"
+    return f"the set {stored.name} (uuid {stored.uuid}) {whose}: delete it or rename it"

@@ -1,0 +1,241 @@
+"""The replica: what the database holds of ours, kept equal to it by what the monitor sends.
+
+In: each `<row-update2>` of ovsdb-server(7), as decoded JSON. Out: typed rows and sets by name, and `take_changes`, the
+names of what changed. The rule: no I/O and no memory of the past; the same rows give the same answers, however they
+came.
+
+It stands in for the rows of python-ovs. Measured with 2,000 rows and 2,000 sets of 500 addresses: see
+`tests/bench/northbound.py`.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Protocol, cast
+
+from nqosd.compiler.desired import RowKey
+from nqosd.northbound import schema, wire
+from nqosd.northbound.changes import Changes
+from nqosd.northbound.name_table import PortTable, SwitchTable
+from nqosd.northbound.row_table import RowTable
+from nqosd.northbound.set_table import SetTable
+from nqosd.northbound.stored import StoredRow, StoredSet
+
+NORTHD_VERSION = "northd_internal_version"
+
+
+class ReplicaError(Exception):
+    """An update doesn't fit what the replica holds: it must be filled anew."""
+
+
+class View(Protocol):
+    """What the plan asks about the database."""
+
+    def rows(self, key: RowKey) -> list[StoredRow]:
+        """Return the rows with that key, in a fixed order: one, unless something went wrong."""
+
+    def row_keys(self) -> Collection[RowKey]:
+        """Return the keys of all rows."""
+
+    def unreadable(self) -> list[StoredRow]:
+        """Return rows of ours that don't say what they are for."""
+
+    def switches_of(self, row: str) -> AbstractSet[str]:
+        """Return the uuids of the switches that refer to the row with that uuid."""
+
+    def users_of(self, name: str) -> AbstractSet[str]:
+        """Return the uuids of our rows whose match names a set or port group."""
+
+    def switch(self, name: str) -> str | None:
+        """Return the uuid of a logical switch."""
+
+    def switch_name(self, uuid: str) -> str | None:
+        """Return the name of a logical switch."""
+
+    def address_set(self, name: str) -> StoredSet | None:
+        """Return the address set of that name, whoever owns it."""
+
+    def address_set_names(self) -> Iterator[str]:
+        """Yield the names of all address sets that are monitored."""
+
+    def port_group(self, name: str) -> StoredSet | None:
+        """Return the port group of that name, whoever owns it."""
+
+    def port_group_names(self) -> Iterator[str]:
+        """Yield the names of all port groups that are monitored."""
+
+    def port(self, name: str) -> str | None:
+        """Return the uuid of a logical switch port."""
+
+
+class _Table(Protocol):
+    def insert(self, uuid: str, columns: Mapping[str, object]) -> None: ...
+
+    def modify(self, uuid: str, columns: Mapping[str, object]) -> None: ...
+
+    def delete(self, uuid: str) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+class _GlobalTable:
+    """The one row of NB_Global: the zone's name, and northd's version."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self.name: str | None = None
+        self.options: dict[str, str] = {}
+
+    def insert(self, _uuid: str, columns: Mapping[str, object]) -> None:
+        self.name = str(columns.get("name", ""))
+        self.options = wire.mapping(columns["options"]) if "options" in columns else {}
+        self._changes.globals_ = True
+
+    def modify(self, _uuid: str, columns: Mapping[str, object]) -> None:
+        if "name" in columns:
+            self.name = str(columns["name"])
+        if "options" in columns:
+            wire.amend(self.options, wire.mapping(columns["options"]))
+        self._changes.globals_ = True
+
+    def delete(self, _uuid: str) -> None:
+        self.clear()
+        self._changes.globals_ = True
+
+    def clear(self) -> None:
+        self.name = None
+        self.options = {}
+
+
+class Replica:
+    """Everything that is monitored. It satisfies `View`."""
+
+    def __init__(self, owner: str) -> None:
+        self._changes = Changes()
+        changes = self._changes
+        self._rows = RowTable(changes, owner)
+        self._address_sets = SetTable(changes, "addresses", wire.strings, by_member=True)
+        self._port_groups = SetTable(changes, "ports", wire.uuids, by_member=False)
+        self._switches = SwitchTable(changes.switches, self._rows)
+        self._ports = PortTable(changes.ports)
+        self._global = _GlobalTable(changes)
+        self._tables: Mapping[str, _Table] = {
+            schema.QOS: self._rows,
+            schema.ADDRESS_SET: self._address_sets,
+            schema.PORT_GROUP: self._port_groups,
+            schema.SWITCH: self._switches,
+            schema.SWITCH_PORT: self._ports,
+            schema.GLOBAL: self._global,
+        }
+        self._uuids: dict[str, set[str]] = {table: set() for table in self._tables}
+
+    def apply(self, table: str, uuid: str, happened: Mapping[str, object]) -> None:
+        """Take what happened to one row: a `<row-update2>`.
+
+        Raises:
+            ReplicaError: it changes a row that isn't there, or isn't of the form that the protocol gives it.
+        """
+        try:
+            self._apply(self._tables[table], self._uuids[table], uuid, happened)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ReplicaError(f"an update of row {uuid} of {table} doesn't fit what is known: {error!r}") from error
+
+    def clear(self) -> None:
+        """Forget everything, because everything is going to be sent again."""
+        for name, table in self._tables.items():
+            table.clear()
+            self._uuids[name].clear()
+        self._changes.cleared = True
+
+    def take_changes(self) -> Changes:
+        """Return what changed since the last call."""
+        mine = self._changes
+        taken = Changes(
+            set(mine.rows),
+            dict(mine.sets),
+            set(mine.switches),
+            set(mine.ports),
+            mine.unreadable,
+            mine.globals_,
+            mine.cleared,
+        )
+        for part in (mine.rows, mine.sets, mine.switches, mine.ports):
+            part.clear()
+        mine.unreadable = mine.globals_ = mine.cleared = False
+        return taken
+
+    @property
+    def zone(self) -> str | None:
+        """NB_Global.name; None as long as the row isn't there."""
+        return self._global.name
+
+    @property
+    def northd_version(self) -> str | None:
+        """What northd says of itself, such as `25.03.0-20.41.0-77.6`; None before it ever ran."""
+        return self._global.options.get(NORTHD_VERSION)
+
+    @property
+    def size(self) -> Mapping[str, int]:
+        """The number of rows that are held, by table."""
+        return {name: len(uuids) for name, uuids in self._uuids.items()}
+
+    def rows(self, key: RowKey) -> list[StoredRow]:
+        """See `View`."""
+        return self._rows.get(key)
+
+    def row_keys(self) -> Collection[RowKey]:
+        """See `View`."""
+        return self._rows.keys()
+
+    def unreadable(self) -> list[StoredRow]:
+        """See `View`."""
+        return self._rows.unreadable()
+
+    def switches_of(self, row: str) -> AbstractSet[str]:
+        """See `View`."""
+        return self._rows.switches_of(row)
+
+    def users_of(self, name: str) -> AbstractSet[str]:
+        """See `View`."""
+        return self._rows.users_of(name)
+
+    def switch(self, name: str) -> str | None:
+        """See `View`."""
+        return self._switches.uuid_of(name)
+
+    def switch_name(self, uuid: str) -> str | None:
+        """See `View`."""
+        return self._switches.name_of(uuid)
+
+    def address_set(self, name: str) -> StoredSet | None:
+        """See `View`."""
+        return self._address_sets.get(name)
+
+    def address_set_names(self) -> Iterator[str]:
+        """See `View`."""
+        return self._address_sets.names()
+
+    def port_group(self, name: str) -> StoredSet | None:
+        """See `View`."""
+        return self._port_groups.get(name)
+
+    def port_group_names(self) -> Iterator[str]:
+        """See `View`."""
+        return self._port_groups.names()
+
+    def port(self, name: str) -> str | None:
+        """See `View`."""
+        return self._ports.uuid_of(name)
+
+    @staticmethod
+    def _apply(table: _Table, uuids: set[str], uuid: str, update: Mapping[str, object]) -> None:
+        if "modify" in update:
+            table.modify(uuid, cast("Mapping[str, object]", update["modify"]))
+        elif "delete" in update:
+            uuids.remove(uuid)
+            table.delete(uuid)
+        else:
+            if uuid in uuids:
+                table.delete(uuid)
+            uuids.add(uuid)
+            columns = update["insert"] if "insert" in update else update["initial"]
+            table.insert(uuid, cast("Mapping[str, object]", columns))

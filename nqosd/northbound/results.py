@@ -1,0 +1,115 @@
+"""What a round did, and what is so now. Values for the daemon, the status and the metrics."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
+from typing import Protocol
+
+import attrs
+
+from nqosd.compiler.desired import RowKey
+from nqosd.northbound.operations import Subject
+
+
+class Outcome(StrEnum):
+    """How a round ended."""
+
+    COMMITTED = "committed"
+    """Written, as far as nothing was waiting or blocked."""
+    UNCHANGED = "unchanged"
+    """Nothing had to be written."""
+    REFUSED = "refused"
+    """The server wrote nothing: something wasn't as assumed, or it didn't like an operation."""
+    LOST_LOCK = "lost_lock"
+    """Another daemon took the lock meanwhile; nothing was written."""
+    TIMED_OUT = "timed_out"
+    """No answer in time; it may have been written or not."""
+    DISCONNECTED = "disconnected"
+    """No connection, or not yet in step; what was on its way may have been written or not."""
+    STANDBY = "standby"
+    """Another daemon holds the lock; nothing was tried."""
+
+
+@attrs.frozen
+class Lacking:
+    """Why rows of one policy are not in the database: switches that aren't there, and obstacles in words."""
+
+    switches: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class RoundResult:
+    """What one round did. Times are in seconds."""
+
+    outcome: Outcome
+    operations: Mapping[str, int] = attrs.field(factory=dict)
+    """Operations of the transaction by kind, whether it was committed or not."""
+    written: AbstractSet[Subject] = frozenset()
+    """Rows and sets that were written."""
+    policies: AbstractSet[str] = frozenset()
+    """Policies whose rows were written, or of which something else is lacking now than before."""
+    repaired: AbstractSet[Subject] = frozenset()
+    """Rows and sets that somebody else had changed or deleted, and that were put right."""
+    conflicts: Mapping[str, str] = attrs.field(factory=dict)
+    """Sets whose names are taken by somebody else, with whose they are in words."""
+    waiting: Mapping[str, AbstractSet[RowKey]] = attrs.field(factory=dict)
+    """All rows that wait for a logical switch, by its name. A live view."""
+    problem: str = ""
+    """What went wrong, in words."""
+    plan_seconds: float = 0.0
+    commit_seconds: float = 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the database now holds all that is desired, but for what is lacking."""
+        return self.outcome in {Outcome.COMMITTED, Outcome.UNCHANGED}
+
+
+@attrs.frozen
+class Facts:
+    """What is known about the database now."""
+
+    connected: bool = False
+    synced: bool = False
+    """Whether the replica is in step with the database."""
+    lock_held: bool = False
+    remote: str = ""
+    problem: str = ""
+    """Why it is not connected or not in step, in words."""
+    zone: str | None = None
+    """NB_Global.name; None as long as it isn't known."""
+    northd_version: str | None = None
+    """NB_Global.options:northd_internal_version; None as long as it isn't known."""
+
+
+class Observer(Protocol):
+    """Who wants to count. Each method returns at once."""
+
+    def facts(self, facts: Facts) -> None:
+        """Take what is known now, whenever it changed."""
+
+    def replica(self, sizes: Mapping[str, int]) -> None:
+        """Take the number of rows in the replica by table, whenever it changed."""
+
+    def transaction(self, outcome: Outcome, operations: Mapping[str, int], seconds: float) -> None:
+        """Take a transaction: how it ended, its operations by kind, and the time until its answer."""
+
+    def repaired(self, number: int) -> None:
+        """Take the number of rows and sets that somebody else had changed and that were put right."""
+
+
+class NoObserver:
+    """Counts nothing."""
+
+    def facts(self, facts: Facts) -> None:
+        """Ignore it."""
+
+    def replica(self, sizes: Mapping[str, int]) -> None:
+        """Ignore it."""
+
+    def transaction(self, outcome: Outcome, operations: Mapping[str, int], seconds: float) -> None:
+        """Ignore it."""
+
+    def repaired(self, number: int) -> None:
+        """Ignore it."""

@@ -1,0 +1,163 @@
+"""The table QoS in the replica: our rows by key, and which switches they are attached to.
+
+In: rows as the monitor sends them, and attachments as the table Logical_Switch tells them. Out: `StoredRow` by key. The
+rule: a row whose owner is somebody else isn't here, even if the server sent it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from nqosd.compiler.desired import RowKey
+from nqosd.northbound import wire
+from nqosd.northbound.changes import Changes
+from nqosd.northbound.stored import StoredRow, is_ours, key_of
+
+_NONE: frozenset[str] = frozenset()
+
+
+class RowTable:
+    """Our rows, in whatever state they are."""
+
+    def __init__(self, changes: Changes, owner: str) -> None:
+        self._changes = changes
+        self._owner = owner
+        self._rows: dict[str, StoredRow] = {}
+        self._by_key: dict[RowKey, set[str]] = {}
+        self._unreadable: set[str] = set()
+        self._users: dict[str, set[str]] = {}
+        self._switches: dict[str, set[str]] = {}
+
+    def get(self, key: RowKey) -> list[StoredRow]:
+        """Return the rows with that key, in a fixed order: one, unless something went wrong."""
+        return [self._rows[uuid] for uuid in sorted(self._by_key.get(key, _NONE))]
+
+    def keys(self) -> Collection[RowKey]:
+        """Return every key."""
+        return self._by_key.keys()
+
+    def unreadable(self) -> list[StoredRow]:
+        """Return rows of ours that don't say what they are for, in a fixed order."""
+        return [self._rows[uuid] for uuid in sorted(self._unreadable)]
+
+    def switches_of(self, uuid: str) -> AbstractSet[str]:
+        """Return the uuids of the switches that refer to a row."""
+        return self._switches.get(uuid, _NONE)
+
+    def users_of(self, name: str) -> AbstractSet[str]:
+        """Return the uuids of our rows whose match names a set or port group."""
+        return self._users.get(name, _NONE)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def insert(self, uuid: str, columns: Mapping[str, object]) -> None:
+        """Take a row that came."""
+        self._add(
+            StoredRow(
+                uuid,
+                direction=str(columns.get("direction", "")),
+                priority=_integer(columns.get("priority", 0)),
+                match=str(columns.get("match", "")),
+                action=wire.numbers(columns["action"]) if "action" in columns else {},
+                bandwidth=wire.numbers(columns["bandwidth"]) if "bandwidth" in columns else {},
+                external_ids=wire.mapping(columns["external_ids"]) if "external_ids" in columns else {},
+            )
+        )
+
+    def modify(self, uuid: str, columns: Mapping[str, object]) -> None:
+        """Apply what changed in a row."""
+        old = self._remove(uuid)
+        action, bandwidth, external_ids = dict(old.action), dict(old.bandwidth), dict(old.external_ids)
+        if "action" in columns:
+            wire.amend(action, wire.numbers(columns["action"]))
+        if "bandwidth" in columns:
+            wire.amend(bandwidth, wire.numbers(columns["bandwidth"]))
+        if "external_ids" in columns:
+            wire.amend(external_ids, wire.mapping(columns["external_ids"]))
+        self._add(
+            StoredRow(
+                uuid,
+                direction=str(columns.get("direction", old.direction)),
+                priority=_integer(columns.get("priority", old.priority)),
+                match=str(columns.get("match", old.match)),
+                action=action,
+                bandwidth=bandwidth,
+                external_ids=external_ids,
+            )
+        )
+
+    def delete(self, uuid: str) -> None:
+        """Forget a row that went, or that isn't ours any more."""
+        self._remove(uuid)
+
+    def attach(self, uuids: Iterable[str], switch: str) -> None:
+        """Note that a switch came to refer to these rows, whoever owns them."""
+        for uuid in uuids:
+            self._switches.setdefault(uuid, set()).add(switch)
+            self._touch(uuid)
+
+    def detach(self, uuids: Iterable[str], switch: str) -> None:
+        """Note that a switch refers to these rows no more."""
+        for uuid in uuids:
+            switches = self._switches.get(uuid, set())
+            switches.discard(switch)
+            if not switches:
+                self._switches.pop(uuid, None)
+            self._touch(uuid)
+
+    def touch(self, uuids: Iterable[str]) -> None:
+        """Note that something about these rows changed."""
+        for uuid in uuids:
+            self._touch(uuid)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for index in (self._rows, self._by_key, self._unreadable, self._users, self._switches):
+            index.clear()
+
+    def _add(self, row: StoredRow) -> None:
+        self._rows[row.uuid] = row
+        if not is_ours(row.external_ids, self._owner):
+            return
+        key = key_of(row.external_ids)
+        if key is None:
+            self._unreadable.add(row.uuid)
+        else:
+            self._by_key.setdefault(key, set()).add(row.uuid)
+        for name in row.references:
+            self._users.setdefault(name, set()).add(row.uuid)
+        self._touch(row.uuid)
+
+    def _remove(self, uuid: str) -> StoredRow:
+        self._touch(uuid)
+        row = self._rows.pop(uuid)
+        self._unreadable.discard(uuid)
+        if (key := key_of(row.external_ids)) is not None:
+            _discard(self._by_key, key, uuid)
+        for name in row.references:
+            _discard(self._users, name, uuid)
+        return row
+
+    def _touch(self, uuid: str) -> None:
+        row = self._rows.get(uuid)
+        if row is None or not is_ours(row.external_ids, self._owner):
+            return
+        key = key_of(row.external_ids)
+        if key is None:
+            self._changes.unreadable = True
+        else:
+            self._changes.rows.add(key)
+
+
+def _discard(index: dict[RowKey, set[str]] | dict[str, set[str]], key: RowKey | str, uuid: str) -> None:
+    members = index.get(key)  # type: ignore[arg-type] # each index is called with keys of its own type
+    if members is not None:
+        members.discard(uuid)
+        if not members:
+            del index[key]  # type: ignore[arg-type]
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"expected an integer, got {value!r}")
+    return value

@@ -1,0 +1,62 @@
+"""The tables and columns of OVN Northbound that we use, and the check that a server has them.
+
+In: the server's own schema, asked for on every new connection. Out: what is missing, in words. The rule: nothing is
+monitored before the schema has been seen; a server answers a request for a missing column with an error that python-ovs
+takes for nothing at all, and the connection hangs for ever.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+DATABASE = "OVN_Northbound"
+
+QOS = "QoS"
+ADDRESS_SET = "Address_Set"
+PORT_GROUP = "Port_Group"
+SWITCH = "Logical_Switch"
+SWITCH_PORT = "Logical_Switch_Port"
+GLOBAL = "NB_Global"
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    QOS: ("priority", "direction", "match", "action", "bandwidth", "external_ids"),
+    ADDRESS_SET: ("name", "addresses", "external_ids"),
+    PORT_GROUP: ("name", "ports", "external_ids"),
+    SWITCH: ("name", "qos_rules"),
+    SWITCH_PORT: ("name",),
+    GLOBAL: ("name", "options"),
+}
+
+OWNED = (QOS, ADDRESS_SET, PORT_GROUP)
+"""Tables of which only our own rows are monitored."""
+
+
+def own_schema() -> dict[str, object]:
+    """Return a schema with our columns only; their types don't matter, since the replica decodes them itself."""
+    tables = {
+        table: {"columns": {column: {"type": "string"} for column in columns}} for table, columns in COLUMNS.items()
+    }
+    return {"name": DATABASE, "version": "0.0.0", "tables": tables}
+
+
+def find_missing(schema: object) -> str | None:
+    """Say what the server's schema lacks, or None when it has everything.
+
+    The text names every table and column, and the version of the schema.
+    """
+    if not isinstance(schema, dict) or not isinstance(schema.get("tables"), dict):
+        return f"the server has no schema of {DATABASE} (it answered {schema!r:.100}): is it still joining its cluster?"
+    tables = cast("dict[str, dict[str, dict[str, object]]]", schema["tables"])
+    lacking = [f"the table {table}" for table in COLUMNS if table not in tables]
+    lacking += [
+        f"the column {table}.{column}"
+        for table, columns in COLUMNS.items()
+        if table in tables
+        for column in columns
+        if column not in tables[table]["columns"]
+    ]
+    if not lacking:
+        return None
+    return (
+        f"the schema of {DATABASE} on the server, version {schema.get('version')}, lacks {', '.join(lacking)}: "
+        "upgrade OVN to 22.03 or later, or name another database in northbound.remotes"
+    )

@@ -1,0 +1,81 @@
+"""The tables Address_Set and Port_Group in the replica: our sets by name, with their members as plain Python sets.
+
+In: rows as the monitor sends them. Out: `StoredSet` by name. The rule: a change of members costs what changed, not what
+the set holds. python-ovs would make an object for each address, and copy the whole set for each change.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from sys import intern
+
+from nqosd.northbound import wire
+from nqosd.northbound.changes import Changes
+from nqosd.northbound.stored import StoredSet
+
+
+class SetTable:
+    """One of the two tables. `column` holds the members, which `decode` reads.
+
+    `by_member`: report changes member by member; otherwise any change counts for all of the set.
+    """
+
+    def __init__(
+        self, changes: Changes, column: str, decode: Callable[[object], list[str]], *, by_member: bool
+    ) -> None:
+        self._changes = changes
+        self._column = column
+        self._decode = decode
+        self._by_member = by_member
+        self._sets: dict[str, StoredSet] = {}
+        self._by_name: dict[str, str] = {}
+
+    def get(self, name: str) -> StoredSet | None:
+        """Return the set of that name, whoever owns it."""
+        uuid = self._by_name.get(name)
+        return None if uuid is None else self._sets[uuid]
+
+    def names(self) -> Iterator[str]:
+        """Yield every name."""
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._sets)
+
+    def insert(self, uuid: str, columns: Mapping[str, object]) -> None:
+        """Take a row that came."""
+        name = str(columns.get("name", ""))
+        members = self._decode(columns[self._column]) if self._column in columns else []
+        external_ids = wire.mapping(columns["external_ids"]) if "external_ids" in columns else {}
+        # Interned: the cache holds the same addresses, so that each of them is in memory once.
+        self._sets[uuid] = StoredSet(uuid, name, external_ids, set(map(intern, members)))
+        self._by_name[name] = uuid
+        self._changes.touch_set(name)
+
+    def modify(self, uuid: str, columns: Mapping[str, object]) -> None:
+        """Apply what changed in a row."""
+        stored = self._sets[uuid]
+        if self._column in columns:
+            changed = list(map(intern, self._decode(columns[self._column])))
+            wire.toggle(stored.members, changed)
+            self._changes.touch_set(stored.name, changed if self._by_member else None)
+        if "external_ids" in columns:
+            wire.amend(stored.external_ids, wire.mapping(columns["external_ids"]))
+            self._changes.touch_set(stored.name)
+        if "name" in columns:
+            self._forget_name(stored)
+            stored.name = str(columns["name"])
+            self._by_name[stored.name] = uuid
+            self._changes.touch_set(stored.name)
+
+    def delete(self, uuid: str) -> None:
+        """Forget a row that went, or that the monitor's condition doesn't select any more."""
+        self._forget_name(self._sets.pop(uuid))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._sets.clear()
+        self._by_name.clear()
+
+    def _forget_name(self, stored: StoredSet) -> None:
+        self._changes.touch_set(stored.name)
+        if self._by_name.get(stored.name) == stored.uuid:
+            del self._by_name[stored.name]

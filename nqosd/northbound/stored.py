@@ -1,0 +1,63 @@
+"""What the database holds of ours, as typed values. Filled by the replica, read by the plan."""
+
+import re
+from collections.abc import Mapping
+
+import attrs
+
+from nqosd.compiler.desired import NETWORK, OWNER, PART, POLICY, RULE, SWITCH, RowKey
+
+_REFERENCE = re.compile(r"[$@]([A-Za-z_.][A-Za-z0-9_.]*)")
+_SOURCE = re.compile(r"\b(?:ip[46]\.src|inport) == [$@]([A-Za-z_.][A-Za-z0-9_.]*)")
+
+
+@attrs.frozen
+class StoredRow:
+    """A row of the table QoS. rate in kbps, burst in kilobits (both in `bandwidth`)."""
+
+    uuid: str
+    direction: str
+    priority: int
+    match: str
+    action: Mapping[str, int]
+    bandwidth: Mapping[str, int]
+    external_ids: Mapping[str, str]
+
+    @property
+    def references(self) -> frozenset[str]:
+        """Names of the address sets and port groups in the match."""
+        return frozenset(_REFERENCE.findall(self.match))
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Names of the address sets and port groups that say who sends; while they are empty the row does nothing."""
+        return frozenset(_SOURCE.findall(self.match))
+
+
+@attrs.define
+class StoredSet:
+    """A row of the table Address_Set (members are addresses) or Port_Group (members are uuids of ports)."""
+
+    uuid: str
+    name: str
+    external_ids: dict[str, str]
+    members: set[str]
+
+
+def key_of(external_ids: Mapping[str, str]) -> RowKey | None:
+    """Return whose row it is, or None when the external_ids don't say so in our own form."""
+    try:
+        return RowKey(
+            policy=external_ids[POLICY],
+            rule=int(external_ids[RULE]),
+            network=external_ids[NETWORK],
+            switch=external_ids[SWITCH],
+            part=external_ids.get(PART, ""),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def is_ours(external_ids: Mapping[str, str], owner: str) -> bool:
+    """Say whether a row belongs to this instance."""
+    return external_ids.get(OWNER) == owner

@@ -1,0 +1,52 @@
+"""From what changed in the replica to what is dirty.
+
+In: changes, and what is known to wait for something. Out: entries in `Dirty`, each with its cause. Pure. The rule: a
+change that follows from a switch or port that came or went is not somebody's edit.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+from nqosd.compiler.desired import Delta
+from nqosd.northbound.changes import Changes
+from nqosd.northbound.dirty import Cause, Dirty
+from nqosd.northbound.lingering import Lingering
+from nqosd.northbound.open_rows import OpenRows
+
+
+def note_delta(dirty: Dirty, delta: Delta, lingering: Lingering) -> None:
+    """Note what is desired differently; a policy that changed may have no use for its lingering rows any more."""
+    if dirty.everything:
+        return
+    dirty.touch_rows(delta.rows, Cause.DESIRED)
+    for name, members in delta.sets.items():
+        dirty.touch_set(name, members.added | members.removed or None, Cause.DESIRED)
+    for policy in delta.policies:
+        dirty.touch_rows(lingering.of_policy(policy), Cause.DESIRED)
+
+
+def note_changes(
+    dirty: Dirty,
+    changes: Changes,
+    open_rows: OpenRows,
+    absent_ports: Mapping[str, AbstractSet[str]],
+    watched: AbstractSet[str],
+) -> None:
+    """Note what changed in the database.
+
+    `absent_ports`: names of ports that port groups wait for, with the groups; `watched`: names of sets of others.
+    """
+    if changes.cleared or not watched.isdisjoint(changes.sets):
+        dirty.touch_everything()
+    if dirty.everything:
+        return
+    for key in changes.rows:
+        dirty.touch_rows([key], Cause.SURROUNDINGS if key.switch in changes.switches else Cause.DATABASE)
+    for switch in changes.switches:
+        dirty.touch_rows(open_rows.waiting_for(switch), Cause.SURROUNDINGS)
+    for name, members in changes.sets.items():
+        dirty.touch_set(name, members, Cause.SURROUNDINGS if changes.ports else Cause.DATABASE)
+    for port in changes.ports & absent_ports.keys():
+        for group in absent_ports[port]:
+            dirty.touch_set(group, {port}, Cause.SURROUNDINGS)
+    dirty.unreadable = dirty.unreadable or changes.unreadable

@@ -1,0 +1,67 @@
+"""Values of RFC 7047 as JSON, to and from plain Python values.
+
+In: what a message holds for one column. Out: `str`, `int`, sets and dicts. The rule: nothing here knows a table.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar, cast
+
+T = TypeVar("T", str, int)
+
+
+def strings(value: object) -> list[str]:
+    """Decode a set of strings; a set with one member may come without the word `set`."""
+    return cast("list[str]", value[1]) if isinstance(value, list) else [cast("str", value)]
+
+
+def uuids(value: object) -> list[str]:
+    """Decode a set of uuids; one alone may come without the word `set`."""
+    tag, content = cast("list[object]", value)
+    if tag == "uuid":
+        return [cast("str", content)]
+    return [pair[1] for pair in cast("list[list[str]]", content)]
+
+
+def mapping(value: object) -> dict[str, str]:
+    """Decode a map of strings to strings."""
+    pairs = cast("list[tuple[str, str]]", cast("list[object]", value)[1])
+    return dict(pairs)
+
+
+def numbers(value: object) -> dict[str, int]:
+    """Decode a map of strings to integers."""
+    return cast("dict[str, int]", mapping(value))
+
+
+def uuid(value: str) -> list[str]:
+    """Encode a uuid."""
+    return ["uuid", value]
+
+
+def uuid_set(values: Iterable[str]) -> list[object]:
+    """Encode a set of uuids in a fixed order."""
+    return ["set", [["uuid", value] for value in sorted(values)]]
+
+
+def string_set(values: Iterable[str]) -> list[object]:
+    """Encode a set of strings in a fixed order."""
+    return ["set", sorted(values)]
+
+
+def string_map(values: Mapping[str, T]) -> list[object]:
+    """Encode a map in a fixed order."""
+    return ["map", [[key, values[key]] for key in sorted(values)]]
+
+
+def toggle(members: set[str], changed: Iterable[str]) -> None:
+    """Apply a change of a set column: a member that is there goes, one that isn't comes (ovsdb-server(7), update2)."""
+    members.symmetric_difference_update(changed)
+
+
+def amend(values: dict[str, T], changed: Mapping[str, T]) -> None:
+    """Apply a change of a map column: the pair that is there already goes, any other one is set (update2)."""
+    for key, value in changed.items():
+        if values.get(key) == value:
+            del values[key]
+        else:
+            values[key] = value
