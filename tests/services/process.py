@@ -86,6 +86,11 @@ class Service:
         return self._process.pid
 
     @property
+    def exit_code(self) -> int | None:
+        """How the process ended: its code, or minus the signal; None while it runs or before it started."""
+        return None if self._process is None else self._process.poll()
+
+    @property
     def is_running(self) -> bool:
         """Whether the process is there (a paused one is)."""
         return self._process is not None and self._process.poll() is None
