@@ -7,6 +7,7 @@ of `kube_client`. No error carries a token or a key.
 
 import datetime as dt
 import hashlib
+import logging
 import math
 import os
 import pathlib
@@ -32,6 +33,11 @@ PLUGIN_MIN_AGE = 30.0
 """The same for a plugin, which may ask a person or a remote service."""
 PLUGIN_HASTE = 60.0
 """Seconds before the end of a plugin's credentials at which it is run again."""
+
+LONGEST = 500
+"""Characters of a plugin's own words that an error shows."""
+
+logging.getLogger("kubernetes_asyncio.config").setLevel(logging.CRITICAL)  # it raises what it logs
 
 
 class KubeConfigError(Exception):
@@ -152,7 +158,9 @@ async def _from_kubeconfig(options: KubeOptions) -> Credentials:
         )
         context = loader.current_context or {}
         user = merged["users"].get_with_name(context.get("context", {}).get("user"), safe=True)
-        plugin = user["user"].safe_get("exec") if user is not None else None
+        if user is None:
+            raise KubeConfigError(f"kubeconfig {paths}: context {context.get('name')} has no user: name one of users")
+        plugin = user["user"].safe_get("exec")
         if plugin and "command" in plugin:
             _limit(plugin, options.exec_timeout)
         await loader.load_and_set(configuration)
@@ -190,7 +198,7 @@ def _explain(error: Exception, options: KubeOptions) -> str:
     text = str(error) or f"{type(error).__name__}: compare the file with one that kubectl accepts"
     if text.startswith("exec: process returned 124"):  # what timeout(1) returns
         return f"exec: the credential plugin took longer than {options.exec_timeout:g} s and was killed"
-    return text
+    return text[:LONGEST]
 
 
 def _plugin_max_age(expiry: dt.datetime | None) -> float:

@@ -11,6 +11,16 @@ DEADLINE = 30.0
 POLL = 0.01
 
 
+async def until(holds: Callable[[], bool], what: str, deadline: float = DEADLINE) -> float:
+    """Wait until something holds; give the seconds that it took."""
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > deadline:
+            raise AssertionError(f"not {what} after {deadline:g} s")
+        await asyncio.sleep(POLL)
+    return time.monotonic() - began
+
+
 class Listener:
     """A sink with a table of objects by kind and key, and all changes in order."""
 
@@ -40,12 +50,7 @@ class Listener:
 
     async def until(self, holds: Callable[[], bool], what: str, deadline: float = DEADLINE) -> float:
         """Wait until something holds; give the seconds that it took."""
-        began = time.monotonic()
-        while not holds():
-            if time.monotonic() - began > deadline:
-                raise AssertionError(f"not {what} after {deadline:g} s; the last changes: {self.changes[-3:]}")
-            await asyncio.sleep(POLL)
-        return time.monotonic() - began
+        return await until(holds, f"{what} (the last changes: {self.changes[-3:]})", deadline)
 
     async def until_synced(self, *kinds: Kind) -> float:
         """Wait until kinds are synced."""
