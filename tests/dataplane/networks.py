@@ -36,6 +36,7 @@ class Network:
         nad: `<namespace>/<name>` of its definition; empty for the default network
         role: as in the NAD
         labels: of the NAD
+        gateway: number of the node that a flat network's router is on
     """
 
     name: str
@@ -44,6 +45,7 @@ class Network:
     nad: str = ""
     role: Literal["primary", "secondary"] = "primary"
     labels: dict[str, str] = attrs.field(factory=dict, hash=False)
+    gateway: int = 2
 
     @property
     def prefix(self) -> str:

@@ -4,8 +4,8 @@ In: networks and pods. Out: rows in the Northbound database, and each pod's atta
 never touches QoS rows, and knows nothing of the daemon.
 
 Layer3 networks get a switch for each node, a cluster router, and for each node a gateway router behind a join switch.
-A flat primary network gets one gateway router, on the second node, so that what leaves from the first one crosses the
-tunnel before it is routed. A localnet network is the underlay itself.
+A flat primary network gets one gateway router, on the node that the network says. A localnet network is the underlay
+itself.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,6 @@ from tests.dataplane.node import PHYSICAL_NETWORK
 from tests.services.ovn import OvnCentral
 
 ROUTER_HOST = 1
-_GATEWAY_OF_FLAT = 2
 
 
 @attrs.frozen
@@ -86,8 +85,8 @@ def _topology(network: Network) -> Iterator[list[str]]:
     if network.topology == "localnet":
         yield from _localnet(network.switch(1), f"{network.prefix}localnet")
     elif network.topology == "layer2":
-        yield from _gateway(network, _GATEWAY_OF_FLAT)
-        router = f"{network.prefix}GR_{NODES[_GATEWAY_OF_FLAT - 1]}"
+        yield from _gateway(network, network.gateway)
+        router = f"{network.prefix}GR_{NODES[network.gateway - 1]}"
         yield from _joined(router, network.switch(1), mac(network.number, 0, 1), network.addresses(1, ROUTER_HOST))
     else:
         yield from _layer3(network)
@@ -119,14 +118,24 @@ def _gateway(network: Network, node: int) -> Iterator[list[str]]:
     yield ["ls-add", outside]
     yield from _localnet(outside, f"{outside}_localnet")
     yield from _joined(router, outside, mac(network.number, 0xEE, node), addresses)
-    subnets = network.node_subnets(node)
-    for own, subnet in zip(addresses, subnets, strict=True):
-        yield ["lr-nat-add", router, "snat", str(own.ip), str(subnet)]
+    # A packet that the router sends back into its own network, as behind a service, keeps its source.
+    for own, inside, whole in zip(addresses, network.node_subnets(node), network.subnets, strict=True):
+        version = f"{network.number}_{node}_{whole.version}"
+        own_set = ["create", "Address_Set", f"name=own_{version}", f'addresses="{whole}"']
+        columns = [f"external_ip={_quoted(own.ip)}", f"logical_ip={_quoted(inside)}"]
+        nat = ["create", "NAT", "type=snat", *columns, f"exempted_ext_ips=@own_{version}"]
+        yield [f"--id=@own_{version}", *own_set]
+        yield [f"--id=@nat_{version}", *nat]
+        yield ["add", "Logical_Router", router, "nat", f"@nat_{version}"]
+
+
+def _quoted(value: object) -> str:
+    return f'"{value}"'
 
 
 def _joined(router: str, switch: str, address: str, addresses: Iterable[Interface | str]) -> Iterator[list[str]]:
     """Make a router's port on a switch."""
-    port, peer = f"{router}-to-{switch}", f"{switch}-to-{router}"
+    port, peer = f"rtos-{switch}-{router}", f"stor-{switch}-{router}"
     yield ["lrp-add", router, port, address, *map(str, addresses)]
     yield ["lsp-add", switch, peer]
     yield ["lsp-set-type", peer, "router"]

@@ -1,0 +1,97 @@
+"""Everything together: testbed, API server and daemon, and the moment from which on packets can be believed.
+
+In: a generation of OVN. Out: a cluster to put objects into and pods to send from. The rule: `settle` returns when the
+daemon has told that every policy stands as it is now, no row of another policy is left, and both nodes have applied it.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from tests.dataplane.cluster import Cluster, Told
+from tests.dataplane.daemon import Nqosd
+from tests.dataplane.networks import DEFAULT, Network
+from tests.dataplane.pods import PodSpec, definition
+from tests.dataplane.testbed import Testbed
+from tests.services.etcd import Etcd
+from tests.services.generation import OvnGeneration
+from tests.services.kubernetes import ApiServer
+from tests.services.process import ServiceError
+
+DEADLINE = 30.0
+POLL = 0.02
+
+
+@attrs.frozen
+class Laboratory:
+    """A testbed under a daemon under an API server."""
+
+    bed: Testbed
+    cluster: Cluster
+    daemon: Nqosd
+
+    def add(self, networks: Iterable[Network], pods: Iterable[PodSpec]) -> None:
+        """Make networks and start pods, in OVN and in Kubernetes."""
+        new_networks, new_pods = list(networks), list(pods)
+        namespaces = {pod.namespace for pod in new_pods} - {"default"}
+        self.cluster.put_namespaces(*sorted(namespaces))
+        self.bed.add_networks(new_networks)
+        self.cluster.put(definition(network) for network in new_networks if network.name != DEFAULT)
+        self.add_pods(new_pods)
+
+    def add_pods(self, pods: Iterable[PodSpec]) -> None:
+        """Start pods, in OVN and in Kubernetes."""
+        new = list(pods)
+        self.bed.add_pods(new)
+        self.cluster.put(self.bed.pods[pod.key].manifest for pod in new)
+
+    def remove_pod(self, pod: PodSpec) -> None:
+        """Delete a pod, in Kubernetes and in OVN."""
+        self.cluster.delete("Pod", pod.namespace, pod.name)
+        self.bed.remove_pod(pod.key)
+
+    def settle(self) -> dict[str, Told]:
+        """Wait until everything is applied, and return what the daemon told about each policy.
+
+        Raises:
+            ServiceError: it took longer than 30 s; says what is missing.
+        """
+        end = time.monotonic() + DEADLINE
+        while True:
+            told = self.cluster.told()
+            silent, left = self.cluster.policies - told.keys(), self._policies_with_rows() - self.cluster.policies
+            if not silent and not left:
+                break
+            if time.monotonic() > end:
+                tail = self.daemon.tail_logs()
+                raise ServiceError(f"no word about {sorted(silent)}, rows left of {sorted(left)}\n{tail}")
+            time.sleep(POLL)
+        self.bed.sync()
+        return told
+
+    def wait_for_source(self, address: str) -> None:
+        """Wait until the daemon has taken an address into one of its sets, and both nodes have applied that."""
+        find = ["--bare", "--columns=name", "find", "Address_Set", f'addresses{{>=}}"{address}"']
+        self.daemon.wait_until(lambda: "nqosd_" in self.bed.central.nb.nbctl(*find), what=f"aware of {address}")
+        self.bed.sync()
+
+    def _policies_with_rows(self) -> frozenset[str]:
+        columns = self.bed.central.nb.nbctl("--format=json", "--columns=external_ids", "list", "QoS")
+        rows = json.loads(columns)["data"]
+        return frozenset(value for (ids,) in rows for key, value in ids[1] if key == "nqosd.io/policy")
+
+
+@contextlib.contextmanager
+def laboratory(generation: OvnGeneration) -> Iterator[Laboratory]:
+    """Start everything, and end it afterwards."""
+    with contextlib.ExitStack() as stack:
+        bed = stack.enter_context(Testbed(generation))
+        etcd = stack.enter_context(Etcd())
+        server = stack.enter_context(ApiServer(etcd))
+        cluster = Cluster(server)
+        cluster.install()
+        daemon = stack.enter_context(Nqosd(bed.central.nb, server))
+        yield Laboratory(bed, cluster, daemon)

@@ -1,0 +1,183 @@
+"""The matrix: each case on each topology, for each kind of traffic and each family, expected and seen.
+
+In: a laboratory with the sites running, and a case. Out: cells. The rule: a cell is as expected only if every datagram
+arrived, each was marked as the oracle says at its receiver and on the wire, and the limit was that of the same rule.
+
+A limit that was not as expected is measured anew, at most `ATTEMPTS` times: what a busy machine has spoilt comes right,
+a wrong limit doesn't. Marks are measured once.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from ipaddress import ip_address
+
+import attrs
+
+from tests.dataplane.cases import BACKEND_PORT, PORTS, RATE, SERVICE_PORT, TRAFFIC, Case, Probe, cases
+from tests.dataplane.cluster import Told
+from tests.dataplane.expectation import (
+    Deserved,
+    burst_agrees,
+    deserved,
+    marks_agree,
+    seen_text,
+)
+from tests.dataplane.laboratory import Laboratory
+from tests.dataplane.sites import Receiver, Site
+from tests.dataplane.traffic import Flow, Marks, Passed, Traffic
+from tests.oracle.meaning import read_meaning
+
+ATTEMPTS = 3
+OFFERED, SECONDS = 4 * RATE, 0.5
+"""kbps of a burst, and how long it lasts."""
+REFILL = 0.15
+"""Seconds until a meter's bucket is full again: burst / rate, and a little."""
+POLICY_NAMES = ("first", "second")
+BEFORE_LOAD_BALANCING = "service's own address"
+
+
+@attrs.frozen
+class Row:
+    """Where a cell stands: the network, the traffic and the family ("IPv4")."""
+
+    site: str
+    traffic: str
+    family: str
+
+
+@attrs.frozen
+class Cell:
+    """What was expected of one probe and seen, as texts, and whether they agree.
+
+    `warning` is what the policy's status says about the first packets of connections to a service, where it must.
+    """
+
+    case: str
+    row: Row
+    probe: str
+    expected: str
+    seen: str
+    agrees: bool
+    warning: str = ""
+
+
+@attrs.frozen(eq=False)
+class _Question:
+    """One probe of one row, as a flow, with what it deserves; `first`: what its first datagram may have instead."""
+
+    row: Row
+    probe: Probe
+    flow: Flow
+    expected: Deserved
+    crosses_wire: bool
+    first: int | None
+    warning: str
+
+
+class Matrix:
+    """The sites of a laboratory, ready to be measured."""
+
+    def __init__(self, laboratory: Laboratory, sites: Sequence[Site], traffic: Traffic) -> None:
+        self._laboratory = laboratory
+        self._sites = sites
+        self._traffic = traffic
+        self._receivers: dict[str, dict[str, Receiver]] = {}
+        laboratory.add([site.network for site in sites], [pod for site in sites for pod in site.pods])
+        for site in sites:
+            self._receivers[site.title] = site.receivers(laboratory)
+            for receiver in self._receivers[site.title].values():
+                traffic.listen(receiver.namespace, PORTS)
+            if site.has_services:
+                site.add_services(laboratory)
+
+    def titles(self) -> list[str]:
+        """Name the cases."""
+        return [case.title for case in self._cases(self._sites[0])]
+
+    def run(self, title: str) -> list[Cell]:
+        """Measure a case on all sites."""
+        told = self._apply({site: self._case(site, title) for site in self._sites})
+        questions = [question for site in self._sites for question in self._questions(site, title, told)]
+        wire = self._laboratory.bed.underlay.capture(self._laboratory.bed.nodes[0].port)
+        with wire:
+            marks = self._traffic.mark([question.flow for question in questions], wire)
+        bursts = self._bursts([question for question in questions if question.probe.limited])
+        return [_cell(title, question, marks[question.flow], bursts.get(question)) for question in questions]
+
+    def _apply(self, chosen: Mapping[Site, Case]) -> dict[str, Told]:
+        """Replace all policies by those of a case, and wait until they are in force."""
+        cluster = self._laboratory.cluster
+        wanted = {
+            f"{site.namespace}/{name}": site.manifest(name, policy)
+            for site, case in chosen.items()
+            for name, policy in zip(POLICY_NAMES, case.policies, strict=False)
+        }
+        for key in cluster.policies - wanted.keys():
+            cluster.delete("NetworkQoS", *key.split("/"))
+        cluster.put(wanted.values())
+        return self._laboratory.settle()
+
+    def _questions(self, site: Site, title: str, told: Mapping[str, Told]) -> Iterator[_Question]:
+        oracle = read_meaning(self._laboratory.cluster.objects)
+        source = self._laboratory.bed.pods[site.pods[0].key]
+        for traffic, receiver in self._receivers[site.title].items():
+            for index, address in enumerate(receiver.addresses):
+                for probe in self._case(site, title).probes:
+                    if probe.service and not site.has_services:
+                        continue
+                    ask = partial(deserved, oracle, source.spec.key, site.network.name)
+                    expected = ask(address, BACKEND_PORT if probe.service else probe.port)
+                    destination, first, warning = address, None, ""
+                    crosses = traffic != TRAFFIC[0]
+                    if probe.service:
+                        destination = ip_address(site.services()[traffic][index])
+                    if probe.service and site.network.topology != "layer3":
+                        first = ask(destination, SERVICE_PORT).dscp
+                        crosses = crosses or site.network.gateway != source.spec.node
+                        warning = _warning(told[f"{site.namespace}/{POLICY_NAMES[0]}"])
+                    row = Row(site.title, traffic, f"IPv{address.version}")
+                    flow = Flow(source.namespace, destination, probe.port)
+                    yield _Question(row, probe, flow, expected, crosses, first, warning)
+
+    def _bursts(self, questions: Sequence[_Question]) -> dict[_Question, Passed]:
+        """Measure limits: those of different sites at once, since each has meters of its own."""
+        found: dict[_Question, Passed] = {}
+        for _ in range(ATTEMPTS):
+            waiting = [each for each in questions if each not in found or not burst_agrees(each.expected, found[each])]
+            by_site: dict[str, list[_Question]] = {}
+            for question in waiting:
+                by_site.setdefault(question.row.site, []).append(question)
+            while any(by_site.values()):
+                batch = [questions.pop(0) for questions in by_site.values() if questions]
+                passed = self._traffic.burst([each.flow for each in batch], OFFERED, SECONDS)
+                found.update({each: passed[each.flow] for each in batch})
+                time.sleep(REFILL)
+        return found
+
+    def _case(self, site: Site, title: str) -> Case:
+        return next(case for case in self._cases(site) if case.title == title)
+
+    def _cases(self, site: Site) -> tuple[Case, ...]:
+        return cases(tuple(receiver.prefixes for receiver in self._receivers[site.title].values()))
+
+
+def _warning(told: Told) -> str:
+    return next((line for line in told.message.splitlines() if BEFORE_LOAD_BALANCING in line), "")
+
+
+def _cell(title: str, question: _Question, marks: Marks, passed: Passed | None) -> Cell:
+    agrees = marks_agree(question.expected.dscp, marks, crosses_wire=question.crosses_wire, first=question.first)
+    if passed is not None:
+        agrees = agrees and burst_agrees(question.expected, passed)
+    if question.first is not None:
+        agrees = agrees and bool(question.warning)
+    return Cell(
+        case=title,
+        row=question.row,
+        probe=str(question.probe),
+        expected=question.expected.text(shows_limit=passed is not None),
+        seen=seen_text(marks, passed),
+        agrees=agrees,
+        warning=question.warning,
+    )

@@ -1,0 +1,130 @@
+"""Where the matrix is measured: on each network a source pod, a receiver beside it, one on the other node, one outside.
+
+In: a laboratory. Out: the sites, running. The rule: every site has a namespace, a policy scope and addresses of its
+own, so that all of them can be measured at once.
+"""
+
+from collections.abc import Mapping
+
+import attrs
+
+from tests.dataplane.cases import BACKEND_PORT, SERVICE_PORT, TRAFFIC, Policy
+from tests.dataplane.laboratory import Laboratory
+from tests.dataplane.networks import DEFAULT, EXTERNAL_HOST, Network, external
+from tests.dataplane.pods import Manifest, PodSpec
+from tests.dataplane.traffic import Address
+from tests.services.chassis import NetworkNamespace
+
+SOURCE = {"app": "source"}
+
+
+@attrs.frozen
+class Receiver:
+    """A namespace that receives, and its addresses, IPv4 first."""
+
+    namespace: NetworkNamespace
+    addresses: tuple[Address, ...]
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Its addresses as prefixes that hold nothing else."""
+        return tuple(f"{each}/{each.max_prefixlen}" for each in self.addresses)
+
+
+@attrs.frozen(eq=False)
+class Site:
+    """One network of the matrix."""
+
+    title: str
+    network: Network
+    selector: Manifest
+    namespace: str
+    first_host: int
+    has_services: bool
+
+    @property
+    def pods(self) -> tuple[PodSpec, ...]:
+        """The source, then the receivers on the same and on the other node."""
+        names = (("source", 1, SOURCE), ("near", 1, {"app": "receiver"}), ("far", 2, {"app": "receiver"}))
+        return tuple(
+            PodSpec(self.namespace, name, node, self.first_host + index, (self.network,), labels)
+            for index, (name, node, labels) in enumerate(names)
+        )
+
+    def receivers(self, laboratory: Laboratory) -> dict[str, Receiver]:
+        """The receivers by traffic: same chassis, other chassis, external."""
+        found = []
+        for spec in self.pods[1:]:
+            pod = laboratory.bed.pods[spec.key]
+            found.append(Receiver(pod.namespace, tuple(each.ip for each in pod.attachments[0].addresses)))
+        flat = self.network.topology == "localnet"
+        outside = self.network.addresses(1, EXTERNAL_HOST) if flat else external(EXTERNAL_HOST)
+        found.append(Receiver(laboratory.bed.underlay.outside, tuple(each.ip for each in outside)))
+        return dict(zip(TRAFFIC, found, strict=True))
+
+    def services(self) -> dict[str, tuple[str, str]]:
+        """The addresses of the service in front of each receiver, by traffic."""
+        number = self.network.number
+        return {
+            traffic: (f"10.96.{number}.{index}", f"fd00:10:96:{number}::{index}")
+            for index, traffic in enumerate(TRAFFIC, start=1)
+        }
+
+    def add_services(self, laboratory: Laboratory) -> None:
+        """Put a service in front of each receiver."""
+        receivers = self.receivers(laboratory)
+        pairs = [
+            (_endpoint(own, SERVICE_PORT), _endpoint(str(backend), BACKEND_PORT))
+            for traffic, addresses in self.services().items()
+            for own, backend in zip(addresses, receivers[traffic].addresses, strict=True)
+        ]
+        laboratory.bed.ovn_kubernetes.add_service(self.network, f"{self.namespace}-service", pairs)
+
+    def manifest(self, name: str, policy: Policy) -> Manifest:
+        """Give a policy of this site as an object."""
+        return {
+            "apiVersion": "k8s.ovn.org/v1alpha1",
+            "kind": "NetworkQoS",
+            "metadata": {"namespace": self.namespace, "name": name},
+            "spec": {
+                "priority": policy.priority,
+                "podSelector": {"matchLabels": SOURCE},
+                "networkSelectors": [self.selector],
+                "egress": list(policy.egress),
+            },
+        }
+
+
+def _endpoint(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _primary(namespace: str) -> Manifest:
+    labels: Mapping[str, str] = {"kubernetes.io/metadata.name": namespace}
+    return {
+        "networkSelectionType": "PrimaryUserDefinedNetworks",
+        "primaryUserDefinedNetworkSelector": {"namespaceSelector": {"matchLabels": labels}},
+    }
+
+
+_ATTACHED: Manifest = {
+    "networkSelectionType": "NetworkAttachmentDefinitions",
+    "networkAttachmentDefinitionSelector": {
+        "namespaceSelector": {},
+        "networkSelector": {"matchLabels": {"kind": "wire"}},
+    },
+}
+
+SITES = (
+    Site("layer3, default network", Network(DEFAULT, "layer3", 244), {"networkSelectionType": "DefaultNetwork"},
+         "plain", 11, has_services=True),
+    Site("layer3, user-defined", Network("blue", "layer3", 151, "blue/blue"), _primary("blue"),
+         "blue", 21, has_services=True),
+    Site("layer2, router on the other chassis", Network("flat", "layer2", 162, "flat/flat"), _primary("flat"),
+         "flat", 31, has_services=True),
+    Site("layer2, router on the same chassis", Network("even", "layer2", 165, "even/even", gateway=1), _primary("even"),
+         "even", 51, has_services=True),
+    Site("localnet", Network("wire", "localnet", 173, "wire/wire", "secondary", {"kind": "wire"}), _ATTACHED,
+         "wire", 41, has_services=False),
+)  # fmt: skip
+"""All topologies; ovn-kubernetes has no services on secondary networks."""
