@@ -121,7 +121,10 @@ class KubeClient:
         limit = aiohttp.ClientTimeout(total=None, sock_connect=self._options.connect_timeout, sock_read=silence)
         async with self._open("GET", path, query=query, limit=limit, patience=self._options.answer_timeout) as response:
             _keep_alive(response)
-            yield Stream(response)
+            try:
+                yield Stream(response)
+            finally:
+                _abandon(response)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -221,9 +224,20 @@ def _retry_after(response: aiohttp.ClientResponse) -> float | None:
 
 def _keep_alive(response: aiohttp.ClientResponse) -> None:
     """Turn on TCP keepalive for a stream that may be silent for minutes; nothing if it has already ended."""
-    transport = response.connection.transport if response.connection is not None else None
+    transport = _transport(response)
     connection = transport.get_extra_info("socket") if transport is not None else None
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in KEEPALIVE.items():
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _abandon(response: aiohttp.ClientResponse) -> None:
+    """Drop the connection of a stream that hasn't ended: TLS would wait half a minute for the other side's goodbye."""
+    transport = _transport(response)
+    if transport is not None:
+        transport.abort()
+
+
+def _transport(response: aiohttp.ClientResponse) -> asyncio.Transport | None:
+    return response.connection.transport if response.connection is not None else None

@@ -1,0 +1,89 @@
+"""Informers of a real API server beside a test, and the objects that tests put there."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+
+from nqosd.informers.api_server import ApiServerSource
+from nqosd.informers.changes import Change, Kind
+from nqosd.informers.kube_client import KubeClient
+from nqosd.informers.kube_credentials import KubeOptions
+from nqosd.informers.resources import BY_KIND
+from nqosd.informers.steps import ReflectorOptions
+from tests.informers.listening import Counter, Listener
+from tests.services.kubernetes import ADMIN, ApiServer
+
+
+@attrs.frozen
+class Informed:
+    """A running source: what it told and what it counted."""
+
+    listener: Listener
+    counter: Counter
+    client: KubeClient
+
+    def keys(self, kind: Kind, namespace: str) -> set[str]:
+        """Give the names of a namespace's objects that are there."""
+        prefix = f"{namespace}/"
+        return {key.removeprefix(prefix) for key in self.listener.tables[kind] if key.startswith(prefix)}
+
+    def changes(self, kind: Kind, namespace: str) -> list[Change]:
+        """Give the changes of a namespace's objects."""
+        return [it for it in self.listener.changes if it.kind is kind and it.key.startswith(f"{namespace}/")]
+
+
+@asynccontextmanager
+async def informing(
+    given: ApiServer | KubeOptions, *kinds: Kind, options: ReflectorOptions | None = None
+) -> AsyncIterator[Informed]:
+    """Run the informers of some kinds beside the test, by default as the administrator; they end by cancellation."""
+    kube = given if isinstance(given, KubeOptions) else KubeOptions(kubeconfig=str(given.kubeconfig(ADMIN)))
+    listener, counter = Listener(), Counter()
+    async with KubeClient(kube) as client:
+        resources = [BY_KIND[kind] for kind in kinds]
+        source = ApiServerSource(client, options=options, observer=counter, resources=resources)
+        task = asyncio.create_task(source.run(listener))
+        try:
+            yield Informed(listener, counter, client)
+        finally:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+
+def create_pod(server: ApiServer, namespace: str, name: str, annotations: Mapping[str, str] | None = None) -> None:
+    """Create a pod on a node."""
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}, "annotations": annotations or {}},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "main", "image": "none"}]},
+    }
+    server.request("POST", f"/api/v1/namespaces/{namespace}/pods", body)
+
+
+def change_pod(server: ApiServer, namespace: str, name: str, *, labels: Mapping[str, str]) -> None:
+    """Change a pod's labels."""
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+    server.request("PATCH", path, {"metadata": {"labels": labels}}, content_type="application/merge-patch+json")
+
+
+def give_address(server: ApiServer, namespace: str, name: str, address: str) -> None:
+    """Do what a kubelet does when a pod has got its address."""
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}/status"
+    body = {"status": {"podIP": address, "podIPs": [{"ip": address}]}}
+    server.request("PATCH", path, body, content_type="application/merge-patch+json")
+
+
+def delete_pod(server: ApiServer, namespace: str, name: str) -> None:
+    """Delete a pod at once."""
+    server.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}", {"gracePeriodSeconds": 0})
+
+
+def names_of(answer: bytes) -> set[str]:
+    """Give the names of the objects in a list."""
+    return {item["metadata"]["name"] for item in json.loads(answer)["items"]}
