@@ -12,28 +12,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nqosd import __version__
+from nqosd.commands import Command, Run
+from nqosd.commands.configuration import DEFAULT_CONFIG, add_config, load_config
+from nqosd.commands.exits import BAD_CONFIG, FAILED, OK, USAGE
 from nqosd.compiler.rendering import Format
-from nqosd.config import Config, ConfigError, load
+from nqosd.config import ConfigError
 
-OK = 0
-FAILED = 1
-USAGE = 2
-BAD_CONFIG = 78
+__all__ = ["BAD_CONFIG", "FAILED", "OK", "USAGE", "main"]
 
-DEFAULT_CONFIG = Path("/etc/nqosd/nqosd.toml")
 NEWEST_OVN = "26.03"
+
+OTHERS: tuple[Command, ...] = ()
+"""The commands that live in modules of their own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives its exit code."""
     options = _parser().parse_args(arguments)
-    match options.command:
-        case "run":
-            return _run(options.config)
-        case "check-config":
-            return _check_config(options.config)
-        case _:
-            return _compile(options)
+    command: Run = options.run
+    return command(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,14 +45,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the daemon", description="Run the daemon until SIGTERM. SIGHUP reloads.")
-    _add_config(run)
+    add_config(run)
+    run.set_defaults(run=lambda options: _run(options.config))
 
     check = commands.add_parser(
         "check-config",
         help="check a configuration file",
         description="Check a configuration file and say what is wrong.",
     )
-    _add_config(check)
+    add_config(check)
+    check.set_defaults(run=lambda options: _check_config(options.config))
 
     compile_ = commands.add_parser(
         "compile",
@@ -85,28 +84,15 @@ def _parser() -> argparse.ArgumentParser:
         default="all",
         help="the networks of a policy without networkSelectors (default: all)",
     )
+    compile_.set_defaults(run=_compile)
+    for other in OTHERS:
+        other.add(commands)
     return parser
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=None,
-        metavar="FILE",
-        help=f"the configuration, TOML (default: {DEFAULT_CONFIG} if it exists, else every option's default)",
-    )
-
-
-def _load(path: Path | None) -> Config:
-    if path is None:
-        return load(DEFAULT_CONFIG) if DEFAULT_CONFIG.exists() else Config()
-    return load(path)
 
 
 def _run(path: Path | None) -> int:
     try:
-        config = _load(path)
+        config = load_config(path)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIG
@@ -116,7 +102,7 @@ def _run(path: Path | None) -> int:
 
     logs.configure(config.log.level, config.log.format)
     try:
-        asyncio.run(daemon.Daemon(config, lambda: _load(path)).run())
+        asyncio.run(daemon.Daemon(config, lambda: load_config(path)).run())
     except daemon.StartError as error:
         print(f"nqosd: {error}", file=sys.stderr)
         return FAILED
@@ -125,7 +111,7 @@ def _run(path: Path | None) -> int:
 
 def _check_config(path: Path | None) -> int:
     try:
-        _load(path)
+        load_config(path)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIG
