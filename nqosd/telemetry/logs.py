@@ -66,8 +66,6 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
     root.handlers = [handler]
     ours.setLevel(level.upper())
     root.setLevel(max(logging.WARNING, ours.level))
-    # it says of each attempt what the informers say once, with the reason
-    logging.getLogger("kubernetes_asyncio").setLevel(max(logging.ERROR, ours.level))
     logging.captureWarnings(capture=True)
 
 
