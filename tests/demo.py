@@ -20,9 +20,9 @@ SWITCHES = ("ovn.stream_ovn-worker", "ovn.stream_ovn-worker2")
 
 def main() -> int:
     """Run the demo."""
-    with tempfile.TemporaryDirectory(prefix="nqosd-demo-") as name, OvsdbServer(GENERATIONS[-1]) as northbound:
+    with tempfile.TemporaryDirectory(prefix="nqosd-demo-") as name, OvsdbServer(GENERATIONS[0]) as northbound:
         folder = Path(name)
-        say(f"an OVN {GENERATIONS[-1].series} Northbound database with the switches of the guide's network")
+        say(f"an OVN {GENERATIONS[0].series} Northbound database with the switches of the guide's network")
         for switch in SWITCHES:
             run(northbound, "ls-add", switch)
 
