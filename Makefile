@@ -20,7 +20,7 @@ TEST_TIMEOUT ?= 300
 # command:package, for the commands that the tests use beside the installed services
 TOOLS := ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
 
-.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new test pytest demo clean
+.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new test pytest demo bench clean
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -89,6 +89,13 @@ pytest: setup services ## the tests only; PYTEST_ARGS chooses, e.g. PYTEST_ARGS=
 demo: setup services-ovn ## show the daemon at work on a real OVN
 	@echo "[demo] running tests.demo"
 	@$(VENV)/bin/python -m tests.demo
+
+# full adds 100,000 pods with 1,000 policies to the short form.
+BENCH ?= full
+
+bench: setup services-ovn-new ## measure, print what was measured beside goals and the peer, write it to docs/; BENCH=short is shorter
+	@echo "[bench] running tests.bench $(BENCH)"
+	@$(VENV)/bin/python -m tests.bench $(BENCH)
 
 clean: ## remove the virtual environment and what tools left in the checkout (not the services)
 	@echo "[clean] removing $(VENV) and caches"

@@ -1,0 +1,73 @@
+"""`make bench`: the benchmark. `python -m tests.bench short|full [REPEATS]`.
+
+Out: the report on standard output, and in docs/. `short` measures the cells of the peer's table, `full` also
+100,000 pods with 1,000 policies. Rule: of repeated measurements the median counts, and of repeated counts the largest.
+"""
+
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from tests.bench.cell import Cell, Latency, Written, measure
+from tests.bench.figures import FULL, HUGE, LARGE, SHORT
+from tests.bench.report import comma_separated, markdown
+
+DOCS = Path(__file__).parents[2] / "docs"
+REPEATS = 3
+
+
+def main() -> int:
+    """Measure all cells, print the report and write it."""
+    sizes = FULL if sys.argv[1:2] == ["full"] else SHORT
+    repeats = int(sys.argv[2]) if len(sys.argv) > 2 else REPEATS
+    cells = []
+    for size in sizes:
+        begin = time.monotonic()
+        found = [
+            measure(size, idle=number == 0 and size == LARGE, churn=number == 0 and size in (LARGE, HUGE))
+            for number in range(repeats if size != HUGE else 1)
+        ]
+        cells.append(median(found))
+        print(f"[bench] {size}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    report = markdown(cells, machine(repeats))
+    DOCS.mkdir(exist_ok=True)
+    (DOCS / "benchmark.md").write_text(report)
+    (DOCS / "benchmark.csv").write_text(comma_separated(cells))
+    print(report)
+    return 0
+
+
+def machine(repeats: int) -> str:
+    """Say where and how this was measured."""
+    load = os.getloadavg()[1]
+    return (
+        f"Measured on {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
+        f"the median of {repeats}; load average over five minutes at the end: {load:.1f}."
+    )
+
+
+def median(cells: Sequence[Cell]) -> Cell:
+    """Make one cell of repeated measurements of it."""
+    parts: dict[str, Any] = {}  # attrs checks nothing, and neither can mypy: the fields are of four types
+    for field in attrs.fields(Cell)[1:]:
+        values = [value for cell in cells if (value := getattr(cell, field.name)) is not None]
+        match values[:1]:
+            case [Latency() | Written() as first]:
+                summary = max if isinstance(first, Written) else statistics.median
+                parts[field.name] = type(first)(*map(summary, zip(*map(attrs.astuple, values), strict=True)))
+            case [float()]:
+                parts[field.name] = statistics.median(values)
+            case _:
+                parts[field.name] = None
+    return Cell(size=cells[0].size, **parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""The workload of the benchmark, the one that the peer was measured with: pods, policies, one namespace, one node.
+
+In: how many. Out: objects as an API server sends them, and what a database must hold once they are applied. Rule: it is
+the peer's workload as recorded, with pods of the size that a Deployment and ovn-kubernetes make (5.6 KB).
+
+Pod i has the label `g = i mod policies`, and `role = db` for every tenth. Policy g selects the pods of one g, and has
+two rules: everything but 10.0.0.0/8 and 172.16.0.0/12 with a limit, and TCP 5432 to the pods with the role db.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from tests.api.manifests import POD_NETWORKS, Json, wire
+from tests.bench import decoding
+
+NAMESPACE = "bench"
+NODE = "node-0"
+EVERYTHING = "everything"
+"""The policy that selects all pods; its priority is below all others."""
+_DB = 10
+"""Every tenth pod is a database."""
+_PRIORITIES = 100
+"""Priorities 1 to 100; beyond 100 policies some share one, ten at most."""
+_MARKS = ("@NAME@", "@IP@", "@G@", "@ROLE@", "@VERSION@")
+
+
+@attrs.frozen
+class Size:
+    """How many pods and policies."""
+
+    pods: int
+    policies: int
+
+    def __str__(self) -> str:
+        return f"{self.pods:,} pods, {self.policies:,} policies"
+
+    @property
+    def members(self) -> int:
+        """Members of all sets: each pod in one set of senders, each tenth in the set of databases."""
+        return self.pods + -(-self.pods // _DB)
+
+    @property
+    def rows(self) -> int:
+        """Rows of QoS: one for each rule on the one switch, for each policy that has a pod."""
+        return 2 * min(self.pods, self.policies)
+
+
+def address(number: int) -> str:
+    """Give a pod's address."""
+    return f"10.{128 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+
+
+def sets_entered(number: int) -> int:
+    """Say how many address sets a pod is in."""
+    return 1 + (number % _DB == 0)
+
+
+class Pods:
+    """Renders pods quickly: everything but five texts is the same for all of them."""
+
+    def __init__(self, policies: int) -> None:
+        self._policies = policies
+        self._parts = list(_template())
+
+    def render(self, number: int, version: int) -> bytes:
+        """Give a pod at some resource version."""
+        values = {
+            "@NAME@": f"pod-{number}",
+            "@IP@": address(number),
+            "@G@": f"{number % self._policies}",
+            "@ROLE@": "web" if number % _DB else "db",
+            "@VERSION@": f"{version}",
+        }
+        return "".join([values.get(part, part) for part in self._parts]).encode()
+
+
+def _template() -> Iterator[str]:
+    """Take a realistic pod apart at the places where pods differ."""
+    pod = json.loads(decoding.pod(0))
+    meta = pod["metadata"]
+    network: Json = {"ip_addresses": ["@IP@/16"], "mac_address": "0a:58:0a:80:00:01", "role": "primary"}
+    meta |= {"name": "@NAME@", "namespace": NAMESPACE, "uid": "@NAME@", "resourceVersion": "@VERSION@"}
+    meta["labels"] |= {"g": "@G@", "role": "@ROLE@"}
+    meta["annotations"] = meta["annotations"] | {POD_NETWORKS: json.dumps({"default": network})}
+    pod["spec"]["nodeName"] = NODE
+    pod["status"] |= {"podIP": "@IP@", "podIPs": [{"ip": "@IP@"}]}
+    rest = wire(pod).decode()
+    while rest:
+        found = [(rest.index(mark), mark) for mark in _MARKS if mark in rest]
+        place, mark = min(found, default=(len(rest), ""))
+        yield rest[:place]
+        if mark:
+            yield mark
+        rest = rest[place + len(mark) :]
+
+
+def policy(number: int) -> Json:
+    """Give the policy for the pods of one g."""
+    return _policy(f"policy-{number}", 1 + number % _PRIORITIES, {"matchLabels": {"g": f"{number}"}})
+
+
+def policy_for_all() -> Json:
+    """Give a policy for all pods."""
+    return _policy(EVERYTHING, 0, {})
+
+
+def surroundings() -> Sequence[tuple[str, Json]]:
+    """Give the namespace and the node, each with its resource."""
+    return [
+        ("namespaces", {"metadata": {"name": NAMESPACE, "labels": {"kubernetes.io/metadata.name": NAMESPACE}}}),
+        ("nodes", {"metadata": {"name": NODE}}),
+    ]
+
+
+def _policy(name: str, priority: int, selector: Json) -> Json:
+    block = {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "172.16.0.0/12"]}
+    limited = {"dscp": 20, "bandwidth": {"rate": 20000}, "classifier": {"to": [{"ipBlock": block}]}}
+    database = {"podSelector": {"matchLabels": {"role": "db"}}}
+    marked = {"dscp": 46, "classifier": {"to": [database], "ports": [{"protocol": "TCP", "port": 5432}]}}
+    return {
+        "apiVersion": "k8s.ovn.org/v1alpha1",
+        "kind": "NetworkQoS",
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "uid": name,
+            "generation": 1,
+            "creationTimestamp": "2026-11-24T10:00:00Z",
+        },
+        "spec": {"priority": priority, "podSelector": selector, "egress": [limited, marked]},
+    }
