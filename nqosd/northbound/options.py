@@ -3,6 +3,7 @@
 Rule: names, units and defaults are those of the section `[northbound]` of the configuration file.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
@@ -26,11 +27,15 @@ def _some(_instance: object, _field: object, value: tuple[Remote, ...]) -> None:
         raise ValueError(f"remotes is empty: name at least one database, such as {DEFAULT_REMOTE}")
 
 
+def _in_order(remotes: Iterable[Remote]) -> tuple[Remote, ...]:
+    return tuple(remotes)
+
+
 @attrs.frozen
 class Options:
     """Settings of one Northbound database. Durations are in seconds."""
 
-    remotes: tuple[Remote, ...] = attrs.field(default=(DEFAULT_REMOTE,), converter=tuple, validator=_some)
+    remotes: tuple[Remote, ...] = attrs.field(default=(DEFAULT_REMOTE,), converter=_in_order, validator=_some)
     """The database, or all members of its cluster: only the leader of a cluster is ever used."""
     owner: str = "nqosd"
     """The value of external_ids:nqosd.io/owner; rows of any other owner are never touched."""
