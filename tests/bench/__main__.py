@@ -55,18 +55,21 @@ def machine(repeats: int) -> str:
 
 def median(cells: Sequence[Cell]) -> Cell:
     """Make one cell of repeated measurements of it."""
-    parts: dict[str, Any] = {}  # attrs checks nothing, and neither can mypy: the fields are of four types
+    parts: dict[str, Any] = {}  # of four types, which mypy can't tell apart
     for field in attrs.fields(Cell)[1:]:
         values = [value for cell in cells if (value := getattr(cell, field.name)) is not None]
-        match values[:1]:
-            case [Latency() | Written() as first]:
-                summary = max if isinstance(first, Written) else statistics.median
-                parts[field.name] = type(first)(*map(summary, zip(*map(attrs.astuple, values), strict=True)))
-            case [float()]:
-                parts[field.name] = statistics.median(values)
-            case _:
-                parts[field.name] = None
+        parts[field.name] = _middle(values) if values else None
     return Cell(size=cells[0].size, **parts)
+
+
+def _middle(values: Sequence[object]) -> object:
+    """Summarise the measurements of one thing."""
+    if isinstance(values[0], Written):
+        return Written(*map(max, zip(*(each.counts for each in values if isinstance(each, Written)), strict=True)))
+    if isinstance(values[0], Latency):
+        times = zip(*(each.times for each in values if isinstance(each, Latency)), strict=True)
+        return Latency(*map(statistics.median, times))
+    return statistics.median(each for each in values if isinstance(each, float))
 
 
 if __name__ == "__main__":

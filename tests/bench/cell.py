@@ -37,6 +37,11 @@ class Latency:
     p99: float
     worst: float
 
+    @property
+    def times(self) -> tuple[float, float, float]:
+        """All of them."""
+        return self.p50, self.p99, self.worst
+
     @classmethod
     def of(cls, seconds: Sequence[float]) -> "Latency":
         """Summarise some latencies."""
@@ -52,6 +57,11 @@ class Written:
     writes: int
     guards: int
     witnessed: int
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """All of them."""
+        return self.transactions, self.writes, self.guards, self.witnessed
 
 
 @attrs.frozen

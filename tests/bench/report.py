@@ -40,7 +40,7 @@ def comma_separated(cells: Sequence[Cell]) -> str:
     """Write all figures, a line for each cell."""
     rows = [_flat(cell) for cell in cells]
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -114,6 +114,6 @@ def _flat(cell: Cell) -> dict[str, object]:
             unit = "_ms" if isinstance(value, Latency) else ""
             prefix = "" if isinstance(value, Size) else f"{field.name}_"
             flat |= {f"{prefix}{name}{unit}": part for name, part in attrs.asdict(value).items()}
-        else:
+        elif value is not None:
             flat[field.name] = value
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in flat.items()}
