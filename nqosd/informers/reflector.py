@@ -20,8 +20,6 @@ import math
 import random
 from collections.abc import Callable, Sequence
 
-import attrs
-
 from nqosd.api.decoding import (
     DecodeError,
     Failure,
@@ -124,18 +122,18 @@ class Reflector:
         """Report a page of a list, as it came with status 200."""
         if self._phase is not Phase.PAGED_LIST:
             raise RuntimeError(f"{self.resource.full_name}: a page was reported in the phase {self._phase}")
-        step = Step()
         try:
             page = decode_list(body)
         except DecodeError as error:
-            return self._move(step, Outcome.REFUSED, now, f"{error}: {_excerpt(body)}")
+            return self._move(Step(), Outcome.REFUSED, now, f"{error}: {_excerpt(body)}")
+        step = Step(events=len(page.items))
         for item in page.items:
             self._put(item, step, now)
         self._pacing.answered()
         self._token = page.continue_token
         self._version = page.resource_version
         more = Outcome.PAGE if page.continue_token else Outcome.COMPLETE
-        return self._move(attrs.evolve(step, events=len(page.items)), more, now)
+        return self._move(step, more, now)
 
     def lines(self, lines: Sequence[bytes], now: float) -> Step:
         """Report lines of a stream; those after an error are not looked at, since the watch begins anew before them."""
@@ -154,7 +152,7 @@ class Reflector:
                 break
             self._take(event, step, now)
             taken += 1
-        return attrs.evolve(step, events=taken)
+        return Step(step.changes, step.moves, step.undecodable, taken)
 
     def ended(self, now: float) -> Step:
         """Report that the server ended the stream properly."""
