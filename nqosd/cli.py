@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nqosd import __version__
+from nqosd import __version__, collector
 from nqosd.commands import Command, Run
 from nqosd.commands.configuration import DEFAULT_CONFIG, add_config, load_config
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK, USAGE
@@ -96,6 +96,7 @@ def _run(path: Path | None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIG
+    collector.pause()
     # The parts that speak with others take most of a second to import; no other command needs them.
     from nqosd import daemon  # noqa: PLC0415
     from nqosd.telemetry import logs  # noqa: PLC0415

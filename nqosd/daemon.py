@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 import attrs
 import structlog
 
-from nqosd import __version__
+from nqosd import __version__, collector
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.config import Config, ConfigError, diff
 from nqosd.informers.api_server import ApiServerSource
@@ -67,6 +67,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
+        collector.expect(loop)
         _log.info("starting", version=__version__, instance=self._config.daemon.instance)
         self._health.wait_for("informers", "not listed yet")
         self._health.wait_for("northbound", "not connected yet")

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import attrs
 import structlog
 
+from nqosd import collector
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta, RowKey
@@ -94,6 +95,7 @@ class Rounds:
         self._zone: str | None = options.zone or None
         self._untold: set[str] = set()
         self._tell_all = True
+        self._has_settled = False
         self._awaiting: list[float] = []
         self._states: dict[str, tuple[str, str]] = {}
 
@@ -159,6 +161,9 @@ class Rounds:
             self._stand_by()
         if not result.settled:
             return
+        if not self._has_settled:
+            self._has_settled = True
+            collector.resume()
         if result.outcome is Outcome.COMMITTED:
             now = time.monotonic()
             self._metrics.committed(now - seen for seen in self._awaiting)
