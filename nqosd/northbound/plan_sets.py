@@ -137,8 +137,10 @@ class SetPlanner:
     ) -> None:
         if touched is None and members == stored.members:
             return
-        came = (members if touched is None else members & touched) - stored.members
-        went = (stored.members if touched is None else stored.members & touched) - members
+        # Not by operations of sets: with a view of a dict's keys they cost what the whole set holds.
+        candidates = stored.members.union(members) if touched is None else touched
+        came = {each for each in candidates if each in members and each not in stored.members}
+        went = {each for each in candidates if each in stored.members and each not in members}
         if not self._circumstances.prune:
             went = set()
         if came or went:
