@@ -46,6 +46,7 @@ class Driver:
         self._poller.disarm()
         self.idl.close()
         self._end_transactions()
+        gc.unfreeze()  # what was made to stay may go now
 
     async def idle(self) -> None:
         """Wait until no thread works on the IDL."""
@@ -131,14 +132,16 @@ class Driver:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Work in a thread, without the garbage collector, which would look at everything that is being made, many times.
+    """Work in a thread without the garbage collector, which would stop all threads to look at what is being made.
 
-    Measured for the first sync of a million addresses: it takes a third of the time, and stops all threads meanwhile.
+    What was made stays for long, so the collector needn't look at it ever again (`gc.freeze`). Measured for the first
+    sync of a million addresses: without the freeze the event loop stands still for 70 ms when the thread is done.
     """
-    if not gc.isenabled():
-        return await asyncio.to_thread(work)
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         return await asyncio.to_thread(work)
     finally:
-        gc.enable()
+        gc.freeze()
+        if was_enabled:
+            gc.enable()

@@ -88,13 +88,16 @@ class Framer:
         return True
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _Envelope(msgspec.Struct):
     """A JSON-RPC message whose contents haven't been looked at."""
 
     id: object = None
     method: str | None = None
     params: list[msgspec.Raw] | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = _NULL
     error: object = None
 
 
@@ -123,8 +126,8 @@ def decode_envelope(message: bytes, light: int) -> dict[str, object]:
         parts: dict[str, object] = {"id": found.id, "method": found.method, "error": found.error}
         if found.params is not None:
             parts["params"] = [_unless_heavy(part, light) for part in found.params]
-        if found.result is not None:
-            is_list = memoryview(found.result)[:1] == b"["
+        if found.result != _NULL:
+            is_list = memoryview(found.result)[0] == ord("[")
             results = msgspec.json.decode(found.result, type=list[msgspec.Raw]) if is_list else None
             parts["result"] = found.result if results is None else [_unless_heavy(part, light) for part in results]
     except ValueError as error:

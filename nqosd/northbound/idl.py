@@ -59,8 +59,6 @@ class NorthboundIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
         self._session.on_message = self._intercept
         self.session: FramedSession = self._session
         self.replica = replica
-        self.problem = ""
-        """What keeps a server that answers from being used; empty when nothing does."""
         self.owner = options.owner
         self._schema_request: object = None
         self.watch(())
@@ -97,8 +95,7 @@ class NorthboundIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
 
     def force_reconnect(self) -> None:
         """Give a server up that isn't fit, and say why it isn't."""
-        self.problem = self._describe_server()
-        self.session.reconnect.reason = self.problem
+        self.session.reconnect.reason = self._describe_server()
         super().force_reconnect()
 
     def resync(self, reason: str) -> None:
@@ -107,9 +104,9 @@ class NorthboundIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
         self._refuse(reason)
 
     def _refuse(self, problem: str) -> None:
-        self.problem = problem
         self.state = self.IDL_S_INITIAL
         self.session.drop(problem)
+        self.session.reconnect.set_backoff_free_tries(0)
 
     def _intercept(self, message: Message) -> bool:
         """Take the answers that python-ovs doesn't know of, or passes over in silence."""
@@ -127,7 +124,6 @@ class NorthboundIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
 
     def _begin(self, lacking: str | None) -> None:
         if lacking is None:
-            self.problem = ""
             super().restart_fsm()
         else:
             self._refuse(lacking)

@@ -30,7 +30,7 @@ class Link:
             synced=synced,
             lock_held=idl.holds_lock,
             remote=idl.session.get_name(),
-            problem="" if synced else idl.problem or ("" if connected else idl.session.reason),
+            problem="" if synced else idl.session.reason,
             zone=replica.zone if synced else before.zone,
             northd_version=replica.northd_version if synced else before.northd_version,
         )
@@ -45,7 +45,8 @@ class Link:
     def _tell(self, before: Facts, idl: NorthboundIdl) -> None:
         now = self.facts
         if before.synced and not now.synced:
-            log.warning("northbound: connection lost", remote=before.remote, reason=idl.problem or idl.session.reason)
+            self._told = now.problem
+            log.warning("northbound: connection lost", remote=before.remote, reason=now.problem)
         elif now.problem and now.problem != self._told:
             log.warning("northbound: database can't be used", remote=now.remote, reason=now.problem)
             self._told = now.problem

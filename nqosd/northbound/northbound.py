@@ -124,6 +124,8 @@ class Northbound:
         if changes := idl.replica.take_changes():
             self._observer.replica(idl.replica.size)
             self._reconciler.take_changes(changes)
+        if now.synced and not before.synced:
+            idl.session.reset_backoff()  # so that the next loss is followed by an attempt at once
         if now != before:
             self._observer.facts(now)
             if now.synced:

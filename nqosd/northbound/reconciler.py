@@ -7,7 +7,7 @@ again, and a plan without operations is the proof.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 import structlog
@@ -19,7 +19,7 @@ from nqosd.northbound.dirty import Cause, Dirty
 from nqosd.northbound.driver import Driver
 from nqosd.northbound.lingering import Lingering
 from nqosd.northbound.open_rows import OpenRows
-from nqosd.northbound.operations import SetName, Subject, describe
+from nqosd.northbound.operations import Operation, SetName, Subject, describe
 from nqosd.northbound.options import Options
 from nqosd.northbound.plan import Circumstances, Plan, make_plan
 from nqosd.northbound.results import Lacking, Observer, Outcome, RoundResult
@@ -47,9 +47,17 @@ class _Round:
 class Reconciler:
     """Keeps what is dirty from one round to the next. One round at a time."""
 
-    def __init__(self, options: Options, driver: Driver, observer: Observer, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        options: Options,
+        driver: Driver,
+        observer: Observer,
+        wake: Callable[[], None],
+        write: Callable[[Driver, Sequence[Operation], float], Awaitable[Commit]] = commit,
+    ) -> None:
         self.options = options
         self._driver = driver
+        self._write = write
         self._replica = driver.idl.replica
         self._observer = observer
         self._wake = wake
@@ -159,7 +167,7 @@ class Reconciler:
     async def _commit(self, plan: Plan) -> Commit:
         self._in_flight = True
         try:
-            answer = await commit(self._driver, plan.operations, self.options.transaction_timeout)
+            answer = await self._write(self._driver, plan.operations, self.options.transaction_timeout)
         except BaseException:
             self._dirty.touch_everything()
             raise
