@@ -58,10 +58,10 @@ def _places(pod: Pod, networks: Networks, *, is_source: bool) -> Iterator[Place]
         for address in attachment.addresses:
             yield Place(network.name, switch, Family.IP6 if ":" in address else Family.IP4, address)
         if not attachment.addresses and network.topology is not Topology.LAYER3:
-            yield Place(network.name, switch, None, _logical_port(pod, attachment))
+            yield Place(network.name, switch, None, logical_port(pod, attachment))
 
 
-def _logical_port(pod: Pod, attachment: Attachment) -> str:
+def logical_port(pod: Pod, attachment: Attachment) -> str:
     """Name the port as ovn-kubernetes does on user-defined networks."""
     prefix = attachment.key.replace("-", ".").replace("/", ".")
     return f"{prefix}_{pod.namespace}_{pod.name}"

@@ -1,0 +1,101 @@
+"""Classifiers: which parts of a rule a packet meets, entry by entry.
+
+In: a rule's classifier, the packet, who has its addresses. Out: `Part`s. Rule: the verdict of each entry is what the
+match that the compiler builds from it says about the packet.
+"""
+
+from collections.abc import Iterator
+
+import attrs
+
+from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
+from nqosd.compiler.contexts import selection_of
+from nqosd.explain.question import Address, Question
+from nqosd.explain.verdict import Entry, Part
+from nqosd.explain.world import World
+
+
+@attrs.frozen
+class Packet:
+    """A packet on a network, as a policy of some namespace sees it; `source` None: it isn't known."""
+
+    question: Question
+    source: Address | None
+    network: str
+    namespace: str
+
+
+def parts(classifier: Classifier, rule: int, packet: Packet, world: World) -> tuple[Part, ...]:
+    """Compare a packet with a rule's classifier."""
+    field = f"spec.egress[{rule}].classifier"
+    question = packet.question
+    return (
+        Part("from", tuple(_side(f"{field}.from", classifier.from_, packet.source, packet, world))),
+        Part("to", tuple(_side(f"{field}.to", classifier.to, question.destination, packet, world))),
+        Part("ports", tuple(_ports(f"{field}.ports", classifier.ports, question))),
+    )
+
+
+def _side(
+    field: str, peers: tuple[Peer, ...], address: Address | None, packet: Packet, world: World
+) -> Iterator[Entry]:
+    for index, peer in enumerate(peers):
+        asks = _text(peer, packet)
+        if isinstance(peer, AnyAddress):
+            matches, why = True, "it takes every address"
+        elif address is None:
+            matches, why = False, "the packet's source address isn't known; name it with --from"
+        elif isinstance(peer, IPBlock):
+            matches, why = _block(peer, address)
+        else:
+            matches, why = _pods(peer, address, packet, world)
+        yield Entry(f"{field}[{index}]", asks, matches=matches, why=why)
+
+
+def _text(peer: Peer, packet: Packet) -> str:
+    match peer:
+        case AnyAddress():
+            return "any address"
+        case IPBlock():
+            return _block_text(peer)
+        case PodPeer():
+            return str(selection_of(peer, packet.namespace))
+
+
+def _block(block: IPBlock, address: Address) -> tuple[bool, str]:
+    if address.version != block.cidr.version:
+        return False, f"{address} is of the other family"
+    if address not in block.cidr:
+        return False, f"{address} is outside {block.cidr}"
+    hole = next((each for each in block.excepts if address in each), None)
+    if hole is not None:
+        return False, f"{address} is inside except {hole}"
+    return True, f"{address} is inside {block.cidr}"
+
+
+def _block_text(block: IPBlock) -> str:
+    excepts = f" except {', '.join(map(str, block.excepts))}" if block.excepts else ""
+    return f"{block.cidr}{excepts}"
+
+
+def _pods(peer: PodPeer, address: Address, packet: Packet, world: World) -> tuple[bool, str]:
+    selection = selection_of(peer, packet.namespace)
+    owners = world.owners.get((packet.network, str(address)), [])
+    pods, namespaces = world.tables.pods, world.tables.namespaces
+    chosen = next((key for key in owners if selection.matches(pods[key], namespaces)), None)
+    if chosen is not None:
+        return True, f"{address} is an address of pod {chosen}"
+    if owners:
+        return False, f"{address} is an address of pod {', '.join(owners)}, which the entry doesn't select"
+    return False, f"no pod has the address {address} on network {packet.network}"
+
+
+def _ports(field: str, ports: tuple[Port, ...], question: Question) -> Iterator[Entry]:
+    for index, port in enumerate(ports):
+        asks = f"{port.protocol} {'any port' if port.port is None else f'port {port.port}'}"
+        if port.protocol.lower() != question.transport:
+            yield Entry(f"{field}[{index}]", asks, matches=False, why=f"the packet is {question.transport}")
+        elif port.port not in (None, question.port):
+            yield Entry(f"{field}[{index}]", asks, matches=False, why=f"the packet goes to port {question.port}")
+        else:
+            yield Entry(f"{field}[{index}]", asks, matches=True, why=f"the packet is {question.transport}")

@@ -1,0 +1,205 @@
+"""The decision: from a question to an `Explanation`.
+
+In: a question and a world. Out: for each attachment of the pod, every policy with its reason, and every rule with its
+outcome. Rule: the highest priority of a row decides, as in OVN.
+"""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import attrs
+
+from nqosd.api.networkqos import BandwidthScope, NetworkQoS
+from nqosd.api.objects import Attachment, Pod, Role
+from nqosd.compiler.contexts import Context
+from nqosd.compiler.desired import Direction, Family, RowKey
+from nqosd.compiler.networks import Network
+from nqosd.compiler.places import logical_port
+from nqosd.compiler.rows import POD_PART
+from nqosd.explain.classifier import Packet, parts
+from nqosd.explain.question import Question, QuestionError
+from nqosd.explain.senders import Claim, Site, claim, refusal
+from nqosd.explain.verdict import AttachmentVerdict, Explanation, Outcome, PolicyVerdict, Reason, RuleVerdict
+from nqosd.explain.world import World
+
+
+def explain(question: Question, world: World) -> Explanation:
+    """Explain what happens to a packet.
+
+    Raises:
+        QuestionError: the pod isn't there, or not on that network.
+    """
+    pod = world.tables.pods.get(question.pod)
+    if pod is None:
+        raise QuestionError(f"--pod {question.pod}: there is no such pod")
+    asked = [each for each in pod.attachments if question.network in (None, _name(each, world))]
+    if not asked and question.network is not None:
+        there = ", ".join(dict.fromkeys(_name(each, world) for each in pod.attachments)) or "none"
+        raise QuestionError(f"--network {question.network}: pod {pod.key} isn't on it; its networks are: {there}")
+    verdicts = tuple(attachment_verdict(question, pod, each, world) for each in asked)
+    return Explanation(question, pod.node, verdicts or (_no_network(question, pod, world),))
+
+
+def attachment_verdict(question: Question, pod: Pod, attachment: Attachment, world: World) -> AttachmentVerdict:
+    """Explain what happens to a packet that leaves a pod through one attachment."""
+    network = world.networks.at(attachment.nad)
+    obstacle = _obstacle(pod, attachment, network, world)
+    source = question.source or _own_address(attachment, question.family)
+    verdict = AttachmentVerdict(
+        attachment=attachment.key,
+        network=_name(attachment, world),
+        topology="" if network is None else network.topology.value,
+        switch="" if obstacle or network is None else network.switch(pod.node),
+        direction=None if network is None else network.direction,
+        source=None if source is None else str(source),
+        obstacle=obstacle,
+    )
+    if obstacle or network is None:
+        return attrs.evolve(verdict, policies=tuple(_all_refused(world, None)))
+    site = Site(
+        pod=pod,
+        network=network.name,
+        switch=verdict.switch,
+        source=verdict.source,
+        port=None if attachment.addresses else logical_port(pod, attachment),
+        present=world.at(network.name, verdict.switch),
+    )
+    policies = _settled(list(_policies(question, site, world)))
+    return attrs.evolve(verdict, policies=policies, notes=tuple(_notes(question, attachment, network)))
+
+
+def _policies(question: Question, site: Site, world: World) -> Iterator[PolicyVerdict]:
+    for namespace in sorted(world.policies, key=lambda name: (name != site.pod.namespace, name)):
+        contexts, standings = world.standing(namespace)
+        for policy in world.policies[namespace]:
+            context = contexts.get(policy.key)
+            selects = context is not None and context.selects(site.network)
+            claimed = claim(context, site, world) if selects and context is not None else None
+            if context is None or claimed is None:
+                reason, detail = refusal(policy, context, standings.get(policy.key), site)
+                yield _verdict(policy, reason, detail, world)
+            else:
+                rules = tuple(_rules(question, context, claimed, site, world))
+                yield _verdict(policy, Reason.SELECTED, _how(claimed, site), world, rules)
+
+
+def _rules(question: Question, context: Context, claimed: Claim, site: Site, world: World) -> Iterator[RuleVerdict]:
+    source = None if site.source is None else ip_address(site.source)
+    packet = Packet(question, source, site.network, context.namespace)
+    for index, rule in enumerate(context.spec.egress):
+        per_pod = context.spec.bandwidth_scope is BandwidthScope.POD
+        yield RuleVerdict(
+            policy=context.key,
+            index=index,
+            priority=context.priority(index),
+            dscp=rule.dscp,
+            limit=rule.limit,
+            parts=parts(rule.classifier, index, packet, world),
+            shared_by=1 if per_pod else claimed.sources,
+            row=world.desired.rows.get(_row_key(question.family, context, index, claimed, site)),
+        )
+
+
+def _row_key(family: Family, context: Context, index: int, claimed: Claim, site: Site) -> RowKey:
+    """Name the row that would treat the packet."""
+    if context.spec.egress[index].limit is None:
+        part = f"port-{family}" if claimed.family is None else family.value
+    elif context.spec.bandwidth_scope is BandwidthScope.RULE:
+        part = ""
+    else:
+        part = f"{POD_PART}{claimed.pod.partition('/')[2]}"
+    return RowKey(context.key, index, site.network, site.switch, part)
+
+
+def _settled(policies: list[PolicyVerdict]) -> tuple[PolicyVerdict, ...]:
+    """Give each rule that matches its outcome."""
+    highest = max((rule.priority for policy in policies for rule in policy.rules if rule.matches), default=None)
+    best = [rule for policy in policies for rule in policy.rules if rule.matches and rule.priority == highest]
+    top = Outcome.WINS if len(best) == 1 else Outcome.UNDECIDED
+
+    def settled(rule: RuleVerdict) -> RuleVerdict:
+        if not rule.matches:
+            return rule
+        return attrs.evolve(rule, outcome=top if rule.priority == highest else Outcome.LOSES)
+
+    return tuple(attrs.evolve(policy, rules=tuple(map(settled, policy.rules))) for policy in policies)
+
+
+def _all_refused(world: World, site: Site | None) -> Iterator[PolicyVerdict]:
+    for namespace in sorted(world.policies):
+        contexts, standings = world.standing(namespace)
+        for policy in world.policies[namespace]:
+            reason, detail = refusal(policy, contexts.get(policy.key), standings.get(policy.key), site)
+            yield _verdict(policy, reason, detail, world)
+
+
+def _verdict(
+    policy: NetworkQoS, reason: Reason, detail: str, world: World, rules: tuple[RuleVerdict, ...] = ()
+) -> PolicyVerdict:
+    report = world.compiler.report(policy.key)
+    problems = () if report is None else tuple(map(str, report.problems))
+    return PolicyVerdict(policy.key, reason, detail, rules, problems, () if report is None else report.warnings)
+
+
+def _how(claimed: Claim, site: Site) -> str:
+    if claimed.family is None:
+        return f"it knows the pod by its logical port {site.port}"
+    if claimed.pod == site.pod.key:
+        return f"it knows the pod by its address {site.source}"
+    return f"it knows {site.source} as an address of pod {claimed.pod}"
+
+
+def _notes(question: Question, attachment: Attachment, network: Network) -> Iterator[str]:
+    others = _own_addresses(attachment, question.family)[1:]
+    if question.source is None and others:
+        yield f"the pod has other addresses of this family here; --from takes another one: {', '.join(others)}"
+    if network.direction is Direction.TO_LPORT:
+        yield "rows stand after load balancing: of a packet to a service, ask about the pod behind it"
+    elif network.role is Role.PRIMARY:
+        yield "rows stand before load balancing: of a packet to a service, ask about the service's own address"
+
+
+def _obstacle(pod: Pod, attachment: Attachment, network: Network | None, world: World) -> str:
+    if (general := _pod_obstacle(pod, world)) or network is not None:
+        return general
+    return f"there is no NetworkAttachmentDefinition {attachment.nad} of ovn-kubernetes, so its network isn't known"
+
+
+def _pod_obstacle(pod: Pod, world: World) -> str:
+    if pod.problem is not None:
+        return f"the pod can't be read: {pod.problem}"
+    if pod.host_network:
+        return "the pod is on the host network, which OVN doesn't carry"
+    if pod.ended:
+        return "the pod has ended"
+    if not pod.node:
+        return "the pod isn't scheduled to a node yet"
+    if pod.node not in world.zone:
+        return f"its node {pod.node} isn't in zone {world.settings.zone}: the daemon of its own zone has its rows"
+    return ""
+
+
+def _no_network(question: Question, pod: Pod, world: World) -> AttachmentVerdict:
+    return AttachmentVerdict(
+        attachment="",
+        network="",
+        topology="",
+        switch="",
+        direction=None,
+        source=None if question.source is None else str(question.source),
+        obstacle=_pod_obstacle(pod, world) or "the pod has no address on any network yet",
+        policies=tuple(_all_refused(world, None)),
+    )
+
+
+def _name(attachment: Attachment, world: World) -> str:
+    network = world.networks.at(attachment.nad)
+    return attachment.nad if network is None else network.name
+
+
+def _own_address(attachment: Attachment, family: Family) -> str | None:
+    return next(iter(_own_addresses(attachment, family)), None)
+
+
+def _own_addresses(attachment: Attachment, family: Family) -> list[str]:
+    return [each for each in attachment.addresses if (":" in each) == (family is Family.IP6)]

@@ -1,0 +1,98 @@
+"""The world in which a packet is sent: everything compiled, and who has which address.
+
+In: tables and settings. Out: the compiled state, contexts and standings of a namespace, the owners of an address. Rule:
+nothing is decided here; it only looks up what the compiler's own functions say.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+
+import attrs
+
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.cache.tables import Tables
+from nqosd.compiler.contexts import Context, namespace_contexts
+from nqosd.compiler.desired import Desired
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.networks import Networks
+from nqosd.compiler.places import Place, Zone, places
+from nqosd.compiler.precedence import Standing
+from nqosd.compiler.settings import Settings
+from nqosd.informers.changes import Change, Kind, Object
+
+
+@attrs.frozen(slots=False)
+class World:
+    """All objects, compiled. `places` are those of each pod that has any, by key."""
+
+    tables: Tables
+    settings: Settings
+    networks: Networks
+    zone: Zone
+    places: Mapping[str, tuple[Place, ...]]
+    compiler: IncrementalCompiler
+
+    @classmethod
+    def of(cls, tables: Tables, settings: Settings) -> "World":
+        """Compile everything."""
+        networks = Networks.of(tables.attachments)
+        zone = Zone.of(settings.zone, tables.nodes)
+        found = {key: mine for key, pod in tables.pods.items() if (mine := places(pod, networks, zone))}
+        return cls(tables, settings, networks, zone, found, compiled(tables, settings))
+
+    @property
+    def desired(self) -> Desired:
+        """What the database should hold."""
+        return self.compiler.desired
+
+    @cached_property
+    def policies(self) -> Mapping[str, list[NetworkQoS]]:
+        """All policies by namespace, in order of their names."""
+        found: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
+        for _key, policy in sorted(self.tables.policies.items()):
+            found[policy.namespace].append(policy)
+        return found
+
+    @cached_property
+    def owners(self) -> Mapping[tuple[str, str], list[str]]:
+        """The pods that have an address, by network and address, in the whole cluster."""
+        found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for key, mine in sorted(self.places.items()):
+            for place in mine:
+                if place.family is not None:
+                    found[place.network, place.member].append(key)
+        return found
+
+    def standing(self, namespace: str) -> tuple[Mapping[str, Context], Mapping[str, Standing]]:
+        """Give contexts and standings of a namespace's policies."""
+        return namespace_contexts(self.policies.get(namespace, ()), self.networks, self.tables, self.settings)
+
+    def at(self, network: str, switch: str) -> Mapping[str, tuple[Place, ...]]:
+        """Find the pods that send through a switch, by key, with their places there."""
+        found = {}
+        for key, mine in self.places.items():
+            here = tuple(place for place in mine if (place.network, place.switch) == (network, switch))
+            if here:
+                found[key] = here
+        return found
+
+
+def compiled(tables: Tables, settings: Settings) -> IncrementalCompiler:
+    """Compile all objects of some tables; much faster than `compile_everything`, and equal to it."""
+    compiler = IncrementalCompiler(settings)
+    compiler.apply(Change(kind, key, None, value) for kind, key, value in everything(tables))
+    return compiler
+
+
+def everything(tables: Tables) -> list[tuple[Kind, str, Object]]:
+    """List all objects of some tables; both kinds of user-defined networks go by the first."""
+    by_kind: dict[Kind, Mapping[str, Object]] = {
+        Kind.NAMESPACE: tables.namespaces,
+        Kind.NODE: tables.nodes,
+        Kind.NETWORK_ATTACHMENT_DEFINITION: tables.attachments,
+        Kind.USER_DEFINED_NETWORK: tables.user_networks,
+        Kind.POD: tables.pods,
+        Kind.NETWORK_QOS: tables.policies,
+    }
+    return [(kind, key, value) for kind, table in by_kind.items() for key, value in table.items()]
