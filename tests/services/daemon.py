@@ -37,6 +37,8 @@ class Nqosd(Service):
     ) -> None:
         super().__init__(name, directory=directory)
         self.port = free_port()
+        self.awaits = "readyz"
+        """The probe that `start` waits for; /healthz says yes as soon as the process works."""
         self.config = self.directory / f"{name}.toml"
         source: dict[str, object] = {"source": "manifests", "manifests": [str(path) for path in manifests]}
         if kubeconfig is not None:
@@ -63,8 +65,8 @@ class Nqosd(Service):
         return [sys.executable, "-m", "nqosd", "run", "--config", str(self.config)]
 
     def is_ready(self) -> bool:
-        """Ask /readyz."""
-        return self.probe("readyz")[0] == 200
+        """Ask the probe that `awaits` names."""
+        return self.probe(self.awaits)[0] == 200
 
     def probe(self, name: str) -> tuple[int, dict[str, object]]:
         """Ask /healthz or /readyz; gives the status, 0 if nothing answers, and the body."""

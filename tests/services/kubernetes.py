@@ -186,7 +186,8 @@ class ApiServer(Service):
     def _namespaced_collections(self) -> list[str]:
         """Return the paths, with `{namespace}` in them, of every kind whose objects can be deleted all at once."""
         groups = json.loads(self.request("GET", "/apis"))["groups"]
-        roots = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
+        versions = [version["groupVersion"] for group in groups for version in group["versions"]]
+        roots = ["/api/v1", *(f"/apis/{version}" for version in versions)]
         return [
             f"{root}/namespaces/{{namespace}}/{resource['name']}"
             for root in roots

@@ -16,6 +16,8 @@ from tests.services.tls import Credentials
 DATABASES = {"nb": "OVN_Northbound", "sb": "OVN_Southbound", "vswitch": "Open_vSwitch"}
 TOOLS = {"nb": "ovn-nbctl", "sb": "ovn-sbctl", "vswitch": "ovs-vsctl"}
 TOOL_TIMEOUT = 30
+CONTROL_TIMEOUT = 2
+"""Seconds until a server that doesn't answer ovs-appctl counts as frozen."""
 
 
 class OvsdbServer(Service):
@@ -156,7 +158,8 @@ class OvsdbServer(Service):
 
     def appctl(self, *arguments: str) -> str:
         """Run ovs-appctl on the server itself and return what it prints."""
-        return self.run([self.generation.program("ovs-appctl"), "-t", str(self.control), *arguments])
+        appctl = self.generation.program("ovs-appctl")
+        return self.run([appctl, f"--timeout={CONTROL_TIMEOUT}", "-t", str(self.control), *arguments])
 
     @property
     def remotes(self) -> str:

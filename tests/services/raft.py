@@ -51,7 +51,9 @@ class RaftMember(OvsdbServer):
 
     def is_ready(self) -> bool:
         """Return whether the server accepts connections and is a member of the cluster."""
-        return super().is_ready() and "Status: cluster member" in self.status()
+        with contextlib.suppress(ServiceError):  # the socket of `status` comes a moment after that of the database
+            return super().is_ready() and "Status: cluster member" in self.status()
+        return False
 
     @property
     def is_leader(self) -> bool:

@@ -1,0 +1,179 @@
+"""Faults of the Northbound database's server and of the way to it."""
+
+import contextlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import manifests
+from tests.faults.cluster import Cluster
+from tests.faults.relay import Way
+from tests.faults.site import Site, add_switches, open_site
+from tests.services.generation import GENERATIONS
+from tests.services.ovsdb import OvsdbServer
+
+DISK = 1 << 19
+"""Bytes of the disk that is filled."""
+WAITING = "WaitingForSwitch"
+
+
+def test_a_running_daemon_converges_and_then_writes_nothing(site: Site) -> None:
+    """Each change ends where the definition says, and a restart writes nothing."""
+    site.change()
+    before = site.settle()
+    site.daemon.kill()
+    site.daemon.start()
+    assert site.settle().versions == before.versions
+    assert site.operations() == 0
+
+
+def test_ovsdb_server_killed_and_back_with_the_same_database(site: Site) -> None:
+    """What changed meanwhile is written when the server is back, and the daemon isn't ready in between."""
+    site.nb.kill()
+    site.change()
+    site.daemon.wait_until(lambda: not site.daemon.is_ready(), what="aware that its database is gone")
+    site.nb.start()
+    site.settle()
+    assert site.daemon.is_ready()
+
+
+def test_ovsdb_server_back_with_an_empty_database(site: Site) -> None:
+    """Every row is written again, as soon as the switches are there."""
+    site.nb.kill()
+    site.nb.restart(keep_database=False)
+    site.note_others()
+    site.daemon.wait_until(lambda: WAITING in site.conditions(), what="saying that it waits for switches")
+    add_switches(site.nb)
+    site.note_others()
+    assert site.settle().own.rows
+
+
+def test_ovsdb_server_frozen_for_a_while(site: Site) -> None:
+    """A server that hangs is noticed by its silence, and an answer that comes too late does no harm."""
+    site.nb.pause()
+    site.change()
+    site.daemon.wait_until(lambda: not site.daemon.is_ready(), what="aware that its database is silent")
+    site.nb.resume()
+    site.settle()
+
+
+def test_a_slow_server(site: Site) -> None:
+    """Over a line of 20 kB/s, with a limit of 3 s for a transaction, it converges all the same."""
+    site.wire.slow_down(20_000)
+    for _ in range(3):
+        site.change()
+    site.settle(60)
+
+
+def test_the_connection_to_the_database_cut_in_the_middle_of_a_transaction(site: Site) -> None:
+    """Half a transaction writes nothing; the next one writes everything."""
+    site.wire.cut_after(Way.UP, 300)
+    site.change()
+    site.daemon.wait_until(lambda: site.wire.is_cut(Way.UP), what="cut off")
+    site.settle()
+
+
+def test_the_answer_to_a_transaction_is_lost(site: Site) -> None:
+    """The daemon doesn't know whether it was written, looks, and writes nothing twice."""
+    before = site.read().versions
+    site.wire.hold(Way.DOWN)
+    site.change()
+    site.daemon.wait_until(lambda: site.read().versions != before, what="done with a transaction")
+    site.wire.cut()
+    site.wire.let_go()
+    site.settle()
+
+
+def test_a_switch_that_disappears_under_a_transaction(site: Site) -> None:
+    """A transaction for a switch that is gone by then writes nothing; the rows come when the switch does."""
+    refused = site.daemon.metric("nqosd_transactions_total", result="refused")
+    taken = site.wire.taken[Way.UP]
+    site.wire.hold(Way.UP)
+    site.cluster.create(manifests.policy(site.namespace, "late", rules=[manifests.rule(3)]))
+    site.daemon.wait_until(lambda: site.wire.taken[Way.UP] > taken + 300, what="sending a transaction")
+    site.nb.nbctl("ls-del", "n1")
+    site.wire.let_go()
+    site.note_others()
+    site.settle()
+    assert site.daemon.metric("nqosd_transactions_total", result="refused") > refused
+    assert WAITING in site.conditions()
+    site.nb.nbctl("ls-add", "n1")
+    site.note_others()
+    site.settle()
+    assert WAITING not in site.conditions()
+
+
+def test_northd_upgraded_across_24_09(site: Site) -> None:
+    """Rows get and lose their shields with the release that northd reports."""
+    shielded = [manifests.rule(1, rate=9000), manifests.rule(2, to=[{"ipBlock": {"cidr": "10.0.0.0/8"}}])]
+    site.cluster.create(manifests.policy(site.namespace, "shielded", priority=90, rules=shielded))
+    texts = set()
+    for version in ("23.03.1-20.27.0-70.6", "25.03.0-20.41.0-77.6", "24.03.2-20.33.0-72.6"):
+        site.nb.nbctl("set", "NB_Global", ".", f"options:northd_internal_version={version}")
+        texts.add(site.settle().own.rows)
+    assert len(texts) == 2
+
+
+def test_the_disk_of_the_database_is_full(faulty_cluster: Cluster) -> None:
+    """The server refuses every transaction; when there is room again, all of them are made up for."""
+    with (
+        small_disk() as disk,
+        OvsdbServer(GENERATIONS[-1], directory=disk) as nb,
+        open_site(faulty_cluster, nb) as site,
+    ):
+        site.fill()
+        site.start_daemon()
+        site.settle()
+        filler = disk / "filler"
+        with pytest.raises(OSError, match="No space left"):
+            filler.write_bytes(bytes(DISK))
+        site.change()
+        site.daemon.wait_until(
+            lambda: site.daemon.metric("nqosd_transactions_total", result="refused") > 0, what="refused"
+        )
+        assert site.differences()
+        filler.unlink()
+        site.settle()
+
+
+class OldServer(OvsdbServer):
+    """A server whose schema has no `QoS.bandwidth`, until `upgrade`."""
+
+    def create_database(self) -> None:
+        """Make a database of that schema."""
+        schema = json.loads(self.generation.schema("nb").read_text())
+        del schema["tables"]["QoS"]["columns"]["bandwidth"]
+        lacking = self.directory / "lacking.ovsschema"
+        lacking.write_text(json.dumps(schema))
+        self.run([self.generation.program("ovsdb-tool"), "create", str(self.file), str(lacking)])
+
+    def upgrade(self) -> None:
+        """Convert the database while it is being served, as an upgrade of OVN does."""
+        client = self.generation.program("ovsdb-client")
+        self.run([client, "convert", self.unix, str(self.generation.schema("nb"))])
+
+
+def test_a_schema_without_an_expected_column(faulty_cluster: Cluster) -> None:
+    """The daemon says which column is lacking and writes nothing; it goes on when the schema has been converted."""
+    with OldServer(GENERATIONS[-1]) as nb, open_site(faulty_cluster, nb, foreign=False) as site:
+        site.fill()
+        daemon = site.start_daemon(until_ready=False)
+        daemon.wait_until(lambda: "QoS.bandwidth" in str(daemon.probe("readyz")), what="saying what the schema lacks")
+        assert daemon.probe("healthz")[0] == 200
+        nb.upgrade()
+        site.settle()
+
+
+@contextlib.contextmanager
+def small_disk() -> Iterator[Path]:
+    """Mount a file system of `DISK` bytes."""
+    with tempfile.TemporaryDirectory(prefix="nqosd-disk-") as name:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", name], check=True)
+        try:
+            yield Path(name)
+        finally:
+            subprocess.run(["umount", name], check=True)

@@ -1,0 +1,64 @@
+"""Others who write into the same database: by hand, or under the same lock."""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator
+
+from tests.faults.hands import own_row
+from tests.faults.relay import Way
+from tests.faults.site import Site
+
+
+def test_a_repair_is_told_in_an_event(site: Site) -> None:
+    """The Event names the policy, the rule and the switch of a row that another hand had removed."""
+    site.nb.nbctl("remove", "Logical_Switch", "n1", "qos_rules", own_row(site, "n1"))
+    site.settle()
+
+    def told() -> bool:
+        path = f"/apis/events.k8s.io/v1/namespaces/{site.namespace}/events"
+        events = json.loads(site.cluster.server.request("GET", path))["items"]
+        return any(each["reason"] == "Repaired" and "on switch n1" in each["note"] for each in events)
+
+    site.daemon.wait_until(told, what="telling of the repair")
+
+
+def test_the_lock_is_stolen_and_given_back(site: Site) -> None:
+    """A deposed daemon writes nothing and says that it is a standby; it makes up for everything when it is back."""
+    with stolen_lock(site):
+        site.daemon.wait_until(lambda: site.daemon.metric("nqosd_lock_held") == 0, what="deposed")
+        before = site.read().versions
+        site.change()
+        site.daemon.settle()
+        assert site.read().versions == before
+        assert site.daemon.probe("readyz")[1]["role"] == "standby"
+    site.settle()
+    assert site.daemon.probe("readyz")[1]["role"] == "active"
+
+
+def test_the_lock_is_stolen_while_a_transaction_is_on_its_way(bare_site: Site) -> None:
+    """The assertion of the lock refuses the transaction."""
+    site = bare_site
+    daemon = site.start_daemon(options={"northbound": {"probe_interval": 5, "transaction_timeout": 20}})
+    before, taken = site.settle().versions, site.wire.taken[Way.UP]
+    site.wire.hold(Way.UP)
+    site.change()
+    daemon.wait_until(lambda: site.wire.taken[Way.UP] > taken + 300, what="sending a transaction")
+    with stolen_lock(site):
+        site.wire.let_go()
+        daemon.wait_until(lambda: daemon.metric("nqosd_transactions_total", result="lost_lock") > 0, what="refused")
+        assert site.read().versions == before
+    site.settle()
+
+
+@contextlib.contextmanager
+def stolen_lock(site: Site) -> Iterator[None]:
+    """Hold the lock in the daemon's place."""
+    client = site.nb.generation.program("ovsdb-client")
+    with subprocess.Popen([client, "steal", site.nb.unix, "nqosd"], stdout=subprocess.PIPE) as thief:
+        try:
+            assert thief.stdout is not None
+            assert thief.stdout.readline()
+            yield
+        finally:
+            thief.kill()
