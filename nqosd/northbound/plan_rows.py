@@ -101,10 +101,12 @@ class RowPlanner:
             target = self._guarded(wanted.key, kept)
             self._draft.rows.append(update(Kind.ROW_UPDATE, target, columns))
             self.leaving[kept.uuid] = kept
-        if not self._is_at(kept, switch):
+        switches = self._view.switches_of(kept.uuid)
+        if switches != {switch}:
             self._guarded(wanted.key, kept)
+        if switch not in switches:
             self._draft.edit_switch(switch, wanted.key.switch).attached.append(wire.uuid(kept.uuid))
-        self._detach(kept, self._view.switches_of(kept.uuid) - {switch})
+        self._detach(kept, switches - {switch})
 
     def _remove(self, key: RowKey, stored: Iterable[StoredRow]) -> None:
         if not self._circumstances.prune:
