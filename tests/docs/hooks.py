@@ -1,0 +1,38 @@
+"""What MkDocs is told beyond its configuration: the order of the pages, and links that leave docs/.
+
+In: `docs/index.md`, and the text of each page. Out: the navigation; pages whose links into the checkout are plain text,
+since the site holds the pages only. Rule: a link to a file that isn't in the checkout is left as it is, so that the
+strict build refuses it.
+"""
+
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import Files
+from mkdocs.structure.pages import Page
+
+LISTED = re.compile(r"^- \[([^]]+)\]\((\w[\w-]*\.md)\)", re.MULTILINE)
+LINK = re.compile(r"\[([^]]+)\]\(((?:\.\./|examples/)[^)#\s]+)(#[^)\s]*)?\)")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Take the navigation from the list in the index."""
+    index = Path(config.docs_dir, "index.md").read_text()
+    config.nav = [{"Overview": "index.md"}, *({title: page} for title, page in LISTED.findall(index))]
+    return config
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs
+    """Turn links to files of the checkout into their paths."""
+    folder = Path(config.docs_dir, page.file.src_uri).parent
+    root = Path(config.docs_dir).parent
+
+    def plain(link: re.Match[str]) -> str:
+        target = (folder / link[2]).resolve()
+        if not target.exists() or not target.is_relative_to(root):
+            return link[0]
+        path = f"`{target.relative_to(root)}`"
+        return path if link[1].strip("`") in (str(target.relative_to(root)), link[2]) else f"{link[1]} ({path})"
+
+    return LINK.sub(plain, markdown)

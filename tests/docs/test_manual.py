@@ -1,0 +1,56 @@
+"""The man pages are well-formed, and a person finds in them what the code has."""
+
+import subprocess
+
+import attrs
+import pytest
+
+from nqosd.cli import _parser
+from nqosd.config.options import SECTIONS
+from tests.docs import roff
+from tests.docs.generate import ROOT
+from tests.docs.manual import _commands
+
+PAGES = ("docs/man/nqosd.8", "docs/man/nqosd.toml.5")
+
+
+def rendered(page: str) -> str:
+    """Format a page as man does, with every warning on standard error."""
+    groff = ["groff", "-Kutf8", "-man", "-Tutf8", "-ww", "-P-cbou", str(ROOT / page)]
+    done = subprocess.run(groff, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_groff_has_no_complaint(page: str) -> None:
+    """Formatting the page gives no warning of any kind."""
+    assert "NAME" in rendered(page)
+
+
+def test_each_command_is_described() -> None:
+    """nqosd(8) has every command, each with its options."""
+    text = rendered(PAGES[0])
+    for name, parser in _commands(_parser()):
+        assert f"\n   {name}\n" in text
+        for option in parser._option_string_actions:
+            assert option in ("-h", "--help") or option in text
+
+
+def test_each_option_is_described() -> None:
+    """nqosd.toml(5) has every section, and every option with its default."""
+    text = rendered(PAGES[1])
+    for name, section in SECTIONS.items():
+        assert f"\n[{name}]\n" in text
+        for field in attrs.fields(section):
+            assert f"{field.name} = " in text
+
+
+def test_roff_takes_text_literally() -> None:
+    """Dots, quotes, backslashes and hyphens of a text appear as they are, and backticks make bold."""
+    text = ".start 'quoted' \"twice\" back\\slash --option `code`"
+    source = "\n".join([*roff.title("x", 1, "0"), *roff.heading("X"), *roff.paragraph(text)])
+    groff = ["groff", "-Kutf8", "-man", "-Tascii", "-ww", "-P-cbou"]
+    done = subprocess.run(groff, input=source + "\n", check=True, capture_output=True, text=True, timeout=60)
+    assert text.replace("`", "") in done.stdout
+    assert done.stderr == ""
