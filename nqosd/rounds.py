@@ -20,7 +20,8 @@ from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta, RowKey
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings, parse_ovn_version
-from nqosd.informers.changes import Change, Kind
+from nqosd.inbox import Inbox
+from nqosd.informers.changes import Change
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import Outcome, RoundResult
 from nqosd.status.conditions import TRUE, condition
@@ -34,30 +35,6 @@ WHOLE_CLUSTER = "global"
 """What the zone is called where the database has no name: it is one for the whole cluster."""
 
 _log = structlog.get_logger()
-
-
-class Inbox:
-    """The sink of all informers: keeps changes until the next round."""
-
-    def __init__(self, wake: asyncio.Event) -> None:
-        self._wake = wake
-        self._changes: list[Change] = []
-        self.unsynced = set(Kind)
-
-    def changed(self, changes: list[Change]) -> None:
-        """Take changes."""
-        self._changes += changes
-        self._wake.set()
-
-    def synced(self, kind: Kind) -> None:
-        """Take note that a kind has been told once."""
-        self.unsynced.discard(kind)
-        self._wake.set()
-
-    def take(self) -> list[Change]:
-        """Hand over everything since the last call."""
-        changes, self._changes = self._changes, []
-        return changes
 
 
 @attrs.frozen
@@ -104,8 +81,8 @@ class Rounds:
         wake = self._northbound.wake
         while True:
             await wake.wait()
-            if self.options.batch_window:
-                await asyncio.sleep(self.options.batch_window)
+            if pause := max(self.options.batch_window, self.inbox.pause):
+                await asyncio.sleep(pause)
             wake.clear()
             self._health.round_began()
             await self._round()
@@ -131,6 +108,7 @@ class Rounds:
         result = await self._northbound.reconcile(compiler.desired, delta, may_wait=compiler.may_wait)
         self._take(result, compiler, delta)
         self._metrics.ended(result.outcome, time.monotonic() - started)
+        self.inbox.round_ended()
 
     def _settings(self) -> Settings | None:
         """Put the compiler's settings together; None as long as the database's zone isn't known."""

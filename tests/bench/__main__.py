@@ -15,9 +15,10 @@ from typing import Any
 
 import attrs
 
-from tests.bench.cell import Cell, Latency, Written, measure
+from tests.bench.cell import Cell, measure
 from tests.bench.figures import FULL, HUGE, LARGE, SHORT
 from tests.bench.report import comma_separated, markdown
+from tests.bench.running import Latency, Written
 
 DOCS = Path(__file__).parents[2] / "docs"
 REPEATS = 3

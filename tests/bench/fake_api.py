@@ -85,10 +85,10 @@ class FakeApi:
         raw = self._stores[resource].objects[str(meta["name"])] = wire(described)
         return raw
 
-    async def _tell(self, resource: str, kind: str, raw: bytes) -> float:
-        """Write an event to all watchers; gives the moment before."""
+    async def _tell(self, resource: str, kind: str, *raws: bytes) -> float:
+        """Write an event for each object to all watchers, in one piece; gives the moment before."""
         store = self._stores[resource]
-        line = b'{"type":"%b","object":%b}\n' % (kind.encode(), raw)
+        line = b"".join([b'{"type":"%b","object":%b}\n' % (kind.encode(), raw) for raw in raws])
         store.log.append((self._version, line))
         now = time.monotonic()
         for watcher in list(store.watchers):
@@ -163,9 +163,11 @@ class FakeApi:
         return web.json_response(moment)
 
     async def _add_pods(self, request: web.Request) -> web.Response:
-        """Add `count` pods, beginning with number `first`; answers when each was written, by address."""
+        """Add `count` pods at once, beginning with number `first`; answers when each was written, by address."""
         first, count = int(request.query["first"]), int(request.query["count"])
-        return web.json_response({address(number): await self._add(number) for number in range(first, first + count)})
+        numbers = range(first, first + count)
+        moment = await self._tell("pods", "ADDED", *map(self._new, numbers))
+        return web.json_response({address(number): moment for number in numbers})
 
     async def _churn(self, request: web.Request) -> web.Response:
         """Make so many pod events a second, half of them additions and half deletions; answers as `_add_pods`."""
@@ -178,17 +180,17 @@ class FakeApi:
                 await self._remove(oldest)
                 oldest += 1
             else:
-                written[address(newest)] = await self._add(newest)
+                written[address(newest)] = await self._tell("pods", "ADDED", self._new(newest))
                 newest += 1
         for number in range(oldest, newest):
             await self._remove(number)
         return web.json_response(written)
 
-    async def _add(self, number: int) -> float:
+    def _new(self, number: int) -> bytes:
+        """Make a pod."""
         self._version += 1
-        raw = self._pods.render(number, self._version)
-        self._stores["pods"].objects[f"pod-{number}"] = raw
-        return await self._tell("pods", "ADDED", raw)
+        raw = self._stores["pods"].objects[f"pod-{number}"] = self._pods.render(number, self._version)
+        return raw
 
     async def _remove(self, number: int) -> None:
         self._version += 1

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from tests.bench.cell import ONE_BY_ONE, Cell, Latency, Written
+from tests.bench.cell import ONE_BY_ONE, Cell
 from tests.bench.figures import GOALS, PEER, Peer
+from tests.bench.running import Latency, Written
 from tests.bench.workload import Size
 
 _UNMEASURED = Peer(*(["not measured"] * len(attrs.fields(Peer))))

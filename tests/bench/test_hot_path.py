@@ -1,0 +1,119 @@
+"""What one event costs inside the daemon, counted in calls and bytes: flat, whatever the cluster holds.
+
+Counts of calls are the same on every machine, so they can be held to a limit; times can't.
+"""
+
+import gc
+import sys
+import tracemalloc
+from collections.abc import Callable
+from types import FrameType
+
+import attrs
+import pytest
+
+from nqosd.compiler.desired import Delta
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.settings import Settings
+from nqosd.informers.changes import Kind
+from nqosd.informers.reflector import Reflector
+from nqosd.informers.resources import BY_KIND
+from tests.api.manifests import wire
+from tests.bench.workload import Pods, Size, policy
+
+SMALL, LARGE = Size(200, 100), Size(4_000, 100)
+CALLS = 220
+"""Calls, of Python and of C, for one pod from bytes to delta; there were 167 when this was written, in both sizes."""
+BYTES = 11_000
+"""Bytes at most at a time for the same; there were 7,500."""
+EVENT = b'{"type":"ADDED","object":%b}'
+
+
+@attrs.frozen
+class Pipeline:
+    """A reflector of pods and a compiler that have taken a whole cluster."""
+
+    size: Size
+    pods: Pods
+    reflector: Reflector
+    compiler: IncrementalCompiler
+
+    @classmethod
+    def of(cls, size: Size) -> "Pipeline":
+        """Take a cluster."""
+        pods, compiler = Pods(size.policies), IncrementalCompiler(Settings())
+        policies = Reflector(BY_KIND[Kind.NETWORK_QOS], 0.0)
+        for number in range(size.policies):
+            compiler.apply(policies.lines([EVENT % wire(policy(number))], 0.0).changes)
+        pipeline = cls(size, pods, Reflector(BY_KIND[Kind.POD], 0.0), compiler)
+        for number in range(size.pods):
+            pipeline.take(pods.render(number, number))
+        return pipeline
+
+    def take(self, pod: bytes) -> Delta:
+        """Take a pod that came: decode, index, compile."""
+        return self.compiler.apply(self.reflector.lines([EVENT % pod], 0.0).changes)
+
+
+@pytest.fixture(scope="module", params=[SMALL, LARGE], ids=str)
+def pipeline(request: pytest.FixtureRequest) -> Pipeline:
+    """Give each size of cluster in turn."""
+    return Pipeline.of(request.param)
+
+
+def calls(work: Callable[[], object]) -> int:
+    """Count the calls of Python and of C functions that some work makes."""
+    counted = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal counted
+        counted += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+def test_one_pod_touches_its_own_sets_only(pipeline: Pipeline) -> None:
+    """The delta of a new pod names the sets that it enters, no row and no policy."""
+    number = pipeline.size.pods + 1
+    delta = pipeline.take(pipeline.pods.render(number, number))
+    assert [len(members.added) for members in delta.sets.values()] == [1]
+    assert not delta.rows
+    assert not delta.policies
+
+
+def test_one_pod_takes_few_calls(pipeline: Pipeline) -> None:
+    """The calls for one pod, from bytes to delta, stay under a limit that is the same for every size of cluster."""
+    number = pipeline.size.pods + 2
+    pod = pipeline.pods.render(number, number)
+    assert calls(lambda: pipeline.take(pod)) <= CALLS
+
+
+def test_one_pod_takes_little_memory(pipeline: Pipeline) -> None:
+    """What one pod takes for the moment and for good stays under a limit that is the same for every size."""
+    number = pipeline.size.pods + 3
+    pods = [pipeline.pods.render(number + each, number) for each in range(20)]
+    pipeline.take(pods.pop())
+    gc.collect()
+    taken = []
+    tracemalloc.start()
+    try:
+        for pod in pods:
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            pipeline.take(pod)
+            taken.append(tracemalloc.get_traced_memory()[1] - before)
+    finally:
+        tracemalloc.stop()
+    assert sorted(taken)[len(taken) // 2] <= BYTES
+
+
+def test_an_unchanged_pod_costs_a_comparison(pipeline: Pipeline) -> None:
+    """A pod that is sent again as it was ends in the informer: there is no change to compile."""
+    pod = pipeline.pods.render(0, 10**9)
+    assert pipeline.reflector.lines([EVENT % pod], 0.0).changes == []
