@@ -14,13 +14,15 @@ INSTALL_SERVICES := $(PYTHON) -m tests.services.install
 # Two workers suit two cores; each has services of its own.
 WORKERS ?= 2
 PYTEST_ARGS ?=
+PROVE_ARGS ?=
 # Seconds for one test; one that needs more says so with @pytest.mark.timeout.
 TEST_TIMEOUT ?= 300
 
 # command:package, for the commands that the tests use beside the installed services
-TOOLS := ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
+TOOLS := groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new test pytest demo bench clean
+.PHONY: docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -86,6 +88,9 @@ pytest: setup services ## the tests only; PYTEST_ARGS chooses, e.g. PYTEST_ARGS=
 	@echo "[test] pytest with $(WORKERS) workers"
 	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) $(PYTEST_ARGS)
 
+prove: setup services-ovn services-ovn-new ## prove the compiler at length; PROVE_ARGS='--cases 100000 --rows 200 --seed 1' chooses
+	@$(VENV)/bin/python -m tests.proof $(PROVE_ARGS)
+
 demo: setup services-ovn ## show the daemon at work on a real OVN
 	@echo "[demo] running tests.demo"
 	@$(VENV)/bin/python -m tests.demo
@@ -96,6 +101,14 @@ BENCH ?= full
 bench: setup services-ovn-new ## measure, print what was measured beside goals and the peer, write it to docs/; BENCH=short is shorter
 	@echo "[bench] running tests.bench $(BENCH)"
 	@$(VENV)/bin/python -m tests.bench $(BENCH)
+
+docs: setup ## build the pages of docs/ into build/site; a link to nowhere fails
+	@echo "[docs] mkdocs build --strict"
+	@$(VENV)/bin/python -m mkdocs build --strict --clean --config-file tests/docs/mkdocs.yml
+
+reference: setup ## write the pages and man pages that are made from the code
+	@echo "[reference] tests.docs.generate"
+	@$(VENV)/bin/python -m tests.docs.generate
 
 clean: ## remove the virtual environment and what tools left in the checkout (not the services)
 	@echo "[clean] removing $(VENV) and caches"
