@@ -2,7 +2,7 @@
 
 It is a fake because a real kube-apiserver with etcd takes minutes to be given 100,000 pods, and most of two cores
 while it streams them. What it sends has the form and the size of what a real one sends. It runs in a process of its
-own: `python -m tests.bench.fake_api PORT PODS POLICIES`.
+own: `python -m tests.bench.fake_api PORT PODS POLICIES RULES`.
 
 In: what the benchmark asks for under `/bench/`. Out: events; for each the moment (CLOCK_MONOTONIC, the same in all
 processes) just before it was written to the watchers. Rule: no event is dropped, and none is sent twice.
@@ -23,7 +23,7 @@ from tests.bench.workload import EVERYTHING, Pods, Size, address, policy, policy
 
 CHUNK = 1 << 17
 """Bytes of a list that are written at once."""
-CHURN_AGE = 100
+CHURN_AGE = 500
 """How many pods later a pod of the churn is deleted again."""
 INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
 RESOURCES: Mapping[str, str] = {
@@ -56,7 +56,7 @@ class FakeApi:
         self._pods = Pods(size.policies)
         for name, described in surroundings():
             self._set(name, described)
-        self._policies = {f"policy-{number}": policy(number) for number in range(size.policies)}
+        self._policies = {f"policy-{number}": policy(number, size.rules) for number in range(size.policies)}
         for described in self._policies.values():
             self._set("networkqoses", described)
         for number in range(size.pods):
@@ -214,8 +214,8 @@ async def _accept(_request: web.Request) -> web.Response:
 
 def main() -> None:
     """Serve until killed."""
-    port, pods, policies = map(int, sys.argv[1:])
-    web.run_app(FakeApi(Size(pods, policies)).application(), host="127.0.0.1", port=port, print=None)
+    port, pods, policies, rules = map(int, sys.argv[1:])
+    web.run_app(FakeApi(Size(pods, policies, rules)).application(), host="127.0.0.1", port=port, print=None)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ class Bench:
 
     def __init__(self, size: Size) -> None:
         self._size = size
-        self._next = size.pods
+        self.next = size.pods
+        """The number of the next pod that is added."""
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -111,14 +112,14 @@ class Bench:
 
     def add(self, count: int) -> float:
         """Add pods; gives the seconds from the first one's event to the last one's effect."""
-        written = cast("Mapping[str, float]", self._api.ask("POST", f"pods?first={self._next}&count={count}"))
-        self._next += count
+        written = cast("Mapping[str, float]", self._api.ask("POST", f"pods?first={self.next}&count={count}"))
+        self.next += count
         self._monitor.wait(lambda monitor: all(address in monitor.seen for address in written), PATIENCE)
         return max(self._monitor.seen[address] for address in written) - min(written.values())
 
     def everything(self) -> float:
         """Add a policy that selects all pods; gives the seconds until its rows and members are there."""
-        rows, members = self._monitor.rows + 2, self._monitor.members + self._next
+        rows, members = self._monitor.rows + 2, self._monitor.members + self.next
         written = cast("float", self._api.ask("POST", "policy"))
         return self._monitor.wait(lambda found: (found.rows, found.members) == (rows, members), PATIENCE) - written
 
@@ -138,10 +139,11 @@ class Bench:
         time.sleep(IDLE)
         return (usage(self.daemon.pid).cpu - before) / IDLE
 
-    def churn(self) -> Latency:
-        """Add and delete pods at a steady rate."""
-        question = f"churn?first={self._next}&rate={CHURN_RATE}&seconds={CHURN_TIME}"
+    def churn(self, rate: float = CHURN_RATE, seconds: float = CHURN_TIME) -> Latency:
+        """Add pods and delete them again, so many events a second."""
+        question = f"churn?first={self.next}&rate={rate}&seconds={seconds}"
         written = cast("Mapping[str, float]", self._api.ask("POST", question))
+        self.next += len(written)
         self.daemon.settle(deadline=PATIENCE)
         return Latency.of([self._monitor.seen[address] - moment for address, moment in written.items()])
 

@@ -83,7 +83,7 @@ class FakeApiServer(Service):
 
     def command(self) -> Sequence[str]:
         """Return the command of the server."""
-        size = (str(self._size.pods), str(self._size.policies))
+        size = map(str, attrs.astuple(self._size))
         return [sys.executable, "-m", "tests.bench.fake_api", str(self.port), *size]
 
     def is_ready(self) -> bool:

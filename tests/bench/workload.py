@@ -28,13 +28,16 @@ _MARKS = ("@NAME@", "@IP@", "@G@", "@ROLE@", "@VERSION@")
 
 @attrs.frozen
 class Size:
-    """How many pods and policies."""
+    """How many pods, policies, and rules in each policy; the peer's policies had two."""
 
     pods: int
     policies: int
+    rules: int = 2
 
     def __str__(self) -> str:
-        return f"{self.pods:,} pods, {self.policies:,} policies"
+        return f"{self.pods:,} pods, {self.policies:,} policies" + (
+            f" of {self.rules} rules" if self.rules != 2 else ""
+        )
 
     @property
     def members(self) -> int:
@@ -44,7 +47,7 @@ class Size:
     @property
     def rows(self) -> int:
         """Rows of QoS: one for each rule on the one switch, for each policy that has a pod."""
-        return 2 * min(self.pods, self.policies)
+        return self.rules * min(self.pods, self.policies)
 
 
 def address(number: int) -> str:
@@ -96,9 +99,9 @@ def _template() -> Iterator[str]:
         rest = rest[place + len(mark) :]
 
 
-def policy(number: int) -> Json:
+def policy(number: int, rules: int = 2) -> Json:
     """Give the policy for the pods of one g."""
-    return _policy(f"policy-{number}", 1 + number % _PRIORITIES, {"matchLabels": {"g": f"{number}"}})
+    return _policy(f"policy-{number}", 1 + number % _PRIORITIES, {"matchLabels": {"g": f"{number}"}}, rules)
 
 
 def policy_for_all() -> Json:
@@ -114,11 +117,17 @@ def surroundings() -> Sequence[tuple[str, Json]]:
     ]
 
 
-def _policy(name: str, priority: int, selector: Json) -> Json:
-    block = {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "172.16.0.0/12"]}
-    limited = {"dscp": 20, "bandwidth": {"rate": 20000}, "classifier": {"to": [{"ipBlock": block}]}}
+def _rule(index: int) -> Json:
+    """Give a rule: the first two are the peer's, further ones alternate and differ in the port."""
+    if index % 2 == 0:
+        block = {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "172.16.0.0/12"]}
+        ports = [{"protocol": "UDP", "port": 5000 + index}] if index else []
+        return {"dscp": 20, "bandwidth": {"rate": 20000}, "classifier": {"to": [{"ipBlock": block}], "ports": ports}}
     database = {"podSelector": {"matchLabels": {"role": "db"}}}
-    marked = {"dscp": 46, "classifier": {"to": [database], "ports": [{"protocol": "TCP", "port": 5432}]}}
+    return {"dscp": 46, "classifier": {"to": [database], "ports": [{"protocol": "TCP", "port": 5431 + index}]}}
+
+
+def _policy(name: str, priority: int, selector: Json, rules: int = 2) -> Json:
     return {
         "apiVersion": "k8s.ovn.org/v1alpha1",
         "kind": "NetworkQoS",
@@ -129,5 +138,5 @@ def _policy(name: str, priority: int, selector: Json) -> Json:
             "generation": 1,
             "creationTimestamp": "2026-11-24T10:00:00Z",
         },
-        "spec": {"priority": priority, "podSelector": selector, "egress": [limited, marked]},
+        "spec": {"priority": priority, "podSelector": selector, "egress": [_rule(index) for index in range(rules)]},
     }
