@@ -16,8 +16,8 @@ from nqosd.cache.tables import Tables
 from nqosd.compiler.compile import Compiled, compile_everything
 from nqosd.compiler.document import Document, document
 from nqosd.compiler.settings import Settings, parse_ovn_version
-from nqosd.informers.changes import Change
-from nqosd.informers.resources import RESOURCES
+from nqosd.informers.changes import Change, Kind
+from nqosd.informers.resources import BY_KIND
 from tests.oracle.decoded import Object
 from tests.oracle.meaning import Decision, Oracle, UndecidedError, read_meaning
 from tests.oracle.packet import Packet
@@ -154,14 +154,20 @@ def compiled(scenario: Scenario, compiler: Compile = compile_everything, owner: 
 
 
 def tables_of(objects: Mapping[str, Iterable[Object]]) -> Tables:
-    """Decode manifests into tables, through the bytes that an API server would send."""
+    """Decode manifests into tables."""
     tables = Tables()
+    for change in changes_of(objects):
+        tables.apply(change)
+    return tables
+
+
+def changes_of(objects: Mapping[str, Iterable[Object]]) -> Iterator[Change]:
+    """Decode manifests, through the bytes that an API server would send."""
     for kind, manifests in objects.items():
-        resource = next(each for each in RESOURCES if each.kind == kind)
+        resource = BY_KIND[Kind(kind)]
         for manifest in manifests:
             value = resource.decode(json.dumps(manifest).encode()).value
-            tables.apply(Change(resource.kind, value.key, None, value))
-    return tables
+            yield Change(resource.kind, value.key, None, value)
 
 
 def _is(decision: Decision, result: Result) -> bool:
