@@ -1,8 +1,7 @@
 """The command `nqosd`: arguments in, exit codes out.
 
-Exit codes: 0 all is well; 1 a policy is not ready (`compile`) or the daemon has failed (`run`); 2 the arguments or the
-manifests are not usable; 78 the configuration is not usable (systemd doesn't try again then). Rule: what a command has
-to say goes to standard output, what went wrong to standard error.
+Exit codes: see `nqosd.commands.exits`. Rule: what a command has to say goes to standard output, what went wrong to
+standard error.
 """
 
 import argparse
@@ -12,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nqosd import __version__, collector
-from nqosd.commands import Command, Run
+from nqosd.commands import Command, Run, diff, explain
 from nqosd.commands.configuration import DEFAULT_CONFIG, add_config, load_config
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK, USAGE
 from nqosd.compiler.rendering import Format
@@ -22,7 +21,7 @@ __all__ = ["BAD_CONFIG", "FAILED", "OK", "USAGE", "main"]
 
 NEWEST_OVN = "26.03"
 
-OTHERS: tuple[Command, ...] = ()
+OTHERS: tuple[Command, ...] = (explain, diff)
 """The commands that live in modules of their own."""
 
 
@@ -38,8 +37,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="nqosd",
         description="Keeps the QoS rows and address sets of an OVN Northbound database equal to the NetworkQoS objects "
         "of a Kubernetes cluster.",
-        epilog="Exit codes: 0 all is well; 1 a policy is not ready, or the daemon has failed; 2 unusable arguments or "
-        "manifests; 78 unusable configuration.",
+        epilog="Exit codes: 0 all is well; 1 a policy is not ready, the daemon has failed, or what was asked couldn't "
+        "be found out; 2 unusable arguments or manifests, or diff found a difference; 78 unusable configuration.",
     )
     parser.add_argument("--version", action="version", version=f"nqosd {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -59,7 +59,7 @@ def compile_manifests(request: Request) -> Answer:
             f"--ovn-version {request.ovn_version}: not a release of OVN; write year and month, as in 24.09"
         )
     manifests = read_manifests(request.paths)
-    tables = _tables(manifests)
+    tables = tables_of(manifests)
     settings = Settings(request.instance, request.zone, version, request.any_network)
     compiled = compile_everything(tables, settings)
     printed = document(compiled.desired, compiled.reports, request.instance)
@@ -71,7 +71,8 @@ def compile_manifests(request: Request) -> Answer:
     )
 
 
-def _tables(manifests: Manifests) -> Tables:
+def tables_of(manifests: Manifests) -> Tables:
+    """Put manifests into tables; a node that a pod is scheduled to exists, whether it is among them or not."""
     tables = Tables()
     for change in manifests.changes():
         tables.apply(change)

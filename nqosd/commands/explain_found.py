@@ -1,0 +1,22 @@
+"""An explanation, and what the databases hold of it.
+
+Rule: a value without I/O, so that the offline answer doesn't load what the live one needs.
+"""
+
+from collections.abc import Mapping
+
+import attrs
+
+from nqosd.compiler.desired import RowKey
+from nqosd.explain.verdict import Explanation
+from nqosd.northbound.presence import Presence
+from nqosd.southbound import LogicalFlow
+
+
+@attrs.frozen
+class Found:
+    """An explanation; for rows of rules that match, what the databases hold. Absent keys were not looked for."""
+
+    explanation: Explanation
+    rows: Mapping[RowKey, Presence] = attrs.field(factory=dict)
+    flows: Mapping[RowKey, tuple[LogicalFlow, ...]] = attrs.field(factory=dict)

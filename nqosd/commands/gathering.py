@@ -1,0 +1,122 @@
+"""What commands look at: objects from the cluster or from manifests, and the Northbound database.
+
+In: a configuration, and perhaps paths of manifests. Out: `Tables`, and a `Database`. Rule: each kind is listed once,
+through the daemon's own informers, so a command sees exactly what the daemon would.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import attrs
+
+from nqosd.cache.tables import Tables
+from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.config import Config
+from nqosd.informers.api_server import ApiServerSource
+from nqosd.informers.changes import Change, Kind
+from nqosd.informers.kube_client import KubeClient
+from nqosd.informers.manifests import Manifests, read_manifests
+from nqosd.northbound.reading import ReadError, read_replica
+from nqosd.northbound.replica import Replica
+from nqosd.parts import kube_options, northbound_options, reflector_options
+
+PATIENCE = 60.0
+"""Seconds to wait for the lists of all kinds; 100,000 pods take about ten."""
+
+
+class GatherError(Exception):
+    """Something isn't to be had; the message says what and why."""
+
+
+@attrs.frozen
+class Database:
+    """The Northbound database as of one moment, and the settings under which the daemon would compile for it."""
+
+    replica: Replica
+    settings: Settings
+
+
+async def gather_objects(config: Config, paths: Sequence[Path] = ()) -> Tables:
+    """Read all objects: from `paths`, else from where the daemon takes them.
+
+    Raises:
+        GatherError: a manifest isn't usable, or a kind couldn't be listed in time.
+    """
+    section = config.kubernetes
+    if paths or section.source == "manifests":
+        return from_manifests(read_manifests(paths or section.manifests))
+    listing = _Listing()
+    async with KubeClient(kube_options(config)) as client:
+        source = ApiServerSource(client, options=reflector_options(config))
+        task = asyncio.create_task(source.run(listing))
+        listed = asyncio.create_task(listing.done.wait())
+        try:
+            await asyncio.wait({task, listed}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                await task
+            if listing.unsynced:
+                kinds = ", ".join(sorted(listing.unsynced))
+                raise GatherError(f"the API server hasn't listed {kinds} within {PATIENCE:g} s")
+        finally:
+            for each in (task, listed):
+                each.cancel()
+            await asyncio.gather(task, listed, return_exceptions=True)
+    return listing.tables
+
+
+def from_manifests(manifests: Manifests) -> Tables:
+    """Put manifests into tables as the daemon does, which takes no node for granted.
+
+    Raises:
+        GatherError: one of them isn't usable.
+    """
+    if manifests.problems:
+        raise GatherError("\n".join(map(str, manifests.problems)))
+    tables = Tables()
+    for change in manifests.changes():
+        tables.apply(change)
+    return tables
+
+
+async def gather_database(config: Config, names: Iterable[str] = ()) -> Database:
+    """Read the Northbound database; `names` are sets to look for whoever owns them.
+
+    Raises:
+        GatherError: it can't be read.
+    """
+    try:
+        replica = await read_replica(northbound_options(config), names=names)
+    except ReadError as error:
+        raise GatherError(str(error)) from error
+    zone = config.daemon.zone or replica.zone
+    if zone is None:
+        raise GatherError("NB_Global has no row yet, so its zone isn't known; set daemon.zone, or start ovn-northd")
+    version = replica.northd_version
+    settings = Settings(
+        owner=config.daemon.instance,
+        zone=zone,
+        ovn=None if version is None else parse_ovn_version(version),
+        any_network=config.daemon.unselected_networks == "all",
+    )
+    return Database(replica, settings)
+
+
+class _Listing:
+    """A sink that takes every kind once."""
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self.unsynced = set(Kind)
+        self.done = asyncio.Event()
+
+    def changed(self, changes: list[Change]) -> None:
+        """Take changes."""
+        for change in changes:
+            self.tables.apply(change)
+
+    def synced(self, kind: Kind) -> None:
+        """Take note that a kind has been listed."""
+        self.unsynced.discard(kind)
+        if not self.unsynced:
+            self.done.set()

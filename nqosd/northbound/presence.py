@@ -1,0 +1,49 @@
+"""Whether one row is in the database as it should be, for people.
+
+In: the key of a desired row, the desired state, a view. Out: a `Presence`. Rule: "as desired" means that the plan for
+this row and its sets has nothing to do.
+"""
+
+from enum import StrEnum
+
+import attrs
+
+from nqosd.compiler.desired import Desired, QosRow
+from nqosd.northbound.operations import describe
+from nqosd.northbound.plan import Circumstances, make_plan
+from nqosd.northbound.replica import View
+from nqosd.northbound.scope import Scope
+
+
+class Standing(StrEnum):
+    """How a row stands in the database."""
+
+    AS_DESIRED = "as desired"
+    DIFFERENT = "different"
+    MISSING = "missing"
+    WAITING = "waiting for its switch"
+    BLOCKED = "blocked"
+
+
+@attrs.frozen
+class Presence:
+    """`uuid` is that of the row in the database, empty without one; `detail` says what is in the way, or different."""
+
+    standing: Standing
+    uuid: str = ""
+    detail: str = ""
+
+
+def presence(row: QosRow, desired: Desired, view: View, owner: str) -> Presence:
+    """Look for a row."""
+    scope = Scope(frozenset({row.key}), dict.fromkeys(row.sets))
+    plan = make_plan(desired, view, scope, Circumstances(owner))
+    uuid = next((stored.uuid for stored in view.rows(row.key)), "")
+    if row.key in plan.waiting:
+        return Presence(Standing.WAITING, uuid, f"logical switch {row.key.switch} isn't there")
+    if row.key in plan.blocked:
+        return Presence(Standing.BLOCKED, uuid, plan.blocked[row.key])
+    if not plan.operations:
+        return Presence(Standing.AS_DESIRED, uuid)
+    changed = ", ".join(sorted({describe(subject) for subject in plan.subjects}))
+    return Presence(Standing.DIFFERENT if uuid else Standing.MISSING, uuid, f"the daemon would write: {changed}")
