@@ -16,9 +16,10 @@ from typing import Any
 import attrs
 
 from tests.bench.cell import Cell, measure
-from tests.bench.figures import FULL, HUGE, LARGE, SHORT
+from tests.bench.figures import FULL, HUGE, LARGE, SHORT, SMALL
 from tests.bench.report import comma_separated, markdown
 from tests.bench.running import Latency, Written
+from tests.bench.stages import stages
 
 DOCS = Path(__file__).parents[2] / "docs"
 REPEATS = 3
@@ -37,7 +38,7 @@ def main() -> int:
         ]
         cells.append(median(found))
         print(f"[bench] {size}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
-    report = markdown(cells, machine(repeats))
+    report = markdown(cells, machine(repeats), {size: stages(size) for size in (SMALL, LARGE)})
     DOCS.mkdir(exist_ok=True)
     (DOCS / "benchmark.md").write_text(report)
     (DOCS / "benchmark.csv").write_text(comma_separated(cells))

@@ -32,9 +32,10 @@ transaction with one mutation on the same server in the same run, and the ratios
 """
 
 
-def markdown(cells: Sequence[Cell], machine: str) -> str:
-    """Write the report."""
-    return "\n".join([INTRODUCTION, machine, "", *_comparison(cells), "", *_goals(cells), "", *_details(cells), ""])
+def markdown(cells: Sequence[Cell], machine: str, stages: Mapping[Size, Mapping[str, float]]) -> str:
+    """Write the report; `stages` are microseconds by size."""
+    parts = [_comparison(cells), _goals(cells), _details(cells), _stages(stages, cells)]
+    return "\n".join([INTRODUCTION, machine, *(line for part in parts for line in ("", *part)), ""])
 
 
 def comma_separated(cells: Sequence[Cell]) -> str:
@@ -96,6 +97,20 @@ def _details(cells: Sequence[Cell]) -> Iterable[str]:
         for cell in cells
     ]  # fmt: skip
     yield from _table(header, rows)
+
+
+def _stages(stages: Mapping[Size, Mapping[str, float]], cells: Sequence[Cell]) -> Iterable[str]:
+    yield "## Where the time of one pod goes, in microseconds\n"
+    floors = {cell.size: cell.floor.p50 * 1000 for cell in cells}
+    rows = [
+        [str(size), *(f"{value:.0f}" for value in times.values()), f"{floors[size]:.0f}"]
+        for size, times in stages.items()
+    ]
+    yield from _table(("", *next(iter(stages.values())), "a round trip to ovsdb-server"), rows)
+    yield (
+        "\nEach stage is measured alone, in one process, with the daemon's own parts. The rest of an event's time is "
+        "the event loop's and the sockets': two processes wake each other four times."
+    )
 
 
 def _transactions(written: Written) -> str:
