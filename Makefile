@@ -110,6 +110,29 @@ reference: setup ## write the pages and man pages that are made from the code
 	@echo "[reference] tests.docs.generate"
 	@$(VENV)/bin/python -m tests.docs.generate
 
+# The time that the archives bear: that of the commit, so that it gives the same bytes each time.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+
+package: setup package-tools ## build wheel, source archive and Debian package into dist/, and check that they install
+	@echo "[package] building dist/"
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(VENV)/bin/python -m build --no-isolation --sdist --wheel --outdir dist . >/dev/null
+	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) systemd/debian/make-package dist/*.whl dist
+	@ls -l dist
+	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(VENV)/bin/python -m pytest --timeout=$(TEST_TIMEOUT) tests/packaging/package_checks.py
+
+package-tools:
+	@missing=""; \
+	for tool in lintian:lintian man:man-db strip:binutils python3:python3-minimal; do \
+		PATH=/usr/bin:/bin command -v "$${tool%%:*}" >/dev/null || missing+=" $${tool##*:}"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "[package] installing$$missing"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get -qq update </dev/null; \
+		apt-get -qq install --yes --no-install-recommends $$missing </dev/null >/dev/null; \
+	fi
+
 clean: ## remove the virtual environment and what tools left in the checkout (not the services)
 	@echo "[clean] removing $(VENV) and caches"
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -5,6 +5,7 @@ parameter that is a file is, since its type says so.
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -29,3 +30,13 @@ def _complete_files(parser: argparse.ArgumentParser) -> None:
                 _complete_files(each)
         elif action.type is Path:
             action.complete = shtab.FILE  # type: ignore[attr-defined] # the attribute that shtab looks for
+
+
+def main() -> int:
+    """Print the script for the shell that the command line names."""
+    sys.stdout.write(script("zsh" if "zsh" in sys.argv[1:] else "bash"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

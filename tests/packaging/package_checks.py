@@ -1,0 +1,140 @@
+"""`make package` runs these on what it has built in dist/: they need lintian, a network of packages, and a minute.
+
+Not named test_…, so that `make test` leaves them alone. The Debian package is installed into a copy of this machine
+that lives in memory (an overlay that only this process sees), so that the machine itself stays as it was.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nqosd import __version__
+
+ROOT = Path(__file__).parents[2]
+DIST = ROOT / "dist"
+GUIDE = ROOT / "docs" / "examples" / "guide"
+
+IN_OVERLAY = """
+set -eu
+mount -t tmpfs tmpfs "$1"
+mkdir "$1"/upper "$1"/work "$1"/root
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1"/root
+mount --bind /dev "$1"/root/dev
+mount -t tmpfs tmpfs "$1"/root/tmp
+mount -t proc proc "$1"/root/proc
+cp "$2" "$1"/root/tmp/nqosd.deb
+cp -r "$3" "$1"/root/tmp/guide
+exec chroot "$1"/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive sh -euxc "$4"
+"""
+INSTALL = "dpkg --install /tmp/nqosd.deb >/dev/null"
+
+
+def the(pattern: str) -> Path:
+    """Find the one file in dist/ that matches."""
+    found = list(DIST.glob(pattern))
+    assert len(found) == 1, f"dist/ has {len(found)} files {pattern}: run `make package`"
+    return found[0]
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    """Run a command that must succeed, and give what it prints."""
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def installed(tmp_path: Path, script: str) -> str:
+    """Run a script in the copy of the machine; gives what it prints."""
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    return run(
+        "unshare", "--mount", "--pid", "--fork", "bash", "-c", IN_OVERLAY, "bash", folder, the("*.deb"), GUIDE, script
+    )
+
+
+@pytest.mark.parametrize("archive", ["*.whl", "*.tar.gz"])
+def test_it_installs_into_an_empty_environment(archive: str, tmp_path: Path) -> None:
+    """With the archive alone, pip makes a working command, and finds nothing amiss between the packages."""
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    program = tmp_path / "venv" / "bin"
+    run(program / "pip", "install", "--quiet", "--disable-pip-version-check", the(archive))
+    assert run(program / "nqosd", "--version") == f"nqosd {__version__}\n"
+    assert "12180" in run(program / "nqosd", "compile", GUIDE)
+    assert "No broken requirements" in run(program / "pip", "check")
+    assert (tmp_path / "venv/share/man/man8/nqosd.8").is_file()
+    # what `run` imports, beyond what the other commands do
+    run(program / "python", "-c", "import nqosd.daemon")
+
+
+def test_lintian_has_no_complaint() -> None:
+    """Neither an error nor a warning is left; what is overridden says why in systemd/debian/lintian-overrides."""
+    assert run("lintian", "--allow-root", "--fail-on=error,warning", the("*.deb")) == ""
+
+
+def test_the_debian_package_is_reproducible(tmp_path: Path) -> None:
+    """Another build, with the same time, gives the same bytes."""
+    folder = tmp_path / "again"
+    epoch = os.environ["SOURCE_DATE_EPOCH"]
+    run("systemd/debian/make-package", the("*.whl"), folder, SOURCE_DATE_EPOCH=epoch, TMPDIR=str(tmp_path))
+    (again,) = folder.glob("*.deb")
+    assert again.read_bytes() == the("*.deb").read_bytes()
+
+
+def test_the_debian_package_installs(tmp_path: Path) -> None:
+    """It makes the user, lets it read the configuration, brings a working command, man pages and completions."""
+    script = f"""
+        {INSTALL}
+        nqosd --version
+        nqosd check-config
+        nqosd compile /tmp/guide | grep -c 12180
+        setpriv --reuid=nqosd --regid=nqosd --clear-groups nqosd check-config
+        setpriv --reuid=nobody --regid=nogroup --clear-groups nqosd check-config 2>/dev/null || echo refused
+        stat --format='%A %U %G' /etc/nqosd/nqosd.toml
+        python3 -c 'import sys; sys.path.insert(0, "/usr/lib/nqosd"); import nqosd.daemon; print("imports")'
+        ls /usr/lib/nqosd/nqosd/__pycache__ | grep -c '^daemon'
+        man --where nqosd nqosd.toml
+        systemd-analyze verify --man=no /lib/systemd/system/nqosd.service
+    """
+    assert installed(tmp_path, script).splitlines() == [
+        f"nqosd {__version__}",
+        "/etc/nqosd/nqosd.toml: ok",
+        "2",
+        "/etc/nqosd/nqosd.toml: ok",
+        "refused",
+        "-rw-r----- root nqosd",
+        "imports",
+        "1",
+        "/usr/share/man/man8/nqosd.8.gz",
+        "/usr/share/man/man5/nqosd.toml.5.gz",
+    ]
+
+
+def test_a_changed_configuration_outlives_an_upgrade(tmp_path: Path) -> None:
+    """The file is a conffile: an upgrade keeps it with its rights, and so does removal; purging takes it away."""
+    script = f"""
+        {INSTALL}
+        echo '# mine' >>/etc/nqosd/nqosd.toml
+        chmod 0600 /etc/nqosd/nqosd.toml
+        {INSTALL}
+        tail -n 1 /etc/nqosd/nqosd.toml
+        stat --format=%a /etc/nqosd/nqosd.toml
+        dpkg --remove nqosd >/dev/null
+        tail -n 1 /etc/nqosd/nqosd.toml
+        ls /usr/lib/nqosd /usr/bin/nqosd 2>/dev/null || echo gone
+        dpkg --purge nqosd >/dev/null
+        ls /etc/nqosd 2>/dev/null || echo purged
+    """
+    assert installed(tmp_path, script).splitlines() == ["# mine", "600", "# mine", "gone", "purged"]
+
+
+def test_the_machine_is_as_it_was() -> None:
+    """Nothing of the package is on the machine that ran these tests."""
+    assert shutil.which("nqosd", path="/usr/bin") is None
+    assert not Path("/usr/lib/nqosd").exists()
+    assert "nqosd:" not in Path("/etc/passwd").read_text()
