@@ -113,6 +113,8 @@ class Reconciler:
         plan = await self._plan(round_)
         plan_seconds = time.perf_counter() - started
         if not plan.operations:
+            if plan.detaches:  # they are gone already
+                self._lingering.clear()
             policies = self._settle(round_, plan)
             result = RoundResult(Outcome.UNCHANGED, policies=policies, plan_seconds=plan_seconds)
             return self._complete(result)
@@ -255,12 +257,10 @@ class Reconciler:
         """Return what somebody else had changed: nobody desired it differently, no switch or port explains it."""
         if not self._in_order:
             return frozenset()
-        found = set()
-        for subject in plan.subjects:
-            cause = round_.taken.cause_of(subject)
-            unexplained = cause is None and round_.is_audit and not plan.detaches
-            if cause is Cause.DATABASE or unexplained:
-                found.add(subject)
+        unexpected: set[Cause | None] = {Cause.DATABASE}
+        if round_.is_audit and not (plan.detaches and self._lingering):  # those are expected to go
+            unexpected.add(None)
+        found = {subject for subject in plan.subjects if round_.taken.cause_of(subject) in unexpected}
         for repaired in sorted(map(describe, found)):
             log.warning("northbound: repaired what somebody else had changed", object=repaired)
         if found:

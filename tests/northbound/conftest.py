@@ -1,0 +1,21 @@
+"""What tests of single rounds share."""
+
+import pytest
+
+from nqosd.northbound import alarms
+from tests.northbound.database import ModelDatabase
+
+
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let another attempt follow a failed one at once."""
+    monkeypatch.setattr(alarms, "FIRST_RETRY", 0.0)
+
+
+@pytest.fixture
+def database() -> ModelDatabase:
+    """Give a model of a database with two switches."""
+    made = ModelDatabase()
+    for name in ("node1", "node2"):
+        made.add("Logical_Switch", name=name)
+    return made

@@ -1,0 +1,65 @@
+"""A driver of the IDL whose server is the model database: for faults at exact moments, thousands of times.
+
+`FakeDriver` has what the reconciler uses of the real one, and nothing else.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from nqosd.northbound.driver import Driver
+from nqosd.northbound.operations import Operation
+from nqosd.northbound.results import Outcome
+from nqosd.northbound.writer import Commit
+from tests.northbound.database import ModelDatabase, RefusedError
+
+T = TypeVar("T")
+
+
+class FakeIdl:
+    """The state of the connection and of the lock, as a test sets them."""
+
+    def __init__(self, database: ModelDatabase) -> None:
+        self.database = database
+        self.replica = database.replica
+        self.holds_lock = True
+        self.is_synced = True
+
+    def watch(self, names: frozenset[str]) -> None:
+        """Show sets of these names."""
+        self.database.watch(names)
+
+
+class FakeDriver:
+    """Commits to the model; `faults` are taken one by one, each instead of an ordinary commit."""
+
+    def __init__(self, database: ModelDatabase) -> None:
+        self.idl = FakeIdl(database)
+        self.faults: list[Callable[[Sequence[Operation]], Commit]] = []
+        self.transactions: list[Sequence[Operation]] = []
+        self.turn: Callable[[], None] = lambda: None
+        """What the real one calls after each turn of the IDL; the echo of a transaction comes before its answer."""
+
+    async def idle(self) -> None:
+        """Be idle at once."""
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do the work here."""
+        return work()
+
+    def kick(self) -> None:
+        """Have nothing to send."""
+
+    async def write(self, _driver: Driver, operations: Sequence[Operation], _patience: float) -> Commit:
+        """Commit to the model, or fail in the way that the test asked for."""
+        self.transactions.append(operations)
+        answer = self.faults.pop(0)(operations) if self.faults else self.commit(operations)
+        self.turn()
+        return answer
+
+    def commit(self, operations: Sequence[Operation]) -> Commit:
+        """Commit as a server does."""
+        try:
+            self.idl.database.execute(operations)
+        except RefusedError as error:
+            return Commit(Outcome.REFUSED, str(error), is_hard="constraint" in str(error))
+        return Commit(Outcome.COMMITTED)

@@ -1,0 +1,107 @@
+"""What a plan does to a database, whatever it is like before."""
+
+import copy
+
+from hypothesis import given
+
+from nqosd.compiler.desired import OWNER, Desired
+from nqosd.northbound.plan import Circumstances
+from nqosd.northbound.stored import is_ours
+from tests.northbound.database import ModelDatabase
+from tests.northbound.desires import desired_states
+from tests.northbound.worlds import contents_of, converge, databases, expected_contents, plan_whole
+
+
+@given(databases(), desired_states())
+def test_a_plan_makes_the_database_equal_to_what_is_desired(database: ModelDatabase, desired: Desired) -> None:
+    """Duplicates, wrong contents, wrong switches, rows and sets too many or too few: all is right afterwards."""
+    converge(database, desired)
+    assert contents_of(database) == expected_contents(database, desired)
+    assert database.replica.unreadable() == []
+
+
+@given(databases(), desired_states())
+def test_a_second_plan_is_empty(database: ModelDatabase, desired: Desired) -> None:
+    """When a plan has been carried out, planning again gives no operation, also for a daemon that has just started."""
+    converge(database, desired)
+    assert plan_whole(database, desired).operations == ()
+    database.refill()
+    assert plan_whole(database, desired).operations == ()
+
+
+@given(databases(), desired_states())
+def test_rows_of_others_stay_as_they_are(database: ModelDatabase, desired: Desired) -> None:
+    """Rows, sets and attachments of others are the same before and after."""
+    before = database.foreign()
+    converge(database, desired)
+    assert database.foreign() == before
+
+
+@given(databases(), desired_states())
+def test_nothing_is_taken_away_before_all_is_known(database: ModelDatabase, desired: Desired) -> None:
+    """Without pruning a plan only adds: every row, attachment and member that was there still is, unchanged."""
+    before = copy.deepcopy(database.tables)
+    converge(database, desired, Circumstances("nqosd", prune=False))
+    for table, rows in before.items():
+        for uuid, row in rows.items():
+            now = database.tables[table][uuid]
+            for column, value in row.items():
+                current = now[column]
+                if isinstance(value, frozenset):
+                    assert isinstance(current, frozenset)
+                    assert current >= value
+                else:
+                    assert current == value
+
+
+@given(databases(), desired_states())
+def test_what_is_left_open_is_said(database: ModelDatabase, desired: Desired) -> None:
+    """Each desired row is written, or waits for a switch that isn't there, or is blocked with a reason."""
+    converge(database, desired)
+    plan = plan_whole(database, desired)
+    switches = {row["name"] for row in database.tables["Logical_Switch"].values()}
+    written = set(contents_of(database).rows)
+    assert written.isdisjoint(plan.waiting)
+    assert written.isdisjoint(plan.blocked)
+    assert written | plan.waiting.keys() | plan.blocked.keys() == desired.rows.keys()
+    assert all(switch == key.switch and switch not in switches for key, switch in plan.waiting.items())
+    for name, whose in plan.conflicts.items():
+        tables = [*database.tables["Address_Set"].values(), *database.tables["Port_Group"].values()]
+        owners = [row["external_ids"] for row in tables if row["name"] == name]
+        assert any(isinstance(ids, dict) and not is_ours(ids, "nqosd") for ids in owners)
+        assert name in whose
+
+
+@given(databases(), desired_states())
+def test_equal_states_give_equal_plans(database: ModelDatabase, desired: Desired) -> None:
+    """A plan depends on what is desired and what is there, not on the order in which either came about."""
+    first = plan_whole(database, desired)
+    reverse = Desired(
+        dict(reversed([*desired.rows.items()])),
+        dict(reversed([*desired.address_sets.items()])),
+        dict(reversed([*desired.port_groups.items()])),
+    )
+    database.refill()
+    assert plan_whole(database, reverse).operations == first.operations
+
+
+@given(databases(), desired_states())
+def test_every_operation_on_a_row_is_guarded(database: ModelDatabase, desired: Desired) -> None:
+    """Every row that an operation selects by its uuid is one that the same transaction waits for, and before that."""
+    guarded = set()
+    for operation in plan_whole(database, desired).operations:
+        where = operation.body.get("where")
+        if operation.body["op"] == "wait":
+            guarded.add(repr(where))
+        elif where is not None:
+            assert repr(where) in guarded
+
+
+def test_an_unreadable_row_is_removed() -> None:
+    """A row of ours whose external_ids don't say what it is for goes, even if nothing else is to be done."""
+    database = ModelDatabase()
+    uuid = database.add("QoS", match="ip4", external_ids={OWNER: "nqosd"})
+    other = database.add("QoS", match="ip6", external_ids={OWNER: "other"})
+    database.add("Logical_Switch", name="node1", qos_rules=frozenset({uuid, other}))
+    converge(database, Desired({}, {}, {}))
+    assert database.rows("QoS") == [other]
