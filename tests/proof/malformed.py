@@ -40,13 +40,27 @@ _KEYS = (
 
 
 def malformed(base: Manifest, random: Random) -> bytes:
-    """Make an object from a valid manifest; one in eight is not made from it at all."""
+    """Make an object from a valid manifest; one in eight has little of it.
+
+    Most keep their name and namespace, since one without a name is refused before anything else is looked at.
+    """
+    changed: JSON = copy.deepcopy(base)
     if random.random() < 1 / 8:
-        return _bytes(_random(random, 5), random)
-    changed = copy.deepcopy(base)
-    for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
-        _spoil(changed, random)
+        changed = _random(random, 5)
+    else:
+        for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
+            _spoil(changed, random)
+    if random.random() < 7 / 8:
+        changed = _named_as(base, changed)
     return _bytes(changed, random)
+
+
+def _named_as(base: JSON, changed: JSON) -> JSON:
+    """Give an object the name and namespace of another one."""
+    spoilt = changed if isinstance(changed, dict) else {"spec": changed}
+    metadata = spoilt.get("metadata")
+    identity = {key: base["metadata"][key] for key in ("name", "namespace") if key in base["metadata"]}
+    return {**spoilt, "metadata": {**(metadata if isinstance(metadata, dict) else {}), **identity}}
 
 
 def _spoil(value: JSON, random: Random) -> None:

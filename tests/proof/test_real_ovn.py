@@ -6,11 +6,13 @@ import attrs
 import pytest
 
 from nqosd.compiler.document import Document, QosEntry
+from tests.bench.flows import dual_stack, flows
 from tests.proof.ovn_sample import batches, judge
 from tests.proof.ovn_trial import Trial
 from tests.services.generation import OvnGeneration, every_generation
 
 ROWS = 200
+FLOWS = 1500
 SEED = "real"
 
 
@@ -25,6 +27,12 @@ def test_real_ovn_agrees(ovn_generation: OvnGeneration) -> None:
     assert 0 < seen.rows_without_packets < seen.rows / 5
     assert seen.rows_with_flows < seen.packets
     assert seen.packets_with_a_rule > seen.packets / 2
+
+
+@every_generation
+def test_exceptions_of_two_families_stay_cheap(ovn_generation: OvnGeneration) -> None:
+    """A limit with exceptions for 200 senders of both families takes some hundred flows on a chassis, not thousands."""
+    assert 400 < flows(ovn_generation, dual_stack(200)) <= FLOWS
 
 
 def _reversed(row: QosEntry) -> QosEntry:
