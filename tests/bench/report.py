@@ -11,6 +11,7 @@ import attrs
 
 from tests.bench.cell import ONE_BY_ONE, Cell
 from tests.bench.figures import GOALS, PEER, Peer
+from tests.bench.real_api import RealCell
 from tests.bench.running import Latency, Written
 from tests.bench.workload import Size
 
@@ -32,9 +33,11 @@ transaction with one mutation on the same server in the same run, and the ratios
 """
 
 
-def markdown(cells: Sequence[Cell], machine: str, stages: Mapping[Size, Mapping[str, float]]) -> str:
+def markdown(
+    cells: Sequence[Cell], machine: str, stages: Mapping[Size, Mapping[str, float]], real: RealCell | None
+) -> str:
     """Write the report; `stages` are microseconds by size."""
-    parts = [_comparison(cells), _goals(cells), _details(cells), _stages(stages, cells)]
+    parts = [_comparison(cells), _goals(cells), _details(cells), _stages(stages, cells), _real(real) if real else ()]
     return "\n".join([INTRODUCTION, machine, *(line for part in parts for line in ("", *part)), ""])
 
 
@@ -110,6 +113,16 @@ def _stages(stages: Mapping[Size, Mapping[str, float]], cells: Sequence[Cell]) -
     yield (
         "\nEach stage is measured alone, in one process, with the daemon's own parts. The rest of an event's time is "
         "the event loop's and the sockets': two processes wake each other four times."
+    )
+
+
+def _real(real: RealCell) -> Iterable[str]:
+    yield f"## With a real kube-apiserver and etcd: {real.size}\n"
+    yield (
+        f"Cold start {real.cold:.2f} s in {real.transactions} transaction(s), {real.daemon_cpu:.2f} s of CPU, "
+        f"{real.resident:.0f} MiB. A pod created with POST, one at a time: from the request until its address was seen "
+        f"p50 {real.from_request.p50:.1f} ms, p99 {real.from_request.p99:.1f} ms; after the API server's answer p50 "
+        f"{real.from_answer.p50:.1f} ms, p99 {real.from_answer.p99:.1f} ms."
     )
 
 

@@ -5,14 +5,16 @@ bytes of the first transaction, memory and CPU time of a daemon; and what ovsdb-
 set of some size. Rule: nothing is extrapolated here; what doesn't fit on the machine isn't run.
 """
 
+import contextlib
 import gc
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from resource import getpagesize
+from typing import cast
 
 import attrs
 
@@ -27,6 +29,7 @@ from nqosd.northbound.replica import Replica
 from nqosd.northbound.scope import Scope
 from tests.api.manifests import Json, wire
 from tests.bench.monitor import DATABASE, OvsdbClient
+from tests.bench.services import usage
 from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
 
@@ -53,6 +56,7 @@ class Outcome:
     megabytes: float
     compile_seconds: float
     plan_seconds: float
+    server_seconds: float
     resident: float
     event_microseconds: float = 0.0
 
@@ -75,7 +79,12 @@ def main() -> int:
 
 
 def simulate(nodes: int, zone: str) -> Outcome:
-    """Compile a cluster and plan the first transaction."""
+    """Compile a cluster, plan the first transaction and commit it to a real server."""
+    with contextlib.ExitStack() as stack:
+        return _simulate(nodes, zone, stack)
+
+
+def _simulate(nodes: int, zone: str, stack: contextlib.ExitStack) -> Outcome:
     gc.disable()
     before = _resident()
     count = nodes * PODS_OF_A_NODE
@@ -86,15 +95,26 @@ def simulate(nodes: int, zone: str) -> Outcome:
     compiled = time.process_time() - begin
     resident = _resident() - before
     desired, replica = compiler.desired, Replica("nqosd")
-    for node in range(nodes if not zone else 1):
-        replica.apply("Logical_Switch", f"{node:036}", {"insert": {"name": f"node-{node}"}})
+    server = stack.enter_context(OvsdbServer(GENERATIONS[-1]))
+    client = OvsdbClient(server.socket)
+    for name in [f"node-{node}" for node in range(nodes)] if not zone else [zone]:
+        answer = client.call("transact", [DATABASE, {"op": "insert", "table": "Logical_Switch", "row": {"name": name}}])
+        [inserted] = cast("list[Mapping[str, list[str]]]", answer)
+        replica.apply("Logical_Switch", inserted["uuid"][1], {"insert": {"name": name}})
     begin = time.process_time()
     plan = make_plan(
         desired, replica, Scope.whole(desired, replica), Circumstances("nqosd", may_wait=compiler.may_wait)
     )
     sizes = [len(each.addresses) for each in desired.address_sets.values()]
     planned = time.process_time() - begin
-    size = sum(len(encode(operation.body)) for operation in plan.operations)
+    bodies = [operation.body for operation in plan.operations]
+    size = len(encode(bodies))
+    used = usage(server.pid).cpu
+    answers = client.call("transact", [DATABASE, *bodies])
+    refused = [each for each in cast("list[dict[str, object] | None]", answers) if each is None or "error" in each]
+    if refused:
+        raise RuntimeError(f"the server refused the transaction: {refused[0]}")
+    committed = usage(server.pid).cpu - used
     outcome = Outcome(
         pods=count,
         rows=len(desired.rows),
@@ -105,6 +125,7 @@ def simulate(nodes: int, zone: str) -> Outcome:
         megabytes=size / 1e6,
         compile_seconds=compiled,
         plan_seconds=planned,
+        server_seconds=committed,
         resident=resident,
     )
     begin = time.process_time()

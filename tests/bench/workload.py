@@ -41,8 +41,8 @@ class Size:
 
     @property
     def members(self) -> int:
-        """Members of all sets: each pod in one set of senders, each tenth in the set of databases."""
-        return self.pods + -(-self.pods // _DB)
+        """Members of all sets: each pod in one set of senders, each tenth in the one that every second rule is to."""
+        return self.pods + (-(-self.pods // _DB) if self.rules > 1 else 0)
 
     @property
     def rows(self) -> int:
