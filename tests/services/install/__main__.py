@@ -1,22 +1,24 @@
 """`python3 -m tests.services.install [PART ...]`: install what the tests run, or nothing if it is there.
 
-PART is `kubernetes` (etcd, kube-apiserver, and kubectl where the machine has none), `ovn` (23.03) or `ovn-new` (25.03);
-without any, all of them.
+PART is `kubernetes` (etcd, kube-apiserver, and kubectl where the machine has none), `ovn` (23.03), `ovn-new` (25.03)
+or `prometheus` (with promtool); without any, all of them.
 """
 
 import argparse
 import sys
 
-from tests.services.install import debian, golang
+from tests.services.install import debian, golang, prometheus
 from tests.services.install.cache import Entry, InstallError, say
 
-PARTS = (golang.PART, *(suite.part for suite in debian.SUITES))
+PARTS = (golang.PART, *(suite.part for suite in debian.SUITES), prometheus.PART)
 
 
 def entries_of(part: str) -> list[Entry]:
     """Return the entries of the cache that a part consists of."""
     if part == golang.PART:
         return golang.entries()
+    if part == prometheus.PART:
+        return [prometheus.entry()]
     return [debian.entry(suite.series) for suite in debian.SUITES if suite.part == part]
 
 

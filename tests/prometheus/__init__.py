@@ -1,0 +1,1 @@
+"""Alert rules and dashboard, held against a real Prometheus."""

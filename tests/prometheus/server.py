@@ -1,0 +1,75 @@
+"""A real Prometheus that scrapes what a test runs.
+
+In: the addresses to scrape, and rule files. Out: answers to queries. Rule: it listens on loopback, on a port of its
+own, and keeps its data in its own folder.
+"""
+
+import json
+import urllib.parse
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from tests.services.install import prometheus
+from tests.services.process import Service, free_port
+
+INTERVAL = "200ms"
+
+
+class Prometheus(Service):
+    """Prometheus with one job, `nqosd`."""
+
+    def __init__(self, targets: Sequence[str], rules: Sequence[Path] = ()) -> None:
+        super().__init__("prometheus")
+        self.port = free_port()
+        configuration = {
+            "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
+            "rule_files": [str(each.absolute()) for each in rules],
+            "scrape_configs": [{"job_name": "nqosd", "static_configs": [{"targets": list(targets)}]}],
+        }
+        self._configuration = self.directory / "prometheus.yaml"
+        self._configuration.write_text(yaml.safe_dump(configuration))
+
+    def command(self) -> Sequence[str]:
+        """Return the command, with storage in the service's own folder."""
+        return [
+            prometheus.program("prometheus"),
+            f"--config.file={self._configuration}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+            f"--storage.tsdb.path={self.directory / 'data'}",
+            "--log.level=warn",
+        ]
+
+    def is_ready(self) -> bool:
+        """Ask its own probe."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=5) as answer:
+                return int(answer.status) == 200
+        except OSError:
+            return False
+
+    def query(self, expression: str) -> list[dict[str, str]]:
+        """Evaluate an expression now; gives the labels of each series of the answer, and its value as `value`.
+
+        Raises:
+            urllib.error.HTTPError: the expression isn't valid.
+        """
+        data = self._get("query?" + urllib.parse.urlencode({"query": expression}))
+        assert isinstance(data, dict)
+        if data["resultType"] == "scalar":
+            return [{"value": data["result"][1]}]
+        return [{**each["metric"], "value": each["value"][1]} for each in data["result"]]
+
+    def rules(self) -> dict[str, str]:
+        """Give the health of each alert rule that it evaluates: "ok", "err" or "unknown"."""
+        data = self._get("rules")
+        assert isinstance(data, dict)
+        return {rule["name"]: rule["health"] for group in data["groups"] for rule in group["rules"]}
+
+    def _get(self, path: str) -> object:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/{path}", timeout=10) as answer:
+            body = json.load(answer)
+        data: object = body["data"]
+        return data

@@ -1,0 +1,102 @@
+"""The dashboard's queries and the alert rules give what they should, with a real daemon and a real Prometheus."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import ACCOUNT
+from tests.prometheus.server import Prometheus
+from tests.services.daemon import Nqosd
+from tests.services.etcd import Etcd
+from tests.services.generation import GENERATIONS
+from tests.services.kubernetes import ApiServer
+from tests.services.ovsdb import OvsdbServer
+
+ALERTS = Path("config/prometheus/alerts.yaml")
+DASHBOARD = Path("config/prometheus/dashboard.json")
+GUIDE = Path("docs/examples/guide")
+PANELS = [panel for panel in json.loads(DASHBOARD.read_text())["panels"] if panel["type"] != "row"]
+QUERIES = [
+    pytest.param(target["expr"], id=f"{panel['title']} {target['refId']}")
+    for panel in PANELS
+    for target in panel["targets"]
+]
+RULES = {rule["alert"]: rule["expr"] for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]}
+
+
+@pytest.fixture(scope="module")
+def prometheus() -> Iterator[Prometheus]:
+    """Run the daemon on the guide's objects, scrape it from before its first round on, and restart its API server."""
+    with Etcd() as etcd, ApiServer(etcd) as cluster, OvsdbServer(GENERATIONS[-1]) as northbound:
+        for crd in [*Path("config/crd").glob("*.yaml"), *Path("tests/services/manifests").glob("*.yaml")]:
+            cluster.apply_crds(crd.read_text())
+        cluster.kubectl("apply", "-f", "config/rbac/")
+        cluster.tokens[ACCOUNT] = cluster.kubectl("create", "token", "nqosd", "-n", "kube-system").strip()
+        northbound.nbctl("set", "NB_Global", ".", "name=global")
+        northbound.nbctl("ls-add", "ovn.stream_ovn-worker", "--", "ls-add", "ovn.stream_ovn-worker2")
+        daemon = Nqosd([northbound.unix], kubeconfig=cluster.kubeconfig(ACCOUNT))
+        with Prometheus([f"127.0.0.1:{daemon.port}"], [ALERTS]) as running, daemon:
+            running.wait_until(lambda: bool(running.query("nqosd_synced == 1")), what="scraping it")
+            cluster.kubectl("create", "-f", str(GUIDE))
+            daemon.wait_until(lambda: daemon.metric("nqosd_replica_rows", table="QoS") == 2, what="done with the guide")
+            daemon.wait_until(lambda: daemon.metric("nqosd_status_pending") == 0, what="done with the status")
+            cluster.restart()
+            daemon.wait_until(lambda: daemon.metric("nqosd_watch_restarts_total") > 0, what="watching anew")
+            daemon.settle()
+            running.wait_until(lambda: bool(running.query("nqosd_watch_restarts_total")), what="scraping all of it")
+            running.wait_until(lambda: set(running.rules().values()) == {"ok"}, what="evaluating the rules")
+            yield running
+
+
+@pytest.mark.parametrize("expression", QUERIES)
+def test_a_query_of_the_dashboard_has_an_answer(prometheus: Prometheus, expression: str) -> None:
+    """Each query of each panel gives at least one series with a number; a quantile of nothing is none."""
+    for variable, value in {"$job": "nqosd", "$instance": ".+", "$__rate_interval": "1m"}.items():
+        expression = expression.replace(variable, value)
+    assert "$" not in expression
+    assert [each for each in prometheus.query(expression) if each["value"] != "NaN"]
+
+
+def test_the_dashboard_names_each_series_apart() -> None:
+    """Panels have ids of their own, lie in the grid without overlap, and use the data source that a person chooses."""
+    assert len({panel["id"] for panel in PANELS}) == len(PANELS)
+    cells = [
+        (x, y)
+        for panel in PANELS
+        for grid in [panel["gridPos"]]
+        for x in range(grid["x"], grid["x"] + grid["w"])
+        for y in range(grid["y"], grid["y"] + grid["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _y in cells) < 24
+    assert all(target["datasource"]["uid"] == "${datasource}" for panel in PANELS for target in panel["targets"])
+
+
+@pytest.mark.parametrize("alert", RULES)
+def test_a_healthy_daemon_raises_no_alert(prometheus: Prometheus, alert: str) -> None:
+    """Right after start, and after a restart of the API server, no rule has anything to say, without waiting for it."""
+    assert prometheus.query(RULES[alert]) == []
+
+
+@pytest.mark.parametrize("alert", RULES)
+def test_an_alert_is_about_metrics_that_exist(prometheus: Prometheus, alert: str) -> None:
+    """Each metric that a rule names, and each label that it sums by or matches, is one that the daemon has."""
+    names = re.findall(r"\b(?:nqosd|process)_[a-z_]+\b", RULES[alert])
+    names = names or ["up"]
+    labels = {label for name in names for series in prometheus.query(name) for label in series}
+    assert all(prometheus.query(name) for name in names if name != "nqosd_resource_installed")
+    grouped = {each.strip() for by in re.findall(r"by \(([^)]*)\)", RULES[alert]) for each in by.split(",")}
+    assert grouped | set(re.findall(r"[{,]\s*(\w+)[=!]", RULES[alert])) <= labels
+
+
+def test_each_alert_has_a_runbook() -> None:
+    """docs/alerts.md has a heading for each rule, the rule's annotation leads there, and no heading is left over."""
+    headings = re.findall(r"^## (\w+)$", Path("docs/alerts.md").read_text(), flags=re.MULTILINE)
+    assert headings == list(RULES)
+    for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]:
+        assert rule["annotations"]["runbook"] == f"docs/alerts.md#{rule['alert'].lower()}"
+        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
