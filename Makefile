@@ -22,7 +22,7 @@ TEST_TIMEOUT ?= 300
 TOOLS := groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new test pytest demo bench clean
-.PHONY: docs reference package package-tools
+.PHONY: services-prometheus docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -49,7 +49,7 @@ $(VENV)/installed: pyproject.toml | tools
 	@touch $@
 	@echo "[setup] done"
 
-services: services-kubernetes services-ovn services-ovn-new ## build or unpack what the tests run: etcd, kube-apiserver, two generations of OVN
+services: services-kubernetes services-ovn services-ovn-new services-prometheus ## build or unpack what the tests run: etcd, kube-apiserver, two generations of OVN, Prometheus
 
 services-kubernetes:
 	@$(INSTALL_SERVICES) kubernetes
@@ -59,6 +59,9 @@ services-ovn:
 
 services-ovn-new:
 	@$(INSTALL_SERVICES) ovn-new
+
+services-prometheus:
+	@$(INSTALL_SERVICES) prometheus
 
 check: check-ruff check-format check-mypy check-imports ## lint, formatting, types and the order of the layers
 
