@@ -19,7 +19,7 @@ PROVE_ARGS ?=
 TEST_TIMEOUT ?= 300
 
 # command:package, for the commands that the tests use beside the installed services
-TOOLS := groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
+TOOLS := chromedriver:chromium-driver chromium:chromium groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new test pytest demo bench clean
 .PHONY: services-prometheus docs reference package package-tools

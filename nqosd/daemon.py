@@ -23,6 +23,7 @@ from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import Facts, Outcome
 from nqosd.parts import kube_options, northbound_options, reflector_options, round_options
 from nqosd.rounds import Rounds, Tellers
+from nqosd.state import DaemonState
 from nqosd.status.events import EventRecorder
 from nqosd.status.writer import StatusWriter
 from nqosd.telemetry import logs
@@ -123,20 +124,23 @@ class Daemon:
 
     @contextlib.asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
-        """Serve /metrics and the probes, if that is wanted."""
+        """Serve the status page, /metrics and the probes, if that is wanted."""
         section = self._config.http
         if section.address is None:
             yield
             return
         host, port = section.address
         options = HttpOptions(host, port, section.certificate, section.private_key, section.bearer_token_file)
-        server = HttpServer(options, self._metrics.registry, self._health)
+        state = DaemonState(
+            self._rounds, self._northbound, self._health, self._metrics.registry, self._config.northbound.lock
+        )
+        server = HttpServer(options, self._metrics.registry, self._health, state)
         try:
             await server.start()
         except OSError as error:
             raise StartError(f"http.listen: {section.listen}: {error.strerror or error}; choose another one") from error
         self._http = server
-        _log.info("serving /metrics, /healthz and /readyz", url=server.url)
+        _log.info("serving the status page, /metrics, /healthz and /readyz", url=server.url)
         try:
             yield
         finally:

@@ -30,6 +30,7 @@ from nqosd.status.transitions import repaired
 from nqosd.status.writer import StatusWriter
 from nqosd.telemetry.health import Health
 from nqosd.telemetry.rounds import RoundMetrics
+from nqosd.telemetry.state import RoundState
 
 WHOLE_CLUSTER = "global"
 """What the zone is called where the database has no name: it is one for the whole cluster."""
@@ -68,6 +69,7 @@ class Rounds:
         self._northbound = northbound
         self._metrics = metrics
         self._health = health
+        self.last: RoundState | None = None
         self._compiler: IncrementalCompiler | None = None
         self._zone: str | None = options.zone or None
         self._untold: set[str] = set()
@@ -75,6 +77,16 @@ class Rounds:
         self._has_settled = False
         self._awaiting: list[float] = []
         self._states: dict[str, tuple[str, str]] = {}
+
+    @property
+    def compiler(self) -> IncrementalCompiler | None:
+        """What is compiled, to look at; None before the first round."""
+        return self._compiler
+
+    @property
+    def zone(self) -> str | None:
+        """The zone's name; None as long as it isn't known."""
+        return self._zone
 
     async def run(self) -> None:
         """Run a round whenever something has changed, for ever."""
@@ -107,7 +119,9 @@ class Rounds:
             self._awaiting += [change.seen for change in changes]
         result = await self._northbound.reconcile(compiler.desired, delta, may_wait=compiler.may_wait)
         self._take(result, compiler, delta)
-        self._metrics.ended(result.outcome, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self.last = RoundState(result.outcome.value, time.time(), seconds)
+        self._metrics.ended(result.outcome, seconds)
         self.inbox.round_ended()
 
     def _settings(self) -> Settings | None:

@@ -37,8 +37,8 @@ def _sections(compiled: Document) -> Iterator[str]:
         for each in compiled["policies"]
         for note in _notes(each)
     ]
-    yield _table(("POLICY", "READY", "NOTES"), policies)
-    yield _table(
+    yield table(("POLICY", "READY", "NOTES"), policies)
+    yield table(
         ("POLICY", "RULE", "NETWORK", "SWITCH", "DIRECTION", "PRIORITY", "DSCP", "LIMIT"), map(_cells, compiled["qos"])
     )
     yield "\n".join(f"{_identity(row)}\n  {row['match']}" for row in compiled["qos"]) or "no rows"
@@ -49,7 +49,7 @@ def _sections(compiled: Document) -> Iterator[str]:
     groups = [
         [f"@{each['name']}", _members(each["ports"]), _about(each["external_ids"])] for each in compiled["port_groups"]
     ]
-    yield _table(("SET", "MEMBERS", "OF"), [*sets, *groups])
+    yield table(("SET", "MEMBERS", "OF"), [*sets, *groups])
 
 
 def _notes(policy: PolicyEntry) -> list[str]:
@@ -86,7 +86,7 @@ def _members(members: Sequence[str]) -> str:
     return " ".join(members) or "(none)"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Align cells in columns; the last one is as long as it is."""
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]

@@ -104,7 +104,7 @@ class Status:
 
 @attrs.frozen
 class Http:
-    """`[http]`: /metrics, /healthz and /readyz on one port."""
+    """`[http]`: the status page, /state, /metrics, /healthz and /readyz on one port."""
 
     listen: str = _option("127.0.0.1:17476", checks.listen)
     """The address, `HOST:PORT`; port 0 takes a free one, empty turns the server off."""
@@ -113,7 +113,11 @@ class Http:
     private_key: str = _option("", file=True)
     """The private key (PEM file) of `certificate`."""
     bearer_token_file: str = _option("", file=True)
-    """A file with a token that /metrics then asks for (`Authorization: Bearer …`); read anew for each request."""
+    """A file with a token that all but the probes then ask for (`Authorization: Bearer …`); read anew for each request.
+
+    A browser may give it as the password of any user. Without one, /metrics is for everybody who reaches the port, and
+    the status page and /state for this machine alone.
+    """
 
     @property
     def address(self) -> tuple[str, int] | None:

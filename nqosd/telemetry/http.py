@@ -1,41 +1,31 @@
-"""The HTTP server: /metrics for Prometheus, /healthz and /readyz for probes, all on one port.
+"""The HTTP server: /metrics for Prometheus, /healthz and /readyz for probes, / and /state/… for people and `nqosd get`.
 
-In: a registry of metrics and the daemon's health. Out: answers. Rule: a request changes nothing, and what it costs is
-taken from the loop in small pieces only: metrics are written out in a thread.
+In: a registry of metrics, the daemon's health and state. Out: answers. Rule: a request changes nothing, and what it
+costs is taken from the loop in small pieces only: texts are written out in a thread.
 """
 
 import asyncio
-import hmac
+import json
 import ssl
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import attrs
-import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from nqosd.telemetry.access import Access
 from nqosd.telemetry.health import Health
+from nqosd.telemetry.page import POLICY, page
+from nqosd.telemetry.state import StateSource
 
-_log = structlog.get_logger()
-
-INDEX = """<!doctype html>
-<title>nqosd</title>
-<h1>nqosd</h1>
-<ul>
-<li><a href="/metrics">/metrics</a>: for Prometheus
-<li><a href="/healthz">/healthz</a>: 200 while the daemon lives, 503 with reasons if it should be restarted
-<li><a href="/readyz">/readyz</a>: 200 once it does its work, as the active one or as a standby; 503 with reasons before
-</ul>
-"""
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds that requests in progress may take when the server stops."""
 
 
 @attrs.frozen
 class HttpOptions:
-    """Where to listen and how to protect it; empty paths mean no TLS, and no token for /metrics."""
+    """Where to listen and how to protect it; empty paths mean no TLS, and no token (see `access`)."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -47,8 +37,10 @@ class HttpOptions:
 class HttpServer:
     """The server; between `start` and `stop` it answers."""
 
-    def __init__(self, options: HttpOptions, registry: CollectorRegistry, health: Health) -> None:
+    def __init__(self, options: HttpOptions, registry: CollectorRegistry, health: Health, state: StateSource) -> None:
         self._options = options
+        self._access = Access(options.bearer_token_file)
+        self._state = state
         self._registry = registry
         self._health = health
         self._tls: ssl.SSLContext | None = None
@@ -73,7 +65,8 @@ class HttpServer:
             self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
             self.reload_certificate()
         application = web.Application()
-        application.router.add_get("/", self._index)
+        application.router.add_get("/", self._page)
+        application.router.add_get("/state/{what}", self._part)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/readyz", self._readyz)
@@ -105,28 +98,41 @@ class HttpServer:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
             self._tls.load_cert_chain(*files)
 
-    async def _index(self, _request: web.Request) -> web.Response:
-        return web.Response(text=INDEX, content_type="text/html")
+    async def _page(self, request: web.Request) -> web.Response:
+        if (refusal := await self._access.refuse_state(request, browser=True)) is not None:
+            return refusal
+        policies, rows = await self._state.policies(), await self._state.rows()
+        text = await asyncio.to_thread(page, self._state.overview(), policies, rows)
+        headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+    async def _part(self, request: web.Request) -> web.Response:
+        if (refusal := await self._access.refuse_state(request)) is not None:
+            return refusal
+        found: object
+        match request.match_info["what"]:
+            case "overview":
+                found = attrs.asdict(self._state.overview())
+            case "policies":
+                found = await asyncio.to_thread(_plain, await self._state.policies())
+            case "selections":
+                found = await asyncio.to_thread(_plain, await self._state.selections())
+            case "rows":
+                found = await asyncio.to_thread(_plain, await self._state.rows())
+            case _:
+                raise web.HTTPNotFound
+        text = await asyncio.to_thread(json.dumps, found)
+        response = web.Response(text=text, content_type="application/json")
+        response.enable_compression()
+        return response
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        if self._options.bearer_token_file and not await self._has_token(request):
-            return web.Response(
-                status=401, headers={"WWW-Authenticate": "Bearer"}, text="the token is missing or wrong\n"
-            )
+        if (refusal := await self._access.refuse_metrics(request)) is not None:
+            return refusal
         body = await asyncio.to_thread(generate_latest, self._registry)
         response = web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
         response.enable_compression()
         return response
-
-    async def _has_token(self, request: web.Request) -> bool:
-        try:
-            token = await asyncio.to_thread(Path(self._options.bearer_token_file).read_bytes)
-        except OSError as error:
-            _log.error("/metrics is refused, the token can't be read", file=error.filename, error=error.strerror)
-            return False
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        known = token.strip()
-        return scheme.lower() == "bearer" and bool(known) and hmac.compare_digest(given.strip().encode(), known)
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         problems = self._health.problems()
@@ -136,6 +142,10 @@ class HttpServer:
         state = self._health.readiness()
         body = {"ready": state.ready, "role": state.role.value, "waiting_for": dict(state.waiting_for)}
         return _answer(ok=state.ready, body=body)
+
+
+def _plain(entries: Sequence[attrs.AttrsInstance]) -> list[dict[str, object]]:
+    return [attrs.asdict(each) for each in entries]
 
 
 def _answer(*, ok: bool, body: Mapping[str, object]) -> web.Response:

@@ -13,10 +13,10 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from nqosd.telemetry.health import Health, Role
+from nqosd.telemetry.health import Role
 from nqosd.telemetry.http import HttpOptions, HttpServer
-from nqosd.telemetry.metrics import Metrics
 from tests.services.tls import Authority
+from tests.telemetry.serving import make_server
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 @contextlib.asynccontextmanager
 async def serving(options: HttpOptions) -> AsyncIterator[HttpServer]:
     """Run a server for as long as the context lasts."""
-    server = HttpServer(options, Metrics().registry, Health())
+    server = make_server(options)
     await server.start()
     try:
         yield server
@@ -94,10 +94,11 @@ async def test_readyz_says_what_is_awaited_and_which_role(server: HttpServer, cl
 
 
 async def test_the_index_leads_to_the_rest(server: HttpServer, client: aiohttp.ClientSession) -> None:
-    """The root names each page; headers tell neither interpreter nor library, and forbid caching."""
+    """The root names each page; headers tell neither interpreter nor library, and forbid caching and scripts."""
     async with client.get(server.url) as answer:
         text = await answer.text()
         assert answer.status == 200
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
         assert all(path in text for path in ("/metrics", "/healthz", "/readyz"))
         assert answer.headers["Server"] == "nqosd"
         assert answer.headers["Cache-Control"] == "no-store"
@@ -115,7 +116,7 @@ async def test_nothing_else_is_served(server: HttpServer, client: aiohttp.Client
 
 async def test_the_port_is_free_again(client: aiohttp.ClientSession) -> None:
     """After `stop` nobody answers, the port can be taken again, and stopping twice is no error."""
-    server = HttpServer(HttpOptions(), Metrics().registry, Health())
+    server = make_server(HttpOptions())
     await server.start()
     url = server.url
     async with client.get(f"{url}/healthz") as answer:
@@ -130,7 +131,7 @@ async def test_the_port_is_free_again(client: aiohttp.ClientSession) -> None:
 
 async def test_a_taken_port_is_an_error(server: HttpServer) -> None:
     """A second server on the same port fails to start, and leaves nothing behind."""
-    second = HttpServer(HttpOptions(port=int(server.url.rpartition(":")[2])), Metrics().registry, Health())
+    second = make_server(HttpOptions(port=int(server.url.rpartition(":")[2])))
     with pytest.raises(OSError, match="address already in use"):
         await second.start()
 

@@ -1,0 +1,111 @@
+"""`nqosd get`: what the running daemon knows and does, asked over its HTTP port.
+
+In: a configuration, from which the port, the token and the certificate are taken. Out: a table or JSON; exit code 0, or
+1 if no daemon answers. Rule: the daemon on this machine is asked, and if it speaks TLS it must show exactly the
+certificate that the configuration names.
+"""
+
+import argparse
+import http.client
+import json
+import ssl
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nqosd.commands.configuration import add_config, load_config
+from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
+from nqosd.commands.get_tables import TABLES
+from nqosd.compiler.rendering import table
+from nqosd.config import ConfigError
+from nqosd.config.options import Http
+
+if TYPE_CHECKING:
+    from nqosd.commands import Subparsers
+
+PATIENCE = 30.0
+"""Seconds to wait for the answer."""
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a daemon listens everywhere, it is asked here
+
+
+class GetError(Exception):
+    """The daemon can't be asked; the message names the address and says why."""
+
+
+def add(commands: "Subparsers") -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "get",
+        help="show the policies, selections or rows of the running daemon",
+        description="Ask the daemon that runs with this configuration, over its HTTP port, for its policies with their "
+        "state, the selections of pods with their members, or the rows. Exit code 1 if no daemon answers.",
+    )
+    parser.add_argument("what", choices=list(TABLES), help="what to show")
+    parser.add_argument("--format", choices=["table", "json"], default="table", help="default: table")
+    add_config(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    try:
+        section = load_config(options.config).http
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIG
+    try:
+        found = fetch(section, options.what)
+    except GetError as error:
+        print(f"nqosd get: {error}", file=sys.stderr)
+        return FAILED
+    if options.format == "json":
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        header, cells = TABLES[options.what]
+        print(table(header, map(cells, found)))
+    return OK
+
+
+def fetch(section: Http, what: str) -> list[dict[str, Any]]:
+    """Get a list from the daemon.
+
+    Raises:
+        GetError: no daemon answers, or it refuses.
+    """
+    if section.address is None:
+        raise GetError("http.listen is empty: the daemon serves nothing; set it to 127.0.0.1:17476, for example")
+    host, port = section.address
+    headers = {"Authorization": f"Bearer {_token(section)}"} if section.bearer_token_file else {}
+    connection = _connection(section, ANYWHERE.get(host, host), port)
+    try:
+        connection.request("GET", f"/state/{what}", headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise GetError(f"{section.listen}: no daemon answers there: {error}; does it run with http.listen?") from error
+    finally:
+        connection.close()
+    if answer.status != http.client.OK:
+        raise GetError(f"{section.listen}: {answer.status} {body.decode(errors='replace').strip()}")
+    found: list[dict[str, Any]] = json.loads(body)
+    return found
+
+
+def _connection(section: Http, host: str, port: int) -> http.client.HTTPConnection:
+    if not section.certificate:
+        return http.client.HTTPConnection(host, port, timeout=PATIENCE)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # the daemon is asked by address; its certificate itself is what counts
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        context.load_verify_locations(section.certificate)
+    except OSError as error:
+        raise GetError(f"http.certificate: {section.certificate}: {error}") from error
+    return http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
+
+
+def _token(section: Http) -> str:
+    try:
+        return Path(section.bearer_token_file).read_text().strip()
+    except OSError as error:
+        raise GetError(f"http.bearer_token_file: {section.bearer_token_file}: {error.strerror}") from error

@@ -1,0 +1,53 @@
+"""What `nqosd get` prints as tables: for each list its header, and the cells of one entry.
+
+In: an entry of `/state/…` as JSON gives it. Out: cells. Rule: one entry is one line.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+Entry: TypeAlias = dict[str, Any]
+"""An entry as it comes: its fields are those of `nqosd.telemetry.state`."""
+
+SHOWN = 8
+"""How many members of a selection a table shows; JSON has all."""
+
+
+def _policy(entry: Entry) -> list[str]:
+    ready = "yes" if entry["ready"] else "no"
+    name = f"{entry['namespace']}/{entry['name']}"
+    return [name, ready, entry["reason"], str(entry["rows"]), ", ".join(entry["networks"]) or "-", entry["message"]]
+
+
+def _selection(entry: Entry) -> list[str]:
+    members = entry["members"]
+    more = f" and {len(members) - SHOWN} more" if len(members) > SHOWN else ""
+    sign = "$" if entry["kind"] == "address set" else "@"
+    return [
+        f"{sign}{entry['name']}",
+        str(len(members)),
+        entry["selection"],
+        f"{' '.join(members[:SHOWN])}{more}" or "-",
+    ]
+
+
+def _row(entry: Entry) -> list[str]:
+    burst = "" if entry["burst"] is None else f", burst {entry['burst']} kb"
+    return [
+        entry["policy"],
+        str(entry["rule"]),
+        entry["network"],
+        f"{entry['switch']}{' (waited for)' if entry['waits'] else ''}",
+        entry["direction"],
+        str(entry["priority"]),
+        str(entry["dscp"]),
+        "-" if entry["rate"] is None else f"{entry['rate']} kbps{burst}",
+        entry["match"],
+    ]
+
+
+TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[Entry], list[str]]]] = {
+    "policies": (("POLICY", "READY", "REASON", "ROWS", "NETWORKS", "MESSAGE"), _policy),
+    "selections": (("SET", "SIZE", "OF", "MEMBERS"), _selection),
+    "rows": (("POLICY", "RULE", "NETWORK", "SWITCH", "DIRECTION", "PRIORITY", "DSCP", "LIMIT", "MATCH"), _row),
+}

@@ -1,0 +1,112 @@
+"""The daemon's state as values, for `/state/…`, the status page and `nqosd get`.
+
+Rates are in kbps, bursts in kilobits, times in seconds (moments: Unix time). Rule: nothing here is secret to those who
+may read the policies, and nothing can be changed through it.
+"""
+
+from typing import Protocol
+
+import attrs
+
+
+@attrs.frozen
+class PolicyState:
+    """How a policy stands: `reason` and `message` are those of its condition for this zone."""
+
+    namespace: str
+    name: str
+    generation: int
+    ready: bool
+    reason: str
+    message: str
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    networks: tuple[str, ...]
+    switches: tuple[str, ...]
+    rows: int
+
+
+@attrs.frozen
+class SelectionState:
+    """An address set or a port group, as desired: whose addresses (logical ports) it holds, and which."""
+
+    name: str
+    kind: str
+    selection: str
+    members: tuple[str, ...]
+
+
+@attrs.frozen
+class RowState:
+    """A row, as desired; `waits`: its switch isn't in the database yet. `rule` is the index in `spec.egress`."""
+
+    policy: str
+    rule: int
+    part: str
+    network: str
+    switch: str
+    direction: str
+    priority: int
+    dscp: int
+    rate: int | None
+    burst: int | None
+    match: str
+    waits: bool
+
+
+@attrs.frozen
+class InformerState:
+    """One kind of objects: whether all of them are known, and how many there are."""
+
+    kind: str
+    synced: bool
+    objects: int
+
+
+@attrs.frozen
+class RoundState:
+    """A round that has ended."""
+
+    outcome: str
+    ended: float
+    seconds: float
+
+
+@attrs.frozen
+class Overview:
+    """The daemon as a whole. `problems`: reasons to restart it; `waiting_for`: what isn't there yet, and why."""
+
+    version: str
+    instance: str
+    started: float
+    role: str
+    zone: str
+    remote: str
+    northd_version: str
+    connected: bool
+    synced: bool
+    lock: str
+    lock_held: bool
+    problems: tuple[str, ...]
+    waiting_for: dict[str, str]
+    last_round: RoundState | None
+    rounds: dict[str, int]
+    transactions: dict[str, int]
+    repaired: int
+    informers: tuple[InformerState, ...]
+
+
+class StateSource(Protocol):
+    """Who knows. Long lists are put together in pieces, so that the event loop isn't held up."""
+
+    def overview(self) -> Overview:
+        """Give the whole."""
+
+    async def policies(self) -> list[PolicyState]:
+        """Give the policies in order of their keys; none before the first round."""
+
+    async def selections(self) -> list[SelectionState]:
+        """Give the sets in order of their names."""
+
+    async def rows(self) -> list[RowState]:
+        """Give the rows by policy, rule, network, switch and part."""

@@ -1,0 +1,122 @@
+"""`nqosd get` asks the running daemon."""
+
+import json
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nqosd.cli import BAD_CONFIG, FAILED, OK, main
+from tests.services.daemon import Nqosd
+from tests.services.ovsdb import OvsdbServer
+from tests.services.tls import Authority
+
+GUIDE = Path("docs/examples/guide").resolve()
+BROKEN = """
+apiVersion: k8s.ovn.org/v1alpha1
+kind: NetworkQoS
+metadata: {name: broken, namespace: default}
+spec:
+  priority: 5
+  egress: [{dscp: 64}]
+"""
+
+
+@pytest.fixture
+def daemon(ovsdb_nb: OvsdbServer, tmp_path: Path) -> Iterator[Nqosd]:
+    """Run the daemon on the guide and a broken policy, with one of two switches in place."""
+    for manifest in GUIDE.iterdir():
+        shutil.copy(manifest, tmp_path)
+    (tmp_path / "broken.yaml").write_text(BROKEN)
+    ovsdb_nb.nbctl("ls-add", "ovn.stream_ovn-worker")
+    with Nqosd([ovsdb_nb.unix], manifests=[tmp_path]) as running:
+        running.wait_until(lambda: running.metric("nqosd_replica_rows", table="QoS") == 1, what="done with the guide")
+        running.settle()
+        yield running
+
+
+def got(capsys: pytest.CaptureFixture[str], config: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run `nqosd get`; gives its exit code, output and complaints."""
+    code = main(["get", "--config", str(config), *arguments])
+    streams = capsys.readouterr()
+    return code, streams.out, streams.err
+
+
+def test_policies(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
+    """Each policy has the reason and the message of its condition, and what is wrong with it field by field."""
+    code, out, err = got(capsys, daemon.config, "policies", "--format", "json")
+    assert (code, err) == (OK, "")
+    broken, guide = json.loads(out)
+    assert (broken["name"], broken["ready"], broken["reason"], broken["rows"]) == ("broken", False, "Invalid", 0)
+    assert broken["problems"][0].startswith("spec.egress[0].dscp")
+    assert (guide["reason"], guide["rows"], guide["networks"]) == ("WaitingForSwitch", 2, ["ovn-stream"])
+    lines = got(capsys, daemon.config, "policies")[1].splitlines()
+    assert lines[0].split() == ["POLICY", "READY", "REASON", "ROWS", "NETWORKS", "MESSAGE"]
+    assert lines[2].startswith("default/qos-external  no     WaitingForSwitch  2     ovn-stream")
+
+
+def test_selections(capsys: pytest.CaptureFixture[str], daemon: Nqosd, ovsdb_nb: OvsdbServer) -> None:
+    """Each selection is shown with the name of its set and its members, which are those in the database."""
+    found = json.loads(got(capsys, daemon.config, "selections", "--format", "json")[1])
+    members = {each["name"]: each["members"] for each in found}
+    assert sorted(members.values()) == [["10.245.2.3"], ["10.245.4.3"]]
+    for name, each in members.items():
+        assert each == ovsdb_nb.nbctl("--bare", "get", "Address_Set", name, "addresses").split('"')[1:2]
+    out = got(capsys, daemon.config, "selections")[1]
+    assert "pods nqos-app=bw-limited in namespace default on network ovn-stream" in out
+
+
+def test_rows(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
+    """Each row is shown as it should be, and whether its switch is waited for."""
+    found = json.loads(got(capsys, daemon.config, "rows", "--format", "json")[1])
+    assert [(each["switch"], each["waits"]) for each in found] == [
+        ("ovn.stream_ovn-worker", False),
+        ("ovn.stream_ovn-worker2", True),
+    ]
+    assert {(each["priority"], each["dscp"], each["rate"], each["burst"]) for each in found} == {
+        (12180, 20, 20000, 100)
+    }
+    out = got(capsys, daemon.config, "rows")[1]
+    assert "ovn.stream_ovn-worker2 (waited for)" in out
+    assert "20000 kbps, burst 100 kb" in out
+
+
+class TlsNqosd(Nqosd):
+    """A daemon whose probes speak TLS, which the plain ones can't ask."""
+
+    def is_ready(self) -> bool:
+        """Wait for the port only."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+def test_over_tls_with_a_token(capsys: pytest.CaptureFixture[str], ovsdb_nb: OvsdbServer, tmp_path: Path) -> None:
+    """Certificate and token are taken from the configuration; another certificate or token gets nothing."""
+    authority = Authority(tmp_path / "authority")
+    first, second = authority.issue("first"), authority.issue("second")
+    token, wrong = tmp_path / "token", tmp_path / "wrong"
+    token.write_text("correct")
+    wrong.write_text("incorrect")
+    options = {"certificate": str(first.certificate), "private_key": str(first.key), "bearer_token_file": str(token)}
+    with TlsNqosd([ovsdb_nb.unix], manifests=[GUIDE], options={"http": options}) as safe:
+        safe.wait_until(lambda: "qos-external" in got(capsys, safe.config, "policies")[1], what="done with a round")
+        safe.configure({"http": {"bearer_token_file": str(wrong)}})  # for those who read the file from now on
+        code, out, err = got(capsys, safe.config, "policies")
+        assert (code, out, "401 the token is missing or wrong" in err) == (FAILED, "", True)
+        safe.configure({"http": {"certificate": str(second.certificate), "private_key": str(second.key)}})
+        code, out, err = got(capsys, safe.config, "policies")
+        assert (code, out, "CERTIFICATE_VERIFY_FAILED" in err) == (FAILED, "", True)
+
+
+def test_nobody_to_ask(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A bad configuration is exit code 78; no daemon, or one that serves nothing, is exit code 1 with the reason."""
+    (tmp_path / "bad.toml").write_text("[http]\nlisten = 1\n")
+    assert got(capsys, tmp_path / "bad.toml", "rows")[0] == BAD_CONFIG
+    (tmp_path / "off.toml").write_text('[http]\nlisten = ""\n')
+    code, _out, err = got(capsys, tmp_path / "off.toml", "rows")
+    assert (code, "http.listen is empty" in err) == (FAILED, True)
+    idle = Nqosd(["unix:/nowhere"], manifests=[GUIDE], directory=tmp_path / "idle")
+    code, _out, err = got(capsys, idle.config, "rows")
+    assert (code, f"127.0.0.1:{idle.port}: no daemon answers there" in err) == (FAILED, True)

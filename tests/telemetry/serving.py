@@ -1,0 +1,17 @@
+"""An HTTP server with the parts of a daemon behind it that hasn't begun to work."""
+
+from nqosd.northbound.northbound import Northbound
+from nqosd.northbound.options import Options
+from nqosd.rounds import RoundOptions, Rounds, Tellers
+from nqosd.state import DaemonState
+from nqosd.telemetry.health import Health
+from nqosd.telemetry.http import HttpOptions, HttpServer
+from nqosd.telemetry.metrics import Metrics
+
+
+def make_server(options: HttpOptions) -> HttpServer:
+    """Give a server that isn't started."""
+    metrics, health, northbound = Metrics(), Health(), Northbound(Options())
+    rounds = Rounds(RoundOptions(), northbound, metrics.rounds, health, Tellers())
+    state = DaemonState(rounds, northbound, health, metrics.registry, "nqosd")
+    return HttpServer(options, metrics.registry, health, state)
