@@ -21,7 +21,7 @@ TEST_TIMEOUT ?= 300
 # command:package, for the commands that the tests use beside the installed services
 TOOLS := chromedriver:chromium-driver chromium:chromium groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
 
-.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new test pytest demo bench clean
+.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new test pytest demo bench bench-scale clean
 .PHONY: services-prometheus docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
@@ -98,12 +98,18 @@ demo: setup services-ovn ## show the daemon at work on a real OVN
 	@echo "[demo] running tests.demo"
 	@$(VENV)/bin/python -m tests.demo
 
-# full adds 100,000 pods with 1,000 policies to the short form.
+# short: the cells of the peer's table. full: 100,000 pods with 1,000 policies too, and a real kube-apiserver.
 BENCH ?= full
 
-bench: setup services-ovn-new ## measure, print what was measured beside goals and the peer, write it to docs/; BENCH=short is shorter
+bench: setup services-kubernetes services-ovn-new ## measure, print what was measured beside goals and the peer, write it to docs/; BENCH=short is shorter
 	@echo "[bench] running tests.bench $(BENCH)"
 	@$(VENV)/bin/python -m tests.bench $(BENCH)
+
+bench-scale: setup services ## how cost grows (plots in docs/), and what very large clusters take
+	@echo "[bench-scale] running tests.bench.growth, tests.bench.scale and tests.bench.northd"
+	@$(VENV)/bin/python -m tests.bench.growth
+	@$(VENV)/bin/python -m tests.bench.scale
+	@$(VENV)/bin/python -m tests.bench.northd
 
 docs: setup ## build the pages of docs/ into build/site; a link to nowhere fails
 	@echo "[docs] mkdocs build --strict"
