@@ -16,15 +16,16 @@ import structlog
 
 from nqosd import collector
 from nqosd.api.networkqos import NetworkQoS
+from nqosd.api.objects import Node
 from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta, RowKey
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.inbox import Inbox
-from nqosd.informers.changes import Change
+from nqosd.informers.changes import Change, Kind
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import Outcome, RoundResult
-from nqosd.status.conditions import TRUE, condition
+from nqosd.status.conditions import TRUE, condition, condition_type
 from nqosd.status.events import EventRecorder
 from nqosd.status.transitions import repaired
 from nqosd.status.writer import StatusWriter
@@ -76,6 +77,7 @@ class Rounds:
         self._tell_all = True
         self._has_settled = False
         self._awaiting: list[float] = []
+        self._alive: frozenset[str] | None = None
         self._states: dict[str, tuple[str, str]] = {}
 
     @property
@@ -112,6 +114,8 @@ class Rounds:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
         delta = compiler.configure(settings, changes)
+        if compiler.is_zoned and any(change.kind is Kind.NODE for change in changes):
+            self._tell_all, self._alive = True, None  # another zone's word counts now, or no more
         _report_unreadable(changes)
         if self.options.check_compile:
             self._check(compiler)
@@ -193,7 +197,33 @@ class Rounds:
                 "policy", policy=key, reason=now.reason, detail=now.message, generation=policy.generation
             )
         if self.tellers.status is not None:
-            self.tellers.status.submit(policy, report, zone, lacking)
+            self.tellers.status.submit(
+                policy,
+                report,
+                zone,
+                lacking,
+                zones_with_sources=self._zones_with_sources(key, compiler),
+                alive=self._conditions_alive(compiler),
+            )
+
+    def _conditions_alive(self, compiler: IncrementalCompiler) -> frozenset[str] | None:
+        """Give the types of all zones' conditions; None where this is the only database, and knows of no zones."""
+        if not compiler.is_zoned:
+            return None
+        if self._alive is None:
+            zones = map(self._zone_of, compiler.tables.nodes.values())
+            self._alive = frozenset(condition_type(zone) for zone in zones)
+        return self._alive
+
+    def _zones_with_sources(self, key: str, compiler: IncrementalCompiler) -> frozenset[str] | None:
+        """Name the zones that have source pods of a policy."""
+        nodes, known = compiler.source_nodes(key), compiler.tables.nodes
+        return None if nodes is None else frozenset(self._zone_of(known[name]) for name in nodes if name in known)
+
+    def _zone_of(self, node: Node) -> str:
+        """Name a node's zone as its own daemon does: by NB_Global.name, the annotation or else the node's name."""
+        mine = self._zone if self._zone in (node.name, node.zone) else None
+        return mine or node.zone or node.name
 
     def _tell_repaired(self, result: RoundResult, compiler: IncrementalCompiler) -> None:
         """Tell whose rows another hand had changed."""

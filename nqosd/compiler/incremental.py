@@ -73,6 +73,11 @@ class IncrementalCompiler:
         return self._state.desired
 
     @property
+    def is_zoned(self) -> bool:
+        """Whether the database is for the nodes of one zone, and not for the whole cluster."""
+        return self._zone.nodes is not None
+
+    @property
     def selections(self) -> int:
         """How many selections are watched."""
         return self._membership.selections
@@ -111,6 +116,15 @@ class IncrementalCompiler:
         facts = Facts(self._networks, self._membership.has_members)
         return report(policy, self._standings.get(key), self._contexts.get(key), self._state.units(key), facts)
 
+    def source_nodes(self, key: str) -> frozenset[str] | None:
+        """Say on which nodes of the cluster a policy has senders; None where the database is for all of them."""
+        if self._zone.nodes is None:
+            return None
+        context = self._contexts.get(key)
+        if context is None:
+            return frozenset()
+        return frozenset(node for network, node in self._membership.nodes(context.sources) if context.selects(network))
+
     def may_wait(self, key: RowKey) -> bool:
         """Say whether a row that isn't desired is merely without senders, so that its removal may wait.
 
@@ -148,6 +162,8 @@ class IncrementalCompiler:
         before, self._zone = self._zone, Zone.of(self._settings.zone, self.tables.nodes)
         if before == self._zone:
             return {}
+        if None in (before.nodes, self._zone.nodes):  # from now on it matters where pods are, or no more
+            return dict.fromkeys(self.tables.pods)
         return {key: None for key, pod in self.tables.pods.items() if (pod.node in before) != (pod.node in self._zone)}
 
     def _renetwork(self, delta: Delta) -> dict[str, None]:
@@ -217,7 +233,7 @@ class IncrementalCompiler:
             for key in self._users.get(selection, ()):
                 if turned or self._contexts[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
-        for selection in shift.portless:
+        for selection in shift.portless | shift.spread:
             delta.policies |= self._users.get(selection, set())
         for key, network, switch in stale:
             self._state.replace(key, (network, switch), self._unit(key, network, switch), delta)

@@ -5,7 +5,7 @@ Rule: a member counts as long as any pod brings it, so a pod that ends never tak
 cost of a pod is that of the selections which it is in, enters or leaves.
 """
 
-from collections.abc import Iterator, KeysView, Mapping
+from collections.abc import Collection, Iterator, KeysView, Mapping
 
 import attrs
 
@@ -24,13 +24,14 @@ class Shift:
     """What changed.
 
     `members` by set; `sites` whose kinds of senders changed; `touched`, sites with any change of senders; `portless`,
-    peers that got their first logical port or lost their last one.
+    peers that got their first logical port or lost their last one; `spread`, senders that came to a node or left one.
     """
 
     members: dict[SetId, Members] = attrs.field(factory=dict)
     sites: set[SiteKey] = attrs.field(factory=set)
     touched: set[SiteKey] = attrs.field(factory=set)
     portless: set[PodSelection] = attrs.field(factory=set)
+    spread: set[PodSelection] = attrs.field(factory=set)
 
 
 @attrs.define
@@ -51,6 +52,7 @@ class Membership:
         self._known: dict[str, dict[str, _Known]] = {}
         self._counts: dict[SetId, dict[str, int]] = {}
         self._sites: dict[PodSelection, dict[tuple[str, str], set[Family | None]]] = {}
+        self._nodes: dict[PodSelection, dict[tuple[str, str], int]] = {}
         self._shift = Shift()
 
     @property
@@ -69,6 +71,10 @@ class Membership:
     def sites(self, selection: PodSelection) -> Mapping[tuple[str, str], set[Family | None]]:
         """Give the switches with senders of a selection, by network and switch, and how they are known there."""
         return self._sites.get(selection, {})
+
+    def nodes(self, selection: PodSelection) -> Collection[tuple[str, str]]:
+        """List where in the cluster there are senders of a selection: networks with nodes, other zones' included."""
+        return self._nodes.get(selection, {}).keys()
 
     def senders(self, site: SiteKey) -> Mapping[str, tuple[Place, ...]]:
         """Give the places of the senders at one site, by pod name. Goes through the pods of the namespace."""
@@ -155,6 +161,7 @@ class Membership:
                 yield from pods.values()
 
     def _enter(self, selection: PodSelection, place: Place) -> None:
+        self._spread(selection, place, 1)
         set_id = _set_of(selection, place)
         if set_id is None:
             return
@@ -168,6 +175,7 @@ class Membership:
         self._touch(set_id)
 
     def _leave(self, selection: PodSelection, place: Place) -> None:
+        self._spread(selection, place, -1)
         set_id = _set_of(selection, place)
         if set_id is None:
             return
@@ -179,6 +187,21 @@ class Membership:
             if not counts:
                 self._turn(set_id, filled=False)
         self._touch(set_id)
+
+    def _spread(self, selection: PodSelection, place: Place, step: int) -> None:
+        """Count a sender's place where it is, if that matters."""
+        if not place.node or selection.role is not Role.SOURCE:
+            return
+        counts = self._nodes.setdefault(selection, {})
+        where = (place.network, place.node)
+        before = counts.get(where, 0)
+        counts[where] = before + step
+        if not counts[where]:
+            del counts[where]
+            if not counts:
+                del self._nodes[selection]
+        if not (before and before + step):
+            self._shift.spread.add(selection)
 
     def _touch(self, set_id: SetId) -> None:
         if set_id.selection.role is Role.SOURCE:

@@ -33,32 +33,36 @@ class Zone:
 class Place:
     """One address of a pod on a network, or (family None) the logical port of an attachment without addresses.
 
-    `switch` is empty where the pod is no source in this zone: it is scheduled elsewhere, or nowhere yet.
+    `switch` is empty where the pod is no source in this zone: it is scheduled elsewhere, or nowhere yet. `node` is
+    where it is scheduled, and empty where that doesn't matter: the database is for the whole cluster.
     """
 
     network: str
     switch: str
     family: Family | None
     member: str
+    node: str = ""
 
 
 def places(pod: Pod, networks: Networks, zone: Zone) -> tuple[Place, ...]:
     """List the places of a pod."""
     if pod.host_network or pod.ended or pod.problem is not None:
         return ()
-    return tuple(dict.fromkeys(_places(pod, networks, is_source=pod.node in zone)))
+    return tuple(dict.fromkeys(_places(pod, networks, zone)))
 
 
-def _places(pod: Pod, networks: Networks, *, is_source: bool) -> Iterator[Place]:
+def _places(pod: Pod, networks: Networks, zone: Zone) -> Iterator[Place]:
+    is_source = pod.node in zone
+    node = "" if zone.nodes is None else pod.node
     for attachment in pod.attachments:
         network = networks.at(attachment.nad)
         if network is None:
             continue
         switch = network.switch(pod.node) if is_source else ""
         for address in attachment.addresses:
-            yield Place(network.name, switch, Family.IP6 if ":" in address else Family.IP4, address)
+            yield Place(network.name, switch, Family.IP6 if ":" in address else Family.IP4, address, node)
         if not attachment.addresses and network.topology is not Topology.LAYER3:
-            yield Place(network.name, switch, None, logical_port(pod, attachment))
+            yield Place(network.name, switch, None, logical_port(pod, attachment), node)
 
 
 def logical_port(pod: Pod, attachment: Attachment) -> str:

@@ -24,7 +24,7 @@ from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.compiler.report import PolicyReport
 from nqosd.northbound.results import Lacking
 from nqosd.status.conditions import NOTHING_LACKING, condition
-from nqosd.status.entry import Entry, Verdict, Write
+from nqosd.status.entry import Entry, Removal, Verdict, Write
 from nqosd.status.requests import NOT_FOUND, Answer, ApiClient, Complaints, send
 
 _log = structlog.get_logger()
@@ -100,18 +100,21 @@ class StatusWriter:
         report: PolicyReport,
         zone: str,
         lacking: Lacking = NOTHING_LACKING,
+        *,
         zones_with_sources: frozenset[str] | None = None,
+        alive: frozenset[str] | None = None,
     ) -> None:
         """Take how a policy stands after a round that has been committed; returns at once.
 
         `zones_with_sources` are the zones whose word the summary takes; None takes every zone that has a condition.
+        `alive` are the types of the conditions of all zones: those of others are removed; None removes none.
         """
         job = self._jobs.get(policy.key)
         if job is None or job.entry.policy.uid != policy.uid:
             self.forget(policy.key)
             job = self._jobs[policy.key] = _Job(Entry(policy))
         job.entry.policy = policy
-        job.entry.verdict = Verdict(zone, condition(policy, report, zone, lacking), zones_with_sources)
+        job.entry.verdict = Verdict(zone, condition(policy, report, zone, lacking), zones_with_sources, alive)
         self._consider(job)
 
     def observe(self, policy: NetworkQoS) -> None:
@@ -148,7 +151,7 @@ class StatusWriter:
 
     def _consider(self, job: _Job) -> None:
         """Queue a policy if there is something to write and it isn't waiting already."""
-        if job.at_rest and self._write_of(job) is not None:
+        if job.at_rest and (self._write_of(job) or self._removal_of(job)) is not None:
             job.queued = True
             self._queue.put_nowait(job)
         self._note(job)
@@ -164,28 +167,44 @@ class StatusWriter:
                 write = self._write_of(job)
                 if write is not None:
                     self._take(job, write, await self._send(write))
+                elif (removal := self._removal_of(job)) is not None:
+                    self._take_removal(job, removal, await self._send(removal))
             finally:
                 job.writing = False
             self._consider(job)
 
-    async def _send(self, write: Write) -> Answer:
+    def _removal_of(self, job: _Job) -> Removal | None:
+        return job.entry.removal(asyncio.get_running_loop().time())
+
+    async def _send(self, write: Write | Removal) -> Answer:
         return await send(self._client, "PATCH", write.path, write.body, query=write.query, content_type=APPLY)
 
     def _take(self, job: _Job, write: Write, answer: Answer) -> None:
         """Take the answer to a write."""
+        if self._is_done(job, answer):
+            self._accepted(job, write, answer)
+
+    def _take_removal(self, job: _Job, removal: Removal, answer: Answer) -> None:
+        """Take the answer to a removal; the informer will show what it has left behind."""
+        if self._is_done(job, answer):
+            job.entry.removed(removal)
+            self._observer.status_write("written")
+
+    def _is_done(self, job: _Job, answer: Answer) -> bool:
+        """Say whether the server did it; if not, see to another attempt."""
         if answer.status == NOT_FOUND:  # the informer is about to say so; if not, somebody else answers in its place
             self._observer.status_write("gone")
             self._retry_later(job, LAST_PAUSE)
         elif not answer.accepted:
             self._observer.status_write("refused")
-            self._complaints.refused(answer, write.policy.key)
+            self._complaints.refused(answer, job.entry.policy.key)
             job.failures += 1
             pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(job.failures - 1, 10))
             self._retry_later(job, max(pause, answer.retry_after or 0.0))
         else:
             self._complaints.accepted()
             job.failures = 0
-            self._accepted(job, write, answer)
+        return answer.accepted
 
     def _accepted(self, job: _Job, write: Write, answer: Answer) -> None:
         """Take note of a write that was done, if it was done on the object that was meant.

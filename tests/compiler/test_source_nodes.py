@@ -1,0 +1,46 @@
+"""On which nodes a policy has senders, other zones' included."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.networks import Networks
+from nqosd.compiler.places import Zone, places
+from nqosd.compiler.settings import Settings
+from nqosd.informers.changes import Change
+from tests.compiler.worlds import NODES, batches
+
+
+@given(batches, st.sampled_from(["", "east", *NODES]))
+@settings(max_examples=150, deadline=None)
+def test_the_nodes_are_those_of_all_pods_that_the_policy_means(events: list[list[Change]], zone: str) -> None:
+    """After any sequence of events they are what going through all pods gives, and a change of them is told."""
+    compiler = IncrementalCompiler(Settings(zone=zone))
+    known: dict[str, frozenset[str] | None] = {}
+    for batch in events:
+        delta = compiler.apply(batch)
+        for key, policy in compiler.tables.policies.items():
+            found = compiler.source_nodes(key)
+            assert found == senders(compiler, policy)
+            if key in known and known[key] != found and None not in (known[key], found):
+                assert key in delta.policies
+            known[key] = found
+
+
+def senders(compiler: IncrementalCompiler, policy: NetworkQoS) -> frozenset[str] | None:
+    """Find the nodes of a policy's senders the long way."""
+    tables = compiler.tables
+    if Zone.of(compiler.settings.zone, tables.nodes).nodes is None:
+        return None
+    context = compiler._contexts.get(policy.key)
+    if context is None:
+        return frozenset()
+    networks = Networks.of(tables.attachments)
+    return frozenset(
+        pod.node
+        for pod in tables.pods.values()
+        if pod.node and context.sources.matches(pod, tables.namespaces)
+        for place in places(pod, networks, Zone())
+        if context.selects(place.network)
+    )

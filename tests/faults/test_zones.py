@@ -1,0 +1,123 @@
+"""Two databases, one for each node, and what their daemons say about one policy together."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults import manifests
+from tests.faults.cluster import Cluster
+from tests.faults.manifests import NODES, Json
+from tests.faults.site import Site, open_site
+from tests.services.generation import GENERATIONS
+from tests.services.ovsdb import OvsdbServer
+
+APPLIED = "NetworkQoS Destinations applied"
+
+
+class Zones:
+    """Two databases, named as the two nodes, with a daemon each."""
+
+    def __init__(self, sites: tuple[Site, Site]) -> None:
+        self.sites = sites
+        for site, node in zip(sites, NODES, strict=True):
+            site.zone = node
+            site.nb.nbctl("set", "NB_Global", ".", f"name={node}")
+        self.home = sites[0]
+
+    def status(self, name: str = "both") -> Json:
+        """Return the status of a policy."""
+        path = f"/apis/k8s.ovn.org/v1alpha1/namespaces/{self.home.namespace}/networkqoses/{name}"
+        found: Json = json.loads(self.home.cluster.server.request("GET", path)).get("status", {})
+        return found
+
+    def zones(self) -> set[str]:
+        """Return the zones that have a condition."""
+        conditions = self.status().get("conditions", [])
+        assert isinstance(conditions, list)
+        return {each["type"].removeprefix("Ready-In-Zone-") for each in conditions}
+
+    def await_summary(self, text: str) -> None:
+        """Wait until the summary begins like this."""
+        daemon = next(each for site in self.sites for each in site.daemons if each.is_running)
+        daemon.wait_until(
+            lambda: str(self.status().get("status", "")).startswith(text), what=f"saying {text!r}: {self.status()}"
+        )
+
+
+@pytest.fixture
+def zones(faulty_cluster: Cluster) -> Iterator[Zones]:
+    """Give two zones, a policy with a source pod on each node, and no daemon yet."""
+    with (
+        OvsdbServer(GENERATIONS[0]) as one,
+        OvsdbServer(GENERATIONS[1]) as other,
+        open_site(faulty_cluster, one) as first,
+        open_site(faulty_cluster, other) as second,
+    ):
+        found = Zones((first, second))
+        first.cluster.create(manifests.policy(first.namespace, "both", rules=[manifests.rule(1)]))
+        for node in NODES:
+            first.add_pod(f"on-{node}", node=node)
+        yield found
+
+
+def test_a_policy_is_applied_when_every_zone_with_source_pods_says_so(zones: Zones) -> None:
+    """The first daemon alone names the zone that is missing; with the second one the policy is applied."""
+    first, second = zones.sites
+    first.start_daemon()
+    zones.await_summary("Waiting for zone n2")
+    second.start_daemon()
+    zones.await_summary(APPLIED)
+    assert zones.zones() == set(NODES)
+    for site in zones.sites:
+        assert site.settle().own.rows
+
+
+def test_a_zone_without_source_pods_is_not_waited_for(zones: Zones) -> None:
+    """When the last source pod of a zone without a daemon goes, the policy is applied."""
+    zones.home.start_daemon()
+    zones.await_summary("Waiting for zone n2")
+    pod: Json = {"kind": "Pod", "metadata": {"namespace": zones.home.namespace, "name": "on-n2"}}
+    zones.home.cluster.delete(pod)
+    zones.await_summary(APPLIED)
+    zones.home.add_pod("again", node="n2")
+    zones.await_summary("Waiting for zone n2")
+
+
+def test_a_zone_that_fails_is_named(zones: Zones) -> None:
+    """The summary says which zone waits for what, whichever daemon writes last."""
+    for site in zones.sites:
+        site.start_daemon()
+    zones.await_summary(APPLIED)
+    zones.sites[1].nb.nbctl("ls-del", "n2")
+    zones.await_summary("Not applied in zone n2")
+    zones.sites[1].nb.nbctl("ls-add", "n2")
+    zones.await_summary(APPLIED)
+
+
+def test_the_condition_of_a_node_that_is_gone_is_removed(zones: Zones) -> None:
+    """The other zone's daemon removes it, and the summary no longer depends on it."""
+    for site in zones.sites:
+        site.start_daemon()
+    zones.await_summary(APPLIED)
+    node: Json = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n2"}}
+    zones.sites[1].daemon.stop()
+    zones.home.cluster.delete(node)
+    try:
+        zones.home.daemon.wait_until(lambda: zones.zones() == {"n1"}, what="done with the zone that is gone")
+        zones.await_summary(APPLIED)
+    finally:
+        zones.home.cluster.create(node)
+
+
+def test_a_status_that_is_settled_is_not_written_again(zones: Zones) -> None:
+    """The two daemons agree, so neither has anything to write."""
+    for site in zones.sites:
+        site.start_daemon()
+    zones.await_summary(APPLIED)
+    for site in zones.sites:
+        site.daemon.settle(1)
+    written = [site.daemon.metric("nqosd_status_writes_total") for site in zones.sites]
+    for site in zones.sites:
+        site.daemon.settle(1)
+    assert [site.daemon.metric("nqosd_status_writes_total") for site in zones.sites] == written
