@@ -70,9 +70,10 @@ class Cluster:
         resource, metadata = _of(manifest)
         self.server.request("POST", _path(resource, metadata.get("namespace", "")), manifest)
 
-    def patch(self, manifest: Json, change: Mapping[str, object]) -> None:
-        """Change an object by a merge patch."""
-        self.server.request("PATCH", _object_path(manifest), change, content_type=MERGE)
+    def patch(self, manifest: Json, change: Mapping[str, object], subresource: str = "") -> None:
+        """Change an object, or a subresource such as `status`, by a merge patch."""
+        path = f"{_object_path(manifest)}/{subresource}".rstrip("/")
+        self.server.request("PATCH", path, change, content_type=MERGE)
 
     def delete(self, manifest: Json) -> None:
         """Delete an object at once; nothing if it is gone."""
