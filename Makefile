@@ -14,15 +14,17 @@ INSTALL_SERVICES := $(PYTHON) -m tests.services.install
 # Two workers suit two cores; each has services of its own.
 WORKERS ?= 2
 PYTEST_ARGS ?=
+CHAOS ?=
 PROVE_ARGS ?=
 # Seconds for one test; one that needs more says so with @pytest.mark.timeout.
 TEST_TIMEOUT ?= 300
 
 # command:package, for the commands that the tests use beside the installed services
-TOOLS := chromedriver:chromium-driver chromium:chromium groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux
+TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux \
+	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
-.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new test pytest demo bench bench-scale clean
-.PHONY: services-prometheus docs reference package package-tools
+.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new test pytest demo bench bench-scale dataplane clean
+.PHONY: chaos failover services-prometheus docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -111,6 +113,13 @@ bench-scale: setup services ## how cost grows (plots in docs/), and what very la
 	@$(VENV)/bin/python -m tests.bench.scale
 	@$(VENV)/bin/python -m tests.bench.northd
 
+# --ovn 25.03 measures one generation, --part matrix, guide or costs one part; then nothing is written.
+DATAPLANE_ARGS ?=
+
+dataplane: setup services ## measure marks and limits on the wire, with both generations of OVN; writes docs/dataplane-matrix.md
+	@echo "[dataplane] running tests.dataplane"
+	@$(VENV)/bin/python -m tests.dataplane $(DATAPLANE_ARGS)
+
 docs: setup ## build the pages of docs/ into build/site; a link to nowhere fails
 	@echo "[docs] mkdocs build --strict"
 	@$(VENV)/bin/python -m mkdocs build --strict --clean --config-file tests/docs/mkdocs.yml
@@ -141,6 +150,14 @@ package-tools:
 		apt-get -qq update </dev/null; \
 		apt-get -qq install --yes --no-install-recommends $$missing </dev/null >/dev/null; \
 	fi
+
+chaos: setup services ## random changes under 500 random faults, then everything compared; CHAOS='--seed 7' does one run again
+	@echo "[chaos] running tests.chaos"
+	@$(VENV)/bin/python -m tests.chaos $(CHAOS)
+
+failover: setup services ## kill the active daemon 20 times, and measure until another one has committed
+	@echo "[failover] running tests.faults.failover"
+	@$(VENV)/bin/python -m tests.faults.failover
 
 clean: ## remove the virtual environment and what tools left in the checkout (not the services)
 	@echo "[clean] removing $(VENV) and caches"

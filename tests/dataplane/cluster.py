@@ -52,6 +52,8 @@ class Cluster:
     def put(self, manifests: Iterable[Manifest]) -> None:
         """Create or change objects."""
         new = list(manifests)
+        if not new:
+            return
         self._server.apply(yaml.safe_dump_all(new))
         for manifest in new:
             self._objects[_identity(manifest)] = manifest

@@ -10,7 +10,6 @@ by. The policy's status must warn of that.
 
 import attrs
 
-from tests.dataplane.cases import BURST
 from tests.dataplane.traffic import COPIES, Address, Marks, Passed
 from tests.oracle.meaning import Oracle
 from tests.oracle.packet import Packet
@@ -24,10 +23,11 @@ LIMITED = (0.6, 1.25)
 
 @attrs.frozen
 class Deserved:
-    """DSCP, and rate in kbps or None."""
+    """DSCP, and a limit: rate in kbps and burst in kilobits, or None for no limit."""
 
     dscp: int
-    rate: int | None
+    rate: int | None = None
+    burst: int = 0
 
     def text(self, *, shows_limit: bool) -> str:
         """Write it as the tables do."""
@@ -41,7 +41,10 @@ def deserved(oracle: Oracle, pod: str, network: str, destination: Address, port:
     sender = oracle.sender(pod, network)
     (source,) = [each for each in sender.addresses if each.version == destination.version]
     decision = oracle.decide(sender, Packet(source, destination, "udp", port, inport=sender.port))
-    return Deserved(UNMARKED, None) if decision is None else Deserved(decision.dscp, decision.rate)
+    if decision is None:
+        return Deserved(UNMARKED)
+    burst = decision.rate if decision.burst is None else decision.burst  # as OVN takes it
+    return Deserved(decision.dscp, decision.rate, burst or 0)
 
 
 def marks_agree(want: int, marks: Marks, *, crosses_wire: bool, first: int | None = None) -> bool:
@@ -61,12 +64,17 @@ def burst_agrees(want: Deserved, passed: Passed) -> bool:
         return False
     if want.rate is None:
         return passed.received >= WHOLE * passed.offered
-    low, high = (bound * (BURST + want.rate * passed.seconds) for bound in LIMITED)
-    return low <= passed.received <= high
+    return within_limit(want.rate, want.burst, passed.received, passed.seconds)
 
 
-def seen_text(marks: Marks, passed: Passed | None) -> str:
-    """Write what was seen as the tables do."""
+def within_limit(rate: int, burst: int, received: float, seconds: float) -> bool:
+    """Say whether so many kilobits in so many seconds are what a limit lets through."""
+    low, high = (bound * (burst + rate * seconds) for bound in LIMITED)
+    return low <= received <= high
+
+
+def seen_text(marks: Marks, passed: Passed | None, burst: int) -> str:
+    """Write what was seen as the tables do; `burst` is what passes at once before the rate counts."""
     dscps = ["lost" if each is None else str(each) for each in marks.arrived]
     text = " then ".join(each for each, before in zip(dscps, [None, *dscps], strict=False) if each != before)
     wire = frozenset[int]().union(*marks.wire)
@@ -76,4 +84,9 @@ def seen_text(marks: Marks, passed: Passed | None) -> str:
         return text
     if passed.received >= WHOLE * passed.offered:
         return f"{text}, no limit"
-    return f"{text}, {max(0.0, passed.received - BURST) / passed.seconds / 1000:.1f} Mbit/s"
+    return f"{text}, {rate_seen(passed, burst):.1f} Mbit/s"
+
+
+def rate_seen(passed: Passed, burst: int) -> float:
+    """Give the Mbit/s that passed after the first `burst` kilobits."""
+    return max(0.0, passed.received - burst) / passed.seconds / 1000

@@ -7,7 +7,7 @@ daemon has told that every policy stands as it is now, no row of another policy 
 import contextlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -26,6 +26,15 @@ POLL = 0.02
 
 
 @attrs.frozen
+class QosRow:
+    """A row of the daemon: its policy, whether it is for one pod, and its rate (kbps) and burst (kilobits)."""
+
+    policy: str
+    is_for_a_pod: bool
+    bandwidth: Mapping[str, int]
+
+
+@attrs.frozen
 class Laboratory:
     """A testbed under a daemon under an API server."""
 
@@ -34,9 +43,10 @@ class Laboratory:
     daemon: Nqosd
 
     def add(self, networks: Iterable[Network], pods: Iterable[PodSpec]) -> None:
-        """Make networks and start pods, in OVN and in Kubernetes."""
-        new_networks, new_pods = list(networks), list(pods)
-        namespaces = {pod.namespace for pod in new_pods} - {"default"}
+        """Make the networks that aren't there yet, and start pods, in OVN and in Kubernetes."""
+        new_networks = [network for network in networks if network not in self.bed.networks]
+        new_pods = list(pods)
+        namespaces = {pod.namespace for pod in new_pods}
         self.cluster.put_namespaces(*sorted(namespaces))
         self.bed.add_networks(new_networks)
         self.cluster.put(definition(network) for network in new_networks if network.name != DEFAULT)
@@ -62,7 +72,8 @@ class Laboratory:
         end = time.monotonic() + DEADLINE
         while True:
             told = self.cluster.told()
-            silent, left = self.cluster.policies - told.keys(), self._policies_with_rows() - self.cluster.policies
+            silent = self.cluster.policies - told.keys()
+            left = {row.policy for row in self.rows()} - self.cluster.policies
             if not silent and not left:
                 break
             if time.monotonic() > end:
@@ -72,16 +83,34 @@ class Laboratory:
         self.bed.sync()
         return told
 
-    def wait_for_source(self, address: str) -> None:
-        """Wait until the daemon has taken an address into one of its sets, and both nodes have applied that."""
-        find = ["--bare", "--columns=name", "find", "Address_Set", f'addresses{{>=}}"{address}"']
-        self.daemon.wait_until(lambda: "nqosd_" in self.bed.central.nb.nbctl(*find), what=f"aware of {address}")
+    def wait_for(self, ready: Callable[[list[QosRow]], bool], *, what: str) -> None:
+        """Wait until the rows are so, and both nodes have applied them."""
+        self.daemon.wait_until(lambda: ready(self.rows()), what=what)
         self.bed.sync()
 
-    def _policies_with_rows(self) -> frozenset[str]:
-        columns = self.bed.central.nb.nbctl("--format=json", "--columns=external_ids", "list", "QoS")
-        rows = json.loads(columns)["data"]
-        return frozenset(value for (ids,) in rows for key, value in ids[1] if key == "nqosd.io/policy")
+    def wait_for_source(self, address: str) -> None:
+        """Wait until the daemon has taken an address into one of its sets, and both nodes have applied that."""
+        self.daemon.wait_until(lambda: self._knows(address), what=f"aware of {address}")
+        self.bed.sync()
+
+    def wait_for_no_source(self, address: str) -> None:
+        """Wait until no set of the daemon has an address any more, and both nodes have applied that."""
+        self.daemon.wait_until(lambda: not self._knows(address), what=f"aware that {address} is gone")
+        self.bed.sync()
+
+    def _knows(self, address: str) -> bool:
+        find = ["--bare", "--columns=name", "find", "Address_Set", f'addresses{{>=}}"{address}"']
+        return "nqosd_" in self.bed.central.nb.nbctl(*find)
+
+    def rows(self) -> list[QosRow]:
+        """Give the daemon's rows in the Northbound database."""
+        answer = self.bed.central.nb.nbctl("--format=json", "--columns=external_ids,bandwidth", "list", "QoS")
+        rows = [(dict(ids[1]), dict(bandwidth[1])) for ids, bandwidth in json.loads(answer)["data"]]
+        return [
+            QosRow(ids["nqosd.io/policy"], ids.get("nqosd.io/part", "").startswith("pod/"), bandwidth)
+            for ids, bandwidth in rows
+            if "nqosd.io/policy" in ids
+        ]
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ from ipaddress import ip_address
 
 import attrs
 
-from tests.dataplane.cases import BACKEND_PORT, PORTS, RATE, SERVICE_PORT, TRAFFIC, Case, Probe, cases
+from tests.dataplane.capture import Capture
+from tests.dataplane.cases import BACKEND_PORT, BURST, PORTS, RATE, SERVICE_PORT, TRAFFIC, Case, Probe, cases
 from tests.dataplane.cluster import Told
 from tests.dataplane.expectation import (
     Deserved,
@@ -90,6 +91,22 @@ class Matrix:
                 traffic.listen(receiver.namespace, PORTS)
             if site.has_services:
                 site.add_services(laboratory)
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Let gateway routers learn who is outside: while they ask, OVN keeps one packet and drops the next."""
+        flows = [
+            Flow(self._laboratory.bed.pods[site.pods[0].key].namespace, address, PORTS[0])
+            for site in self._sites
+            for receiver in self._receivers[site.title].values()
+            for address in receiver.addresses
+        ]
+        with self._wire() as wire:
+            self._traffic.mark(flows, wire)
+
+    def _wire(self) -> Capture:
+        """Watch the cable of the sources' node."""
+        return self._laboratory.bed.underlay.capture(self._laboratory.bed.nodes[0].port)
 
     def titles(self) -> list[str]:
         """Name the cases."""
@@ -99,11 +116,14 @@ class Matrix:
         """Measure a case on all sites."""
         told = self._apply({site: self._case(site, title) for site in self._sites})
         questions = [question for site in self._sites for question in self._questions(site, title, told)]
-        wire = self._laboratory.bed.underlay.capture(self._laboratory.bed.nodes[0].port)
-        with wire:
+        with self._wire() as wire:
             marks = self._traffic.mark([question.flow for question in questions], wire)
         bursts = self._bursts([question for question in questions if question.probe.limited])
         return [_cell(title, question, marks[question.flow], bursts.get(question)) for question in questions]
+
+    def clear(self) -> None:
+        """Remove the policies."""
+        self._apply({})
 
     def _apply(self, chosen: Mapping[Site, Case]) -> dict[str, Told]:
         """Replace all policies by those of a case, and wait until they are in force."""
@@ -177,7 +197,7 @@ def _cell(title: str, question: _Question, marks: Marks, passed: Passed | None) 
         row=question.row,
         probe=str(question.probe),
         expected=question.expected.text(shows_limit=passed is not None),
-        seen=seen_text(marks, passed),
+        seen=seen_text(marks, passed, BURST),
         agrees=agrees,
         warning=question.warning,
     )

@@ -36,7 +36,8 @@ class Node:
         self.number = number
         self.name = NODES[number - 1]
         self.port = f"node{number}"
-        self.chassis = Chassis(central, self.name, encap_ip=f"172.18.0.{number}")
+        self.tunnel_ip = f"172.18.0.{number}"
+        self.chassis = Chassis(central, self.name, encap_ip=self.tunnel_ip)
         self._underlay = underlay
         self._plugged: dict[str, str] = {}
         self._count = 0
@@ -54,7 +55,7 @@ class Node:
                 f"external_ids:ovn-bridge-mappings={PHYSICAL_NETWORK}:br-ext",
                 "external_ids:ovn-encap-tos=inherit",
             )
-            run_script(namespace, [f"ip address add 172.18.0.{self.number}/24 dev br-ext", "ip link set br-ext up"])
+            run_script(namespace, [f"ip address add {self.tunnel_ip}/24 dev br-ext", "ip link set br-ext up"])
             self._stack = stack.pop_all()
         return self
 

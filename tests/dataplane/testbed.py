@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from tests.dataplane.namespaces import run_script
 from tests.dataplane.networks import NODES, Network
 from tests.dataplane.node import Node
 from tests.dataplane.ovn_kubernetes import OvnKubernetes
@@ -42,6 +43,7 @@ class Testbed:
             stack.enter_context(self.underlay)
             numbers = range(1, len(NODES) + 1)
             self.nodes = tuple(stack.enter_context(Node(self.central, self.underlay, number)) for number in numbers)
+            self._introduce_nodes()
             stack.callback(self._end_pods)
             self._stack = stack.pop_all()
         return self
@@ -92,6 +94,11 @@ class Testbed:
     def sync(self) -> None:
         """Wait until both nodes have applied what the Northbound database says now."""
         self.central.sync(wait="hv")
+
+    def _introduce_nodes(self) -> None:
+        """Let the tunnels' ends learn each other's Ethernet addresses: until then, packets are dropped."""
+        first, second = self.nodes
+        run_script(first.chassis.namespace, [f"ping -c 1 -W 5 -q {second.tunnel_ip}"])
 
     def _end_pods(self) -> None:
         for stack in self._namespaces.values():

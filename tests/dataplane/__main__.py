@@ -1,0 +1,92 @@
+"""`make dataplane`: measure everything on both generations of OVN, print it, and write it to `docs/`.
+
+Exit code 1 if anything is not as expected.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.dataplane.guide import Guide
+from tests.dataplane.laboratory import Laboratory, laboratory
+from tests.dataplane.matrix import Matrix
+from tests.dataplane.results import Results, markdown, show_cells, show_measurement
+from tests.dataplane.sites import SITES
+from tests.dataplane.traffic import Traffic
+from tests.services.generation import GENERATIONS, OvnGeneration
+
+PAGE = Path(__file__).parents[2] / "docs" / "dataplane-matrix.md"
+PARTS = ("matrix", "guide", "costs")
+
+
+def main() -> int:
+    """Measure what the command line names; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.dataplane", description=__doc__)
+    series = [each.series for each in GENERATIONS]
+    parser.add_argument("--ovn", choices=series, help="one generation (default: all)")
+    parser.add_argument("--part", choices=PARTS, help="one part (default: all)")
+    options = parser.parse_args()
+    chosen = [each for each in GENERATIONS if options.ovn in (None, each.series)]
+    parts = PARTS if options.part is None else (options.part,)
+    started = time.monotonic()
+    runs = [_run(generation, parts) for generation in chosen]
+    if options.ovn is None and options.part is None:
+        PAGE.write_text(markdown(runs))
+        print(f"\nwritten to {PAGE.relative_to(PAGE.parents[1])}")
+    wrong, total = sum(run.differences for run in runs), sum(run.total for run in runs)
+    print(f"{total - wrong} of {total} results are as expected ({time.monotonic() - started:.0f} s)")
+    return 1 if wrong else 0
+
+
+def _run(generation: OvnGeneration, parts: Sequence[str]) -> Results:
+    results = Results(generation.series, _versions(generation))
+    _say(f"=== {results.versions}")
+    if {"matrix", "guide"} & set(parts):
+        with laboratory(generation) as lab, Traffic() as traffic:
+            if "matrix" in parts:
+                _run_matrix(lab, traffic, results)
+            if "guide" in parts:
+                _run_guide(lab, traffic, results)
+    return results
+
+
+def _run_matrix(lab: Laboratory, traffic: Traffic, results: Results) -> None:
+    matrix = Matrix(lab, SITES, traffic)
+    for title in matrix.titles():
+        cells = matrix.run(title)
+        results.cells += cells
+        _say(f"\n--- OVN {results.series}: {title}\n{show_cells(cells)}")
+    matrix.clear()
+
+
+def _run_guide(lab: Laboratory, traffic: Traffic, results: Results) -> None:
+    guide = Guide(lab, traffic)
+    _say(f"\n--- OVN {results.series}: the guide's section 4.2")
+    for measurement in (each for part in (guide.bandwidth(), guide.sharing()) for each in part):
+        results.bandwidth.append(measurement)
+        _say(show_measurement(measurement))
+    _say(f"\n--- OVN {results.series}: the guide's section 4.3")
+    for measurement, text in guide.captures():
+        results.captures.append((measurement, text))
+        _say(f"{show_measurement(measurement)}\n    {text}")
+
+
+def _versions(generation: OvnGeneration) -> str:
+    programs = {"OVN": "ovn-northd", "Open vSwitch": "ovs-vswitchd"}
+    found = {
+        name: subprocess.run([generation.program(each), "--version"], capture_output=True, text=True, check=True).stdout
+        for name, each in programs.items()
+    }
+    numbers = {name: text.splitlines()[0].split()[-1] for name, text in found.items()}
+    return f"OVN {numbers['OVN']} with Open vSwitch {numbers['Open vSwitch']}, userspace datapath"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

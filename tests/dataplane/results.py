@@ -1,0 +1,133 @@
+"""What a run has found, and how it is written: for the terminal as it comes, for `docs/` at the end.
+
+In: cells, measurements, captures and costs of each generation. Out: text. The rule: a table shows what was seen beside
+what was expected, and says so where they differ.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+
+from tests.dataplane.guide import Measurement
+from tests.dataplane.matrix import Cell, Row
+
+DIFFERS = "✗"
+
+
+@attrs.define
+class Results:
+    """What was found with one generation; `versions` says which OVN and OVS ran."""
+
+    series: str
+    versions: str
+    cells: list[Cell] = attrs.field(factory=list)
+    bandwidth: list[Measurement] = attrs.field(factory=list)
+    captures: list[tuple[Measurement, str]] = attrs.field(factory=list)
+    costs: list[Measurement] = attrs.field(factory=list)
+
+    @property
+    def measurements(self) -> list[Measurement]:
+        """Everything but the cells of the matrix."""
+        return [*self.bandwidth, *(each for each, _ in self.captures), *self.costs]
+
+    @property
+    def differences(self) -> int:
+        """How many cells and measurements are not as expected."""
+        return sum(not cell.agrees for cell in self.cells) + sum(not each.agrees for each in self.measurements)
+
+    @property
+    def total(self) -> int:
+        """How many cells and measurements there are."""
+        return len(self.cells) + len(self.measurements)
+
+
+def show_cells(cells: Sequence[Cell]) -> str:
+    """Write a case for the terminal."""
+    rows = [
+        [row.site, row.traffic, row.family, _joined(each.expected for each in here), _joined(map(_seen, here))]
+        for row, here in _by_row(cells).items()
+    ]
+    return _aligned(["network", "traffic", "family", f"expected ({_probes(cells)})", "seen"], rows)
+
+
+def show_measurement(each: Measurement) -> str:
+    """Write a measurement for the terminal."""
+    return f"{'ok ' if each.agrees else DIFFERS + '  '} {each.what}: expected {each.expected}, seen {each.seen}"
+
+
+def markdown(runs: Sequence[Results]) -> str:
+    """Write everything as a page."""
+    first = runs[0]
+    agreeing = sum(run.total - run.differences for run in runs)
+    parts = [
+        "# The data plane, measured",
+        "Written by `make dataplane`; [wire.md](wire.md) says how it is measured and how to read it.",
+        "\n".join(f"- {run.versions}" for run in runs),
+        f"{agreeing} of {sum(run.total for run in runs)} results are as expected; one that isn't is marked {DIFFERS}.",
+        "## The guide's section 4.2: bandwidth",
+        _measurement_table(runs, [run.bandwidth for run in runs]),
+        "## The guide's section 4.3: captures",
+        _measurement_table(runs, [[each for each, _ in run.captures] for run in runs]),
+        f"What tcpdump wrote on node 1 (OVN {first.series}):",
+        *(f"{each.what}\n\n```\n{text}\n```" for each, text in first.captures),
+        "## The matrix",
+    ]
+    for case in dict.fromkeys(cell.case for cell in first.cells):
+        parts += [f"### {case[0].upper()}{case[1:]}", _case_table(runs, case)]
+    warnings = dict.fromkeys(cell.warning for run in runs for cell in run.cells if cell.warning)
+    if warnings:
+        parts += ["The policies' status on flat networks with services:", *(f"> {text}" for text in warnings)]
+    parts += ["## Costs in OVN", _measurement_table(runs, [run.costs for run in runs])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _case_table(runs: Sequence[Results], case: str) -> str:
+    by_run = [_by_row([cell for cell in run.cells if cell.case == case]) for run in runs]
+    header = ["network", "traffic", "family", f"expected ({_probes([c for cs in by_run[0].values() for c in cs])})"]
+    lines = [
+        [row.site, row.traffic, row.family, _joined(each.expected for each in here)]
+        + [_joined(map(_seen, found.get(row, []))) for found in by_run]
+        for row, here in by_run[0].items()
+    ]
+    return _table([*header, *(f"OVN {run.series}" for run in runs)], lines)
+
+
+def _measurement_table(runs: Sequence[Results], measured: Sequence[Sequence[Measurement]]) -> str:
+    by_run = [{each.what: each for each in found} for found in measured]
+    lines = []
+    for what, first in by_run[0].items():
+        expected = dict.fromkeys(found[what].expected for found in by_run if what in found)
+        seen = [_seen(found[what]) if what in found else "" for found in by_run]
+        lines.append([what, "; ".join(expected) if first.expected else "", *seen])
+    return _table(["what", "expected", *(f"OVN {run.series}" for run in runs)], lines)
+
+
+def _by_row(cells: Iterable[Cell]) -> Mapping[Row, list[Cell]]:
+    found: dict[Row, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell.row, []).append(cell)
+    return found
+
+
+def _probes(cells: Iterable[Cell]) -> str:
+    return _joined(dict.fromkeys(cell.probe for cell in cells))
+
+
+def _seen(each: Cell | Measurement) -> str:
+    return each.seen if each.agrees else f"{each.seen} {DIFFERS}"
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "; ".join(texts)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in (header, *rows)
+    )
