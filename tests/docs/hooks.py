@@ -17,9 +17,10 @@ LINK = re.compile(r"\[([^]]+)\]\(((?:\.\./|examples/)[^)#\s]+)(#[^)\s]*)?\)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Take the navigation from the list in the index."""
-    index = Path(config.docs_dir, "index.md").read_text()
-    config.nav = [{"Overview": "index.md"}, *({title: page} for title, page in LISTED.findall(index))]
+    """Take the navigation from the lists in the index: a menu for each of its headings."""
+    _top, *parts = re.split(r"^## ", Path(config.docs_dir, "index.md").read_text(), flags=re.MULTILINE)
+    menus = [{part.partition("\n")[0]: [{title: page} for title, page in LISTED.findall(part)]} for part in parts]
+    config.nav = [{"Overview": "index.md"}, *menus]
     return config
 
 
