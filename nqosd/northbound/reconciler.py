@@ -15,6 +15,7 @@ import structlog
 from nqosd.compiler.desired import Delta, Desired, RowKey
 from nqosd.northbound.alarms import Alarms
 from nqosd.northbound.changes import Changes
+from nqosd.northbound.conflicts import Conflicts
 from nqosd.northbound.dirty import Cause, Dirty
 from nqosd.northbound.driver import Driver
 from nqosd.northbound.lingering import Lingering
@@ -66,9 +67,8 @@ class Reconciler:
         self._open = OpenRows()
         self._lingering = Lingering()
         self._absent_ports: dict[str, set[str]] = {}
-        self._conflicts: dict[str, str] = {}
+        self._conflicts = Conflicts(self._replica, options.owner, self._watch)
         self._refused: dict[Subject, str] = {}
-        self._watched: frozenset[str] = frozenset()
         self._in_flight = False
         self._in_order = False  # everything was once found right, and we have been the writer since
         self._compared = self._alarms.now
@@ -76,7 +76,8 @@ class Reconciler:
     def take_changes(self, changes: Changes) -> None:
         """Take what changed in the replica, and wake if that needs a round."""
         awaited = self._dirty.everything  # then a round is on its way already
-        note_changes(self._dirty, changes, self._open, self._absent_ports, self._watched)
+        theirs = self._conflicts.concerns(changes.sets.keys())
+        note_changes(self._dirty, changes, self._open, self._absent_ports, theirs=theirs)
         if self._dirty and not awaited and not self._in_flight and self._driver.idl.holds_lock:
             self._wake()
 
@@ -184,7 +185,7 @@ class Reconciler:
             self._lingering.clear()
         if self._dirty.everything:  # the connection was lost right after the answer
             self._wake()
-            return set()
+            return self._note_open(round_, plan)
         round_.taken.restore(self._dirty.take())
         scope = round_.taken.scope(round_.desired, self._replica)
         again = attrs.evolve(round_, scope=scope)
@@ -201,9 +202,7 @@ class Reconciler:
     def _settle(self, round_: _Round, plan: Plan) -> set[str]:
         """Remember what a plan leaves open; return the policies of which something else is lacking now."""
         scope, everything = round_.scope, round_.taken.everything
-        policies = self._open.update(
-            [*scope.rows, *(self._open.keys() if everything else ())], plan.waiting, plan.blocked
-        )
+        policies = self._note_open(round_, plan)
         for key in scope.rows if self._lingering else ():
             if key not in plan.lingering:
                 self._lingering.discard(key)
@@ -214,21 +213,20 @@ class Reconciler:
             self._in_order = round_.circumstances.prune
         for port, groups in plan.absent_ports.items():
             self._absent_ports.setdefault(port, set()).update(groups)
-        self._settle_conflicts(scope, plan, everything=everything)
+        if everything:
+            self._conflicts.narrow()
         if not round_.circumstances.prune:
             self._dirty.everything = True
         self._alarms.succeeded()
         self._foresee()
         return policies
 
-    def _settle_conflicts(self, scope: Scope, plan: Plan, *, everything: bool) -> None:
-        for name, whose in plan.conflicts.items():
-            if name not in self._conflicts:
-                log.warning("northbound: the name of a set is taken", set=name, reason=whose)
-        kept = {} if everything else {name: self._conflicts[name] for name in self._conflicts if name not in scope.sets}
-        self._conflicts = kept | dict(plan.conflicts)
-        if everything:
-            self._watch(frozenset(self._conflicts))
+    def _note_open(self, round_: _Round, plan: Plan) -> set[str]:
+        scope, everything = round_.scope, round_.taken.everything
+        sets = scope.sets.keys() | (self._conflicts.known.keys() if everything else ())
+        self._conflicts.note(plan.conflicts, sets)
+        looked_at = [*scope.rows, *(self._open.keys() if everything else ())]
+        return self._open.update(looked_at, plan.waiting, plan.blocked)
 
     def _fail(self, plan: Plan, answer: Commit) -> None:
         """Learn what can be learnt from a transaction that wasn't committed."""
@@ -242,16 +240,14 @@ class Reconciler:
         if answer.is_hard and isinstance(answer.subject, RowKey | SetName):
             self._refused[answer.subject] = answer.problem
         elif answer.is_hard and plan.new_sets:
-            self._watch(self._watched | plan.new_sets)
+            self._conflicts.suspect(plan.new_sets)
         self._in_order = False
         self._dirty.touch_everything()
         self._alarms.failed()
 
     def _watch(self, names: frozenset[str]) -> None:
-        if names != self._watched:
-            self._watched = names
-            self._driver.idl.watch(names)
-            self._driver.kick()
+        self._driver.idl.watch(names)
+        self._driver.kick()
 
     def _find_repaired(self, round_: _Round, plan: Plan) -> frozenset[Subject]:
         """Return what somebody else had changed: nobody desired it differently, no switch or port explains it."""
@@ -274,4 +270,4 @@ class Reconciler:
         self._alarms.foresee(moment)
 
     def _complete(self, result: RoundResult) -> RoundResult:
-        return attrs.evolve(result, conflicts=self._conflicts, waiting=self._open.waiting)
+        return attrs.evolve(result, conflicts=self._conflicts.known, waiting=self._open.waiting)

@@ -30,13 +30,15 @@ def note_changes(
     changes: Changes,
     open_rows: OpenRows,
     absent_ports: Mapping[str, AbstractSet[str]],
-    watched: AbstractSet[str],
+    *,
+    theirs: bool,
 ) -> None:
     """Note what changed in the database.
 
-    `absent_ports`: names of ports that port groups wait for, with the groups; `watched`: names of sets of others.
+    `absent_ports`: names of ports that port groups wait for, with the groups; `theirs`: a set of somebody else that is
+    in our way came, changed or went.
     """
-    if changes.cleared or not watched.isdisjoint(changes.sets):
+    if changes.cleared or theirs:
         dirty.touch_everything()
     if dirty.everything:
         return

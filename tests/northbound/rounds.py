@@ -51,10 +51,22 @@ class Rounds:
         self.desired = new
         self.tell()
         self.woken.clear()
+        is_faultless = not self.driver.faults
         result = await self.reconciler.reconcile(new, delta, prune=prune, may_wait=self.may_wait)
         self.tell()
         self.results.append(result)
+        if result.settled and is_faultless and prune:
+            self._check(result)
         return result
+
+    def _check(self, result: RoundResult) -> None:
+        """Assert that a round that claims to be settled left out only what it says is lacking."""
+        missing = {key for key in self.desired.rows if not self.database.replica.rows(key)}
+        waiting = {key for keys in result.waiting.values() for key in keys}
+        for key in missing:
+            lacking = self.reconciler.lacking(key.policy)
+            assert key in waiting or lacking.obstacles, f"{key} is neither there nor lacking"
+        assert waiting <= missing
 
     async def settle(self) -> list[RoundResult]:
         """Run rounds as long as something wakes the daemon; return their results."""

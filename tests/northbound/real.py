@@ -1,0 +1,115 @@
+"""The northbound layer on real ovsdb-servers, run by a test as the daemon runs it: a round when something woke it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import attrs
+
+from nqosd.compiler.desired import Desired
+from nqosd.northbound.northbound import Northbound
+from nqosd.northbound.options import Options
+from nqosd.northbound.remotes import Remote
+from nqosd.northbound.results import Facts, NoObserver, Outcome, RoundResult
+from tests.northbound.rounds import EMPTY, delta_between
+from tests.services.ovsdb import OvsdbServer
+
+PATIENCE = 20.0
+"""Seconds that anything may take before a test fails."""
+
+
+class Watcher(NoObserver):
+    """Keeps every transaction that was sent: how it ended and what it held."""
+
+    def __init__(self) -> None:
+        self.transactions: list[tuple[Outcome, dict[str, int]]] = []
+
+    def transaction(self, outcome: Outcome, operations: object, seconds: float) -> None:
+        """Keep it."""
+        assert isinstance(operations, dict)
+        assert seconds >= 0
+        self.transactions.append((outcome, operations))
+
+
+class Daemon:
+    """One daemon's northbound half."""
+
+    def __init__(self, options: Options) -> None:
+        self.watcher = Watcher()
+        self.northbound = Northbound(options, self.watcher)
+        self.desired = EMPTY
+        self.results: list[RoundResult] = []
+
+    @property
+    def facts(self) -> Facts:
+        """What it knows of the database."""
+        return self.northbound.facts
+
+    async def round(self, desired: Desired | None = None) -> RoundResult:
+        """Run one round, whether something woke the daemon or not."""
+        new = self.desired if desired is None else desired
+        delta = delta_between(self.desired, new)
+        self.desired = new
+        self.northbound.wake.clear()
+        self.results.append(await self.northbound.reconcile(new, delta))
+        return self.results[-1]
+
+    async def wait_until(self, done: Callable[[], bool], *, patience: float = PATIENCE) -> None:
+        """Run no rounds until `done()`, as a daemon does whose informers haven't synced."""
+        async with asyncio.timeout(patience):
+            while not done():  # noqa: ASYNC110 (what is waited for may lie outside of this process)
+                await asyncio.sleep(0.005)
+
+    async def run_until(self, done: Callable[[], bool], *, patience: float = PATIENCE) -> None:
+        """Run a round each time that something wakes the daemon, until `done()`."""
+        async with asyncio.timeout(patience):
+            while not done():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.northbound.wake.wait(), 0.02)
+                if self.northbound.wake.is_set():
+                    await self.round()
+
+    async def settle(self, seconds: float = 0.3) -> list[RoundResult]:
+        """Run rounds until nothing has woken the daemon for so long; return their results."""
+        begun = len(self.results)
+        while True:
+            try:
+                await asyncio.wait_for(self.northbound.wake.wait(), seconds)
+            except TimeoutError:
+                return self.results[begun:]
+            await self.round()
+
+    async def write(self, desired: Desired) -> RoundResult:
+        """Desire something and run rounds until it is written; return the first result that says so."""
+        result = await self.round(desired)
+        if not result.settled:
+            await self.run_until(lambda: self.results[-1].settled)
+        return self.results[-1]
+
+
+def options_of(*remotes: str, **others: object) -> Options:
+    """Return options that notice faults sooner than an operator would want to."""
+    base = Options(remotes=[Remote(remote) for remote in remotes], probe_interval=1.0, transaction_timeout=3.0)
+    return attrs.evolve(base, **others)  # type: ignore[arg-type] # a test that passes nonsense fails
+
+
+@contextlib.asynccontextmanager
+async def running(options: Options, *, writer: bool = True) -> AsyncIterator[Daemon]:
+    """Run a daemon; wait until it is in step, and until it is the writer unless told not to."""
+    daemon = Daemon(options)
+    await daemon.northbound.start()
+    try:
+        await daemon.wait_until(lambda: daemon.facts.lock_held if writer else daemon.facts.synced)
+        yield daemon
+    finally:
+        await daemon.northbound.close()
+
+
+def add_switches(server: OvsdbServer, *names: str) -> None:
+    """Add logical switches in one transaction."""
+    server.transact(*({"op": "insert", "table": "Logical_Switch", "row": {"name": name}} for name in names))
+
+
+def dump_ours(server: OvsdbServer) -> str:
+    """Return all rows of the tables that we write to, uuids included."""
+    return server.dump("QoS", "Address_Set", "Port_Group", "Logical_Switch")

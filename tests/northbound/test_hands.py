@@ -1,0 +1,97 @@
+"""What becomes of rounds when others change the database, before them and under them. The server is real."""
+
+import attrs
+import pytest
+
+from nqosd.northbound.operations import SetName
+from nqosd.northbound.results import Outcome
+from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE
+from tests.northbound.desires import desired
+from tests.northbound.real import add_switches, options_of, running
+from tests.services.generation import every_generation
+from tests.services.ovsdb import OvsdbServer
+
+
+async def test_a_switch_that_vanishes_under_a_transaction(ovsdb_nb: OvsdbServer) -> None:
+    """A plan that relies on a switch that is gone writes nothing; the next one waits for the switch."""
+    add_switches(ovsdb_nb, "node1", "node2")
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        before = ovsdb_nb.dump("Address_Set", "QoS")
+        ovsdb_nb.nbctl("ls-del", "node1")  # the event loop stands still meanwhile, so the replica doesn't know
+        result = await daemon.round(BOTH)
+        assert result.outcome is Outcome.REFUSED
+        assert "logical switch node1" in result.problem
+        assert ovsdb_nb.dump("Address_Set", "QoS") == before
+        await daemon.run_until(lambda: daemon.results[-1].settled)
+        assert daemon.results[-1].waiting.keys() == {"node1"}
+
+
+@pytest.mark.parametrize("table", ["QoS", "Address_Set"])
+async def test_a_row_that_changes_hands_under_a_transaction(ovsdb_nb: OvsdbServer, table: str) -> None:
+    """A row that became somebody else's since the plan was made is not touched."""
+    add_switches(ovsdb_nb, "node1", "node2")
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        await daemon.write(BOTH)
+        ovsdb_nb.transact(
+            {"op": "update", "table": table, "where": [], "row": {"external_ids": ["map", [["nqosd.io/owner", "z"]]]}}
+        )
+        before = ovsdb_nb.dump(table)
+        result = await daemon.round(desired())
+        assert result.outcome is Outcome.REFUSED
+        assert ovsdb_nb.dump(table) == before
+        await daemon.run_until(lambda: daemon.results[-1].settled)
+        assert ovsdb_nb.dump(table) == before
+
+
+@every_generation
+async def test_edits_by_hand_are_repaired(ovsdb_nb: OvsdbServer) -> None:
+    """Rows that somebody changed, detached or attached elsewhere, and sets that somebody emptied, are put right."""
+    add_switches(ovsdb_nb, "node1", "node2")
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        await daemon.write(BOTH)
+        ovsdb_nb.nbctl("set", "QoS", _uuid(ovsdb_nb, VIDEO.match), "priority=1", "bandwidth:rate=5")
+        ovsdb_nb.nbctl("add", "Logical_Switch", "node1", "qos_rules", _uuid(ovsdb_nb, VOICE.match))
+        ovsdb_nb.nbctl("clear", "Address_Set", "set_b", "addresses")
+        await daemon.settle()
+        repaired = {subject for result in daemon.results for subject in result.repaired}
+        assert repaired == {VIDEO.key, VOICE.key, SetName("set_b")}
+        ovsdb_nb.nbctl("clear", "Logical_Switch", "node2", "qos_rules")
+        await daemon.settle()
+        assert daemon.results[-1].repaired == {VOICE.key}
+        assert ovsdb_nb.nbctl("qos-list", "node2").split()[1] == "10000"
+        async with running(options_of(ovsdb_nb.unix, lock="another")) as judge:
+            assert (await judge.round(BOTH)).outcome is Outcome.UNCHANGED
+
+
+async def test_a_taken_name_is_reported(ovsdb_nb: OvsdbServer) -> None:
+    """A set of our name that somebody else has keeps its members; its row waits, others don't, until it is gone."""
+    add_switches(ovsdb_nb, "node1", "node2")
+    ovsdb_nb.nbctl("create", "Address_Set", "name=set_a", 'addresses="10.9.9.9"')
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        result = await daemon.write(BOTH)
+        assert result.conflicts.keys() == {"set_a"}
+        assert "wasn't made by nqosd" in daemon.northbound.lacking("games/video").obstacles[0]
+        assert "10.9.9.9" in ovsdb_nb.dump("Address_Set")
+        assert "$set_b" in ovsdb_nb.nbctl("qos-list", "node2")
+        assert ovsdb_nb.nbctl("qos-list", "node1") == ""
+        ovsdb_nb.nbctl("destroy", "Address_Set", "set_a")
+        await daemon.run_until(lambda: not daemon.results[-1].conflicts)
+        assert "$set_a" in ovsdb_nb.nbctl("qos-list", "node1")
+
+
+async def test_a_row_that_the_server_refuses_delays_no_other(ovsdb_nb: OvsdbServer) -> None:
+    """A row with a priority beyond what OVN takes is reported with the server's words, and all others are written."""
+    add_switches(ovsdb_nb, "node1", "node2")
+    wrong = desired([attrs.evolve(VIDEO, priority=40_000), VOICE], [SENDERS, TALKERS])
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        assert (await daemon.round(wrong)).outcome is Outcome.REFUSED
+        await daemon.run_until(lambda: daemon.results[-1].settled)
+        assert "40000 is not in the valid range 0 to 32767" in daemon.northbound.lacking("games/video").obstacles[0]
+        assert "$set_b" in ovsdb_nb.nbctl("qos-list", "node2")
+        await daemon.write(BOTH)
+        assert "$set_a" in ovsdb_nb.nbctl("qos-list", "node1")
+
+
+def _uuid(server: OvsdbServer, match: str) -> str:
+    """Return the uuid of the row with a match."""
+    return server.nbctl("--bare", "--columns=_uuid", "find", "QoS", f'match="{match}"').strip()
