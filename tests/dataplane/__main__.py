@@ -4,6 +4,7 @@ Exit code 1 if anything is not as expected.
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [each for each in GENERATIONS if options.ovn in (None, each.series)]
     parts = PARTS if options.part is None else (options.part,)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is cleaned up
     started = time.monotonic()
     runs = [_run(generation, parts) for generation in chosen]
     if options.ovn is None and options.part is None:
