@@ -65,8 +65,9 @@ async def _compare(config: Config, paths: list[Path]) -> tuple[list["Section"], 
     """Find the sections that differ, and what else there is to say."""
     from nqosd.commands.gathering import gather_database, gather_objects  # noqa: PLC0415
     from nqosd.explain.world import compiled  # noqa: PLC0415
+    from nqosd.northbound.circumstances import Circumstances  # noqa: PLC0415
     from nqosd.northbound.difference import remarks, sections  # noqa: PLC0415
-    from nqosd.northbound.plan import Circumstances, make_plan  # noqa: PLC0415
+    from nqosd.northbound.plan import make_plan  # noqa: PLC0415
     from nqosd.northbound.scope import Scope  # noqa: PLC0415
 
     tables = await gather_objects(config, paths)

@@ -20,11 +20,11 @@ import attrs
 import structlog
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
+from nqosd.northbound.circumstances import never
 from nqosd.northbound.driver import Driver
 from nqosd.northbound.idl import NorthboundIdl
 from nqosd.northbound.link import Link
 from nqosd.northbound.options import Options
-from nqosd.northbound.plan import never
 from nqosd.northbound.reconciler import Reconciler
 from nqosd.northbound.remotes import resolve
 from nqosd.northbound.replica import Replica

@@ -12,41 +12,19 @@ order, and what can't be done now and why. Pure. The rules:
   detaching makes northd compute everything anew.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 import attrs
 
 from nqosd.compiler.desired import Desired, RowKey
+from nqosd.northbound.circumstances import Circumstances
 from nqosd.northbound.draft import Draft
-from nqosd.northbound.lingering import Lingering
 from nqosd.northbound.operations import Operation, SetName, Subject, count_by_kind
 from nqosd.northbound.plan_rows import RowPlanner
 from nqosd.northbound.plan_sets import SetPlanner
 from nqosd.northbound.replica import View
 from nqosd.northbound.scope import Scope
-
-
-def never(_key: RowKey) -> bool:
-    """Let no removal wait."""
-    return False
-
-
-@attrs.frozen
-class Circumstances:
-    """Under which a plan is made."""
-
-    owner: str
-    prune: bool = True
-    """False while the desired state may be incomplete: then rows, sets and members are only added."""
-    may_wait: Callable[[RowKey], bool] = never
-    """Whether the removal of a row that isn't desired may wait: its rule is still there, only its senders are gone."""
-    lingering: Lingering = attrs.field(factory=Lingering)
-    """Rows whose removal is waiting; they go with the first change of structure."""
-    detach: bool = False
-    """Remove the lingering rows now."""
-    refused: Mapping[Subject, str] = attrs.field(factory=dict)
-    """Objects that the server refused as they are, with its words: left alone until they change."""
 
 
 @attrs.frozen

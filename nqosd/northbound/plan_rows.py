@@ -5,18 +5,15 @@ one row for each key, attached to exactly one switch.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from nqosd.compiler.desired import Desired, QosRow, RowKey
 from nqosd.northbound import schema, wire
+from nqosd.northbound.circumstances import Circumstances
 from nqosd.northbound.draft import Draft
 from nqosd.northbound.operations import Kind, Target, insert, named, update
 from nqosd.northbound.plan_sets import SetPlanner
 from nqosd.northbound.replica import View
 from nqosd.northbound.stored import StoredRow
-
-if TYPE_CHECKING:
-    from nqosd.northbound.plan import Circumstances
 
 _UNREADABLE = RowKey("", -1, "", "")
 """Stands for rows that don't say what they are for."""
@@ -26,7 +23,7 @@ class RowPlanner:
     """Plans rows one by one with `examine`; then `settle_lingering` decides about those that may stay for a while."""
 
     def __init__(
-        self, desired: Desired, view: View, draft: Draft, circumstances: "Circumstances", sets: SetPlanner
+        self, desired: Desired, view: View, draft: Draft, circumstances: Circumstances, sets: SetPlanner
     ) -> None:
         self._desired = desired
         self._view = view

@@ -6,19 +6,16 @@ it. The rule: a set of another owner is a conflict, and left alone.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING
 
 import attrs
 
 from nqosd.compiler.desired import OWNER, AddressSet, Desired, PortGroup
 from nqosd.northbound import schema, wire
+from nqosd.northbound.circumstances import Circumstances
 from nqosd.northbound.draft import Draft
 from nqosd.northbound.operations import Kind, SetName, Target, delete, insert, mutate, update
 from nqosd.northbound.replica import View
 from nqosd.northbound.stored import StoredRow, StoredSet, is_ours
-
-if TYPE_CHECKING:
-    from nqosd.northbound.plan import Circumstances
 
 
 @attrs.frozen
@@ -37,7 +34,7 @@ _PORT_GROUPS = _Table(schema.PORT_GROUP, "ports", lambda uuids: [wire.uuid(each)
 class SetPlanner:
     """Plans sets one by one with `examine`, then with `settle_unwanted` those that nobody wants."""
 
-    def __init__(self, desired: Desired, view: View, draft: Draft, circumstances: "Circumstances") -> None:
+    def __init__(self, desired: Desired, view: View, draft: Draft, circumstances: Circumstances) -> None:
         self._desired = desired
         self._view = view
         self._draft = draft

@@ -9,8 +9,9 @@ from enum import StrEnum
 import attrs
 
 from nqosd.compiler.desired import Desired, QosRow
+from nqosd.northbound.circumstances import Circumstances
 from nqosd.northbound.operations import describe
-from nqosd.northbound.plan import Circumstances, make_plan
+from nqosd.northbound.plan import make_plan
 from nqosd.northbound.replica import View
 from nqosd.northbound.scope import Scope
 

@@ -15,6 +15,7 @@ import structlog
 from nqosd.compiler.desired import Delta, Desired, RowKey
 from nqosd.northbound.alarms import Alarms
 from nqosd.northbound.changes import Changes
+from nqosd.northbound.circumstances import Circumstances
 from nqosd.northbound.conflicts import Conflicts
 from nqosd.northbound.dirty import Cause, Dirty
 from nqosd.northbound.driver import Driver
@@ -22,7 +23,7 @@ from nqosd.northbound.lingering import Lingering
 from nqosd.northbound.open_rows import OpenRows
 from nqosd.northbound.operations import Operation, SetName, Subject, describe
 from nqosd.northbound.options import Options
-from nqosd.northbound.plan import Circumstances, Plan, make_plan
+from nqosd.northbound.plan import Plan, make_plan
 from nqosd.northbound.results import Lacking, Observer, Outcome, RoundResult
 from nqosd.northbound.scope import Scope
 from nqosd.northbound.triage import note_changes, note_delta

@@ -18,7 +18,8 @@ from nqosd.informers.changes import Kind
 from nqosd.informers.reflector import Reflector
 from nqosd.informers.resources import BY_KIND
 from nqosd.northbound import schema, wire
-from nqosd.northbound.plan import Circumstances, make_plan
+from nqosd.northbound.circumstances import Circumstances
+from nqosd.northbound.plan import make_plan
 from nqosd.northbound.replica import Replica
 from nqosd.northbound.scope import Scope
 from tests.api import manifests

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import cast
 
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
+from nqosd.northbound.circumstances import never
 from nqosd.northbound.driver import Driver
 from nqosd.northbound.options import Options
-from nqosd.northbound.plan import never
 from nqosd.northbound.reconciler import Reconciler
 from nqosd.northbound.results import NoObserver, RoundResult
 from tests.northbound.database import ModelDatabase

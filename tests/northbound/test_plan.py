@@ -5,7 +5,7 @@ import copy
 from hypothesis import given
 
 from nqosd.compiler.desired import OWNER, Desired
-from nqosd.northbound.plan import Circumstances
+from nqosd.northbound.circumstances import Circumstances
 from nqosd.northbound.stored import is_ours
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired_states

@@ -1,0 +1,35 @@
+"""Under which a plan is made, beside what is desired and what is there.
+
+In: nothing; the reconciler fills it for each round. Out: one value that every planner reads. Rule: under equal
+circumstances the same state gives the same plan.
+"""
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from nqosd.compiler.desired import RowKey
+from nqosd.northbound.lingering import Lingering
+from nqosd.northbound.operations import Subject
+
+
+def never(_key: RowKey) -> bool:
+    """Let no removal wait."""
+    return False
+
+
+@attrs.frozen
+class Circumstances:
+    """Under which a plan is made."""
+
+    owner: str
+    prune: bool = True
+    """False while the desired state may be incomplete: then rows, sets and members are only added."""
+    may_wait: Callable[[RowKey], bool] = never
+    """Whether the removal of a row that isn't desired may wait: its rule is still there, only its senders are gone."""
+    lingering: Lingering = attrs.field(factory=Lingering)
+    """Rows whose removal is waiting; they go with the first change of structure."""
+    detach: bool = False
+    """Remove the lingering rows now."""
+    refused: Mapping[Subject, str] = attrs.field(factory=dict)
+    """Objects that the server refused as they are, with its words: left alone until they change."""
