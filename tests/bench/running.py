@@ -91,7 +91,7 @@ class Bench:
         begin = time.monotonic()
         self._stack.enter_context(self.daemon)
         end = self._monitor.wait(self._is_complete, PATIENCE)
-        self.daemon.settle(deadline=PATIENCE)
+        self._settle()
         return cast("float", self._api.ask("GET", "first-list")) - begin, end - begin
 
     def floor(self) -> Latency:
@@ -130,7 +130,7 @@ class Bench:
         self.daemon.start()
         self.daemon.wait_until(self.daemon.says_ready, what="ready", deadline=PATIENCE)
         ready = time.monotonic() - begin
-        self.daemon.settle(quiet=1.0, deadline=PATIENCE)
+        self._settle(quiet=1.0)
         return ready
 
     def idle(self) -> float:
@@ -144,7 +144,7 @@ class Bench:
         question = f"churn?first={self.next}&rate={rate}&seconds={seconds}"
         written = cast("Mapping[str, float]", self._api.ask("POST", question))
         self.next += len(written)
-        self.daemon.settle(deadline=PATIENCE)
+        self._settle()
         return Latency.of([self._monitor.seen[address] - moment for address, moment in written.items()])
 
     def counted(self, work: Callable[[], _T], *, afresh: bool = False) -> tuple[_T, Written]:
@@ -152,10 +152,16 @@ class Bench:
         before = {} if afresh else self.daemon.written()
         seen = self._monitor.transactions
         result = work()
-        self.daemon.settle(deadline=PATIENCE)
+        self._settle()
         now = self.daemon.written()
         transactions, writes, guards = (int(now[key] - before.get(key, 0.0)) for key in COUNTED)
         return result, Written(transactions, writes, guards, self._monitor.transactions - seen)
+
+    def _settle(self, quiet: float = 0.3) -> None:
+        """Wait until the daemon does nothing any more, the writing of statuses included."""
+        self.daemon.settle(quiet, PATIENCE)
+        self.daemon.wait_until(lambda: self.daemon.metric("nqosd_status_pending") == 0, what="done with statuses")
+        self.daemon.settle(quiet, PATIENCE)
 
     def _is_complete(self, monitor: Monitor) -> bool:
         rows = self._size.rows
