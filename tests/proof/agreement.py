@@ -7,13 +7,13 @@ document that `nqosd compile` prints.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 import attrs
 
 from nqosd.cache.tables import Tables
-from nqosd.compiler.compile import Compiled, compile_everything
+from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.document import Document, document
 from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.informers.changes import Change, Kind
@@ -27,8 +27,6 @@ from tests.proof.meters import Meters
 from tests.proof.scenarios import Scenario
 
 OWNER = "nqosd"
-
-Compile = Callable[[Tables, Settings], Compiled]
 
 
 class Outcome(StrEnum):
@@ -68,19 +66,19 @@ class Case:
     rows: Rows
 
     @classmethod
-    def of(cls, scenario: Scenario, *, compiler: Compile = compile_everything, owner: str = OWNER) -> "Case":
+    def of(cls, scenario: Scenario, *, owner: str = OWNER) -> "Case":
         """Compile the manifests, and read them.
 
         Raises:
             MatchSyntaxError: OVN would refuse a compiled match.
         """
         oracle = read_meaning(scenario.objects, **scenario.options)
-        printed = compiled(scenario, compiler, owner)
+        printed = compiled(scenario, owner)
         return cls(scenario, oracle, printed, read_rows(printed, pipeline_of(scenario.version)))
 
-    def recompiled(self, compiler: Compile = compile_everything) -> "Case":
-        """Compile once more, with the oracle as it is."""
-        printed = compiled(self.scenario, compiler)
+    def recompiled(self) -> "Case":
+        """Compile once more, by whatever the compiler is now."""
+        printed = compiled(self.scenario)
         rows = read_rows(printed, pipeline_of(self.scenario.version))
         return attrs.evolve(self, compiled=printed, rows=rows)
 
@@ -140,7 +138,7 @@ class Case:
                     yield f"{key}: a row stands on switch {switch}, on which this policy has no sender"
 
 
-def compiled(scenario: Scenario, compiler: Compile = compile_everything, owner: str = OWNER) -> Document:
+def compiled(scenario: Scenario, owner: str = OWNER) -> Document:
     """Compile a scenario, and print and read the result."""
     settings = Settings(
         owner=owner,
@@ -148,7 +146,7 @@ def compiled(scenario: Scenario, compiler: Compile = compile_everything, owner: 
         ovn=parse_ovn_version(scenario.version),
         any_network=scenario.options["unselected_networks"] == "all",
     )
-    found = compiler(tables_of(scenario.objects), settings)
+    found = compile_everything(tables_of(scenario.objects), settings)
     printed: Document = json.loads(json.dumps(document(found.desired, found.reports, owner)))
     return printed
 

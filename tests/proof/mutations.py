@@ -4,94 +4,35 @@ In: nothing. Out: for each mutation, which parts of `nqosd` to replace, each by 
 mutation changes one decision and raises nothing, so that it is its rows that give it away.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import attrs
 
 from nqosd.api.labels import EVERYTHING, Operator
 from nqosd.api.networkqos import AnyAddress, BandwidthScope, PodPeer, Protocol
 from nqosd.cache.selections import PodSelection, Role
-from nqosd.compiler.contexts import Context
 from nqosd.compiler.desired import Direction, Family
 from nqosd.compiler.expression import ALWAYS, NOTHING
-from nqosd.compiler.places import Place, Zone
-from nqosd.compiler.precedence import WINNER, Standing
+from nqosd.compiler.places import Zone
+from nqosd.compiler.precedence import WINNER
 from nqosd.compiler.rows import NEVER_BITES
-
-Replace = Callable[[Any], object]
-"""From a part as it is (a function, a method or a property) to what stands in its place."""
-
-Mutation = Mapping[str, Replace]
-"""Where a part is (`module:name` within `nqosd`), and what becomes of it."""
+from tests.proof.breaking import (
+    Mutation,
+    always_on_side,
+    in_peers,
+    in_places,
+    in_ports,
+    in_ranks,
+    with_members,
+    with_scope,
+)
 
 _OTHER = {Family.IP4: Family.IP6, Family.IP6: Family.IP4, None: None}
 _TURNED = {Direction.TO_LPORT: Direction.FROM_LPORT, Direction.FROM_LPORT: Direction.TO_LPORT}
 _FIRST_OF_IP6_ALONE = 1 << 32
 
-
-def _places(change: Callable[[Place], Place | None]) -> Mutation:
-    """Change or leave out the places of pods."""
-    return {
-        "compiler.compile:places": lambda real: (
-            lambda *arguments: tuple(turned for place in real(*arguments) if (turned := change(place)) is not None)
-        )
-    }
-
-
-def _peers(change: Callable[[PodPeer], PodPeer | AnyAddress]) -> Mutation:
-    """Change every entry that selects pods, wherever a classifier is read."""
-    return {
-        "compiler.matching:_side": lambda real: (
-            lambda peers, *rest: real(
-                tuple(change(peer) if isinstance(peer, PodPeer) else peer for peer in peers), *rest
-            )
-        )
-    }
-
-
-def _side(side: str) -> Mutation:
-    """Let one side of a packet always match."""
-    return {
-        "compiler.matching:_side": lambda real: (
-            lambda peers, which, *rest: ALWAYS if which == side else real(peers, which, *rest)
-        )
-    }
-
-
-def _ports(change: Callable[[Any], object]) -> Mutation:
-    """Change the list of a classifier's ports."""
-    return {"compiler.matching:_ports": lambda real: lambda ports: real(change(ports))}
-
-
-def _ranks(change: Callable[[Standing], int | None]) -> Mutation:
-    """Change the rank of every policy among those of its priority."""
-    return {
-        "compiler.contexts:standings": lambda real: (
-            lambda policies: {key: attrs.evolve(found, rank=change(found)) for key, found in real(policies).items()}
-        )
-    }
-
-
-def _contexts(change: Callable[[Context], Context]) -> Mutation:
-    """Change a policy before its rows are built."""
-    return {
-        "compiler.compile:build_unit": lambda real: lambda context, site, name: real(change(context), site, name),
-    }
-
-
-def _scope(scope: BandwidthScope) -> Mutation:
-    """Take one bandwidth scope for every policy."""
-    return _contexts(lambda context: attrs.evolve(context, spec=attrs.evolve(context.spec, bandwidth_scope=scope)))
-
-
-def _holds(change: Callable[[Any, Place], bool]) -> Mutation:
-    """Say anew which places make a member of a set."""
-    return {"compiler.sets:SetId.holds": lambda _: change}
-
-
 FAMILIES: Mapping[str, Mutation] = {
-    "families of pods' addresses swapped": _places(lambda place: attrs.evolve(place, family=_OTHER[place.family])),
+    "families of pods' addresses swapped": in_places(lambda place: attrs.evolve(place, family=_OTHER[place.family])),
     "families of blocks swapped": {
         "compiler.matching:covered": lambda real: (
             lambda blocks, family: [found for found in real(blocks, _OTHER[family]) if found[1] < _FIRST_OF_IP6_ALONE]
@@ -102,7 +43,7 @@ FAMILIES: Mapping[str, Mutation] = {
             lambda *arguments: ALWAYS if (found := real(*arguments)) == NOTHING else found
         )
     },
-    "IPv6 addresses left out": _places(lambda place: None if place.family is Family.IP6 else place),
+    "IPv6 addresses left out": in_places(lambda place: None if place.family is Family.IP6 else place),
 }
 
 PREFIXES: Mapping[str, Mutation] = {
@@ -134,19 +75,19 @@ PREFIXES: Mapping[str, Mutation] = {
 }
 
 PORTS: Mapping[str, Mutation] = {
-    "protocol dropped": _ports(
+    "protocol dropped": in_ports(
         lambda ports: [attrs.evolve(port, protocol=each) for port in ports for each in Protocol]
     ),
-    "protocol is always TCP": _ports(lambda ports: [attrs.evolve(port, protocol=Protocol.TCP) for port in ports]),
-    "port numbers dropped": _ports(lambda ports: [attrs.evolve(port, port=None) for port in ports]),
-    "a port narrows its whole protocol": _ports(
+    "protocol is always TCP": in_ports(lambda ports: [attrs.evolve(port, protocol=Protocol.TCP) for port in ports]),
+    "port numbers dropped": in_ports(lambda ports: [attrs.evolve(port, port=None) for port in ports]),
+    "a port narrows its whole protocol": in_ports(
         lambda ports: [
             port
             for port in ports
             if port.port or not any(other.port and other.protocol == port.protocol for other in ports)
         ]
     ),
-    "ports dropped": _ports(lambda _: []),
+    "ports dropped": in_ports(lambda _: []),
     "ranges of ports end one late": {
         "compiler.matching:between": lambda real: lambda field, low, high: real(field, low, high + 1)
     },
@@ -158,17 +99,17 @@ PORTS: Mapping[str, Mutation] = {
 }
 
 PEERS: Mapping[str, Mutation] = {
-    "from dropped": _side("src"),
-    "to dropped": _side("dst"),
-    "namespaceSelector ignored": _peers(lambda peer: attrs.evolve(peer, namespaces=None)),
-    "empty namespaceSelector taken for absent": _peers(
+    "from dropped": always_on_side("src"),
+    "to dropped": always_on_side("dst"),
+    "namespaceSelector ignored": in_peers(lambda peer: attrs.evolve(peer, namespaces=None)),
+    "empty namespaceSelector taken for absent": in_peers(
         lambda peer: attrs.evolve(peer, namespaces=None) if peer.namespaces == EVERYTHING else peer
     ),
-    "absent namespaceSelector taken for empty": _peers(
+    "absent namespaceSelector taken for empty": in_peers(
         lambda peer: attrs.evolve(peer, namespaces=EVERYTHING) if peer.namespaces is None else peer
     ),
-    "podSelector of an entry ignored": _peers(lambda peer: attrs.evolve(peer, pods=EVERYTHING)),
-    "empty podSelector taken for any address": _peers(lambda peer: AnyAddress() if peer == PodPeer() else peer),
+    "podSelector of an entry ignored": in_peers(lambda peer: attrs.evolve(peer, pods=EVERYTHING)),
+    "empty podSelector taken for any address": in_peers(lambda peer: AnyAddress() if peer == PodPeer() else peer),
     "entry {} left out": {
         "compiler.matching:_side": lambda real: (
             lambda peers, *rest: real(tuple(peer for peer in peers if not isinstance(peer, AnyAddress)), *rest)
@@ -182,14 +123,14 @@ PEERS: Mapping[str, Mutation] = {
             lambda self, labels: real(self, labels) and (self.operator is not Operator.NOT_IN or self.key in labels)
         )
     },
-    "peers of this zone only": _holds(
+    "peers of this zone only": with_members(
         lambda self, place: (
             (self.network, self.family) == (place.network, place.family)
             and bool(place.switch)
             and self.switch in ("", place.switch)
         )
     ),
-    "peers of every network": _holds(
+    "peers of every network": with_members(
         lambda self, place: (
             self.family == place.family
             and (self.network == place.network if self.switch else True)
@@ -203,7 +144,7 @@ SOURCES: Mapping[str, Mutation] = {
         "compiler.compile:places": lambda real: lambda pod, *rest: real(attrs.evolve(pod, ended=False), *rest)
     },
     "zone ignored": {"compiler.compile:Zone.of": lambda _: staticmethod(lambda _name, _nodes: Zone())},
-    "sources of other switches": _holds(
+    "sources of other switches": with_members(
         lambda self, place: (self.network, self.family) == (place.network, place.family)
     ),
     "sources of every namespace": {
@@ -219,7 +160,7 @@ SOURCES: Mapping[str, Mutation] = {
     "only the first attachment of a definition": {
         "api.objects:Attachment.nad": lambda _: property(lambda self: self.key)
     },
-    "pods without addresses left out": _places(lambda place: None if place.family is None else place),
+    "pods without addresses left out": in_places(lambda place: None if place.family is None else place),
     "direction wrong": {
         "compiler.networks:Network.direction": lambda real: property(lambda self: _TURNED[real.fget(self)])
     },
@@ -242,9 +183,9 @@ PRECEDENCE: Mapping[str, Mutation] = {
     "priorities overlap": {
         "compiler.contexts:row_priority": lambda _: lambda priority, rank, rule: 10000 + priority + rank + rule
     },
-    "ties inverted": _ranks(lambda found: None if found.rank is None else WINNER - found.rank),
-    "ties undecided": _ranks(lambda found: None if found.rank is None else WINNER),
-    "crowded out policies applied": _ranks(lambda found: found.rank or 0),
+    "ties inverted": in_ranks(lambda found: None if found.rank is None else WINNER - found.rank),
+    "ties undecided": in_ranks(lambda found: None if found.rank is None else WINNER),
+    "crowded out policies applied": in_ranks(lambda found: found.rank or 0),
     "shield dropped on old OVN": {"compiler.contexts:lowest_limit": lambda _: lambda *_: None},
     "shield above the limit by one priority": {
         "compiler.contexts:lowest_limit": lambda real: (
@@ -254,8 +195,8 @@ PRECEDENCE: Mapping[str, Mutation] = {
 }
 
 ACTIONS: Mapping[str, Mutation] = {
-    "bandwidth scope Pod ignored": _scope(BandwidthScope.RULE),
-    "bandwidth scope Pod for all": _scope(BandwidthScope.POD),
+    "bandwidth scope Pod ignored": with_scope(BandwidthScope.RULE),
+    "bandwidth scope Pod for all": with_scope(BandwidthScope.POD),
     "a meter for each family": {
         "compiler.rows:_parts": lambda real: (
             lambda *arguments: [

@@ -1,0 +1,93 @@
+"""How to break the compiler: in which parts, and by what.
+
+In: a mutation, as `tests.proof.mutations` lists them. Out: a patched `nqosd`, until the test ends. Rule: no source is
+edited; each part is replaced by a function of what is there.
+"""
+
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import pytest
+
+from nqosd.api.networkqos import AnyAddress, BandwidthScope, PodPeer
+from nqosd.compiler.contexts import Context
+from nqosd.compiler.expression import ALWAYS
+from nqosd.compiler.places import Place
+from nqosd.compiler.precedence import Standing
+
+Replace = Callable[[Any], object]
+"""From a part as it is (a function, a method or a property) to what stands in its place."""
+
+Mutation = Mapping[str, Replace]
+"""Where a part is (`module:name` within `nqosd`), and what becomes of it."""
+
+
+def break_by(mutation: Mutation, patch: pytest.MonkeyPatch) -> None:
+    """Replace the parts that a mutation names."""
+    for place, replace in mutation.items():
+        module, _, path = f"nqosd.{place}".partition(":")
+        owner, _, name = path.rpartition(".")
+        target = pkgutil.resolve_name(f"{module}:{owner}" if owner else module)
+        patch.setattr(target, name, replace(vars(target)[name]))
+
+
+def in_places(change: Callable[[Place], Place | None]) -> Mutation:
+    """Change or leave out the places of pods."""
+    return {
+        "compiler.compile:places": lambda real: (
+            lambda *arguments: tuple(turned for place in real(*arguments) if (turned := change(place)) is not None)
+        )
+    }
+
+
+def in_peers(change: Callable[[PodPeer], PodPeer | AnyAddress]) -> Mutation:
+    """Change every entry that selects pods, wherever a classifier is read."""
+    return {
+        "compiler.matching:_side": lambda real: (
+            lambda peers, *rest: real(
+                tuple(change(peer) if isinstance(peer, PodPeer) else peer for peer in peers), *rest
+            )
+        )
+    }
+
+
+def always_on_side(side: str) -> Mutation:
+    """Let one side of a packet always match."""
+    return {
+        "compiler.matching:_side": lambda real: (
+            lambda peers, which, *rest: ALWAYS if which == side else real(peers, which, *rest)
+        )
+    }
+
+
+def in_ports(change: Callable[[Any], object]) -> Mutation:
+    """Change the list of a classifier's ports."""
+    return {"compiler.matching:_ports": lambda real: lambda ports: real(change(ports))}
+
+
+def in_ranks(change: Callable[[Standing], int | None]) -> Mutation:
+    """Change the rank of every policy among those of its priority."""
+    return {
+        "compiler.contexts:standings": lambda real: (
+            lambda policies: {key: attrs.evolve(found, rank=change(found)) for key, found in real(policies).items()}
+        )
+    }
+
+
+def in_contexts(change: Callable[[Context], Context]) -> Mutation:
+    """Change a policy before its rows are built."""
+    return {
+        "compiler.compile:build_unit": lambda real: lambda context, site, name: real(change(context), site, name),
+    }
+
+
+def with_scope(scope: BandwidthScope) -> Mutation:
+    """Take one bandwidth scope for every policy."""
+    return in_contexts(lambda context: attrs.evolve(context, spec=attrs.evolve(context.spec, bandwidth_scope=scope)))
+
+
+def with_members(change: Callable[[Any, Place], bool]) -> Mutation:
+    """Say anew which places make a member of a set."""
+    return {"compiler.sets:SetId.holds": lambda _: change}
