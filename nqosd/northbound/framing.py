@@ -90,6 +90,9 @@ class Framer:
 
 _NULL = msgspec.Raw(b"null")
 
+_ROWS_OF_UPDATE = 2
+"""The place of the rows in the arguments of `update3` and in the result of `monitor_cond_since`."""
+
 
 class _Envelope(msgspec.Struct):
     """A JSON-RPC message whose contents haven't been looked at."""
@@ -114,9 +117,10 @@ def decode(message: bytes | msgspec.Raw) -> object:
 
 
 def decode_envelope(message: bytes, light: int) -> dict[str, object]:
-    """Return what a message says, but leave arguments and results of more than `light` bytes as they came.
+    """Return what a message says, but leave the rows of an update, or of a monitor's first answer, as they came.
 
-    They are decoded later, a row at a time, so that no single step keeps all other threads waiting.
+    They are decoded later (`decode_updates`), a row at a time, so that no single step keeps all other threads waiting.
+    Rows of at most `light` bytes in all are decoded at once.
 
     Raises:
         FramingError: it is not a JSON-RPC message.
@@ -125,18 +129,26 @@ def decode_envelope(message: bytes, light: int) -> dict[str, object]:
         found = msgspec.json.decode(message, type=_Envelope)
         parts: dict[str, object] = {"id": found.id, "method": found.method, "error": found.error}
         if found.params is not None:
-            parts["params"] = [_unless_heavy(part, light) for part in found.params]
+            rows = _ROWS_OF_UPDATE if found.method == "update3" else None
+            parts["params"] = [_decode_unless(place == rows, each, light) for place, each in enumerate(found.params)]
         if found.result != _NULL:
-            is_list = memoryview(found.result)[0] == ord("[")
-            results = msgspec.json.decode(found.result, type=list[msgspec.Raw]) if is_list else None
-            parts["result"] = found.result if results is None else [_unless_heavy(part, light) for part in results]
+            parts["result"] = _decode_result(found.result, light)
     except ValueError as error:
         raise FramingError(f"a message is not JSON-RPC: {error}") from None
     return {name: part for name, part in parts.items() if part is not None}
 
 
-def _unless_heavy(part: msgspec.Raw, light: int) -> object:
-    return part if memoryview(part).nbytes > light else msgspec.json.decode(part)
+def _decode_result(result: msgspec.Raw, light: int) -> object:
+    """Decode a result; only that of `monitor_cond_since` is a list that begins with a truth value."""
+    text = memoryview(result)
+    if bytes(text[:5]) not in (b"[true", b"[fals"):
+        return msgspec.json.decode(result)
+    parts = msgspec.json.decode(result, type=list[msgspec.Raw])
+    return [_decode_unless(place == _ROWS_OF_UPDATE, each, light) for place, each in enumerate(parts)]
+
+
+def _decode_unless(holds_rows: bool, part: msgspec.Raw, light: int) -> object:  # noqa: FBT001 (computed for each part)
+    return part if holds_rows and memoryview(part).nbytes > light else msgspec.json.decode(part)
 
 
 def decode_updates(updates: object) -> Iterator[tuple[str, str, Mapping[str, object]]]:

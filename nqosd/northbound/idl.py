@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from ovs.db import idl
 from ovs.jsonrpc import Message
+from ovs.poller import Poller
 
 from nqosd.compiler.desired import OWNER
 from nqosd.northbound import schema, wire
@@ -91,7 +92,14 @@ class NorthboundIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
         request = Message.create_request("get_schema", [schema.DATABASE])
         self.state = self.IDL_S_INITIAL
         self._schema_request = request.id
-        self.session.send(request)
+        self.send_request(request)
+
+    def wait(self, poller: Poller) -> None:
+        """Say what to wait for. python-ovs would not wait at all while it has a condition to send and no connection."""
+        self.session.wait(poller)
+        self.session.recv_wait(poller)
+        if self.cond_changed and self.is_synced and self._request_id is None:
+            poller.immediate_wake()
 
     def force_reconnect(self) -> None:
         """Give a server up that isn't fit, and say why it isn't."""
@@ -114,7 +122,7 @@ class NorthboundIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
         if message.id is None or not (failed or message.type == Message.T_REPLY):
             return False
         if message.id == self._schema_request:
-            self._schema_request = None
+            self._schema_request = self._request_id = None
             self._begin(schema.find_missing(message.error if failed else message.result))
             return True
         if failed and message.id == self._monitor_request_id:

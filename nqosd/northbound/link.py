@@ -45,8 +45,8 @@ class Link:
     def _tell(self, before: Facts, idl: NorthboundIdl) -> None:
         now = self.facts
         if before.synced and not now.synced:
-            self._told = now.problem
-            log.warning("northbound: connection lost", remote=before.remote, reason=now.problem)
+            self._told = idl.session.lost
+            log.warning("northbound: connection lost", remote=before.remote, reason=self._told)
         elif now.problem and now.problem != self._told:
             log.warning("northbound: database can't be used", remote=now.remote, reason=now.problem)
             self._told = now.problem

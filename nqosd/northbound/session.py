@@ -19,19 +19,24 @@ from nqosd.northbound.tls import TlsStream
 BACKOFF = (1000, 2000)
 """Milliseconds between two attempts, at least and at most: a database that is back is found within two seconds."""
 
+_ATTEMPTS = (Reconnect.Backoff, Reconnect.ConnectInProgress)
+
 
 class ExplainingReconnect(Reconnect):  # type: ignore[misc] # python-ovs ships no types
-    """Remembers in `reason` why the last connection, or attempt at one, ended."""
+    """Remembers why the last connection or attempt ended (`reason`), and why the last connection did (`lost`)."""
 
     def __init__(self, details: Callable[[], str]) -> None:
         super().__init__(timeval.msec())
         self.reason = ""
+        self.lost = ""
         self._details = details
 
     def disconnected(self, now: float, error: int) -> None:
         """Note the reason, then back off."""
         if self.state is not Reconnect.Reconnect:  # that one is ours: whoever forced it has said why
             self.reason = self._details() or self._describe(error)
+        if self.state not in _ATTEMPTS:
+            self.lost = self.reason
         super().disconnected(now, error)
 
     def _describe(self, error: int) -> str:
@@ -74,6 +79,11 @@ class FramedSession(Session):  # type: ignore[misc] # python-ovs ships no types
     def reason(self) -> str:
         """Why the last connection, or attempt at one, ended."""
         return str(self.reconnect.reason)
+
+    @property
+    def lost(self) -> str:
+        """Why the last connection ended."""
+        return str(self.reconnect.lost)
 
     def drop(self, reason: str) -> None:
         """Give the connection up; the next `run` closes it and backs off before another attempt."""

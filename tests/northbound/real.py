@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-import attrs
-
 from nqosd.compiler.desired import Desired
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.options import Options
@@ -89,8 +87,8 @@ class Daemon:
 
 def options_of(*remotes: str, **others: object) -> Options:
     """Return options that notice faults sooner than an operator would want to."""
-    base = Options(remotes=[Remote(remote) for remote in remotes], probe_interval=1.0, transaction_timeout=3.0)
-    return attrs.evolve(base, **others)  # type: ignore[arg-type] # a test that passes nonsense fails
+    settings = {"probe_interval": 1.0, "transaction_timeout": 3.0, **others}
+    return Options([Remote(remote) for remote in remotes], **settings)  # type: ignore[arg-type] # nonsense fails
 
 
 @contextlib.asynccontextmanager
