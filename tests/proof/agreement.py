@@ -111,8 +111,9 @@ class Case:
         if decision is None and result is None:
             return Verdict(Outcome.NO_RULE)
         if result is not None and len({_namespace(winner) for winner in result.winners}) > 1:
-            # Before 24.09 a sender without addresses that takes an address of another namespace's pod meets both
-            # namespaces' rows, and shields stand among the rules of one namespace only: nothing is promised for it.
+            # Before 24.09 a packet whose source is an address of pods of two namespaces, or is taken by a sender
+            # without addresses from another namespace's pod, meets both namespaces' rows, and shields stand among the
+            # rules of one namespace only: nothing is promised for it.
             return Verdict(Outcome.LEFT_OUT, f"{send}: meets rows of two namespaces")
         if decision is not None and result is not None and _is(decision, result):
             return Verdict(Outcome.RULE, "", decision, result)
