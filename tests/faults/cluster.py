@@ -45,9 +45,9 @@ class Cluster:
 
     @classmethod
     @contextlib.contextmanager
-    def started(cls) -> Iterator["Cluster"]:
-        """Start one, and end it."""
-        with Etcd() as etcd, ApiServer(etcd) as server:
+    def started(cls, feature_gates: Mapping[str, bool] | None = None) -> Iterator["Cluster"]:
+        """Start one, with features of the API server turned on or off, and end it."""
+        with Etcd() as etcd, ApiServer(etcd, feature_gates=feature_gates) as server:
             cluster = cls(server, etcd)
             for crd in CRDS:
                 server.apply_crds(crd.read_text())

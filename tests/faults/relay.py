@@ -34,6 +34,7 @@ class Relay:
         self._budgets: dict[Way, int | None] = dict.fromkeys(Way)
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._lock = threading.Lock()
+        self._frozen: set[tuple[socket.socket, socket.socket]] = set()
         self._refuses = False
         self._rate: float | None = None
         self.passed = dict.fromkeys(Way, 0)
@@ -52,6 +53,11 @@ class Relay:
         """Pass nothing on, in these directions, until `let_go`; connections stay open."""
         for way in ways or Way:
             self._gates[way].clear()
+
+    def freeze(self) -> None:
+        """Let every connection that is there hang for ever, without closing it; new ones work."""
+        with self._lock:
+            self._frozen |= self._pairs
 
     def cut(self) -> None:
         """Close every connection; new ones are welcome."""
@@ -138,6 +144,8 @@ class Relay:
             while data := source.recv(CHUNK):
                 self.taken[way] += len(data)
                 self._gates[way].wait()
+                if pair in self._frozen:
+                    continue
                 if self._rate is not None:
                     time.sleep(len(data) / self._rate)
                 data = self._within_budget(way, data)

@@ -93,6 +93,20 @@ class Site:
         self.daemons.append(daemon)
         return daemon
 
+    @contextlib.contextmanager
+    def running_alone(self) -> Iterator[Nqosd]:
+        """Run a daemon for a while, ready or not, from an empty database and with statuses that say nothing."""
+        kubeconfig = self.cluster.kubeconfig(self.directory / "alone.kubeconfig")
+        daemon = Nqosd([self.nb.unix], kubeconfig=kubeconfig, options=PROMPT, name="alone", directory=self.directory)
+        daemon.awaits = "healthz"
+        path = f"/apis/k8s.ovn.org/v1alpha1/namespaces/{self.namespace}/networkqoses"
+        for each in json.loads(self.cluster.server.request("GET", path))["items"]:
+            self.cluster.patch({"kind": "NetworkQoS", "metadata": each["metadata"]}, {"status": None}, "status")
+        for switch in SWITCHES:
+            self.nb.nbctl("clear", "Logical_Switch", switch, "qos_rules")
+        with daemon:
+            yield daemon
+
     def fill(self) -> None:
         """Put some pods and policies into the namespace."""
         self.cluster.create(manifests.network(self.namespace))

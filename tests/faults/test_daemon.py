@@ -15,7 +15,8 @@ from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
 from tests.services.process import STARTUP_DEADLINE, ServiceError
 
-LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("libfaketimeMT.so.1"))
+"""Of the Debian package faketime, which `make setup` installs."""
 YEAR = 365 * 86_400
 
 

@@ -1,0 +1,52 @@
+"""A connection to the API server that hangs without closing. The daemon waits 150 s for a sign of life; here it's 2."""
+
+import asyncio
+from collections.abc import Callable
+
+from nqosd.cache.tables import Tables
+from nqosd.informers.api_server import ApiServerSource
+from nqosd.informers.changes import Change, Kind
+from nqosd.informers.kube_client import KubeClient
+from nqosd.informers.kube_credentials import KubeOptions
+from nqosd.informers.steps import ReflectorOptions
+from tests.faults.site import Site
+
+
+class Told:
+    """A sink that keeps everything in tables."""
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self.unsynced = set(Kind)
+        self._news = asyncio.Event()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition that depends on what was told."""
+        while not condition():
+            await self._news.wait()
+            self._news.clear()
+
+    def changed(self, changes: list[Change]) -> None:
+        """Take changes."""
+        for change in changes:
+            self.tables.apply(change)
+        self._news.set()
+
+    def synced(self, kind: Kind) -> None:
+        """Take note."""
+        self.unsynced.discard(kind)
+        self._news.set()
+
+
+async def test_a_connection_that_hangs_without_closing(bare_site: Site) -> None:
+    """It is given up after its time of silence, and what happened meanwhile comes with the next watch."""
+    site, told = bare_site, Told()
+    kubeconfig = site.cluster.kubeconfig(site.directory / "hanging", port=site.api.port)
+    async with KubeClient(KubeOptions(kubeconfig=str(kubeconfig))) as client, asyncio.timeout(60):
+        source = ApiServerSource(client, options=ReflectorOptions(silence=2))
+        task = asyncio.create_task(source.run(told))
+        await told.until(lambda: not told.unsynced)
+        site.api.freeze()
+        await asyncio.to_thread(site.add_pod, "unheard")
+        await told.until(lambda: f"{site.namespace}/unheard" in told.tables.pods)
+        task.cancel()
