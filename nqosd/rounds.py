@@ -23,6 +23,7 @@ from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.inbox import Inbox
 from nqosd.informers.changes import Change, Kind
+from nqosd.large_sets import LargeSets
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import Outcome, RoundResult
 from nqosd.status.conditions import TRUE, condition, condition_type
@@ -78,6 +79,7 @@ class Rounds:
         self._has_settled = False
         self._awaiting: list[float] = []
         self._alive: frozenset[str] | None = None
+        self._large = LargeSets()
         self._states: dict[str, tuple[str, str]] = {}
 
     @property
@@ -116,6 +118,7 @@ class Rounds:
         delta = compiler.configure(settings, changes)
         if compiler.is_zoned and any(change.kind is Kind.NODE for change in changes):
             self._tell_all, self._alive = True, None  # another zone's word counts now, or no more
+        self._large.look(delta, compiler.desired)
         _report_unreadable(changes)
         if self.options.check_compile:
             self._check(compiler)
