@@ -49,9 +49,9 @@ def measure(size: Size, *, idle: bool = False, churn: bool = False) -> Cell:
         floor = bench.floor()
         one, one_written = bench.counted(lambda: Latency.of([bench.add(1) for _ in range(ONE_BY_ONE)]))
         at_once, at_once_written = bench.counted(lambda: bench.add(AT_ONCE))
-        everything, everything_written = bench.counted(bench.everything)
         idling = bench.idle() if idle else None
         churning = bench.churn() if churn else None
+        everything, everything_written = bench.counted(bench.everything)
         last = usage(bench.daemon.pid)
         restart, restart_written = bench.counted(bench.restart, afresh=True)
         return Cell(
