@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.dataplane.guide import Guide
+from tests.dataplane.flow_costs import SIZES, flow_costs
+from tests.dataplane.guide import Guide, Measurement
 from tests.dataplane.laboratory import Laboratory, laboratory
 from tests.dataplane.matrix import Matrix
+from tests.dataplane.recomputes import Recomputes
 from tests.dataplane.results import Results, markdown, show_cells, show_measurement
 from tests.dataplane.sites import SITES
 from tests.dataplane.traffic import Traffic
@@ -46,12 +48,17 @@ def main() -> int:
 def _run(generation: OvnGeneration, parts: Sequence[str]) -> Results:
     results = Results(generation.series, _versions(generation))
     _say(f"=== {results.versions}")
-    if {"matrix", "guide"} & set(parts):
-        with laboratory(generation) as lab, Traffic() as traffic:
-            if "matrix" in parts:
-                _run_matrix(lab, traffic, results)
-            if "guide" in parts:
-                _run_guide(lab, traffic, results)
+    with laboratory(generation) as lab, Traffic() as traffic:
+        if "matrix" in parts:
+            _run_matrix(lab, traffic, results)
+        if "guide" in parts:
+            _run_guide(lab, traffic, results)
+        if "costs" in parts:
+            _say(f"\n--- OVN {results.series}: recomputes")
+            _note(Recomputes(lab).measure(), results.costs)
+    if "costs" in parts:
+        _say(f"\n--- OVN {results.series}: flows for {', '.join(map(str, SIZES))} sources")
+        _note(flow_costs(generation), results.costs)
     return results
 
 
@@ -67,13 +74,19 @@ def _run_matrix(lab: Laboratory, traffic: Traffic, results: Results) -> None:
 def _run_guide(lab: Laboratory, traffic: Traffic, results: Results) -> None:
     guide = Guide(lab, traffic)
     _say(f"\n--- OVN {results.series}: the guide's section 4.2")
-    for measurement in (each for part in (guide.bandwidth(), guide.sharing()) for each in part):
-        results.bandwidth.append(measurement)
-        _say(show_measurement(measurement))
+    _note(guide.bandwidth(), results.bandwidth)
+    _note(guide.sharing(), results.bandwidth)
     _say(f"\n--- OVN {results.series}: the guide's section 4.3")
     for measurement, text in guide.captures():
         results.captures.append((measurement, text))
         _say(f"{show_measurement(measurement)}\n    {text}")
+
+
+def _note(measurements: Iterable[Measurement], found: list[Measurement]) -> None:
+    """Keep measurements, and say each at once."""
+    for each in measurements:
+        found.append(each)
+        _say(show_measurement(each))
 
 
 def _versions(generation: OvnGeneration) -> str:

