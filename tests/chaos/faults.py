@@ -226,7 +226,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault("northd upgraded or downgraded", "northd", _upgrade_northd, frozenset({"nb"})),
     Fault("row edited", "edit", _edit("set", "QoS", "ROW", "priority=7", "action:dscp=1"), _EDIT),
     Fault("row edited", "edit", _edit("set", "QoS", "ROW", 'match="ip"', "bandwidth:rate=7"), _EDIT),
-    Fault("row disowned by its policy", "edit", _edit("remove", "QoS", "ROW", "external_ids", "nqosd.io/policy"), _EDIT),
+    Fault(
+        "row disowned by its policy",
+        "edit",
+        _edit("remove", "QoS", "ROW", "external_ids", "nqosd.io/policy"),
+        _EDIT,
+    ),
     Fault("row deleted", "edit", _edit("remove", "Logical_Switch", "SWITCH", "qos_rules", "ROW"), _EDIT),
     Fault("row on another switch too", "edit", _edit("add", "Logical_Switch", "n2", "qos_rules", "ROW"), _EDIT),
     Fault("set emptied", "edit", _edit("clear", "Address_Set", "SET", "addresses"), _EDIT),
