@@ -97,13 +97,17 @@ def _unaddressed(context: Context, network: str, facts: Facts) -> Iterator[str]:
 
 
 def _before_load_balancing(context: Context, network: str, networks: Networks) -> Iterator[str]:
-    """Warn where rows stand before load balancing on a network that has services: a primary flat one."""
+    """Warn where rows stand before load balancing on a network that has services: a primary flat one.
+
+    Measured on 23.03 and 25.03: a connection's first packet still has the service's address there, later ones don't.
+    """
     known = networks.by_name[network]
     if known.direction is Direction.TO_LPORT or known.role is not Role.PRIMARY:
         return
     for index, rule in enumerate(context.spec.egress):
         if rule.classifier.to or rule.classifier.ports:
             yield (
-                f"spec.egress[{index}].classifier: on network {network} (flat) it is compared with a service's own "
-                "address and port, not with those of the pod behind it"
+                f"spec.egress[{index}].classifier: on network {network} (flat) the first packet of a connection to a "
+                "service is compared with the service's own address and port, and only later ones with those of the pod "
+                "behind it"
             )

@@ -156,7 +156,10 @@ def _notes(question: Question, attachment: Attachment, network: Network) -> Iter
     if network.direction is Direction.TO_LPORT:
         yield "rows stand after load balancing: of a packet to a service, ask about the pod behind it"
     elif network.role is Role.PRIMARY:
-        yield "rows stand before load balancing: of a packet to a service, ask about the service's own address"
+        yield (
+            "rows stand before load balancing: of the first packet of a connection to a service, ask about the "
+            "service's own address"
+        )
 
 
 def _obstacle(pod: Pod, attachment: Attachment, network: Network | None, world: World) -> str:
