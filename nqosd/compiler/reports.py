@@ -108,6 +108,6 @@ def _before_load_balancing(context: Context, network: str, networks: Networks) -
         if rule.classifier.to or rule.classifier.ports:
             yield (
                 f"spec.egress[{index}].classifier: on network {network} (flat) the first packet of a connection to a "
-                "service is compared with the service's own address and port, and only later ones with those of the pod "
-                "behind it"
+                "service is compared with the service's own address and port, and only later ones with those of the "
+                "pod behind it"
             )
