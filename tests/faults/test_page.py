@@ -1,0 +1,28 @@
+"""`docs/faults.md`: every fault that it names has its test, and every test of a fault its line."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "faults.md"
+NAMED = re.compile(r"`(tests/[a-z_/]+\.py)::(test_\w+)`")
+OF_FAULTS = ("test_api_server", "test_database", "test_members", "test_daemon", "test_silence")
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    """Each path leads to a file with a test of that name."""
+    named = NAMED.findall(PAGE.read_text())
+    assert len(named) > 30
+    missing = [f"{file}::{test}" for file, test in named if not re.search(rf"def {test}\(", (ROOT / file).read_text())]
+    assert missing == []
+
+
+def test_every_test_of_a_fault_has_a_line() -> None:
+    """None is left out."""
+    named = {test for _file, test in NAMED.findall(PAGE.read_text())}
+    tests = {
+        test
+        for name in OF_FAULTS
+        for test in re.findall(r"def (test_\w+)\(", (ROOT / f"tests/faults/{name}.py").read_text())
+    }
+    assert tests - named == {"test_a_running_daemon_converges_and_then_writes_nothing"}
