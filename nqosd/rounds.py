@@ -138,12 +138,11 @@ class Rounds:
             self._zone = facts.zone
         if self._zone is None:
             return None
-        known = self._compiler.settings.ovn if self._compiler is not None else None
         version = facts.northd_version
         return Settings(
             owner=self.options.instance,
             zone=self._zone,
-            ovn=known if version is None else parse_ovn_version(version),
+            ovn=None if version is None else parse_ovn_version(version),
             any_network=self.options.any_network,
         )
 

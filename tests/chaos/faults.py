@@ -5,6 +5,7 @@ time; what a fault needs in order to begin is unharmed then; after `end` nothing
 daemon has to put right.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import attrs
 
 from tests.faults.relay import Way
 from tests.faults.site import Site, add_switches
-from tests.services.process import Service
+from tests.services.process import Service, ServiceError
 
 End = Callable[[], None]
 VERSIONS = ("23.03.1-20.27.0-70.6", "24.03.2-20.33.0-72.6", "24.09.1-20.37.0-77.0", "25.03.0-20.41.0-77.6")
@@ -178,7 +179,8 @@ def _edit(*arguments: str) -> Callable[[Site, Random], End]:
         row, name, switch = _victims(site, place)
         if row and name:
             words = {"ROW": row, "SET": name, "SWITCH": switch}
-            site.nb.nbctl("--if-exists", *(words.get(each, each) for each in arguments))
+            with contextlib.suppress(ServiceError):  # the daemon may have replaced it since we looked
+                site.nb.nbctl("--if-exists", *(words.get(each, each) for each in arguments))
         return _nothing
 
     return begin

@@ -52,6 +52,18 @@ def test_ovsdb_server_back_with_an_empty_database(site: Site) -> None:
     assert site.settle().own.rows
 
 
+def test_a_database_that_forgets_which_northd_it_had(site: Site) -> None:
+    """What was known of another database's northd doesn't count: a restarted daemon would not know it either."""
+    shielded = [manifests.rule(1, rate=9000), manifests.rule(2, to=[{"ipBlock": {"cidr": "10.0.0.0/8"}}])]
+    site.cluster.create(manifests.policy(site.namespace, "shielded", priority=90, rules=shielded))
+    site.nb.nbctl("set", "NB_Global", ".", "options:northd_internal_version=25.03.0-20.41.0-77.6")
+    site.settle()
+    site.nb.restart(keep_database=False)
+    add_switches(site.nb)
+    site.note_others()
+    site.settle()
+
+
 def test_ovsdb_server_frozen_for_a_while(site: Site) -> None:
     """A server that hangs is noticed by its silence, and an answer that comes too late does no harm."""
     site.nb.pause()
