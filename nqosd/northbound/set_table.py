@@ -45,7 +45,7 @@ class SetTable:
         name = str(columns.get("name", ""))
         members = self._decode(columns[self._column]) if self._column in columns else []
         external_ids = wire.mapping(columns["external_ids"]) if "external_ids" in columns else {}
-        # Interned: the cache holds the same addresses, so that each of them is in memory once.
+        # Interned: an address stands in the sets of many selections, and so it is in memory once.
         self._sets[uuid] = StoredSet(uuid, name, external_ids, set(map(intern, members)))
         self._by_name[name] = uuid
         self._changes.touch_set(name)
