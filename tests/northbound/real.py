@@ -43,6 +43,13 @@ class Daemon:
         """What it knows of the database."""
         return self.northbound.facts
 
+    @property
+    def connections(self) -> int:
+        """A number that grows with each connection that is made or lost."""
+        driver = self.northbound._driver
+        assert driver is not None
+        return int(driver.idl.session.get_seqno())
+
     async def round(self, desired: Desired | None = None) -> RoundResult:
         """Run one round, whether something woke the daemon or not."""
         new = self.desired if desired is None else desired

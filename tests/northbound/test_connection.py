@@ -103,9 +103,9 @@ async def test_renewed_certificates_are_used_by_the_next_connection(tmp_path: Pa
                 target.private_key.write_bytes(source.key.read_bytes())
                 target.certificate.write_bytes(source.certificate.read_bytes())
                 target.ca_certificate.write_bytes(source.authority.read_bytes())
+            before = daemon.connections
             server.start()
-            await daemon.wait_until(lambda: not daemon.facts.lock_held)
-            await daemon.wait_until(lambda: daemon.facts.lock_held)
+            await daemon.wait_until(lambda: daemon.connections != before and daemon.facts.lock_held)
 
 
 async def test_a_silent_tls_server_costs_nothing(tmp_path: Path) -> None:
@@ -202,10 +202,10 @@ async def test_reconnects_leave_nothing_behind(ovsdb_nb: OvsdbServer) -> None:
         before = count_open_files(), len(asyncio.all_tasks())
         for _ in range(50):
             driver.idl.session.reset_backoff()
+            last = daemon.connections
             driver.idl.session.drop("test")
             driver.kick()
-            await daemon.wait_until(lambda: not daemon.facts.lock_held)
-            await daemon.wait_until(lambda: daemon.facts.lock_held)
+            await daemon.wait_until(lambda last=last: daemon.connections > last and daemon.facts.lock_held)  # type: ignore[misc]
         assert (count_open_files(), len(asyncio.all_tasks())) == before
 
 
