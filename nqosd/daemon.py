@@ -82,7 +82,12 @@ class Daemon:
         _log.info("stopped")
 
     async def _work_in_cluster(self, client: KubeClient) -> None:
-        source = ApiServerSource(client, options=reflector_options(self._config), observer=self._metrics.informers)
+        source = ApiServerSource(
+            client,
+            options=reflector_options(self._config),
+            observer=self._metrics.informers,
+            in_touch=self._rounds.caution.in_touch,
+        )
         events = EventRecorder(client, self._metrics.status, instance=platform.node())
         status = StatusWriter(client, self._metrics.status, listener=self._condition_changed)
         self._tellers = Tellers(status, events)

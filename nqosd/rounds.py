@@ -17,6 +17,7 @@ import structlog
 from nqosd import collector
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Node
+from nqosd.caution import Caution
 from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta, RowKey
 from nqosd.compiler.incremental import IncrementalCompiler
@@ -68,6 +69,7 @@ class Rounds:
         self.options = options
         self.tellers = tellers
         self.inbox = Inbox(northbound.wake)
+        self.caution = Caution(northbound.wake.set)
         self._northbound = northbound
         self._metrics = metrics
         self._health = health
@@ -110,6 +112,9 @@ class Rounds:
         if settings is None or self.inbox.unsynced:
             self._say_what_is_awaited()
             return
+        if pause := self.caution.wait(lock_held=self._northbound.facts.lock_held):
+            self._wait_for_informers(pause)
+            return
         self._health.has("informers")
         changes = self.inbox.take()
         if self._compiler is None:
@@ -146,6 +151,12 @@ class Rounds:
             any_network=self.options.any_network,
         )
 
+    def _wait_for_informers(self, pause: float) -> None:
+        """Write nothing yet: the writer before this one may have known more."""
+        kinds = ", ".join(self.caution.out_of_touch) or "catching up"
+        self._health.wait_for("informers", f"out of touch with the API server: {kinds}")
+        asyncio.get_running_loop().call_later(pause, self._northbound.wake.set)
+
     def _say_what_is_awaited(self) -> None:
         if self.inbox.unsynced:
             self._health.wait_for("informers", f"not listed yet: {', '.join(sorted(self.inbox.unsynced))}")
@@ -157,6 +168,8 @@ class Rounds:
         self._untold |= delta.policies | result.policies
         if result.outcome in (Outcome.STANDBY, Outcome.LOST_LOCK):
             self._stand_by()
+        if result.outcome in (Outcome.STANDBY, Outcome.LOST_LOCK, Outcome.DISCONNECTED):
+            self.caution.doubt()
         if not result.settled:
             return
         if not self._has_settled:

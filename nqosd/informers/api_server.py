@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
-from nqosd.informers.changes import Sink
+from nqosd.informers.changes import Kind, Sink
 from nqosd.informers.kube_client import KubeClient, KubeConnectionError
 from nqosd.informers.kube_credentials import KubeConfigError
 from nqosd.informers.lines import LineSplitter, LineTooLongError
@@ -21,11 +21,27 @@ from nqosd.informers.reflector import Reflector
 from nqosd.informers.reporting import Reporter
 from nqosd.informers.resources import RESOURCES, Resource
 from nqosd.informers.steps import GetPage, GetStream, ReflectorOptions, Step, Wait
+from nqosd.informers.transitions import Outcome
 
 OK = 200
 NOT_FOUND = 404
 PAGE_TIMEOUT = 120.0
 """Seconds for a whole page of a list: 500 pods are some MiB, which a slow line carries in a minute."""
+
+
+SET_BACK = frozenset(Outcome) - {Outcome.PAGE, Outcome.COMPLETE, Outcome.ENDED, Outcome.MISSING}
+"""What leaves a gap until the server answers again: changes may have happened that nobody heard of."""
+
+
+class InTouch(Protocol):
+    """Who wants to know whether every change that the server knows of is heard at once."""
+
+    def __call__(self, kind: Kind, *, is_in_touch: bool) -> None:
+        """Take how it is with a kind."""
+
+
+def _nobody(kind: Kind, *, is_in_touch: bool) -> None:
+    """Tell nobody."""
 
 
 class ApiServerSource:
@@ -38,17 +54,19 @@ class ApiServerSource:
         options: ReflectorOptions | None = None,
         observer: InformerObserver | None = None,
         resources: Sequence[Resource] = RESOURCES,
+        in_touch: InTouch | None = None,
     ) -> None:
         self._client = client
         self._options = options or ReflectorOptions()
         self._observer = observer or Unobserved()
         self._resources = resources
+        self._in_touch = in_touch or _nobody
 
     async def run(self, sink: Sink) -> None:
         """Tell the sink of everything, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for resource in self._resources:
-                driver = _Driver(resource, self._client, sink, self._options, self._observer)
+                driver = _Driver(resource, self._client, sink, self._options, self._observer, in_touch=self._in_touch)
                 group.create_task(driver.run(), name=f"informer of {resource.full_name}")
 
 
@@ -62,7 +80,10 @@ class _Driver:
         sink: Sink,
         options: ReflectorOptions,
         observer: InformerObserver,
+        *,
+        in_touch: InTouch,
     ) -> None:
+        self._in_touch = in_touch
         self._resource = resource
         self._client = client
         self._sink = sink
@@ -103,6 +124,8 @@ class _Driver:
                 if stream.status != OK:
                     refusal = await stream.body()
                 else:
+                    if self._reflector.is_watching:
+                        self._in_touch(self._resource.kind, is_in_touch=True)
                     splitter = LineSplitter()
                     async with contextlib.aclosing(stream.chunks()) as chunks:
                         async for chunk in chunks:
@@ -149,6 +172,11 @@ class _Driver:
             self._sink.changed(step.changes)
         if any(move.synced for move in step.moves):
             self._sink.synced(self._resource.kind)
+        for move in step.moves:
+            if move.outcome in SET_BACK:
+                self._in_touch(self._resource.kind, is_in_touch=False)
+            elif move.outcome in {Outcome.COMPLETE, Outcome.MISSING}:
+                self._in_touch(self._resource.kind, is_in_touch=True)
         self._reporter.report(step, self._reflector.number_of_objects)
 
 

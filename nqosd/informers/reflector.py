@@ -88,6 +88,11 @@ class Reflector:
         return GetStream({"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": time, **begin})
 
     @property
+    def is_watching(self) -> bool:
+        """Whether a stream, if one is open, is a watch that goes on where the last one ended."""
+        return self._phase is Phase.WATCH
+
+    @property
     def streaming(self) -> bool:
         """Whether the stream that was asked for last is to be read on."""
         return self._pause is None and self._phase is not Phase.PAGED_LIST
