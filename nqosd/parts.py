@@ -4,6 +4,7 @@ In: a `Config`. Out: the options of one part. Rule: no part reads the configurat
 tested without it.
 """
 
+import platform
 from pathlib import Path
 
 from nqosd.config import Config
@@ -12,6 +13,8 @@ from nqosd.informers.steps import ReflectorOptions
 from nqosd.northbound.options import Options, TlsFiles
 from nqosd.northbound.remotes import Remote
 from nqosd.rounds import RoundOptions
+from nqosd.statistics.exporter import StatsOptions
+from nqosd.telemetry.http import HttpOptions
 
 
 def round_options(config: Config) -> RoundOptions:
@@ -41,6 +44,23 @@ def northbound_options(config: Config) -> Options:
         transaction_timeout=section.transaction_timeout,
         detach_after=section.detach_after,
         audit_interval=section.audit_interval,
+    )
+
+
+def stats_options(config: Config) -> StatsOptions:
+    """Give the options of the exporter of statistics; it protects its port as [http] says."""
+    section, http = config.stats, config.http
+    host, port = section.address
+    northbound = northbound_options(config)
+    return StatsOptions(
+        northbound=northbound.remotes,
+        southbound=tuple(Remote(each) for each in section.southbound),
+        openflow=section.openflow,
+        owner=config.daemon.instance,
+        node=section.node or platform.node(),
+        interval=section.interval,
+        http=HttpOptions(host, port, http.certificate, http.private_key, http.bearer_token_file),
+        tls=northbound.tls,
     )
 
 

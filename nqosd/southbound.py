@@ -6,13 +6,13 @@ with the hint of one of them, so flows with the same match in a QoS stage count 
 """
 
 import asyncio
-import ssl
 from collections.abc import Mapping, Sequence
 from typing import cast
 
 import attrs
 
 from nqosd.northbound import wire
+from nqosd.northbound.dialling import dial
 from nqosd.northbound.framing import Framer, FramingError, decode, encode
 from nqosd.northbound.options import TlsFiles
 from nqosd.northbound.remotes import Remote
@@ -73,7 +73,7 @@ async def _transact(
     remote: Remote, operations: Sequence[Mapping[str, object]], tls: TlsFiles | None
 ) -> list[list[Mapping[str, object]]]:
     """Run read-only operations; gives the rows of each."""
-    reader, writer = await _connect(remote, tls)
+    reader, writer = await dial(remote, tls)
     try:
         writer.write(encode({"id": 0, "method": "transact", "params": [DATABASE, *operations]}))
         framer = Framer()
@@ -87,20 +87,6 @@ async def _transact(
         raise SouthboundError(f"{remote}: closed without an answer")
     finally:
         writer.close()
-
-
-async def _connect(remote: Remote, tls: TlsFiles | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    if remote.host is None:
-        return await asyncio.open_unix_connection(remote.text.partition(":")[2])
-    context = None
-    if remote.scheme == "ssl":
-        if tls is None:
-            raise SouthboundError(f"{remote}: northbound.private_key, certificate and ca_certificate must be set")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False  # databases are reached by address, as everywhere in OVN
-        context.load_verify_locations(tls.ca_certificate)
-        context.load_cert_chain(tls.certificate, tls.private_key)
-    return await asyncio.open_connection(remote.host, remote.port, ssl=context)
 
 
 def _rows(remote: Remote, answer: Mapping[str, object], expected: int) -> list[list[Mapping[str, object]]]:

@@ -5,7 +5,7 @@ be good, or a `ConfigError` that lists every mistake with file, line and key. Ru
 the file or checks an option, and no layer imports this package; `nqosd.daemon` hands each layer the values it needs.
 """
 
-from nqosd.config.options import Config, Daemon, Http, Kubernetes, Log, Northbound, Status
+from nqosd.config.options import Config, Daemon, Http, Kubernetes, Log, Northbound, Stats, Status
 from nqosd.config.reading import ConfigError, Mistake, load, parse
 from nqosd.config.reload import Reload, diff
 
@@ -19,6 +19,7 @@ __all__ = [
     "Mistake",
     "Northbound",
     "Reload",
+    "Stats",
     "Status",
     "diff",
     "load",

@@ -67,6 +67,23 @@ def listen(value: str) -> str | None:
     return "is not an address to listen on; write host:port or [IPv6 address]:port"
 
 
+def listening(value: str) -> str | None:
+    """An address to listen on, of a server that can't be turned off."""
+    return listen(value) if value else "is empty: a server without an address serves nothing; write host:port"
+
+
+def _url(value: str) -> bool:
+    found = re.fullmatch(r"https?://([^/?#@]+)/?", value)
+    address = None if found is None else host_and_port(found[1])
+    return address is not None and address[1] > 0
+
+
+def urls(value: tuple[str, ...]) -> str | None:
+    """Addresses of HTTP servers, without a path."""
+    wrong = [each for each in value if not _url(each)]
+    return f"has {wrong[0]!r}, which is not http://host:port or https://host:port" if wrong else None
+
+
 def _remote(value: str) -> bool:
     scheme, _, rest = value.partition(":")
     if scheme == "unix":

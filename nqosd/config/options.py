@@ -126,6 +126,34 @@ class Http:
 
 
 @attrs.frozen
+class Stats:
+    """`[stats]`: what the rules did: counted by `nqosd stats`, shown by `nqosd top` and the status page."""
+
+    listen: str = _option("127.0.0.1:17477", checks.listening)
+    """The address on which `nqosd stats` serves /metrics and the probes; certificate and token are those of [http]."""
+    southbound: tuple[str, ...] = _option(("unix:/run/ovn/ovnsb_db.sock",), checks.remotes)
+    """The OVN Southbound database, or the members of its cluster; TLS files are those of [northbound]."""
+    openflow: str = _option("/run/openvswitch/br-int.mgmt")
+    """The socket over which ovs-vswitchd lets br-int be managed."""
+    node: str = _option("")
+    """The label `node` of every series; empty takes the machine's name."""
+    interval: float = _option(5.0, Between(0.2, 3600, "seconds"))
+    """Seconds between two readings; what flows count between their last reading and their end is lost."""
+    endpoints: tuple[str, ...] = _option((), checks.urls)
+    """Where `nqosd stats` runs: the addresses that `nqosd top` and the status page read."""
+    ca_certificate: str = _option("", file=True)
+    """The certificate (PEM file) of the authority that signed those of `https:` endpoints; empty takes the system's."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """`listen` taken apart, an IPv6 address without its brackets."""
+        address = checks.host_and_port(self.listen)
+        if address is None:
+            raise ValueError(f"stats.listen: {self.listen}")
+        return address
+
+
+@attrs.frozen
 class Log:
     """`[log]`: structured logs on standard error."""
 
@@ -144,6 +172,7 @@ class Config:
     northbound: Northbound = Northbound()
     status: Status = Status()
     http: Http = Http()
+    stats: Stats = Stats()
     log: Log = Log()
 
 
@@ -153,6 +182,7 @@ SECTIONS: dict[str, type[attrs.AttrsInstance]] = {
     "northbound": Northbound,
     "status": Status,
     "http": Http,
+    "stats": Stats,
     "log": Log,
 }
 """The class of each section by its name in the file."""

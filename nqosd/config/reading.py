@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias, TypeVar, cast, get_args, get_origin
 import attrs
 
 from nqosd.config import lines
-from nqosd.config.options import CHECK, FILE, SECTIONS, Config, Daemon, Http, Kubernetes, Log, Northbound, Status
+from nqosd.config.options import CHECK, FILE, SECTIONS, Config, Daemon, Http, Kubernetes, Log, Northbound, Stats, Status
 from nqosd.config.rules import contradictions
 
 Values: TypeAlias = dict[str, dict[str, object]]
@@ -136,6 +136,7 @@ def _build(values: Values) -> Config:
         northbound=section(Northbound, "northbound"),
         status=section(Status, "status"),
         http=section(Http, "http"),
+        stats=section(Stats, "stats"),
         log=section(Log, "log"),
     )
 

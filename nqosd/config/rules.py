@@ -30,10 +30,11 @@ def _remotes(config: Config) -> Iterator[tuple[str, str]]:
     if bool(options.private_key) != bool(options.certificate):
         given, absent = ("private_key", "certificate") if options.private_key else ("certificate", "private_key")
         yield f"northbound.{given}", f"has no effect without northbound.{absent}; set both or none"
-    secured = [each for each in options.remotes if each.startswith("ssl:")]
-    for name in ("private_key", "certificate", "ca_certificate") if secured else ():
-        if not getattr(options, name):
-            yield "northbound.remotes", f"{secured[0]} needs northbound.{name}"
+    for key, remotes in (("northbound.remotes", options.remotes), ("stats.southbound", config.stats.southbound)):
+        secured = [each for each in remotes if each.startswith("ssl:")]
+        for name in ("private_key", "certificate", "ca_certificate") if secured else ():
+            if not getattr(options, name):
+                yield key, f"{secured[0]} needs northbound.{name}"
 
 
 def _server(config: Config) -> Iterator[tuple[str, str]]:

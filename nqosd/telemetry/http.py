@@ -1,7 +1,7 @@
 """The HTTP server: /metrics for Prometheus, /healthz and /readyz for probes, / and /state/… for people and `nqosd get`.
 
-In: a registry of metrics, the daemon's health and state. Out: answers. Rule: a request changes nothing, and what it
-costs is taken from the loop in small pieces only: texts are written out in a thread.
+In: a registry of metrics, the health, and the daemon's state; `nqosd stats` has none to show. Out: answers. Rule: a
+request changes nothing, and what it costs is taken from the loop in small pieces: texts are written out in a thread.
 """
 
 import asyncio
@@ -37,7 +37,9 @@ class HttpOptions:
 class HttpServer:
     """The server; between `start` and `stop` it answers."""
 
-    def __init__(self, options: HttpOptions, registry: CollectorRegistry, health: Health, state: StateSource) -> None:
+    def __init__(
+        self, options: HttpOptions, registry: CollectorRegistry, health: Health, state: StateSource | None
+    ) -> None:
         self._options = options
         self._access = Access(options.bearer_token_file)
         self._state = state
@@ -65,8 +67,10 @@ class HttpServer:
             self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
             self.reload_certificate()
         application = web.Application()
-        application.router.add_get("/", self._page)
-        application.router.add_get("/state/{what}", self._part)
+        if self._state is not None:
+            shown = _StatePages(self._state, self._access)
+            application.router.add_get("/", shown.page)
+            application.router.add_get("/state/{what}", shown.part)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/readyz", self._readyz)
@@ -98,7 +102,33 @@ class HttpServer:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
             self._tls.load_cert_chain(*files)
 
-    async def _page(self, request: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if (refusal := await self._access.refuse_metrics(request)) is not None:
+            return refusal
+        body = await asyncio.to_thread(generate_latest, self._registry)
+        response = web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        response.enable_compression()
+        return response
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        problems = self._health.problems()
+        return _answer(ok=not problems, body={"healthy": not problems, "problems": list(problems)})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        state = self._health.readiness()
+        body = {"ready": state.ready, "role": state.role.value, "waiting_for": dict(state.waiting_for)}
+        return _answer(ok=state.ready, body=body)
+
+
+@attrs.frozen
+class _StatePages:
+    """The answers that show the state."""
+
+    _state: StateSource
+    _access: Access
+
+    async def page(self, request: web.Request) -> web.Response:
+        """Answer /."""
         if (refusal := await self._access.refuse_state(request, browser=True)) is not None:
             return refusal
         policies, rows = await self._state.policies(), await self._state.rows()
@@ -106,7 +136,8 @@ class HttpServer:
         headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
         return web.Response(text=text, content_type="text/html", headers=headers)
 
-    async def _part(self, request: web.Request) -> web.Response:
+    async def part(self, request: web.Request) -> web.Response:
+        """Answer /state/…."""
         if (refusal := await self._access.refuse_state(request)) is not None:
             return refusal
         found: object
@@ -125,23 +156,6 @@ class HttpServer:
         response = web.Response(text=text, content_type="application/json")
         response.enable_compression()
         return response
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        if (refusal := await self._access.refuse_metrics(request)) is not None:
-            return refusal
-        body = await asyncio.to_thread(generate_latest, self._registry)
-        response = web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
-        response.enable_compression()
-        return response
-
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        problems = self._health.problems()
-        return _answer(ok=not problems, body={"healthy": not problems, "problems": list(problems)})
-
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        state = self._health.readiness()
-        body = {"ready": state.ready, "role": state.role.value, "waiting_for": dict(state.waiting_for)}
-        return _answer(ok=state.ready, body=body)
 
 
 def _plain(entries: Sequence[attrs.AttrsInstance]) -> list[dict[str, object]]:

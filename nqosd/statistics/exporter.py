@@ -1,0 +1,207 @@
+"""`nqosd stats`: reads br-int's counters again and again, and serves what the rules gained to Prometheus.
+
+In: `StatsOptions`. Out: /metrics, /healthz, /readyz, until SIGTERM or SIGINT. Rule: what can't be reached is waited for
+and told, and the counters stand still meanwhile.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import attrs
+import structlog
+
+from nqosd import __version__
+from nqosd.compiler.desired import OWNER
+from nqosd.northbound import schema, wire
+from nqosd.northbound.options import TlsFiles
+from nqosd.northbound.remotes import Remote
+from nqosd.statistics import switch
+from nqosd.statistics.metrics import StatsMetrics
+from nqosd.statistics.mirror import Mirror, Question
+from nqosd.statistics.rules import STAGES, Purpose, Rule, limits_of, purposes
+from nqosd.statistics.switch import SwitchError
+from nqosd.statistics.tally import Figures, Tally
+from nqosd.telemetry.health import Health
+from nqosd.telemetry.http import HttpOptions, HttpServer
+from nqosd.telemetry.systemd import Notifier, watchdog
+
+_log = structlog.get_logger()
+
+PATIENCE = 10.0
+"""Seconds for one reading, and for `--once` to reach the databases."""
+KEPT = 3600.0
+"""Seconds for which the series of a rule without rows stay."""
+NORTHBOUND, SOUTHBOUND, BRIDGE = "northbound", "southbound", "bridge"
+
+
+class StatsError(Exception):
+    """The counters can't be read or served; the message says what is in the way."""
+
+
+@attrs.frozen
+class StatsOptions:
+    """What the exporter must be told; `owner` as in external_ids:nqosd.io/owner, `interval` in seconds."""
+
+    northbound: tuple[Remote, ...]
+    southbound: tuple[Remote, ...]
+    openflow: str
+    owner: str
+    node: str
+    interval: float
+    http: HttpOptions
+    tls: TlsFiles | None = None
+
+
+class Databases:
+    """The rows of one owner and the logical flows of QoS, followed for as long as `following` lasts."""
+
+    def __init__(self, options: StatsOptions, changed: Callable[[str, str], None] = lambda _name, _why: None) -> None:
+        mine = ["external_ids", "includes", wire.string_map({OWNER: options.owner})]
+        stages = [["external_ids", "includes", wire.string_map({"stage-name": stage})] for stage in STAGES]
+        rows = Question(schema.DATABASE, schema.QOS, ("external_ids", "action", "bandwidth"), (mine,))
+        flows = Question("OVN_Southbound", "Logical_Flow", ("external_ids",), tuple(stages))
+        self.mirrors = {
+            NORTHBOUND: Mirror(options.northbound, rows, options.tls, lambda why: changed(NORTHBOUND, why)),
+            SOUTHBOUND: Mirror(options.southbound, flows, options.tls, lambda why: changed(SOUTHBOUND, why)),
+        }
+
+    def purposes(self) -> dict[int, Purpose]:
+        """Join both tables as they are now."""
+        return purposes(self.mirrors[NORTHBOUND].rows, self.mirrors[SOUTHBOUND].rows)
+
+    def limits(self) -> dict[Rule, int | None]:
+        """Give every rule that has rows, and its limit in bytes per second."""
+        return limits_of(self.mirrors[NORTHBOUND].rows)
+
+    async def filled(self) -> None:
+        """Wait until both tables have been read once."""
+        for mirror in self.mirrors.values():
+            await mirror.filled.wait()
+
+
+async def read_once(options: StatsOptions) -> Mapping[Rule, Figures]:
+    """Give what the flows and meters that are there now have counted since each of them was made.
+
+    Raises:
+        StatsError: a database or the bridge can't be reached.
+    """
+    failures: dict[str, str] = {}
+    databases = Databases(options, failures.__setitem__)
+    tasks = [asyncio.create_task(mirror.run()) for mirror in databases.mirrors.values()]
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await databases.filled()
+        found = databases.purposes()
+        return Tally(whole=True).take(await switch.read(options.openflow, found, PATIENCE), found)
+    except TimeoutError:
+        told = [f"{name}: {why or 'no answer'}" for name, why in failures.items() if why] or ["no answer"]
+        raise StatsError("; ".join(told)) from None
+    except SwitchError as error:
+        raise StatsError(str(error)) from error
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Exporter:
+    """One exporter; `run` returns when it was told to end."""
+
+    def __init__(self, options: StatsOptions) -> None:
+        self._options = options
+        self._stop = asyncio.Event()
+        self._health = Health()
+        self._notifier = Notifier()
+        self._metrics = StatsMetrics(options.node)
+        self._databases = Databases(options, self._changed)
+        self._tally = Tally()
+        self._last_row: dict[Rule, float] = {}
+        self._failure = ""
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            StatsError: the HTTP port can't be opened.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        _log.info("starting", version=__version__, node=self._options.node)
+        for part in (NORTHBOUND, SOUTHBOUND, BRIDGE):
+            self._health.wait_for(part, "not read yet")
+        async with self._serving(), asyncio.TaskGroup() as group:
+            work = {name: mirror.run() for name, mirror in self._databases.mirrors.items()}
+            work |= {"readings": self._read_for_ever(), "watchdog": watchdog(self._notifier, self._health)}
+            tasks = [group.create_task(part, name=name) for name, part in work.items()]
+            for task in tasks:
+                self._health.supervise(task.get_name(), task)
+            self._notifier.ready("running")
+            await self._stop.wait()
+            self._notifier.stopping()
+            for task in tasks:
+                task.cancel()
+        _log.info("stopped")
+
+    @contextlib.asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        server = HttpServer(self._options.http, self._metrics.registry, self._health, None)
+        try:
+            await server.start()
+        except OSError as error:
+            raise StatsError(f"stats.listen: {error.strerror or error}; choose another one") from error
+        _log.info("serving /metrics, /healthz and /readyz", url=server.url)
+        try:
+            yield
+        finally:
+            await server.stop()
+
+    async def _read_for_ever(self) -> None:
+        await self._databases.filled()
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            await self._read()
+            due = max(due + self._options.interval, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def _read(self) -> None:
+        began = time.perf_counter()
+        found = self._databases.purposes()
+        try:
+            reading = await switch.read(self._options.openflow, found, PATIENCE)
+        except SwitchError as error:
+            self._metrics.readings.failed()
+            self._health.wait_for(BRIDGE, str(error))
+            if str(error) != self._failure:
+                _log.warning("the bridge's counters can't be read", why=str(error))
+            self._failure = str(error)
+            return
+        limits = self._databases.limits()
+        for rule, gain in self._tally.take(reading, found).items():
+            self._metrics.rules.gained(rule, gain, limits.get(rule))
+            self._last_row.setdefault(rule, reading.at)
+        self._forget(limits, reading.at)
+        self._metrics.readings.done(time.perf_counter() - began)
+        self._health.has(BRIDGE)
+        self._failure = ""
+
+    def _forget(self, present: Mapping[Rule, object], now: float) -> None:
+        """Drop the series of rules that had no row for a while."""
+        for rule, last in list(self._last_row.items()):
+            if rule in present:
+                self._last_row[rule] = now
+            elif now - last > KEPT:
+                del self._last_row[rule]
+                self._metrics.rules.forget(rule)
+
+    def _changed(self, database: str, why: str) -> None:
+        self._metrics.readings.connected(database, yes=not why)
+        if why:
+            self._health.wait_for(database, why)
+        else:
+            self._health.has(database)
+        _log.info("following" if not why else "not following", database=database, why=why)

@@ -1,0 +1,90 @@
+"""Asks br-int for its counters over the socket that ovs-vswitchd opens for management.
+
+In: the socket's path and the cookies to ask about. Out: a `Reading`. Rule: a connection serves one reading, so that a
+restarted ovs-vswitchd needs no care; nothing is changed in the bridge.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection
+
+import attrs
+
+from nqosd.statistics import openflow
+from nqosd.statistics.openflow import FlowCounts, Message, MeterCounts, OpenFlowError
+
+_CHUNK = 1 << 16
+_METERS = 1
+"""The transaction that asks for meters; those after it ask for flows."""
+
+
+class SwitchError(Exception):
+    """The bridge can't be asked; the message names the socket and says why."""
+
+
+@attrs.frozen
+class Reading:
+    """The flows of the cookies and all meters, as of a moment of the steady clock, in seconds."""
+
+    flows: tuple[FlowCounts, ...]
+    meters: tuple[MeterCounts, ...]
+    at: float
+
+
+async def read(socket: str, cookies: Collection[int], patience: float) -> Reading:
+    """Read all counters within `patience` seconds.
+
+    Raises:
+        SwitchError: no connection, no answer in time, or a refusal.
+    """
+    try:
+        async with asyncio.timeout(patience):
+            return await _read(socket, cookies)
+    except TimeoutError:
+        raise SwitchError(f"stats.openflow: {socket}: no answer within {patience:g} s") from None
+    except OSError as error:
+        raise SwitchError(f"stats.openflow: {socket}: {error.strerror or error}; does ovs-vswitchd run?") from error
+    except OpenFlowError as error:
+        raise SwitchError(f"stats.openflow: {socket}: {error}") from error
+
+
+async def _read(socket: str, cookies: Collection[int]) -> Reading:
+    reader, writer = await asyncio.open_unix_connection(socket)
+    try:
+        awaited = {_METERS + 1 + place: cookie for place, cookie in enumerate(cookies)}
+        writer.write(openflow.hello())
+        writer.writelines(openflow.flows_request(transaction, cookie) for transaction, cookie in awaited.items())
+        writer.write(openflow.meters_request(_METERS))
+        answers = _Answers({_METERS, *awaited})
+        buffer = bytearray()
+        while answers.awaited:
+            chunk = await reader.read(_CHUNK)
+            if not chunk:
+                raise OpenFlowError("the bridge closed the connection without an answer")
+            buffer += chunk
+            for message in openflow.take_messages(buffer):
+                if message.kind == openflow.ECHO_REQUEST:
+                    writer.write(openflow.echo_reply(message))
+                elif message.kind != openflow.HELLO:
+                    answers.take(message)
+        return Reading(tuple(answers.flows), tuple(answers.meters), time.monotonic())
+    finally:
+        writer.close()
+
+
+@attrs.define
+class _Answers:
+    """What has come, and the transactions whose answers aren't complete."""
+
+    awaited: set[int]
+    flows: list[FlowCounts] = attrs.field(factory=list)
+    meters: list[MeterCounts] = attrs.field(factory=list)
+
+    def take(self, message: Message) -> None:
+        if message.transaction not in self.awaited:
+            return  # a notice that nobody asked for
+        flows, meters, goes_on = openflow.read_answer(message)
+        self.flows += flows
+        self.meters += meters
+        if not goes_on:
+            self.awaited.discard(message.transaction)
