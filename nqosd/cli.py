@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nqosd import __version__, collector
-from nqosd.commands import Command, Run, adopt, cleanup, diff, explain, get, stats, takeover
+from nqosd.commands import Command, Run, adopt, cleanup, diff, explain, get, stats, takeover, top
 from nqosd.commands.configuration import DEFAULT_CONFIG, add_config, load_config
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK, USAGE
 from nqosd.compiler.rendering import Format
@@ -21,7 +21,7 @@ __all__ = ["BAD_CONFIG", "FAILED", "OK", "USAGE", "main"]
 
 NEWEST_OVN = "26.03"
 
-OTHERS: tuple[Command, ...] = (explain, diff, get, stats, adopt, takeover, cleanup)
+OTHERS: tuple[Command, ...] = (explain, diff, get, stats, top, adopt, takeover, cleanup)
 """The commands that live in modules of their own."""
 
 

@@ -13,6 +13,7 @@ from nqosd.informers.steps import ReflectorOptions
 from nqosd.northbound.options import Options, TlsFiles
 from nqosd.northbound.remotes import Remote
 from nqosd.rounds import RoundOptions
+from nqosd.statistics.endpoints import EndpointOptions
 from nqosd.statistics.exporter import StatsOptions
 from nqosd.telemetry.http import HttpOptions
 
@@ -61,6 +62,17 @@ def stats_options(config: Config) -> StatsOptions:
         interval=section.interval,
         http=HttpOptions(host, port, http.certificate, http.private_key, http.bearer_token_file),
         tls=northbound.tls,
+    )
+
+
+def endpoint_options(config: Config) -> EndpointOptions:
+    """Give the exporters to read: those that are listed, or else the one on this machine."""
+    section, http = config.stats, config.http
+    scheme = "https" if http.certificate else "http"
+    return EndpointOptions(
+        urls=section.endpoints or (f"{scheme}://{section.listen}",),
+        token_file=http.bearer_token_file,
+        authority=section.ca_certificate,
     )
 
 

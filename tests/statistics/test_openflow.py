@@ -1,7 +1,7 @@
 """Answers of real bridges are read right: what Open vSwitch 3.1 and 3.5 sent, held against what ovs-ofctl said then.
 
 `recorded/answers-….bin` are the bytes that br-int of a node sent when asked for the flows of the guide's rule and for
-all meters, and `recorded/ofctl-….txt` is what ovs-ofctl printed of the same in the next moment, without traffic between.
+all meters, and `recorded/ofctl-….txt` what ovs-ofctl printed of the same in the next moment, without traffic between.
 """
 
 import re

@@ -1,0 +1,170 @@
+"""`nqosd top`: what the rules do now, on every node, in the terminal.
+
+In: exporters (`nqosd stats`). Out: a table of rates that is drawn anew, or once, or JSON. Rule: where standard output
+is no terminal, it is printed once; what an exporter doesn't tell is said below the table, and in the exit code.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+
+from nqosd.commands.colour import Hue, Painter
+from nqosd.commands.configuration import add_config, load_config
+from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
+from nqosd.compiler.rendering import table
+from nqosd.config import ConfigError
+
+if TYPE_CHECKING:
+    from nqosd.commands import Subparsers
+    from nqosd.statistics.endpoints import Collected, EndpointOptions, Place
+    from nqosd.statistics.rates import Rate
+
+HEADER = ("POLICY", "RULE", "NETWORK", "NODE", "MARKED", "PASSED", "LIMIT", "DROPPED")
+PATIENCE = 5.0
+"""Seconds to wait for an exporter."""
+READINGS = 60.0
+"""Seconds to wait, with `--once`, for each exporter's second reading."""
+POLL = 0.2
+HOME = "\x1b[H\x1b[J"
+THOUSAND = 1000
+HIGH = 0.5
+"""The share of dropped packets from which on a line is red."""
+
+
+def add(commands: "Subparsers") -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "top",
+        help="show the rates of the rules, live",
+        description="Ask exporters (nqosd stats) again and again, and show what each rule marks, lets through and "
+        "drops per second on each node, the busiest first. Ctrl-C ends it. Where standard output is no terminal, the "
+        "table is printed once. Exit code 1 if an exporter doesn't answer then.",
+    )
+    parser.add_argument(
+        "--endpoint",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="an exporter, such as http://192.0.2.1:17477; may be given several times "
+        "(default: stats.endpoints of the configuration, else the one on this machine)",
+    )
+    parser.add_argument(
+        "--interval", type=float, default=2.0, metavar="SECONDS", help="time between two looks (default: 2)"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="show it once, when each exporter has read its counters twice"
+    )
+    parser.add_argument(
+        "--format", choices=["table", "json"], default="table", help="json: a line for each look; default: table"
+    )
+    add_config(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    try:
+        config = load_config(options.config)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIG
+    from nqosd.parts import endpoint_options  # noqa: PLC0415 - the HTTP client takes time to import
+
+    found = endpoint_options(config)
+    if options.endpoint:
+        found = attrs.evolve(found, urls=tuple(options.endpoint))
+    live = not options.once and (options.format == "json" or sys.stdout.isatty())
+    with contextlib.suppress(KeyboardInterrupt):
+        return asyncio.run(_watch(found, options) if live else _look(found, options))
+    return OK
+
+
+async def _watch(endpoints: "EndpointOptions", options: argparse.Namespace) -> int:
+    from nqosd.statistics.endpoints import collect  # noqa: PLC0415
+    from nqosd.statistics.rates import Rates  # noqa: PLC0415
+
+    rates = Rates()
+    while True:
+        collected = await collect(endpoints, PATIENCE)
+        rates.take(collected)
+        _show(rates.all(), collected, options, before=HOME if sys.stdout.isatty() else "")
+        await asyncio.sleep(options.interval)
+
+
+async def _look(endpoints: "EndpointOptions", options: argparse.Namespace) -> int:
+    from nqosd.statistics.endpoints import collect  # noqa: PLC0415
+    from nqosd.statistics.rates import Rates  # noqa: PLC0415
+
+    rates = Rates()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + READINGS
+    while True:
+        collected = await collect(endpoints, PATIENCE)
+        rates.take(collected)
+        if rates.is_complete(collected) or loop.time() > end:
+            break
+        await asyncio.sleep(POLL)
+    _show(rates.all(), collected, options)
+    return FAILED if collected.failures or not rates.is_complete(collected) else OK
+
+
+def _show(
+    rates: "Mapping[Place, Rate]", collected: "Collected", options: argparse.Namespace, *, before: str = ""
+) -> None:
+    if options.format == "json":
+        print(json.dumps({"rates": list(map(_entry, rates.items())), "failures": collected.failures}), flush=True)
+        return
+    paint = Painter.of(sys.stdout)
+    header, *lines = table(HEADER, [_cells(place, rate) for place, rate in rates.items()]).splitlines()
+    hues = [
+        Hue.RED if (rate.dropped_share or 0) >= HIGH else None if rate.marked_bits or rate.passed_bits else Hue.DIM
+        for rate in rates.values()
+    ]
+    text = [
+        paint(header, Hue.BOLD),
+        *(paint(line, hue) if hue else line for line, hue in zip(lines, hues, strict=True)),
+    ]
+    text += [paint(f"{url}: {why}", Hue.RED) for url, why in collected.failures.items()]
+    print(before + "\n".join(text), flush=True)
+
+
+def _cells(place: "Place", rate: "Rate") -> list[str]:
+    share = "" if not rate.dropped_share else f" ({rate.dropped_share:.0%})"
+    has_limit = rate.limit is not None
+    return [
+        f"{place.rule.namespace}/{place.rule.policy}",
+        str(place.rule.index),
+        place.rule.network,
+        place.node,
+        _bits(rate.marked_bits),
+        _bits(rate.passed_bits) if has_limit else "-",
+        _bits(rate.limit) if rate.limit is not None else "-",
+        f"{_bits(rate.dropped_bits)}{share}" if has_limit else "-",
+    ]
+
+
+def _entry(pair: "tuple[Place, Rate]") -> dict[str, object]:
+    place, rate = pair
+    return {
+        "namespace": place.rule.namespace,
+        "policy": place.rule.policy,
+        "rule": place.rule.index,
+        "network": place.rule.network,
+        "node": place.node,
+        **attrs.asdict(rate),
+    }
+
+
+def _bits(number: float) -> str:
+    """Write bits per second with three digits."""
+    for unit in ("bit/s", "kbit/s", "Mbit/s"):
+        if number < THOUSAND - 0.5:
+            return f"{number:.3g} {unit}"
+        number /= THOUSAND
+    return f"{number:.3g} Gbit/s"

@@ -1,0 +1,134 @@
+"""Reads what exporters serve: the figures of each rule on each node.
+
+In: addresses, the token, the authority of their certificates. Out: `Collected`, with a reason for each exporter that
+gave none. Rule: one that is slow or away costs its own figures only, and no more time than `patience`.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+
+import aiohttp
+import attrs
+from prometheus_client.parser import text_string_to_metric_families
+
+from nqosd.statistics.rules import Rule
+from nqosd.statistics.tally import Figures
+
+PREFIX = "nqosd_rule_"
+LIMIT = "nqosd_rule_limit_bytes_per_second"
+READ_AT = "nqosd_stats_last_reading_timestamp_seconds"
+_FIGURES = {f"{PREFIX}{name}_total": name for name in attrs.fields_dict(Figures)}
+
+
+@attrs.frozen
+class EndpointOptions:
+    """Where exporters are, and how to ask: `token_file` and `authority` are paths, empty for none and the system's."""
+
+    urls: tuple[str, ...]
+    token_file: str = ""
+    authority: str = ""
+
+
+@attrs.frozen(order=True)
+class Place:
+    """A rule on a node."""
+
+    rule: Rule
+    node: str
+
+
+@attrs.frozen
+class Counts:
+    """What a rule did on a node since its exporter began to count; `limit` in bytes per second, None without one."""
+
+    figures: Figures
+    limit: int | None
+
+
+@attrs.frozen
+class Snapshot:
+    """What an exporter served; `read_at`: Unix time of its reading of the bridge, 0 before the first."""
+
+    read_at: float
+    counts: Mapping[Place, Counts]
+
+
+@attrs.frozen
+class Collected:
+    """What was served by address, and why others gave nothing."""
+
+    snapshots: Mapping[str, Snapshot]
+    failures: Mapping[str, str]
+
+    def counts(self) -> dict[Place, Counts]:
+        """Give the counts of all exporters together."""
+        return {place: counts for snapshot in self.snapshots.values() for place, counts in snapshot.counts.items()}
+
+
+async def collect(options: EndpointOptions, patience: float) -> Collected:
+    """Ask all exporters at once."""
+    try:
+        token = await asyncio.to_thread(Path(options.token_file).read_text) if options.token_file else ""
+        context = ssl.create_default_context(cafile=options.authority or None)
+    except OSError as error:
+        return Collected({}, dict.fromkeys(options.urls, f"{error.filename or options.authority}: {error.strerror}"))
+    headers = {"Authorization": f"Bearer {token.strip()}"} if token else {}
+    timeout = aiohttp.ClientTimeout(total=patience)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        answers = await asyncio.gather(*(_ask(session, url, context) for url in options.urls))
+    found = dict(zip(options.urls, answers, strict=True))
+    return Collected(
+        {url: answer for url, answer in found.items() if isinstance(answer, Snapshot)},
+        {url: answer for url, answer in found.items() if isinstance(answer, str)},
+    )
+
+
+async def _ask(session: aiohttp.ClientSession, url: str, context: ssl.SSLContext) -> Snapshot | str:
+    """Give what an exporter serves, or why it doesn't."""
+    try:
+        async with session.get(f"{url.rstrip('/')}/metrics", ssl=context, allow_redirects=False) as answer:
+            text = await answer.text()
+            if answer.status != HTTPStatus.OK:
+                return f"{answer.status} {text.strip()[:200]}"
+        return read(text)
+    except TimeoutError:
+        return "no answer in time"
+    except (aiohttp.ClientError, ValueError) as error:
+        return str(error) or type(error).__name__
+
+
+def read(text: str) -> Snapshot:
+    """Read an exporter's metrics.
+
+    Raises:
+        ValueError: it isn't an exporter of statistics, or its text isn't Prometheus's.
+    """
+    figures: dict[Place, dict[str, int]] = {}
+    limits: dict[Place, int] = {}
+    read_at = None
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == READ_AT:
+                read_at = sample.value
+            elif sample.name.startswith(PREFIX):
+                place = _place(sample.labels)
+                if sample.name == LIMIT:
+                    limits[place] = round(sample.value)
+                elif sample.name in _FIGURES:
+                    figures.setdefault(place, {})[_FIGURES[sample.name]] = round(sample.value)
+    if read_at is None:
+        raise ValueError("serves no statistics: `nqosd stats` must listen there")
+    return Snapshot(read_at, {place: Counts(Figures(**values), limits.get(place)) for place, values in figures.items()})
+
+
+def _place(labels: Mapping[str, str]) -> Place:
+    rule = Rule(labels["namespace"], labels["policy"], int(labels["rule"]), labels["network"])
+    return Place(rule, labels["node"])
+
+
+def total(counts: Sequence[Counts]) -> Figures:
+    """Add up the figures of several nodes."""
+    return sum((each.figures for each in counts), Figures())

@@ -1,0 +1,82 @@
+"""From two readings of an exporter to rates: packets and bits per second.
+
+In: snapshots as they come. Out: `Rate`s of each place. Rule: time is that of the exporter's own readings of the bridge,
+so it doesn't matter how often or how regularly it is asked.
+"""
+
+from collections.abc import Mapping
+
+import attrs
+
+from nqosd.statistics.endpoints import Collected, Counts, Place, Snapshot
+from nqosd.statistics.tally import Figures
+
+BITS = 8
+
+
+@attrs.frozen
+class Rate:
+    """What a rule does per second on a node: packets, and bits (from the Ethernet header on); `limit` in bits."""
+
+    marked_packets: float
+    marked_bits: float
+    passed_packets: float
+    passed_bits: float
+    dropped_packets: float
+    dropped_bits: float
+    limit: int | None
+
+    @property
+    def dropped_share(self) -> float | None:
+        """The part of the packets that the limit dropped, 0 to 1; None where it saw none."""
+        seen = self.passed_packets + self.dropped_packets
+        return self.dropped_packets / seen if seen else None
+
+
+class Rates:
+    """Keeps the last two readings of each exporter."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Snapshot] = {}
+        self._rates: dict[str, Mapping[Place, Rate]] = {}
+
+    def take(self, collected: Collected) -> None:
+        """Take what was collected; an exporter that gave nothing has no rates until it does again."""
+        for url in collected.failures:
+            self._last.pop(url, None)
+            self._rates.pop(url, None)
+        for url, snapshot in collected.snapshots.items():
+            before = self._last.get(url)
+            if before is None or snapshot.read_at > before.read_at:
+                self._last[url] = snapshot
+                if before is not None and before.read_at > 0:
+                    self._rates[url] = _between(before, snapshot)
+
+    def is_complete(self, collected: Collected) -> bool:
+        """Say whether every exporter that answered has been read twice."""
+        return collected.snapshots.keys() <= self._rates.keys()
+
+    def all(self) -> dict[Place, Rate]:
+        """Give the rates of all exporters, the busiest first."""
+        rates = {place: rate for each in self._rates.values() for place, rate in each.items()}
+        busiest = sorted(rates, key=lambda place: (-max(rates[place].marked_bits, rates[place].passed_bits), place))
+        return {place: rates[place] for place in busiest}
+
+
+def _between(before: Snapshot, after: Snapshot) -> dict[Place, Rate]:
+    seconds = after.read_at - before.read_at
+    nothing = Counts(Figures(), None)
+    return {
+        place: _rate(before.counts.get(place, nothing).figures, counts, seconds)
+        for place, counts in after.counts.items()
+    }
+
+
+def _rate(before: Figures, after: Counts, seconds: float) -> Rate:
+    """Give the rate; a counter that fell began anew at 0, with its exporter."""
+    pairs = zip(before.amounts, after.figures.amounts, strict=True)
+    gains = [(now - then if now >= then else now) / seconds for then, now in pairs]
+    return Rate(
+        gains[0], gains[1] * BITS, gains[2], gains[3] * BITS, gains[4], gains[5] * BITS,
+        None if after.limit is None else after.limit * BITS,
+    )  # fmt: skip
