@@ -4,6 +4,7 @@ Addresses are canonical text (`10.0.0.1`, `fd00::1`). Keys are `namespace/name`,
 An object with a part that doesn't parse carries a `problem` and contributes nothing; it never stops another.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import attrs
@@ -81,10 +82,15 @@ class Namespace:
 
 @attrs.frozen
 class Node:
-    """A node; `zone` is the annotation `k8s.ovn.org/zone-name`, empty where it isn't set."""
+    """A node; `zone` is the annotation `k8s.ovn.org/zone-name`, empty where it isn't set.
+
+    `subnets` is the annotation `k8s.ovn.org/node-subnets`: by network, the ranges (canonical CIDRs) that pods of the
+    node have their addresses from.
+    """
 
     name: str
     zone: str = ""
+    subnets: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     problem: str | None = None
 
     @property
@@ -98,8 +104,8 @@ class NetworkAttachment:
     """A NetworkAttachmentDefinition: which network it renders, and who owns it.
 
     `network` is empty where the definition renders none of ovn-kubernetes' (another CNI type, or no topology: a handle
-    of the default network) or doesn't parse; the latter has a `problem`. `owner_kind` is `UserDefinedNetwork`,
-    `ClusterUserDefinedNetwork` or empty.
+    of the default network) or doesn't parse; the latter has a `problem`. `subnets` are the ranges (canonical CIDRs) of
+    a flat network. `owner_kind` is `UserDefinedNetwork`, `ClusterUserDefinedNetwork` or empty.
     """
 
     namespace: str
@@ -108,6 +114,7 @@ class NetworkAttachment:
     network: str = ""
     topology: Topology = Topology.LAYER3
     role: Role = Role.SECONDARY
+    subnets: tuple[str, ...] = ()
     owner_kind: str = ""
     owner_name: str = ""
     problem: str | None = None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.explain_found import Found
-from nqosd.compiler.rows import NEVER_BITES
+from nqosd.compiler.desired import NEVER_BITES
 from nqosd.explain.verdict import AttachmentVerdict, Entry, Outcome, Part, PolicyVerdict, Reason, RuleVerdict
 from nqosd.northbound.presence import Standing
 

@@ -40,7 +40,7 @@ def _row(entry: Entry) -> list[str]:
         f"{entry['switch']}{' (waited for)' if entry['waits'] else ''}",
         entry["direction"],
         str(entry["priority"]),
-        str(entry["dscp"]),
+        "-" if entry["dscp"] is None else str(entry["dscp"]),
         "-" if entry["rate"] is None else f"{entry['rate']} kbps{burst}",
         entry["match"],
     ]

@@ -13,13 +13,14 @@ from nqosd.api.networkqos import NetworkQoS
 from nqosd.cache.tables import Tables
 from nqosd.compiler.contexts import Context, namespace_contexts
 from nqosd.compiler.desired import AddressSet, Desired, PortGroup
-from nqosd.compiler.networks import Networks
+from nqosd.compiler.networks import Networks, switch_subnets
 from nqosd.compiler.places import Place, Zone, places
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
-from nqosd.compiler.rows import Site, Unit, build_unit
+from nqosd.compiler.rows import Unit, build_unit
 from nqosd.compiler.sets import SetId
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.sites import Site
 
 
 @attrs.frozen
@@ -37,6 +38,7 @@ class _World:
     tables: Tables
     settings: Settings
     networks: Networks
+    subnets: Mapping[str, tuple[str, ...]]
     places: Mapping[str, tuple[Place, ...]]
 
     def name(self, set_id: SetId) -> str:
@@ -61,14 +63,16 @@ class _World:
                         found[network, switch][pod.name] = mine
         for (network, switch), pods in sorted(found.items()):
             kinds = frozenset(place.family for mine in pods.values() for place in mine)
-            yield Site(self.networks.by_name[network], switch, kinds, _constant(pods))
+            subnets = self.subnets.get(switch, ())
+            yield Site(self.networks.by_name[network], switch, subnets, kinds, _constant(pods))
 
 
 def compile_everything(tables: Tables, settings: Settings) -> Compiled:
     """Compile all current objects."""
     networks = Networks.of(tables.attachments)
     zone = Zone.of(settings.zone, tables.nodes)
-    world = _World(tables, settings, networks, {key: places(pod, networks, zone) for key, pod in tables.pods.items()})
+    found = {key: places(pod, networks, zone) for key, pod in tables.pods.items()}
+    world = _World(tables, settings, networks, switch_subnets(networks, tables.nodes), found)
     facts = Facts(networks, lambda set_id: bool(world.members(set_id)))
     by_namespace: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
     for policy in tables.policies.values():

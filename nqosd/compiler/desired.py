@@ -19,6 +19,10 @@ PART = "nqosd.io/part"
 SELECTION = "nqosd.io/selection"
 
 
+NEVER_BITES = 4294967295
+"""The highest rate that OVN takes, kbps: a row with it meters nothing in effect (verified on the wire with 23.03)."""
+
+
 class Direction(StrEnum):
     """The pipeline of a logical switch that a QoS row stands in."""
 
@@ -35,7 +39,7 @@ class Family(StrEnum):
 
 @attrs.frozen(order=True, cache_hash=True)
 class RowKey:
-    """Which row this is: one rule on one switch; `part` tells rows of one rule apart (family, or pod)."""
+    """Which row this is: one rule on one switch; `part` tells rows of one rule apart (family, pod…)."""
 
     policy: str
     rule: int
@@ -46,13 +50,16 @@ class RowKey:
 
 @attrs.frozen
 class QosRow:
-    """A row of the table QoS, and the switch that it is attached to. rate in kbps, burst in kilobits."""
+    """A row of the table QoS, and the switch that it is attached to. rate in kbps, burst in kilobits.
+
+    `dscp` is None where the row marks nothing.
+    """
 
     key: RowKey
     direction: Direction
     priority: int
     match: str
-    dscp: int
+    dscp: int | None
     rate: int | None = None
     burst: int | None = None
     sets: tuple[str, ...] = ()
@@ -61,7 +68,7 @@ class QosRow:
     @property
     def action(self) -> Mapping[str, int]:
         """The column `action`."""
-        return {"dscp": self.dscp}
+        return {} if self.dscp is None else {"dscp": self.dscp}
 
     @property
     def bandwidth(self) -> Mapping[str, int]:

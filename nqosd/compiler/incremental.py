@@ -19,14 +19,15 @@ from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
 from nqosd.compiler.contexts import Context, namespace_contexts
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
+from nqosd.compiler.landscape import Landscape
 from nqosd.compiler.membership import Membership, Shift
-from nqosd.compiler.networks import Networks
-from nqosd.compiler.places import Zone, places
+from nqosd.compiler.places import places
 from nqosd.compiler.precedence import Standing
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
-from nqosd.compiler.rows import POD_PART, Site, Unit, build_unit
+from nqosd.compiler.rows import POD_PART, Unit, build_unit
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.sites import Site
 from nqosd.compiler.state import State
 from nqosd.informers.changes import Change, Kind, Object
 
@@ -53,8 +54,7 @@ class IncrementalCompiler:
 
     def _start(self) -> None:
         """Begin with nothing compiled; the tables stay."""
-        self._networks = Networks.of({})
-        self._zone = Zone()
+        self._land = Landscape(self.tables)
         self._membership = Membership(self.tables.namespaces)
         self._state = State(self._settings.owner, self._membership)
         self._policies: defaultdict[str, set[str]] = defaultdict(set)
@@ -75,7 +75,7 @@ class IncrementalCompiler:
     @property
     def is_zoned(self) -> bool:
         """Whether the database is for the nodes of one zone, and not for the whole cluster."""
-        return self._zone.nodes is not None
+        return self._land.zone.nodes is not None
 
     @property
     def selections(self) -> int:
@@ -113,12 +113,12 @@ class IncrementalCompiler:
         policy = self.tables.policies.get(key)
         if policy is None:
             return None
-        facts = Facts(self._networks, self._membership.has_members)
+        facts = Facts(self._land.networks, self._membership.has_members)
         return report(policy, self._standings.get(key), self._contexts.get(key), self._state.units(key), facts)
 
     def source_nodes(self, key: str) -> frozenset[str] | None:
         """Say on which nodes of the cluster a policy has senders; None where the database is for all of them."""
-        if self._zone.nodes is None:
+        if self._land.zone.nodes is None:
             return None
         context = self._contexts.get(key)
         if context is None:
@@ -135,17 +135,16 @@ class IncrementalCompiler:
             context is not None
             and key.rule < len(context.spec.egress)
             and context.selects(key.network)
-            and key.network in self._networks.by_name
+            and key.network in self._land.networks.by_name
             and not key.part.startswith(POD_PART)
         )
 
     def _propagate(self, batch: Mapping[Kind, dict[str, None]], delta: Delta) -> Delta:
         """Follow what depends on some objects, by kind and key, down to the units; adds to the delta and gives it."""
         stale: _Stale = {}
-        pods = batch[Kind.POD] | (self._rezone() if batch[Kind.NODE] else {})
+        pods = batch[Kind.POD] | self._upset(batch, stale, delta)
         namespaces = {self._file(key) for key in batch[Kind.NETWORK_QOS]}
         if any(batch[kind] for kind in _NETWORK_KINDS):
-            pods |= self._renetwork(delta)
             namespaces |= set(self._policies)
         for namespace in batch[Kind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
@@ -153,37 +152,21 @@ class IncrementalCompiler:
             self._recontext(namespace, stale, delta)
         for key in pods:
             pod = self.tables.pods.get(key)
-            self._membership.refresh(key, pod, () if pod is None else places(pod, self._networks, self._zone))
+            self._membership.refresh(key, pod, () if pod is None else places(pod, self._land.networks, self._land.zone))
         self._rebuild(stale, self._membership.drain(), delta)
         return delta
 
-    def _rezone(self) -> dict[str, None]:
-        """Find the zone's nodes anew; gives the pods on nodes that came or went."""
-        before, self._zone = self._zone, Zone.of(self._settings.zone, self.tables.nodes)
-        if before == self._zone:
-            return {}
-        if None in (before.nodes, self._zone.nodes):  # from now on it matters where pods are, or no more
-            return dict.fromkeys(self.tables.pods)
-        return {key: None for key, pod in self.tables.pods.items() if (pod.node in before) != (pod.node in self._zone)}
-
-    def _renetwork(self, delta: Delta) -> dict[str, None]:
-        """Derive the networks anew; gives the pods whose attachments mean something else now.
-
-        A network's topology is in its switches' names, so its units follow from its pods; its role is in reports only.
-        """
-        before, self._networks = self._networks, Networks.of(self.tables.attachments)
-        names = before.by_name.keys() | self._networks.by_name.keys()
-        redefined = {name for name in names if before.by_name.get(name) != self._networks.by_name.get(name)}
-        for key in self._contexts if redefined else ():
-            if any(network in redefined for network, _switch in self._state.units(key)):
-                delta.policies.add(key)
-        nads = before.by_nad.keys() | self._networks.by_nad.keys()
-        changed = {nad for nad in nads if before.at(nad) != self._networks.at(nad)}
-        return {
-            key: None
-            for key, pod in (self.tables.pods.items() if changed else ())
-            if any(attachment.nad in changed for attachment in pod.attachments)
-        }
+    def _upset(self, batch: Mapping[Kind, dict[str, None]], stale: _Stale, delta: Delta) -> dict[str, None]:
+        """Take changes of nodes and networks; adds the units that depend on them, gives the pods that do."""
+        networks = any(batch[kind] for kind in _NETWORK_KINDS)
+        upheaval = self._land.renew(self._settings.zone, nodes=bool(batch[Kind.NODE]), networks=networks)
+        for key in self._contexts if upheaval.networks or upheaval.switches else ():
+            for network, switch in self._state.units(key):
+                if network in upheaval.networks:
+                    delta.policies.add(key)
+                if network in upheaval.networks or switch in upheaval.switches:
+                    stale[key, network, switch] = None
+        return upheaval.pods
 
     def _file(self, key: str) -> str:
         """Note under its namespace that a policy is there, or no longer; gives the namespace."""
@@ -195,7 +178,7 @@ class IncrementalCompiler:
         """Derive the contexts of a namespace's policies anew; adds the units of those that changed."""
         keys = sorted(self._policies[namespace])
         policies = [self.tables.policies[key] for key in keys]
-        contexts, ranks = namespace_contexts(policies, self._networks, self.tables, self._settings)
+        contexts, ranks = namespace_contexts(policies, self._land.networks, self.tables, self._settings)
         gone = [key for key in delta.policies if key not in self.tables.policies and key.startswith(f"{namespace}/")]
         for key in [*keys, *gone]:
             if self._standings.get(key) != ranks.get(key):
@@ -249,9 +232,9 @@ class IncrementalCompiler:
             return None
         site_key = (context.sources, network, switch)
         pods = lambda: self._membership.senders(site_key)  # noqa: E731 - asked for limits per pod only
-        return build_unit(
-            context, Site(self._networks.by_name[network], switch, frozenset(kinds), pods), self._state.name
-        )
+        subnets = self._land.subnets.get(switch, ())
+        site = Site(self._land.networks.by_name[network], switch, subnets, frozenset(kinds), pods)
+        return build_unit(context, site, self._state.name)
 
 
 def _says_the_same(before: NetworkQoS | None, after: Object | None) -> bool:

@@ -1,7 +1,8 @@
 """Networks: what the attachment definitions render, which switches carry them, and which of them a policy selects.
 
-In: the tables of definitions, user-defined networks and namespaces. Out: `Networks`, a frozen picture. Rule: a
-selection picks networks, by name; a pod that reaches a network through another definition of it is on it all the same.
+In: the tables of definitions, user-defined networks, namespaces and nodes. Out: `Networks`, a frozen picture, and the
+ranges of addresses behind each switch. Rule: a selection picks networks, by name; a pod that reaches a network through
+another definition of it is on it all the same.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ import attrs
 
 from nqosd.api.labels import Labels
 from nqosd.api.networkqos import NetworkQoSSpec, NetworkSelectionType, NetworkSelector
-from nqosd.api.objects import DEFAULT_NETWORK, NetworkAttachment, Role, Topology, UserDefinedNetwork
+from nqosd.api.objects import DEFAULT_NETWORK, NetworkAttachment, Node, Role, Topology, UserDefinedNetwork
 from nqosd.cache.selections import namespace_labels
 from nqosd.cache.tables import Tables
 from nqosd.compiler.desired import Direction
@@ -25,6 +26,7 @@ class Network:
     name: str
     topology: Topology = Topology.LAYER3
     role: Role = Role.PRIMARY
+    subnets: tuple[str, ...] = ()
 
     def switch(self, node: str) -> str:
         """Name the logical switch that pods of a node are on."""
@@ -40,6 +42,11 @@ class Network:
         Measured: on layer3 to-lport does, and sees what load balancing chose; on flat networks only from-lport does.
         """
         return Direction.TO_LPORT if self.topology is Topology.LAYER3 else Direction.FROM_LPORT
+
+    def router_port(self, switch: str) -> str | None:
+        """Name the port of a switch that leads to the network's router; None where the network has no router."""
+        has_router = self.topology is Topology.LAYER3 or (self.topology, self.role) == (Topology.LAYER2, Role.PRIMARY)
+        return f"stor-{switch}" if has_router else None
 
 
 @attrs.frozen
@@ -57,7 +64,7 @@ class Networks:
         for key, nad in sorted(attachments.items()):
             if nad.network:
                 by_nad[key] = nad.network
-                by_name.setdefault(nad.network, Network(nad.network, nad.topology, nad.role))
+                by_name.setdefault(nad.network, Network(nad.network, nad.topology, nad.role, nad.subnets))
         return cls(by_name, by_nad)
 
     def at(self, nad: str) -> Network | None:
@@ -77,6 +84,22 @@ class Networks:
             return (DEFAULT_NETWORK,)
         nads = (nad for nad in tables.attachments.values() if nad.network)
         return (nad.network for nad in nads if _is_selected(nad, selector, tables))
+
+
+def switch_subnets(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str, tuple[str, ...]]:
+    """Give the ranges that the pods on a switch have their addresses from, by switch, where they are known."""
+    flat = {
+        network.switch(""): network.subnets
+        for network in networks.by_name.values()
+        if network.topology is not Topology.LAYER3 and network.subnets
+    }
+    layered = {
+        network.switch(node.name): subnets
+        for node in nodes.values()
+        for name, subnets in node.subnets.items()
+        if (network := networks.by_name.get(name)) is not None and network.topology is Topology.LAYER3
+    }
+    return flat | layered
 
 
 def _is_selected(nad: NetworkAttachment, selector: NetworkSelector, tables: Tables) -> bool:

@@ -67,7 +67,7 @@ def _cells(row: QosEntry) -> list[str]:
         ", ".join(row["switches"]),
         row["direction"],
         str(row["priority"]),
-        str(row["action"]["dscp"]),
+        str(row["action"].get("dscp", "-")),
         f"{limit['rate']} kbps{burst}" if limit else "-",
     ]
 

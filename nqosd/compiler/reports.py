@@ -16,7 +16,7 @@ from nqosd.compiler.desired import Direction
 from nqosd.compiler.networks import Networks
 from nqosd.compiler.precedence import WINNER, Standing
 from nqosd.compiler.report import PolicyReport
-from nqosd.compiler.rows import Unit
+from nqosd.compiler.rows import POD_PART, Unit
 from nqosd.compiler.sets import SetId
 
 Units = Mapping[tuple[str, str], Unit]
@@ -75,7 +75,7 @@ def _noteworthy(context: Context, units: Units, facts: Facts) -> Iterator[str]:
     if context.networks == frozenset():
         yield "spec.networkSelectors: no network matches, so no traffic does"
     if context.spec.bandwidth_scope is BandwidthScope.POD:
-        rows = sum(len(unit.rows) for unit in units.values())
+        rows = sum(row.key.part.startswith(POD_PART) for unit in units.values() for row in unit.rows)
         yield f"bandwidth-scope Pod takes a row for each pod and limited rule: {rows} rows now, each change recomputes"
     for network in dict.fromkeys(name for name, _switch in sorted(units)):
         yield from _unaddressed(context, network, facts)

@@ -120,8 +120,9 @@ def _policy(policy: PolicyState, rows: Sequence[RowState]) -> Iterator[str]:
 def _row(row: RowState) -> str:
     burst = "" if row.burst is None else f", burst {row.burst} kb"
     limit = "no limit" if row.rate is None else f"{row.rate} kbps{burst}"
+    mark = "no mark" if row.dscp is None else f"DSCP {row.dscp}"
     waits = " (waiting for the switch)" if row.waits else ""
-    return f"rule {row.rule} on {row.switch}{waits}: {row.direction}, priority {row.priority}, DSCP {row.dscp}, {limit}"
+    return f"rule {row.rule} on {row.switch}{waits}: {row.direction}, priority {row.priority}, {mark}, {limit}"
 
 
 def _rounds(overview: Overview) -> Iterator[str]:

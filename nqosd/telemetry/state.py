@@ -47,7 +47,7 @@ class RowState:
     switch: str
     direction: str
     priority: int
-    dscp: int
+    dscp: int | None
     rate: int | None
     burst: int | None
     match: str

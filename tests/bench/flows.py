@@ -4,9 +4,10 @@ Prints, for each generation of OVN, the flows that the rows of one policy become
 conjunctive matches share. Rows are compiled from manifests and loaded into real databases; one port is on the chassis.
 """
 
+import json
 import re
 
-from tests.oracle.cluster_strategies import Manifest
+from tests.oracle.cluster_strategies import Manifest, manifest
 from tests.oracle.examples import block, pod, policy, rule
 from tests.oracle.strategies import Settings as Options
 from tests.proof.agreement import Case
@@ -69,6 +70,14 @@ def main() -> None:
 
 
 def _pods(count: int, *, six: bool = False) -> list[Manifest]:
+    ranges = {"k8s.ovn.org/node-subnets": json.dumps({"default": ["10.1.0.0/16", "fd00::/64"]})}
+    return [
+        manifest("Node", None, "n1", annotations=ranges),
+        *_plain_pods(count, six=six),
+    ]
+
+
+def _plain_pods(count: int, *, six: bool) -> list[Manifest]:
     return [
         pod(f"p{number}", f"10.1.0.{number + 1}", *([f"fd00::{number + 1:x}"] if six else []))
         for number in range(count)

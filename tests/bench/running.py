@@ -70,6 +70,7 @@ class Bench:
         self._size = size
         self.next = size.pods
         """The number of the next pod that is added."""
+        self._pods = size.pods
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -114,12 +115,13 @@ class Bench:
         """Add pods; gives the seconds from the first one's event to the last one's effect."""
         written = cast("Mapping[str, float]", self._api.ask("POST", f"pods?first={self.next}&count={count}"))
         self.next += count
+        self._pods += count
         self._monitor.wait(lambda monitor: all(address in monitor.seen for address in written), PATIENCE)
         return max(self._monitor.seen[address] for address in written) - min(written.values())
 
     def everything(self) -> float:
         """Add a policy that selects all pods; gives the seconds until its rows and members are there."""
-        rows, members = self._monitor.rows + 2, self._monitor.members + self.next
+        rows, members = self._monitor.rows + 3, self._monitor.members + self._pods
         written = cast("float", self._api.ask("POST", "policy"))
         return self._monitor.wait(lambda found: (found.rows, found.members) == (rows, members), PATIENCE) - written
 

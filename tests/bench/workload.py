@@ -17,6 +17,9 @@ from tests.bench import decoding
 
 NAMESPACE = "bench"
 NODE = "node-0"
+NODE_SUBNETS = "k8s.ovn.org/node-subnets"
+RANGE = "10.128.0.0/9"
+"""The range that all pods have their addresses from."""
 EVERYTHING = "everything"
 """The policy that selects all pods; its priority is below all others."""
 _DB = 10
@@ -46,8 +49,8 @@ class Size:
 
     @property
     def rows(self) -> int:
-        """Rows of QoS: one for each rule on the one switch, for each policy that has a pod."""
-        return self.rules * min(self.pods, self.policies)
+        """Rows of QoS on the one switch, for each policy that has a pod: of each rule, and beside the limits."""
+        return (self.rules + 1) * min(self.pods, self.policies)
 
 
 def address(number: int) -> str:
@@ -113,7 +116,7 @@ def surroundings() -> Sequence[tuple[str, Json]]:
     """Give the namespace and the node, each with its resource."""
     return [
         ("namespaces", {"metadata": {"name": NAMESPACE, "labels": {"kubernetes.io/metadata.name": NAMESPACE}}}),
-        ("nodes", {"metadata": {"name": NODE}}),
+        ("nodes", {"metadata": {"name": NODE, "annotations": {NODE_SUBNETS: json.dumps({"default": [RANGE]})}}}),
     ]
 
 

@@ -23,6 +23,7 @@ from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Role, Topology
 from nqosd.cache.tables import Tables
 from nqosd.compiler.compile import Compiled, compile_everything
 from nqosd.compiler.desired import Direction, QosRow
+from nqosd.compiler.returned import RETURNED_PART
 from nqosd.compiler.settings import Settings
 from nqosd.informers.changes import Change, Kind
 
@@ -59,8 +60,8 @@ def compiled(
 
 
 def rows(found: Compiled) -> list[QosRow]:
-    """Give the rows in order."""
-    return [row for _key, row in sorted(found.desired.rows.items())]
+    """Give the rows of rules in order."""
+    return [row for key, row in sorted(found.desired.rows.items()) if key.part != RETURNED_PART]
 
 
 def match(rule: EgressRule, *addresses: str) -> str:

@@ -75,7 +75,13 @@ pods = st.builds(
     st.sampled_from([None] * 9 + ["broken"]),
 )
 namespaces = st.builds(Namespace, st.sampled_from(NAMESPACES), labels)
-nodes = st.builds(Node, st.sampled_from(NODES), st.sampled_from(["", "east"]))
+ranges = st.sampled_from([(), (), ("10.0.0.0/28",), ("10.0.0.0/28", "fd00::/120")])
+nodes = st.builds(
+    Node,
+    st.sampled_from(NODES),
+    st.sampled_from(["", "east"]),
+    st.dictionaries(st.sampled_from(["default", "blue", "gone"]), ranges, max_size=2),
+)
 nads = st.builds(
     NetworkAttachment,
     st.sampled_from(NAMESPACES),
@@ -84,6 +90,7 @@ nads = st.builds(
     st.sampled_from(["blue", "red-net", "flat", ""]),
     st.sampled_from(Topology),
     st.sampled_from(Role),
+    ranges,
     st.sampled_from(["", "UserDefinedNetwork", "ClusterUserDefinedNetwork"]),
     st.sampled_from(["u1", "u2"]),
 )

@@ -11,8 +11,8 @@ from pathlib import Path
 import attrs
 import yaml
 
-from tests.dataplane.networks import NODES
-from tests.dataplane.pods import Manifest
+from tests.dataplane.networks import NODES, Network
+from tests.dataplane.pods import Manifest, node_manifest
 from tests.services.kubernetes import DAEMON, ApiServer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ class Cluster:
         }
         role = (REPOSITORY / "config/rbac/cluster-role.yaml").read_text()
         self._server.apply(role + "\n---\n" + yaml.safe_dump(binding))
-        self.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}} for node in NODES)
+        self.put_nodes(())
 
     def put(self, manifests: Iterable[Manifest]) -> None:
         """Create or change objects."""
@@ -57,6 +57,11 @@ class Cluster:
         self._server.apply(yaml.safe_dump_all(new))
         for manifest in new:
             self._objects[_identity(manifest)] = manifest
+
+    def put_nodes(self, networks: Iterable[Network]) -> None:
+        """Create the nodes, or tell that they have ranges on these networks."""
+        there = list(networks)
+        self.put(node_manifest(number, there) for number in range(1, len(NODES) + 1))
 
     def put_namespaces(self, *names: str) -> None:
         """Create namespaces, labelled as the API server would."""

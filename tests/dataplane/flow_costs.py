@@ -16,8 +16,8 @@ from nqosd.compiler.rendering import Format
 from nqosd.offline import Request, compile_manifests
 from tests.dataplane.cases import EVERYWHERE, Rule
 from tests.dataplane.guide import Measurement
-from tests.dataplane.networks import NODES
-from tests.dataplane.pods import Manifest
+from tests.dataplane.networks import DEFAULT, NODES, Network
+from tests.dataplane.pods import Manifest, node_manifest
 from tests.services.chassis import Chassis
 from tests.services.generation import OvnGeneration
 from tests.services.ovn import OvnCentral
@@ -30,6 +30,7 @@ LINES_AT_ONCE = 100
 BOUND_PORTS = 2
 """Logical ports that live on the chassis."""
 FLAT = "open/open"
+DEFAULT_NETWORK = Network(DEFAULT, "layer3", 1)
 _SOURCES = {"app": "source"}
 
 
@@ -90,7 +91,7 @@ def _count(generation: OvnGeneration, form: Form, size: int) -> int:
     with OvnCentral(generation) as central, Chassis(central, NODES[0]) as chassis:
         switch = NODES[0] if form.families else "open_ovn_layer2_switch"
         ports = [f"open.open_default_pod{number}" for number in range(size if not form.families else BOUND_PORTS)]
-        commands = [["ls-add", switch], *(["lsp-add", switch, port] for port in ports)]
+        commands = [["ls-add", switch], *(["lsp-add", switch, port] for port in (*ports, f"stor-{switch}"))]
         central.nb.nbctl(*[part for command in commands for part in ("--", *command)][1:])
         chassis.bind(*ports[:BOUND_PORTS])
         before = len(chassis.flows())
@@ -128,6 +129,7 @@ def _objects(form: Form, size: int) -> Iterator[Manifest]:
         "metadata": {"namespace": "open", "name": "open"},
         "spec": {"config": config},
     }
+    yield node_manifest(1, [DEFAULT_NETWORK])
     for number in range(size):
         yield _pod(form, number)
 

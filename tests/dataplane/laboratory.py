@@ -49,6 +49,8 @@ class Laboratory:
         namespaces = {pod.namespace for pod in new_pods}
         self.cluster.put_namespaces(*sorted(namespaces))
         self.bed.add_networks(new_networks)
+        if new_networks:
+            self.cluster.put_nodes(self.bed.networks)
         self.cluster.put(definition(network) for network in new_networks if network.name != DEFAULT)
         self.add_pods(new_pods)
 

@@ -96,13 +96,13 @@ def _layer3(network: Network) -> Iterator[list[str]]:
     router, join = f"{network.prefix}ovn_cluster_router", f"{network.prefix}join"
     yield ["lr-add", router]
     yield ["ls-add", join]
-    yield from _joined(router, join, mac(network.number, 0, 1), _join(0))
+    yield from _joined(router, join, mac(network.number, 0, 1), _join(0), f"jtor-{router}")
     for node, name in enumerate(NODES, start=1):
         switch = network.switch(node)
         yield from _joined(router, switch, mac(network.number, node, 1), network.addresses(node, ROUTER_HOST))
         yield from _gateway(network, node)
         gateway = f"{network.prefix}GR_{name}"
-        yield from _joined(gateway, join, mac(network.number, 0, 1 + node), _join(node))
+        yield from _joined(gateway, join, mac(network.number, 0, 1 + node), _join(node), f"jtor-{gateway}")
         for subnet, inside, there in zip(network.node_subnets(node), _join(0), _join(node), strict=True):
             yield ["--policy=src-ip", "lr-route-add", router, str(subnet), str(there.split("/")[0])]
             whole = network.subnets[0 if subnet.version == 4 else 1]
@@ -117,7 +117,7 @@ def _gateway(network: Network, node: int) -> Iterator[list[str]]:
     yield ["set", "Logical_Router", router, f"options:chassis={NODES[node - 1]}"]
     yield ["ls-add", outside]
     yield from _localnet(outside, f"{outside}_localnet")
-    yield from _joined(router, outside, mac(network.number, 0xEE, node), addresses)
+    yield from _joined(router, outside, mac(network.number, 0xEE, node), addresses, f"etor-{router}")
     # A packet that the router sends back into its own network, as behind a service, keeps its source.
     for own, inside, whole in zip(addresses, network.node_subnets(node), network.subnets, strict=True):
         version = f"{network.number}_{node}_{whole.version}"
@@ -133,9 +133,11 @@ def _quoted(value: object) -> str:
     return f'"{value}"'
 
 
-def _joined(router: str, switch: str, address: str, addresses: Iterable[Interface | str]) -> Iterator[list[str]]:
-    """Make a router's port on a switch."""
-    port, peer = f"rtos-{switch}-{router}", f"stor-{switch}-{router}"
+def _joined(
+    router: str, switch: str, address: str, addresses: Iterable[Interface | str], peer: str = ""
+) -> Iterator[list[str]]:
+    """Make a router's port on a switch; `peer` names the switch's port where it isn't one that pods are on."""
+    port, peer = f"rtos-{switch}-{router}", peer or f"stor-{switch}"
     yield ["lrp-add", router, port, address, *map(str, addresses)]
     yield ["lsp-add", switch, peer]
     yield ["lsp-set-type", peer, "router"]

@@ -5,7 +5,7 @@ rule: the manifest says what the namespace has.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import attrs
@@ -126,4 +126,15 @@ def definition(network: Network) -> Manifest:
         "kind": "NetworkAttachmentDefinition",
         "metadata": {"namespace": namespace, "name": name, "labels": dict(network.labels)},
         "spec": {"config": json.dumps(config)},
+    }
+
+
+def node_manifest(number: int, networks: Iterable[Network]) -> Manifest:
+    """Give a node, annotated with the ranges that its pods on layer3 networks have their addresses from."""
+    ranges = {each.name: list(map(str, each.node_subnets(number))) for each in networks if each.topology == "layer3"}
+    annotations = {"k8s.ovn.org/node-subnets": json.dumps(ranges)} if ranges else {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": NODES[number - 1], "annotations": annotations},
     }

@@ -15,7 +15,7 @@ from tests.dataplane.traffic import Traffic
 from tests.services.generation import GENERATIONS
 
 LAYER3, LAYER2 = SITES[0], SITES[2]
-CASES = ("two policies, the higher marks", "except", "port")
+CASES = ("two policies, the higher marks", "except", "port", "service")
 
 
 @pytest.fixture(scope="module")

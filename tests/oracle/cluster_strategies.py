@@ -53,10 +53,7 @@ def surroundings(draw: st.DrawFn) -> dict[str, list[Manifest]]:
     namespaces = [
         manifest("Namespace", None, name, labels=draw(labels())) for name in NAMESPACES if not one_in(draw, 8)
     ]
-    nodes = [
-        manifest("Node", None, name, annotations={"k8s.ovn.org/zone-name": "z1"} if draw(st.booleans()) else {})
-        for name in NODES
-    ]
+    nodes = [manifest("Node", None, name, annotations=draw(_zones()) | draw(_node_subnets())) for name in NODES]
     owned = [manifest("ClusterUserDefinedNetwork", None, "wide", labels=draw(labels()))] if draw(st.booleans()) else []
     udns = [manifest("UserDefinedNetwork", name, "own", labels=draw(labels())) for name in NAMESPACES[:2]]
     places = st.tuples(st.sampled_from(NAMESPACES), st.sampled_from(("net-a", "net-b")))
@@ -70,6 +67,21 @@ def surroundings(draw: st.DrawFn) -> dict[str, list[Manifest]]:
     }
 
 
+def _zones() -> st.SearchStrategy[dict[str, str]]:
+    return st.sampled_from(({}, {"k8s.ovn.org/zone-name": "z1"}))
+
+
+@st.composite
+def _node_subnets(draw: st.DrawFn) -> dict[str, str]:
+    """The ranges of a node on some networks, as ovn-kubernetes annotates it, or nothing."""
+    names = draw(st.lists(st.sampled_from(("default", *NETWORKS)), unique=True, max_size=3))
+    return {"k8s.ovn.org/node-subnets": json.dumps(dict.fromkeys(names, RANGES))} if names else {}
+
+
+RANGES = ("10.0.0.0/8", "fd00::/16")
+"""The ranges that all addresses of pods are from."""
+
+
 @st.composite
 def _nads(draw: st.DrawFn, namespace: str, name: str) -> Manifest:
     network = draw(st.sampled_from(tuple(NETWORKS)))
@@ -78,6 +90,8 @@ def _nads(draw: st.DrawFn, namespace: str, name: str) -> Manifest:
     role = draw(st.sampled_from((None, "secondary", "primary")))
     if role:
         config["role"] = role
+    if draw(st.booleans()):
+        config["subnets"] = ",".join(f"{each}/26" if config["topology"] == "layer3" else each for each in RANGES)
     annotations = {}
     if one_in(draw, 10):
         config["name"] = "overridden"

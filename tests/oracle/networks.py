@@ -70,6 +70,13 @@ class Networks:
         """The direction of a network's rows (shared facts on OVN, "Where a row takes effect")."""
         return "to-lport" if self.topology(network) == "layer3" else "from-lport"
 
+    def router_port(self, network: str, switch: str) -> str | None:
+        """The logical port of a switch that leads to a router; only layer3 and primary layer2 networks have one."""
+        if self.topology(network) == "layer3":
+            return f"stor-{switch}"
+        decides = next(nad for _, nad in sorted(self.nads.items()) if nad.network == network)
+        return f"stor-{switch}" if decides.topology == "layer2" and decides.primary else None
+
     def switch(self, network: str, node: str) -> str:
         """The logical switch that a pod of a node is attached to."""
         if network == DEFAULT:

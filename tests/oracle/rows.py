@@ -44,8 +44,9 @@ class Row:
 
     @property
     def outcome(self) -> tuple[object, ...]:
-        """What matters of it where it meets its equal."""
-        return (self.dscp, self.rate, self.burst, *(self.external_ids.get(key) for key in _IDENTITY))
+        """What matters of it where it meets its equal: of a row without a mark, not whose it is."""
+        identity = () if self.dscp is None else tuple(self.external_ids.get(key) for key in _IDENTITY)
+        return (self.dscp, self.rate, self.burst, *identity)
 
 
 @attrs.frozen

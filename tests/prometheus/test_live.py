@@ -43,7 +43,7 @@ def prometheus() -> Iterator[Prometheus]:
             for crd in Path("tests/services/manifests").glob("*.yaml"):
                 cluster.apply_crds(crd.read_text())
             cluster.kubectl("create", "-f", str(GUIDE))
-            daemon.wait_until(lambda: daemon.metric("nqosd_replica_rows", table="QoS") == 2, what="done with the guide")
+            daemon.wait_until(lambda: daemon.metric("nqosd_replica_rows", table="QoS") == 4, what="done with the guide")
             daemon.wait_until(lambda: daemon.metric("nqosd_status_pending") == 0, what="done with the status")
             cluster.restart()
             daemon.wait_until(lambda: daemon.metric("nqosd_watch_restarts_total") > 0, what="watching anew")

@@ -99,6 +99,7 @@ def _ask_real_ovn(rows: int, seed: int, workers: int) -> int:
             "rows that no packet can meet": seen.rows_without_packets,
             "packets traced": seen.packets,
             "packets traced that take a rule": seen.packets_with_a_rule,
+            "limited packets traced that come back from a router": seen.returned_packets,
         }
         for name, count in counts.items():
             say(f"  OVN {trial.generation.series}  {name:<40}{count:>12,}")

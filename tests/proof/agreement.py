@@ -106,6 +106,7 @@ class Case:
             return Verdict(Outcome.LEFT_OUT, str(error))
         try:
             result = self.rows.treat(send.sender.switch, packet)
+            again = self._limited_again(send)
         except AmbiguousError as error:
             return Verdict(Outcome.DIFFERENT, f"{send}: {error}")
         if decision is None and result is None:
@@ -115,9 +116,21 @@ class Case:
             # without addresses from another namespace's pod, meets both namespaces' rows, and shields stand among the
             # rules of one namespace only: nothing is promised for it.
             return Verdict(Outcome.LEFT_OUT, f"{send}: meets rows of two namespaces")
-        if decision is not None and result is not None and _is(decision, result):
+        if decision is None or result is None or not _is(decision, result):
+            message = f"{send}: deserves {decision}, gets {result}"
+        elif again is not None:
+            message = f"{send}: comes back from the router, and gets {again}"
+        else:
             return Verdict(Outcome.RULE, "", decision, result)
-        return Verdict(Outcome.DIFFERENT, f"{send}: deserves {decision}, gets {result}", decision, result)
+        return Verdict(Outcome.DIFFERENT, message, decision, result)
+
+    def _limited_again(self, send: Send) -> Result | None:
+        """Send a packet through its own switch once more, as a router does that chose a pod on it for a service."""
+        port = self.oracle.cluster.networks.router_port(send.sender.network, send.sender.switch)
+        if port is None or send.packet.source not in send.sender.addresses:
+            return None
+        result = self.rows.treat(send.sender.switch, attrs.evolve(send.packet, inport=port))
+        return None if result is None or result.treatment.rate is None else result
 
     def _standing_differences(self) -> Iterator[str]:
         """Compare which policies are applied, and on which switches and in which direction their rows stand."""

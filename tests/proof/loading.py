@@ -2,7 +2,7 @@
 
 In: a case and a prefix for its switches, since several cases stand in one database. Out: a loaded database, and which
 ports must live on a chassis for its rows to become flows there. Rule: rows, sets and groups are written as the compiled
-document has them; only the names of switches, which no match mentions, get the prefix.
+document has them; only the names of switches and of their ports to routers get the prefix.
 """
 
 import json
@@ -34,25 +34,29 @@ class Loaded:
         """The switches that have rows, without the prefix."""
         return sorted({switch for row in self.case.compiled["qos"] for switch in row["switches"]})
 
-    def sink(self, switch: str) -> str:
-        """Name the port to which packets on a switch go, as to a router."""
-        return f"{self.prefix}sink.{switch}"
+    def router_port(self, switch: str) -> str:
+        """Name the port to which packets on a switch go, as to a router, and from which they come back."""
+        return f"{self.prefix}stor-{switch}"
+
+    def match(self, text: str) -> str:
+        """Give a match as it stands in this database, where ports to routers have the prefix too."""
+        return text.replace('inport == "stor-', f'inport == "{self.prefix}stor-')
 
     def ports_to_bind(self) -> list[str]:
         """List ports so that every switch is on the chassis, and every port that a match may mention."""
         mentioned = [sender.port for sender in _senders(self) if not sender.addresses]
-        return [*(self.sink(switch) for switch in self.switches), *mentioned]
+        return [*(self.router_port(switch) for switch in self.switches), *mentioned]
 
 
 def load(nb: OvsdbServer, case: Case, prefix: str, first_mac: int) -> Loaded:
     """Write a case into a database, the sets before the rows."""
     loaded = Loaded(case, prefix, {})
-    names = [*(sender.port for sender in _senders(loaded)), *map(loaded.sink, loaded.switches)]
+    names = [*(sender.port for sender in _senders(loaded)), *map(loaded.router_port, loaded.switches)]
     loaded = attrs.evolve(loaded, macs={name: _mac(first_mac + number) for number, name in enumerate(names)})
     for operations in _chunks([[operation] for operation in _address_sets(case)]):
         nb.transact(*operations)
     nb.transact(*_ports_and_switches(loaded))
-    for operations in _chunks(_attached(row, f"r{number}", prefix) for number, row in enumerate(case.compiled["qos"])):
+    for operations in _chunks(_attached(row, f"r{number}", loaded) for number, row in enumerate(case.compiled["qos"])):
         nb.transact(*operations)
     return loaded
 
@@ -72,7 +76,7 @@ def _ports_and_switches(loaded: Loaded) -> Iterator[Operation]:
     for switch in loaded.switches:
         senders = [sender for sender in _senders(loaded) if sender.switch == switch]
         texts = {sender.port: " ".join(map(str, sorted(sender.addresses, key=int))) for sender in senders}
-        texts[loaded.sink(switch)] = ""
+        texts[loaded.router_port(switch)] = ""
         mine = []
         for port, addresses in texts.items():
             named[port] = ["named-uuid", f"p{len(named)}"]
@@ -85,12 +89,12 @@ def _ports_and_switches(loaded: Loaded) -> Iterator[Operation]:
         yield _insert("Port_Group", name=group["name"], ports=["set", [named[port] for port in group["ports"]]])
 
 
-def _attached(row: QosEntry, name: str, prefix: str) -> list[Operation]:
+def _attached(row: QosEntry, name: str, loaded: Loaded) -> list[Operation]:
     insert = _insert(
         "QoS",
         priority=row["priority"],
         direction=row["direction"],
-        match=row["match"],
+        match=loaded.match(row["match"]),
         action=["map", list(row["action"].items())],
         bandwidth=["map", list(row["bandwidth"].items())],
         external_ids=["map", list(row["external_ids"].items())],
@@ -99,7 +103,7 @@ def _attached(row: QosEntry, name: str, prefix: str) -> list[Operation]:
         {
             "op": "mutate",
             "table": "Logical_Switch",
-            "where": [["name", "==", f"{prefix}{switch}"]],
+            "where": [["name", "==", f"{loaded.prefix}{switch}"]],
             "mutations": [["qos_rules", "insert", ["named-uuid", name]]],
         }
         for switch in row["switches"]

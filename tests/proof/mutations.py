@@ -11,11 +11,10 @@ import attrs
 from nqosd.api.labels import EVERYTHING, Operator
 from nqosd.api.networkqos import AnyAddress, BandwidthScope, PodPeer, Protocol
 from nqosd.cache.selections import PodSelection, Role
-from nqosd.compiler.desired import Direction, Family
+from nqosd.compiler.desired import NEVER_BITES, Direction, Family
 from nqosd.compiler.expression import ALWAYS, NOTHING
 from nqosd.compiler.places import Zone
 from nqosd.compiler.precedence import WINNER
-from nqosd.compiler.rows import NEVER_BITES
 from tests.proof.breaking import (
     Mutation,
     always_on_side,
@@ -207,7 +206,18 @@ ACTIONS: Mapping[str, Mutation] = {
     "rate dropped": {"compiler.rows:_limit": lambda _: lambda *_: (None, None)},
     "burst dropped": {"compiler.rows:_limit": lambda real: lambda *arguments: (real(*arguments)[0], None)},
     "limits never bite": {"compiler.rows:_limit": lambda _: lambda *_: (NEVER_BITES, None)},
-    "dscp off by one": {"compiler.desired:QosRow.action": lambda _: property(lambda self: {"dscp": self.dscp ^ 1})},
+    "dscp off by one": {
+        "compiler.desired:QosRow.action": lambda real: property(
+            lambda self: {key: value ^ 1 for key, value in real.fget(self).items()}
+        )
+    },
+    "packets that come back limited again": {"compiler.rows:returned": lambda _: lambda *_: None},
+    "packets that come back limited again by rules above": {"compiler.returned:RETURNED_PRIORITY": lambda _: 10000},
+    "packets that come back told by another port": {
+        "compiler.networks:Network.router_port": lambda real: (
+            lambda self, switch: (port := real(self, switch)) and f"{port}-"
+        )
+    },
     "and within or without parentheses": {"compiler.expression:_bracketed": lambda _: lambda part, _mixing: str(part)},
 }
 

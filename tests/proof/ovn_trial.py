@@ -47,6 +47,7 @@ class Seen:
     rows_without_packets: int = 0
     packets: int = 0
     packets_with_a_rule: int = 0
+    returned_packets: int = 0
 
     def plus(self, other: "Seen") -> "Seen":
         """Add up."""
@@ -75,14 +76,15 @@ class Trial:
                 sends = packets(each.case.scenario, each.case.oracle, PACKETS_A_CASE, seed)
                 for row in (row for rows in each.case.rows.rows.values() for row in rows):
                     sent = witness(row, each.case)
-                    self._judge_row(row, sent, logical.get((row.direction, row.priority, row.match), []), flows)
-                    sends += [] if sent is None else [sent]
+                    ids = logical.get((row.direction, row.priority, each.match(row.match)), [])
+                    self._judge_row(row, sent, ids, flows)
+                    sends += [] if sent is None or row.dscp is None else [sent]
                 for send in dict.fromkeys(sends):
                     self._judge_packet(each, send, central)
 
     def _judge_row(self, row: Row, sent: Send | None, ids: list[str], flows: Counter[str]) -> None:
         self.seen = self.seen.plus(Seen(rows=1))
-        wanted = 1 if self.generation.merges_qos_tables or row.rate is None else 2
+        wanted = 1 if self.generation.merges_qos_tables or None in (row.rate, row.dscp) else 2
         if len(ids) < wanted:
             self.findings.append(f"{len(ids)} of {wanted} logical flows: {row}")
         elif sent is None:
@@ -96,12 +98,30 @@ class Trial:
         verdict, sender = loaded.case.judge(send), send.sender
         if verdict.outcome is Outcome.LEFT_OUT or sender.switch not in loaded.switches:
             return
-        macs = f"eth.src == {loaded.macs[sender.port]} && eth.dst == {loaded.macs[loaded.sink(sender.switch)]}"
+        macs = f"eth.src == {loaded.macs[sender.port]} && eth.dst == {loaded.macs[loaded.router_port(sender.switch)]}"
         said = trace(central.sb, f"{loaded.prefix}{sender.switch}", f"{macs} && {microflow(send.packet)}")
         self.seen = self.seen.plus(Seen(packets=1, packets_with_a_rule=verdict.decision is not None))
-        problem = _differs(loaded.case, sender.switch, verdict, said)
+        problem = _differs(loaded, sender.switch, verdict, said)
         if problem or "parsing expression failed" in said:
             self.findings.append(f"{send}: {problem}\n{said}")
+        if verdict.decision is not None and verdict.decision.treatment.rate is not None:
+            self._judge_return(loaded, send, central)
+
+    def _judge_return(self, loaded: Loaded, send: Send, central: OvnCentral) -> None:
+        """Trace a limited packet once more from the router's port, as if its service's pod were on its own switch."""
+        sender = send.sender
+        if loaded.case.oracle.cluster.networks.router_port(sender.network, sender.switch) is None:
+            return
+        if send.packet.source not in sender.addresses:
+            return
+        port = loaded.router_port(sender.switch)
+        macs = f"eth.src == {loaded.macs[port]} && eth.dst == {loaded.macs[sender.port]}"
+        flow = microflow(attrs.evolve(send.packet, inport=port))
+        said = trace(central.sb, f"{loaded.prefix}{sender.switch}", f"{macs} && {flow}")
+        self.seen = self.seen.plus(Seen(returned_packets=1))
+        meters = [Treatment.of(None, int(rate), int(burst) if burst else None) for rate, burst in _METER.findall(said)]
+        if not meters or any(each.rate is not None for each in meters):
+            self.findings.append(f"{send}: comes back from the router, and meets meters {meters}\n{said}")
 
 
 def witness(row: Row, case: Case) -> Send | None:
@@ -109,6 +129,8 @@ def witness(row: Row, case: Case) -> Send | None:
 
     It is enough to try packets that the row's rule means, at boundaries: one of them there is, if there is any.
     """
+    if row.dscp is None:
+        return _coming_back(row, case)
     policy, network = row.external_ids["nqosd.io/policy"], row.external_ids["nqosd.io/network"]
     rule = case.oracle.applied[policy].rules[network][int(row.external_ids["nqosd.io/rule"])]
     around = boundaries(case.scenario.objects, case.oracle)
@@ -121,6 +143,17 @@ def witness(row: Row, case: Case) -> Send | None:
             for packet in _meant(rule, sender, source, around):
                 if row.matches(packet) and not any(other.matches(packet) for other in equals):
                     return Send(sender, packet)
+    return None
+
+
+def _coming_back(row: Row, case: Case) -> Send | None:
+    """Find a packet that a row for packets from the router lets pass; it is told from its equals by nothing."""
+    for sender in case.oracle.senders:
+        port = case.oracle.cluster.networks.router_port(sender.network, sender.switch)
+        for source in sorted(sender.addresses, key=int) if port and sender.switch in row.switches else ():
+            packet = Packet(source, source, "other", inport=port)
+            if row.matches(packet):
+                return Send(sender, packet)
     return None
 
 
@@ -165,7 +198,7 @@ def _rows_of(central: OvnCentral, select: Mapping[str, object]) -> Iterator[dict
     yield from rows
 
 
-def _differs(case: Case, switch: str, verdict: Verdict, said: str) -> str | None:
+def _differs(loaded: Loaded, switch: str, verdict: Verdict, said: str) -> str | None:
     """Compare what a packet deserves with what ovn-trace says that happened."""
     ways = {way: direction for direction, (_, way) in _PIPELINES.items()}
     steps = _STEP.findall(said)
@@ -178,9 +211,9 @@ def _differs(case: Case, switch: str, verdict: Verdict, said: str) -> str | None
     if len(marks) > 1 or len(meters) > 1 or got != decision.treatment:
         return f"deserves {decision.treatment}, gets marks {marks} and meters {meters}"
     for way, match, priority, _ in steps:
-        rows = case.rows.rows.get((switch, ways[way]), ())
+        rows = loaded.case.rows.rows.get((switch, ways[way]), ())
         named = {(row.external_ids["nqosd.io/policy"], row.external_ids["nqosd.io/rule"])
-                 for row in rows if (row.match, str(row.priority)) == (match, priority)}  # fmt: skip
+                 for row in rows if (loaded.match(row.match), str(row.priority)) == (match, priority)}  # fmt: skip
         if named != {(decision.policy, str(decision.rule))}:
             return f"deserves {decision}, takes the row of {named}"
     return None

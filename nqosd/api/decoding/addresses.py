@@ -9,6 +9,7 @@ Rule: an attachment that is listed without addresses has none: its network has n
 
 import socket  # for inet_pton and inet_ntop alone: ten times faster than ipaddress, and no I/O
 from collections.abc import Iterable
+from ipaddress import ip_network
 from sys import intern
 
 import msgspec
@@ -112,3 +113,12 @@ def canonical(texts: Iterable[str]) -> tuple[str, ...]:
         if not valid:
             raise ValueError(f"{text!r} is neither an IP address nor a CIDR")
     return tuple(addresses)
+
+
+def ranges(texts: Iterable[str]) -> tuple[str, ...]:
+    """Give address ranges in canonical text: `10.244.0.0/24`.
+
+    Raises:
+        ValueError: a text is no CIDR.
+    """
+    return tuple(str(ip_network(text.strip(), strict=False)) for text in texts)

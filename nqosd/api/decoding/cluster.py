@@ -1,9 +1,11 @@
 """Namespaces and nodes."""
 
+from collections.abc import Mapping
 from sys import intern
 
 import msgspec
 
+from nqosd.api.decoding.addresses import ranges
 from nqosd.api.decoding.metadata import MALFORMED, Decoded, Metadata, explain, identify, named, shared_labels
 from nqosd.api.objects import Namespace, Node
 
@@ -12,8 +14,12 @@ class _Namespace(msgspec.Struct, gc=False):
     metadata: Metadata
 
 
-class _NodeAnnotations(msgspec.Struct, gc=False, rename={"zone": "k8s.ovn.org/zone-name"}):
+SUBNETS = "k8s.ovn.org/node-subnets"
+
+
+class _NodeAnnotations(msgspec.Struct, gc=False, rename={"zone": "k8s.ovn.org/zone-name", "subnets": SUBNETS}):
     zone: str | None = None
+    subnets: str | None = None
 
 
 class _NodeMetadata(Metadata, gc=False):
@@ -26,6 +32,7 @@ class _Node(msgspec.Struct, gc=False):
 
 _namespace = msgspec.json.Decoder(_Namespace)
 _node = msgspec.json.Decoder(_Node)
+_subnets = msgspec.json.Decoder(dict[str, list[str] | str])
 
 
 def decode_namespace(raw: bytes) -> Decoded[Namespace]:
@@ -44,15 +51,28 @@ def decode_namespace(raw: bytes) -> Decoded[Namespace]:
 
 
 def decode_node(raw: bytes) -> Decoded[Node]:
-    """Decode a node; annotations that are no map, or a zone that is no text, make a `problem`.
+    """Decode a node; annotations that are no map, a zone that is no text or subnets that don't parse make a `problem`.
 
     Raises:
         DecodeError: it isn't JSON, or has no `metadata.name`.
     """
     try:
         meta = _node.decode(raw).metadata
-        zone = meta.annotations.zone if meta.annotations else None
-        return Decoded(meta.resource_version or "", Node(intern(named(meta)), intern(zone or "")))
+        name, annotations = intern(named(meta)), meta.annotations or _NodeAnnotations()
     except MALFORMED as error:
         known = identify("Node", raw)
         return Decoded(known.resource_version, Node(intern(known.name), problem=explain(error)))
+    subnets: Mapping[str, tuple[str, ...]] = {}
+    problem = None
+    try:
+        subnets = _read_subnets(annotations.subnets) if annotations.subnets else {}
+    except MALFORMED as error:
+        problem = f"metadata.annotations.{SUBNETS}: {error}"
+    node = Node(name, intern(annotations.zone or ""), subnets, problem)
+    return Decoded(meta.resource_version or "", node)
+
+
+def _read_subnets(text: str) -> Mapping[str, tuple[str, ...]]:
+    """Read `{"default": ["10.244.0.0/24"]}`; older versions of ovn-kubernetes write one range as a text."""
+    found = _subnets.decode(text)
+    return {name: ranges([each] if isinstance(each, str) else each) for name, each in found.items()}

@@ -11,6 +11,7 @@ from typing import TypeVar
 import attrs
 import msgspec
 
+from nqosd.api.decoding.addresses import ranges
 from nqosd.api.decoding.metadata import (
     MALFORMED,
     Decoded,
@@ -60,6 +61,7 @@ class _Plugin(msgspec.Struct, gc=False):
     name: str | None = None
     topology: str | None = None
     role: str | None = None
+    subnets: str | None = None
 
 
 class _Config(_Plugin, gc=False):
@@ -80,6 +82,7 @@ class _Network:
     name: str = ""
     topology: Topology = Topology.LAYER3
     role: Role = Role.SECONDARY
+    subnets: tuple[str, ...] = ()
 
 
 def decode_network_attachment(raw: bytes) -> Decoded[NetworkAttachment]:
@@ -110,6 +113,7 @@ def decode_network_attachment(raw: bytes) -> Decoded[NetworkAttachment]:
         network=intern(network.name),
         topology=network.topology,
         role=network.role,
+        subnets=network.subnets,
         owner_kind=intern(owner.kind or ""),
         owner_name=intern(owner.name or ""),
         problem=problem,
@@ -150,7 +154,9 @@ def _read_config(text: str | None, override: str | None) -> _Network:
         raise ValueError("name: a network needs one")
     topology = _choose(Topology, "topology", plugin.topology)
     role = _choose(Role, "role", plugin.role) if plugin.role else Role.SECONDARY
-    return _Network(name, topology, role)
+    # On layer3 they read `10.128.0.0/16/24`, the whole and the part for a node, which the node's annotation names.
+    subnets = ranges(plugin.subnets.split(",")) if plugin.subnets and topology is not Topology.LAYER3 else ()
+    return _Network(name, topology, role, subnets)
 
 
 def _choose(choices: type[_Choice], field: str, text: str) -> _Choice:
