@@ -1,4 +1,4 @@
-"""`make dataplane`: measure everything on both generations of OVN, print it, and write it to `docs/`.
+"""`make dataplane`: measure everything on every generation of OVN that is there, print it, and write it to `docs/`.
 
 Exit code 1 if anything is not as expected.
 """
@@ -19,7 +19,7 @@ from tests.dataplane.recomputes import Recomputes
 from tests.dataplane.results import Results, markdown, show_cells, show_measurement
 from tests.dataplane.sites import SITES
 from tests.dataplane.traffic import Traffic
-from tests.services.generation import GENERATIONS, OvnGeneration
+from tests.services.generation import GENERATIONS, LATEST, OvnGeneration
 
 PAGE = Path(__file__).parents[2] / "docs" / "dataplane-matrix.md"
 PARTS = ("matrix", "guide", "costs")
@@ -28,11 +28,12 @@ PARTS = ("matrix", "guide", "costs")
 def main() -> int:
     """Measure what the command line names; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.dataplane", description=__doc__)
-    series = [each.series for each in GENERATIONS]
+    generations = [*GENERATIONS, *([LATEST] if LATEST.is_installed else [])]
+    series = [each.series for each in generations]
     parser.add_argument("--ovn", choices=series, help="one generation (default: all)")
     parser.add_argument("--part", choices=PARTS, help="one part (default: all)")
     options = parser.parse_args()
-    chosen = [each for each in GENERATIONS if options.ovn in (None, each.series)]
+    chosen = [each for each in generations if options.ovn in (None, each.series)]
     parts = PARTS if options.part is None else (options.part,)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is cleaned up
     started = time.monotonic()

@@ -14,9 +14,11 @@ from tests.services.install import debian
 
 @attrs.frozen
 class OvnGeneration:
-    """One installed OVN, named by its series: "23.03" (with OVS 3.1) or "25.03" (with OVS 3.5)."""
+    """One OVN, named by its series: "23.03" (with OVS 3.1), "25.03" (with OVS 3.5) or "26.03" (with OVS 4.0)."""
 
-    series: str = attrs.field(validator=attrs.validators.in_([suite.series for suite in debian.SUITES]))
+    series: str = attrs.field(
+        validator=attrs.validators.in_([suite.series for suite in (*debian.SUITES, debian.LATEST)])
+    )
 
     def program(self, name: str) -> str:
         """Return the path of a program, such as "ovn-nbctl".
@@ -38,12 +40,19 @@ class OvnGeneration:
         return (int(year), int(month)) >= (24, 9)
 
     @property
+    def is_installed(self) -> bool:
+        """Whether it is there."""
+        return debian.entry(self.series).directory.is_dir()
+
+    @property
     def _prefix(self) -> Path:
         return debian.entry(self.series).require()
 
 
 GENERATIONS = tuple(OvnGeneration(suite.series) for suite in debian.SUITES)
-"""Oldest first."""
+"""Those that the tests run against, oldest first."""
+LATEST = OvnGeneration(debian.LATEST.series)
+"""What `make dataplane` measures beside them, where it installs."""
 
 every_generation = pytest.mark.parametrize("ovn_generation", GENERATIONS, indirect=True, ids=lambda one: one.series)
 """Decorates a test that takes `ovn_generation`, or a fixture that builds on it, to run on each generation."""

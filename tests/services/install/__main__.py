@@ -1,7 +1,7 @@
 """`python3 -m tests.services.install [PART ...]`: install what the tests run, or nothing if it is there.
 
 PART is `kubernetes` (etcd, kube-apiserver, and kubectl where the machine has none), `ovn` (23.03), `ovn-new` (25.03)
-or `prometheus` (with promtool); without any, all of them.
+or `prometheus` (with promtool); without any, all of them. `ovn-latest` (26.03) is installed only if named.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def entries_of(part: str) -> list[Entry]:
         return golang.entries()
     if part == prometheus.PART:
         return [prometheus.entry()]
-    return [debian.entry(suite.series) for suite in debian.SUITES if suite.part == part]
+    return [debian.entry(suite.series) for suite in (*debian.SUITES, debian.LATEST) if suite.part == part]
 
 
 def main() -> int:
@@ -27,8 +27,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tests.services.install", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of: {', '.join(PARTS)}")
     parts = parser.parse_args().parts or PARTS
-    if unknown := [part for part in parts if part not in PARTS]:
-        parser.error(f"unknown part {unknown[0]!r}: choose from {', '.join(PARTS)}")
+    if unknown := [part for part in parts if not entries_of(part)]:
+        parser.error(f"unknown part {unknown[0]!r}: choose from {', '.join((*PARTS, debian.LATEST.part))}")
     try:
         for part in parts:
             for entry in entries_of(part):

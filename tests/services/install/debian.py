@@ -1,4 +1,4 @@
-"""Two generations of OVN with their Open vSwitch, unpacked from Debian's packages, side by side.
+"""Generations of OVN with their Open vSwitch, unpacked from Debian's packages, side by side.
 
 In: the machine's apt sources (for the mirror) and its keyring. Out: a prefix in the cache with a starter per program in
 `bin/` and the database schemas in `share/`. The rule: the machine stays as it was. Nothing is installed, no service
@@ -59,10 +59,16 @@ SUITES = (
     ),
 )  # fmt: skip
 
+LATEST = Suite(
+    "ovn-latest", "26.03", "sid",
+    ("libcap2", "libelf1t64", "libevent-2.1-7t64", "libgmp10", "libhogweed6t64", "libnettle8t64", "libssl3t64"),
+)  # fmt: skip
+"""For `make dataplane` alone, where it installs: sid moves on, so that no test can count on it."""
+
 
 def entry(series: str) -> Entry:
-    """Return the entry of one generation, named by its series: "23.03" or "25.03"."""
-    suite = next(suite for suite in SUITES if suite.series == series)
+    """Return the entry of one generation, named by its series: "23.03", "25.03" or "26.03"."""
+    suite = next(suite for suite in (*SUITES, LATEST) if suite.series == series)
 
     def make(target: Path, final: Path) -> None:
         say(f"unpacking OVN {series} from Debian {suite.name} (about 10 seconds) …")
@@ -70,6 +76,8 @@ def entry(series: str) -> Entry:
         for package in sorted((target / "apt").glob("*.deb")):
             run(["dpkg-deb", "--extract", str(package), str(target)])
         packages = sorted(package.name for package in (target / "apt").glob("*.deb"))
+        if not any(package.startswith(f"ovn-common_{series}.") for package in packages):
+            raise InstallError(f"Debian {suite.name} has no OVN {series} any more: {', '.join(packages)}")
         (target / "packages.txt").write_text("\n".join(packages) + "\n")
         shutil.rmtree(target / "apt")
         _finish(target, final)
