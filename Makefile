@@ -24,7 +24,7 @@ TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo bench bench-scale dataplane clean
-.PHONY: chaos failover services-prometheus docs reference package package-tools
+.PHONY: audit chaos failover services-prometheus docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -161,6 +161,11 @@ chaos: setup services ## random changes under 500 random faults, then everything
 failover: setup services ## kill the active daemon 20 times, and measure until another one has committed
 	@echo "[failover] running tests.faults.failover"
 	@$(VENV)/bin/python -m tests.faults.failover
+
+audit: setup ## look up the known vulnerabilities of the dependencies, on the internet
+	@[ -x $(VENV)/audit/bin/pip-audit ] || { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet pip-audit; }
+	@echo "[audit] pip-audit"
+	@$(VENV)/audit/bin/pip-audit --strict --path "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 clean: ## remove the virtual environment and what tools left in the checkout (not the services)
 	@echo "[clean] removing $(VENV) and caches"

@@ -26,12 +26,19 @@ class FakeSilentProxy:
         self.refusing = False
         self.cut_after: int | None = None
         """Bytes from the server to let pass before all connections are cut; counts down."""
+        self.connections = 0
+        """How many were taken so far."""
 
     @property
     def url(self) -> str:
         """The address for clients."""
         assert self._server is not None
         return f"https://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    @property
+    def open_connections(self) -> int:
+        """How many clients are connected now."""
+        return len(self._connections) // 2
 
     def fall_silent(self) -> None:
         """Let connections stand, and nothing pass."""
@@ -66,6 +73,7 @@ class FakeSilentProxy:
         self._tasks.add(task)
         with contextlib.suppress(OSError, asyncio.CancelledError):
             if not self.refusing:
+                self.connections += 1
                 there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
                 self._connections |= {writer, there_writer}
                 async with asyncio.TaskGroup() as group:

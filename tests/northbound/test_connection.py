@@ -200,7 +200,7 @@ async def test_reconnects_leave_nothing_behind(ovsdb_nb: OvsdbServer) -> None:
         driver = daemon.northbound._driver
         assert driver is not None
         before = count_open_files(), len(asyncio.all_tasks())
-        for _ in range(50):
+        for _ in range(1000):
             driver.idl.session.reset_backoff()
             last = daemon.connections
             driver.idl.session.drop("test")

@@ -1,0 +1,44 @@
+"""However often connections are lost, nothing is left of them."""
+
+import asyncio
+from pathlib import Path
+
+import attrs
+import pytest
+
+from nqosd.informers import backoff
+from nqosd.informers.changes import Kind
+from tests.informers.fake_silent_proxy import FakeSilentProxy
+from tests.informers.informing import create_pod, informing
+from tests.informers.listening import until
+from tests.informers.test_kube_client import options
+from tests.services.kubernetes import ADMIN, ApiServer
+
+RECONNECTS = 1000
+
+
+def counts() -> tuple[int, int]:
+    """Count this process's open files and tasks."""
+    return len(list(Path("/proc/self/fd").iterdir())), len(asyncio.all_tasks())
+
+
+async def test_a_thousand_lost_watches_leave_nothing_behind(
+    api_server: ApiServer, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a thousand lost connections there are as many open files and tasks as after the first, and all is told."""
+    monkeypatch.setattr(backoff, "FIRST", 0.0)
+    async with FakeSilentProxy(api_server.port) as proxy:
+        given = attrs.evolve(options(api_server, tmp_path, api_server.tokens[ADMIN]), server=proxy.url)
+        async with informing(given, Kind.POD) as informed:
+            await informed.listener.until_synced(Kind.POD)
+            await until(lambda: proxy.open_connections == 1, "watching")
+            before = counts()
+            while proxy.connections < RECONNECTS:
+                known = proxy.connections
+                proxy.cut()
+                again = lambda known=known: proxy.connections > known and proxy.open_connections == 1  # noqa: E731
+                await until(again, "connected again")
+            await until(lambda: counts() == before, f"back at {before}, but at {counts()}")
+            assert informed.counter.restarts
+            create_pod(api_server, namespace, "one")
+            await informed.listener.until(lambda: informed.keys(Kind.POD, namespace) == {"one"}, "told")
