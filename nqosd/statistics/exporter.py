@@ -21,7 +21,17 @@ from nqosd.northbound.remotes import Remote
 from nqosd.statistics import switch
 from nqosd.statistics.metrics import StatsMetrics
 from nqosd.statistics.mirror import Mirror, Question
-from nqosd.statistics.rules import STAGES, Purpose, Rule, limits_of, purposes
+from nqosd.statistics.rules import (
+    FLOW_MAPS,
+    FLOW_VALUES,
+    ROW_MAPS,
+    ROW_VALUES,
+    STAGES,
+    Purpose,
+    Rule,
+    limits_of,
+    purposes,
+)
 from nqosd.statistics.switch import SwitchError
 from nqosd.statistics.tally import Figures, Tally
 from nqosd.telemetry.health import Health
@@ -61,8 +71,8 @@ class Databases:
     def __init__(self, options: StatsOptions, changed: Callable[[str, str], None] = lambda _name, _why: None) -> None:
         mine = ["external_ids", "includes", wire.string_map({OWNER: options.owner})]
         stages = [["external_ids", "includes", wire.string_map({"stage-name": stage})] for stage in STAGES]
-        rows = Question(schema.DATABASE, schema.QOS, ("external_ids", "action", "bandwidth"), (mine,))
-        flows = Question("OVN_Southbound", "Logical_Flow", ("external_ids",), tuple(stages))
+        rows = Question(schema.DATABASE, schema.QOS, ROW_MAPS, ROW_VALUES, (mine,))
+        flows = Question("OVN_Southbound", "Logical_Flow", FLOW_MAPS, FLOW_VALUES, tuple(stages))
         self.mirrors = {
             NORTHBOUND: Mirror(options.northbound, rows, options.tls, lambda why: changed(NORTHBOUND, why)),
             SOUTHBOUND: Mirror(options.southbound, flows, options.tls, lambda why: changed(SOUTHBOUND, why)),

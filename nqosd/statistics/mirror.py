@@ -22,6 +22,7 @@ from nqosd.northbound.dialling import dial
 from nqosd.northbound.framing import Framer, FramingError, decode, encode
 from nqosd.northbound.options import TlsFiles
 from nqosd.northbound.remotes import Remote
+from nqosd.statistics.rows import Row
 
 _log = structlog.get_logger()
 
@@ -37,14 +38,15 @@ _EMPTY: list[object] = ["map", []]
 
 @attrs.frozen
 class Question:
-    """What to follow: a table of a database, its columns (all of them maps), and RFC 7047 conditions.
+    """What to follow: a table of a database, columns that are maps, columns with one value, conditions of RFC 7047.
 
     Any of the conditions picks a row.
     """
 
     database: str
     table: str
-    columns: tuple[str, ...]
+    maps: tuple[str, ...]
+    values: tuple[str, ...]
     conditions: tuple[object, ...]
 
 
@@ -62,7 +64,7 @@ class Mirror:
         tls: TlsFiles | None = None,
         changed: Callable[[str], None] = lambda _why: None,
     ) -> None:
-        self.rows: dict[str, dict[str, dict[str, str]]] = {}
+        self.rows: dict[str, Row] = {}
         self.filled = asyncio.Event()
         self._remotes = remotes
         self._question = question
@@ -94,7 +96,7 @@ class Mirror:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ask = self._question
-        request = {"columns": list(ask.columns), "where": list(ask.conditions)}
+        request = {"columns": [*ask.maps, *ask.values], "where": list(ask.conditions)}
         writer.write(_call(_MONITOR, "monitor_cond", [ask.database, _MONITOR, {ask.table: [request]}]))
         framer, is_asked = Framer(), False
         while True:
@@ -134,10 +136,18 @@ class Mirror:
             if what == "delete":
                 self.rows.pop(uuid, None)
             elif what == "modify":
-                for name, changed in columns.items():
-                    wire.amend(self.rows[uuid][name], _texts(changed))
-            else:  # "initial" or "insert"; a column with its default value, an empty map, isn't sent
-                self.rows[uuid] = {name: _texts(columns.get(name, _EMPTY)) for name in self._question.columns}
+                self._amend(self.rows[uuid], columns)
+            else:  # "initial" or "insert"; a column with its default value isn't sent
+                maps = {name: _texts(columns.get(name, _EMPTY)) for name in self._question.maps}
+                self.rows[uuid] = Row(maps, {name: str(columns.get(name, "")) for name in self._question.values})
+
+    def _amend(self, row: Row, columns: Mapping[str, object]) -> None:
+        """Apply a change: of a map what differs is sent, of a value the new one."""
+        for name, changed in columns.items():
+            if name in row.maps:
+                wire.amend(row.maps[name], _texts(changed))
+            else:
+                row.values[name] = str(changed)
 
 
 def _texts(value: object) -> dict[str, str]:

@@ -14,8 +14,8 @@ from tests.docs.generate import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LANGUAGES = {"", "console", "sh", "yaml", "toml", "json", "promql", "text", "python"}
-RUN_ELSEWHERE = {"meaning.md"}
-"""Pages whose commands tests/docs/test_examples.py runs."""
+RUN_ELSEWHERE = {"meaning.md", "transcript.md"}
+"""Pages whose commands are run by tests/docs/test_examples.py, and by tests/statistics/test_show.py."""
 IN_CHECKOUT = re.compile(r"(?<![\w/.-])(?:config|systemd|docs|tests|nqosd)/[\w./-]*\w")
 
 

@@ -107,7 +107,8 @@ def test_the_debian_package_installs(tmp_path: Path) -> None:
         python3 -c 'import sys; sys.path.insert(0, "/usr/lib/nqosd"); import nqosd.daemon; print("imports")'
         ls /usr/lib/nqosd/nqosd/__pycache__ | grep -c '^daemon'
         man --where nqosd nqosd.toml
-        systemd-analyze verify --man=no /lib/systemd/system/nqosd.service
+        systemd-analyze verify --man=no /lib/systemd/system/nqosd.service /lib/systemd/system/nqosd-stats.service
+        grep --count '^ExecStart=/usr/bin/nqosd ' /lib/systemd/system/nqosd*.service
     """
     assert installed(tmp_path, script).splitlines() == [
         f"nqosd {__version__}",
@@ -120,6 +121,8 @@ def test_the_debian_package_installs(tmp_path: Path) -> None:
         "1",
         "/usr/share/man/man8/nqosd.8.gz",
         "/usr/share/man/man5/nqosd.toml.5.gz",
+        "/lib/systemd/system/nqosd-stats.service:1",
+        "/lib/systemd/system/nqosd.service:1",
     ]
 
 

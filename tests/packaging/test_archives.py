@@ -74,6 +74,7 @@ def test_the_wheel_is_complete(source: Path, built: Path) -> None:
         f"{data}/man/man8/nqosd.8",
         f"{data}/man/man5/nqosd.toml.5",
         f"{data}/nqosd/systemd/nqosd.service",
+        f"{data}/nqosd/systemd/nqosd-stats.service",
         f"{data}/nqosd/config/nqosd.toml",
         f"{data}/nqosd/config/crd/networkqoses.k8s.ovn.org.yaml",
     }

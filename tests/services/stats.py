@@ -16,6 +16,8 @@ from tests.services.process import Service, free_port
 
 INTERVAL = 0.5
 """Seconds between two readings."""
+WITHOUT_POWER = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs")
+"""As root without any capability."""
 
 
 class Exporter(Service):
@@ -47,8 +49,8 @@ class Exporter(Service):
         return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> Sequence[str]:
-        """Return the command that its unit runs."""
-        return [sys.executable, "-m", "nqosd", "stats", "--config", str(self.config)]
+        """Return the command that its unit runs, with as little power as it gives."""
+        return [*WITHOUT_POWER, sys.executable, "-m", "nqosd", "stats", "--config", str(self.config)]
 
     def is_ready(self) -> bool:
         """Ask /readyz."""

@@ -3,27 +3,31 @@
 import pytest
 
 from nqosd.compiler.desired import NEVER_BITES, Direction, QosRow, RowKey
-from nqosd.statistics.rules import Columns, Purpose, Rule, limits_of, purposes
+from nqosd.statistics.rows import Row
+from nqosd.statistics.rules import Purpose, Rule, limits_of, purposes
 
 ROW = "1f2e3d4c-0000-4000-8000-000000000001"
 FLOW = "a1b2c3d4-0000-4000-8000-000000000002"
 COOKIE = 0xA1B2C3D4
 RULE = Rule("default", "gold", 1, "blue")
+MATCH = "ip4.src == $sources"
 
 
-def row(dscp: str | None = "20", rate: str | None = "8000") -> Columns:
+def row(dscp: str | None = "20", rate: str | None = "8000", match: str = MATCH) -> Row:
     """Give a row of the daemon as the database shows it."""
     ids = {"owner": "nqosd", "policy": "default/gold", "rule": "1", "network": "blue", "switch": "blue_node1"}
-    return {
+    maps = {
         "external_ids": {f"nqosd.io/{key}": value for key, value in ids.items()},
         "action": {} if dscp is None else {"dscp": dscp},
         "bandwidth": {} if rate is None else {"rate": rate},
     }
+    return Row(maps, {"direction": "to-lport", "priority": "12180", "match": match})
 
 
-def flow(stage: str, hint: str = ROW[:8]) -> Columns:
+def flow(stage: str, hint: str = ROW[:8], match: str = MATCH, pipeline: str = "egress") -> Row:
     """Give a logical flow."""
-    return {"external_ids": {"stage-name": stage, "stage-hint": hint}}
+    ids = {"stage-name": stage, "stage-hint": hint}
+    return Row({"external_ids": ids}, {"pipeline": pipeline, "priority": "12180", "match": match})
 
 
 @pytest.mark.parametrize(
@@ -56,10 +60,22 @@ def test_a_row_that_does_nothing_has_no_purpose(stage: str) -> None:
     assert purposes({ROW: row(dscp=None, rate=str(NEVER_BITES))}, {FLOW: flow(stage)}) == {}
 
 
+def test_a_flow_outlives_its_row() -> None:
+    """A flow that names a row that is gone counts for the row that has its match now."""
+    assert purposes({ROW: row()}, {FLOW: flow("ls_out_qos", "00000000")})[COOKIE].rule == RULE
+
+
+def test_a_row_runs_ahead_of_northd() -> None:
+    """While a row has a new match and its flow the old one, the flow's hint leads to the row."""
+    assert purposes({ROW: row()}, {FLOW: flow("ls_out_qos", match="ip4.src == $before")})[COOKIE].rule == RULE
+
+
 def test_others_flows_are_left_alone() -> None:
-    """A flow that names no row of ours, or a row that isn't of our form, leads nowhere."""
-    assert purposes({ROW: row()}, {FLOW: flow("ls_out_qos", "00000000"), ROW: {"external_ids": {}}}) == {}
-    strange: Columns = {"external_ids": {"nqosd.io/policy": "x"}, "action": {"dscp": "1"}, "bandwidth": {}}
+    """A flow of another match or direction, without a hint of ours, and a row of another form lead nowhere."""
+    assert purposes({ROW: row()}, {FLOW: flow("ls_out_qos", "00000000", match="1")}) == {}
+    assert purposes({ROW: row()}, {FLOW: flow("ls_in_qos", "00000000", pipeline="ingress")}) == {}
+    strange = row()
+    del strange.maps["external_ids"]["nqosd.io/policy"]
     assert purposes({ROW: strange}, {FLOW: flow("ls_out_qos")}) == {}
     assert limits_of({ROW: strange}) == {}
 
@@ -73,9 +89,9 @@ def test_a_limit_is_given_in_bytes_per_second() -> None:
 def test_the_form_is_that_of_the_compiler() -> None:
     """What the compiler writes into external_ids is what is read here."""
     written = QosRow(RowKey("default/gold", 1, "blue", "s"), Direction.TO_LPORT, 1, "1", 20, 8000)
-    columns: Columns = {
+    maps = {
         "external_ids": dict(written.external_ids("nqosd")),
         "action": {key: str(value) for key, value in written.action.items()},
         "bandwidth": {key: str(value) for key, value in written.bandwidth.items()},
     }
-    assert limits_of({ROW: columns}) == {RULE: 1_000_000}
+    assert limits_of({ROW: Row(maps, {})}) == {RULE: 1_000_000}

@@ -1,4 +1,4 @@
-"""The service is correct, confined, and its user can reach the database as its comments say."""
+"""The services are correct, confined, and the daemon's user can reach the database as the comments say."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ from tests.services.generation import GENERATIONS, OvnGeneration
 from tests.services.ovsdb import OvsdbServer
 
 UNITS = Path(__file__).parents[2] / "systemd"
-SERVICE = UNITS / "nqosd.service"
+SERVICE, STATS = UNITS / "nqosd.service", UNITS / "nqosd-stats.service"
 GROUP = "65533"
 """A group that nobody is in, in place of the one that systemd-sysusers would make."""
 
@@ -28,11 +28,11 @@ def systemd(tool: str, *arguments: str | Path) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.fixture
-def runnable(tmp_path: Path) -> Path:
-    """Give the unit with a program that exists in place of the daemon's, since systemd looks for it."""
-    unit = tmp_path / "nqosd.service"
-    unit.write_text(SERVICE.read_text().replace("/opt/nqosd/bin/nqosd", "/bin/true"))
+@pytest.fixture(params=[SERVICE, STATS], ids=lambda each: each.stem)
+def runnable(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Give a unit with a program that exists in place of ours, since systemd looks for it."""
+    unit = tmp_path / str(request.param.name)
+    unit.write_text(request.param.read_text().replace("/opt/nqosd/bin/nqosd", "/bin/true"))
     return unit
 
 
@@ -42,10 +42,10 @@ def make_user(root: Path) -> None:
     systemd("systemd-sysusers", f"--root={root}", UNITS / "nqosd.sysusers")
 
 
-def settings() -> dict[str, list[str]]:
-    """Read the settings of the unit."""
+def settings(unit: Path = SERVICE) -> dict[str, list[str]]:
+    """Read the settings of a unit."""
     found: dict[str, list[str]] = {}
-    for key, value in re.findall(r"^([A-Za-z]+)=(.*)$", SERVICE.read_text(), flags=re.MULTILINE):
+    for key, value in re.findall(r"^([A-Za-z]+)=(.*)$", unit.read_text(), flags=re.MULTILINE):
         found.setdefault(key, []).append(value)
     return found
 
@@ -61,9 +61,10 @@ def test_the_check_of_the_unit_sees_mistakes(runnable: Path) -> None:
     assert "NoNewPrivilege" in systemd("systemd-analyze", "verify", "--man=no", runnable)
 
 
-def test_the_service_is_confined() -> None:
+@pytest.mark.parametrize("unit", [SERVICE, STATS], ids=lambda each: each.stem)
+def test_a_service_is_confined(unit: Path) -> None:
     """Its exposure, as systemd rates it, is 2.0 of 10 at most."""
-    rating = systemd("systemd-analyze", "security", "--offline=true", "--no-pager", SERVICE)
+    rating = systemd("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
     (exposure,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", rating)
     assert float(exposure) <= 2.0
 
@@ -75,6 +76,14 @@ def test_the_service_manager_is_told() -> None:
     assert unit["User"] == ["nqosd"]
     assert unit["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     assert 0 < int(unit["WatchdogSec"][0]) < STUCK_AFTER
+
+
+def test_the_exporter_has_nothing_of_roots_power() -> None:
+    """`nqosd stats` runs as root for the sockets' sake, without a capability, and gives its sign of life."""
+    unit = settings(STATS)
+    assert (unit["Type"], unit["User"]) == (["notify"], ["root"])
+    assert unit["CapabilityBoundingSet"] == unit["AmbientCapabilities"] == [""]
+    assert unit["ExecStart"] == ["/opt/nqosd/bin/nqosd stats --config /etc/nqosd/nqosd.toml"]
 
 
 def test_the_user_is_made(tmp_path: Path) -> None:

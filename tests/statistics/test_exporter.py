@@ -1,0 +1,131 @@
+"""The exporter finds its way, waits for what isn't there, and tells of it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nqosd.compiler.desired import Direction, QosRow, RowKey
+from nqosd.statistics.endpoints import read
+from tests.services.chassis import Chassis
+from tests.services.generation import every_generation
+from tests.services.ovn import OvnCentral
+from tests.services.stats import Exporter
+
+POLICY = "shop/gold"
+MATCH = "ip4.src == 198.51.100.1"
+
+
+@pytest.fixture
+def chassis(ovn_central: OvnCentral) -> Iterator[Chassis]:
+    """Give a chassis with a port on a switch."""
+    ovn_central.nb.nbctl("ls-add", "s1", "--", "lsp-add", "s1", "a")
+    with Chassis(ovn_central) as found:
+        found.bind("a")
+        yield found
+
+
+@pytest.fixture
+def exporter(ovn_central: OvnCentral, chassis: Chassis) -> Iterator[Exporter]:
+    """Run an exporter."""
+    bridge = chassis.directory / "br-int.mgmt"
+    with Exporter(ovn_central.nb.unix, ovn_central.sb.unix, bridge, "node-1") as running:
+        yield running
+
+
+def add_row(central: OvnCentral, index: int, rate: int | None, *, owner: str = "nqosd", priority: int = 100) -> None:
+    """Attach a row to the switch, as the daemon would."""
+    key = RowKey(POLICY, index, "default", "s1")
+    row = QosRow(key, Direction.TO_LPORT, priority + index, f"{MATCH} && ip4.dst == 192.0.2.{index}", 10, rate)
+    bandwidth = [f"bandwidth={name}={value}" for name, value in row.bandwidth.items()]
+    ids = [f'external_ids:{name}="{value}"' for name, value in row.external_ids(owner).items()]
+    columns = [f"direction={row.direction}", f"priority={row.priority}", f'match="{row.match}"', "action=dscp=10"]
+    create = ["--id=@q", "create", "QoS", *columns, *bandwidth, *ids]
+    central.nb.nbctl("--", *create, "--", "add", "Logical_Switch", "s1", "qos_rules", "@q")
+    central.sync(wait="hv")
+
+
+def rules(exporter: Exporter) -> dict[int, int | None]:
+    """Give the rules that it serves, with their limits in bytes per second."""
+    return {place.rule.index: counts.limit for place, counts in exporter.counts().items()}
+
+
+@every_generation
+def test_rules_come_and_keep_their_series(exporter: Exporter, ovn_central: OvnCentral) -> None:
+    """A rule has series from 0 on as soon as it has flows here; rows of another owner have none; it goes, they stay."""
+    assert rules(exporter) == {}
+    add_row(ovn_central, 1, 8000)
+    add_row(ovn_central, 2, None)
+    add_row(ovn_central, 3, 8000, owner="somebody")
+    exporter.wait_until(lambda: rules(exporter) == {1: 1_000_000, 2: None}, what="aware of the rules")
+    assert all(not any(counts.figures.amounts) for counts in exporter.counts().values())
+    assert {(place.rule.namespace, place.rule.policy, place.node) for place in exporter.counts()} == {
+        ("shop", "gold", "node-1")
+    }
+    ovn_central.nb.nbctl("clear", "Logical_Switch", "s1", "qos_rules")
+    ovn_central.sync(wait="hv")
+    readings = read(exporter.get("/metrics")[1]).read_at
+    exporter.wait_until(lambda: read(exporter.get("/metrics")[1]).read_at > readings + 1, what="reading on")
+    assert rules(exporter).keys() == {1, 2}
+
+
+def test_it_waits_and_tells(exporter: Exporter, chassis: Chassis, ovn_central: OvnCentral) -> None:
+    """Without ovs-vswitchd or a database it is alive and not ready, says which is missing, and goes on by itself."""
+    chassis.vswitchd.stop()
+    exporter.wait_until(lambda: exporter.get("/readyz")[0] == 503, what="aware of it")
+    assert "does ovs-vswitchd run?" in json.loads(exporter.get("/readyz")[1])["waiting_for"]["bridge"]
+    assert exporter.get("/healthz")[0] == 200
+    chassis.vswitchd.start()
+    exporter.wait_until(exporter.is_ready, what="ready again")
+    ovn_central.sb.stop()
+    exporter.wait_until(lambda: exporter.get("/readyz")[0] == 503, what="aware of it")
+    assert "southbound" in json.loads(exporter.get("/readyz")[1])["waiting_for"]
+    assert 'nqosd_stats_connected{database="southbound"} 0.0' in exporter.get("/metrics")[1]
+    ovn_central.sb.start()
+    exporter.wait_until(exporter.is_ready, what="ready once more")
+    add_row(ovn_central, 1, 8000)
+    exporter.wait_until(lambda: rules(exporter) == {1: 1_000_000}, what="aware of a rule made since")
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of nqosd."""
+    command = [sys.executable, "-m", "nqosd", *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_once_prints_and_ends(exporter: Exporter, ovn_central: OvnCentral) -> None:
+    """`--once` prints the figures as a table or as JSON, and says what can't be reached."""
+    add_row(ovn_central, 1, 8000)
+    done = run("stats", "--once", "--config", exporter.config)
+    assert done.stdout.splitlines()[1].split() == [POLICY, "1", "default", "0", "0", "0", "0", "0", "0"]
+    (entry,) = json.loads(run("stats", "--once", "--format", "json", "--config", exporter.config).stdout)
+    assert (entry["namespace"], entry["policy"], entry["rule"]) == ("shop", "gold", 1)
+    assert entry["dropped_packets"] == 0
+    exporter.config.write_text(exporter.config.read_text().replace("br-int.mgmt", "br-none.mgmt"))
+    done = run("stats", "--once", "--config", exporter.config)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "br-none.mgmt: No such file or directory; does ovs-vswitchd run?" in done.stderr
+
+
+def test_top_asks_every_exporter(exporter: Exporter, ovn_central: OvnCentral) -> None:
+    """`nqosd top` shows the rules of those that answer, and names those that don't, with exit code 1."""
+    add_row(ovn_central, 1, 8000)
+    exporter.wait_until(lambda: rules(exporter) == {1: 1_000_000}, what="aware of the rule")
+    alone = run("top", "--once", "--endpoint", exporter.url)
+    assert alone.returncode == 0, alone.stderr
+    assert alone.stdout.splitlines()[1].split() == f"{POLICY} 1 default node-1 0 bit/s 0 bit/s 8 Mbit/s 0 bit/s".split()
+    both = run("top", "--endpoint", exporter.url, "--endpoint", "http://127.0.0.1:1")
+    assert both.returncode == 1
+    assert both.stdout.splitlines()[1] == alone.stdout.splitlines()[1]
+    assert both.stdout.splitlines()[2].startswith("http://127.0.0.1:1: Cannot connect")
+    found = json.loads(run("top", "--once", "--format", "json", "--endpoint", exporter.url).stdout)
+    assert [(each["rule"], each["limit"], each["passed_bits"]) for each in found["rates"]] == [(1, 8_000_000, 0.0)]
+
+
+def test_another_server_is_told_from_an_exporter() -> None:
+    """Metrics of something else are no statistics."""
+    with pytest.raises(ValueError, match="serves no statistics"):
+        read("# TYPE nqosd_rounds_total counter\nnqosd_rounds_total 1\n")
