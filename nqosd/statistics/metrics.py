@@ -34,7 +34,7 @@ class RuleMetrics:
         self._dropped_bytes = counter("dropped_bytes", "Bytes of these packets, from the Ethernet header on.")
         self._limit = Gauge(
             "nqosd_rule_limit_bytes_per_second",
-            "The limit of a rule that has one and has flows here: what its pods on this node may send together.",
+            "The limit of a rule that has flows here: of its pods on this node together, or of each (scope Pod).",
             LABELS, registry=registry,
         )  # fmt: skip
         self._counters = (

@@ -1,7 +1,7 @@
-"""`docs/metrics.md`: every metric of the daemon.
+"""`docs/metrics.md`: every metric of the daemon, and of the exporter of statistics.
 
-In: the registry of a daemon that has counted nothing yet. Out: the page. Rule: names, types, labels, buckets and
-meaning are those that /metrics gives; this file knows none of them.
+In: the registries of a daemon and an exporter that have counted nothing yet. Out: the page. Rule: names, types,
+labels, buckets and meaning are those that /metrics gives; this file knows none of them.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from nqosd.statistics.metrics import StatsMetrics
 from nqosd.telemetry.gauges import GaugeFamily
 from nqosd.telemetry.metrics import Metrics
 
@@ -30,6 +31,10 @@ scrape_configs:
 ```
 
 [Alerts](alerts.md) says which rules come with nqosd and what to do when one fires.
+"""
+STATISTICS = """\
+All of the above is the daemon's. The rest comes from `nqosd stats` on each chassis, on the port of `stats.listen`
+(17477); [Statistics](statistics.md) says what the figures mean.
 """
 GROUPS = {
     "rounds": "Rounds and policies",
@@ -56,6 +61,15 @@ def _parts() -> Iterator[str]:
         yield from _table(title, collectors)
     yield from _table("The daemon", [each for each in _collectors(metrics) if each not in shown])
     yield from _process(metrics.registry)
+    yield from _statistics()
+
+
+def _statistics() -> Iterator[str]:
+    """Name what `nqosd stats` serves."""
+    metrics = StatsMetrics("node")
+    yield STATISTICS
+    yield from _table("Statistics of the rules", list(_collectors(metrics.rules)))
+    yield from _table("The exporter", [*_collectors(metrics.readings), *_collectors(metrics)])
 
 
 def _collectors(group: object) -> Iterator[MetricWrapperBase]:
