@@ -21,7 +21,7 @@ from nqosd.informers.kube_client import KubeClient
 from nqosd.informers.manifest_source import ManifestSource
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import Facts, Outcome
-from nqosd.parts import kube_options, northbound_options, reflector_options, round_options
+from nqosd.parts import endpoint_options, kube_options, northbound_options, reflector_options, round_options
 from nqosd.rounds import Rounds, Tellers
 from nqosd.state import DaemonState
 from nqosd.status.events import EventRecorder
@@ -137,7 +137,12 @@ class Daemon:
         host, port = section.address
         options = HttpOptions(host, port, section.certificate, section.private_key, section.bearer_token_file)
         state = DaemonState(
-            self._rounds, self._northbound, self._health, self._metrics.registry, self._config.northbound.lock
+            self._rounds,
+            self._northbound,
+            self._health,
+            self._metrics.registry,
+            self._config.northbound.lock,
+            exporters=endpoint_options(self._config) if self._config.stats.endpoints else None,
         )
         server = HttpServer(options, self._metrics.registry, self._health, state)
         try:

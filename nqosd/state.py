@@ -1,7 +1,7 @@
 """The state of the running daemon, put together from its parts when somebody asks.
 
-In: rounds, the northbound layer, health, metrics. Out: the values of `nqosd.telemetry.state`. Rule: it reads in the
-event loop, a piece at a time, and keeps nothing.
+In: rounds, the northbound layer, health, metrics; exporters of statistics. Out: the values of `nqosd.telemetry.state`.
+Rule: it reads in the event loop, a piece at a time, and keeps nothing.
 """
 
 import asyncio
@@ -17,12 +17,24 @@ from nqosd.informers.changes import Kind
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import Outcome
 from nqosd.rounds import WHOLE_CLUSTER, Rounds
+from nqosd.statistics.endpoints import Counts, EndpointOptions, collect, total
+from nqosd.statistics.rules import Rule
 from nqosd.status.conditions import TRUE, condition
 from nqosd.telemetry.health import Health
-from nqosd.telemetry.state import InformerState, Overview, PolicyState, RowState, SelectionState
+from nqosd.telemetry.state import (
+    InformerState,
+    Overview,
+    PolicyState,
+    RowState,
+    RuleTotals,
+    SelectionState,
+    Statistics,
+)
 
 PIECE = 100
 """How many entries are read before others get their turn; a hundred reports take a few milliseconds."""
+EXPORTERS = 1.0
+"""Seconds that exporters have for their answer."""
 
 T = TypeVar("T")
 
@@ -31,13 +43,21 @@ class DaemonState:
     """A `StateSource`."""
 
     def __init__(
-        self, rounds: Rounds, northbound: Northbound, health: Health, registry: CollectorRegistry, lock: str
+        self,
+        rounds: Rounds,
+        northbound: Northbound,
+        health: Health,
+        registry: CollectorRegistry,
+        lock: str,
+        *,
+        exporters: EndpointOptions | None = None,
     ) -> None:
         self._rounds = rounds
         self._northbound = northbound
         self._health = health
         self._registry = registry
         self._lock = lock
+        self._exporters = exporters
         self._started = time.time()
 
     def overview(self) -> Overview:
@@ -96,6 +116,17 @@ class DaemonState:
         found = [self._row(row) async for row in _pieces(rows)]
         return sorted(found, key=lambda each: (each.policy, each.rule, each.network, each.switch, each.part))
 
+    async def statistics(self) -> Statistics | None:
+        """See `StateSource`."""
+        if self._exporters is None:
+            return None
+        collected = await collect(self._exporters, EXPORTERS)
+        by_rule: dict[Rule, list[Counts]] = {}
+        for place, counts in collected.counts().items():
+            by_rule.setdefault(place.rule, []).append(counts)
+        totals = tuple(_totals(rule, nodes) for rule, nodes in sorted(by_rule.items()))
+        return Statistics(totals, dict(collected.failures))
+
     def _policy(self, key: str) -> PolicyState | None:
         compiler = self._rounds.compiler
         if compiler is None:
@@ -137,6 +168,12 @@ class DaemonState:
 
     def _counter(self, name: str, **labels: str) -> int:
         return round(self._registry.get_sample_value(name, labels) or 0)
+
+
+def _totals(rule: Rule, nodes: Sequence[Counts]) -> RuleTotals:
+    limited = any(each.limit is not None for each in nodes)
+    policy = f"{rule.namespace}/{rule.policy}"
+    return RuleTotals(policy, rule.index, rule.network, len(nodes), limited, *total(nodes).amounts)
 
 
 async def _pieces(entries: Sequence[T]) -> AsyncIterator[T]:

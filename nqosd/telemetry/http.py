@@ -131,8 +131,9 @@ class _StatePages:
         """Answer /."""
         if (refusal := await self._access.refuse_state(request, browser=True)) is not None:
             return refusal
+        statistics = await self._state.statistics()
         policies, rows = await self._state.policies(), await self._state.rows()
-        text = await asyncio.to_thread(page, self._state.overview(), policies, rows)
+        text = await asyncio.to_thread(page, self._state.overview(), policies, rows, statistics)
         headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
         return web.Response(text=text, content_type="text/html", headers=headers)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from nqosd.telemetry.state import Overview, PolicyState, RowState
+from nqosd.telemetry.state import Overview, PolicyState, RowState, RuleTotals, Statistics
 
 MOST = 200
 """How many policies the page shows, those with trouble first; `nqosd get policies` shows all."""
@@ -18,6 +18,8 @@ MOST_ROWS = 20
 """How many rows of one policy."""
 REFRESH = 10
 """Seconds after which a browser loads the page again."""
+THOUSAND = 999.5
+"""From here on, three digits are a thousand of a unit."""
 
 STYLE = """
 :root { color-scheme: light dark; --good: #1a7f37; --bad: #c5221f; --line: #8885; }
@@ -46,12 +48,16 @@ LINKS = """<footer><a href="/metrics">/metrics</a> for Prometheus ·
 """
 
 
-def page(overview: Overview, policies: Sequence[PolicyState], rows: Iterable[RowState]) -> str:
+def page(
+    overview: Overview, policies: Sequence[PolicyState], rows: Iterable[RowState], statistics: Statistics | None = None
+) -> str:
     """Write the page."""
-    return "".join(_parts(overview, policies, rows))
+    return "".join(_parts(overview, policies, rows, statistics or Statistics((), {})))
 
 
-def _parts(overview: Overview, policies: Sequence[PolicyState], rows: Iterable[RowState]) -> Iterator[str]:
+def _parts(
+    overview: Overview, policies: Sequence[PolicyState], rows: Iterable[RowState], statistics: Statistics
+) -> Iterator[str]:
     name = "nqosd" if overview.instance == "nqosd" else f"nqosd {overview.instance}"
     yield (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
@@ -60,16 +66,17 @@ def _parts(overview: Overview, policies: Sequence[PolicyState], rows: Iterable[R
         f"<style>{STYLE}</style><h1>{escape(name)} "
         f"{_badge(overview.role, good=overview.synced and not overview.problems)}</h1>"
     )
-    yield from _troubles(overview)
-    yield from _policies(policies, rows)
+    yield from _troubles(overview, statistics)
+    yield from _policies(policies, rows, statistics)
     yield from _database(overview)
     yield from _rounds(overview)
     yield from _informers(overview)
     yield LINKS
 
 
-def _troubles(overview: Overview) -> Iterator[str]:
+def _troubles(overview: Overview, statistics: Statistics) -> Iterator[str]:
     troubles = [*overview.problems, *(f"waiting for {part}: {why}" for part, why in overview.waiting_for.items())]
+    troubles += [f"no statistics from {url}: {why}" for url, why in statistics.failures.items()]
     if troubles:
         yield f"<h2>Problems</h2><ul id=problems>{''.join(f'<li>{escape(each)}' for each in troubles)}</ul>"
 
@@ -87,27 +94,33 @@ def _database(overview: Overview) -> Iterator[str]:
     yield f"<h2>Database</h2>{_table((), facts)}"
 
 
-def _policies(policies: Sequence[PolicyState], rows: Iterable[RowState]) -> Iterator[str]:
+def _policies(policies: Sequence[PolicyState], rows: Iterable[RowState], statistics: Statistics) -> Iterator[str]:
     ready = sum(each.ready for each in policies)
     yield f"<h2>Policies: {len(policies)}, {len(policies) - ready} with trouble</h2><div id=policies>"
     by_policy: dict[str, list[RowState]] = {}
     for row in rows:
         by_policy.setdefault(row.policy, []).append(row)
+    totals: dict[str, list[RuleTotals]] = {}
+    for each in statistics.totals:
+        totals.setdefault(each.policy, []).append(each)
     shown = sorted(policies, key=lambda each: each.ready)[:MOST]
-    for each in shown:
-        yield from _policy(each, by_policy.get(f"{each.namespace}/{each.name}", []))
+    for policy in shown:
+        key = f"{policy.namespace}/{policy.name}"
+        yield from _policy(policy, by_policy.get(key, []), totals.get(key, []))
     if len(shown) < len(policies):
         yield f"<p>{len(policies) - len(shown)} more: <code>nqosd get policies</code> shows them.</p>"
     yield "</div>"
 
 
-def _policy(policy: PolicyState, rows: Sequence[RowState]) -> Iterator[str]:
+def _policy(policy: PolicyState, rows: Sequence[RowState], totals: Sequence[RuleTotals]) -> Iterator[str]:
     name = escape(f"{policy.namespace}/{policy.name}")
     yield f"<article><b>{name}</b> {_badge(policy.reason, good=policy.ready)}"
     if policy.problems:
         yield f"<ul class=problems>{''.join(f'<li>{escape(each)}' for each in policy.problems)}</ul>"
     else:
         yield f"<p>{escape(policy.message)}</p>"
+    if totals:
+        yield f"<ul>{''.join(f'<li>{escape(_counted(each))}' for each in totals[:MOST_ROWS])}</ul>"
     if rows:
         entries = "".join(f"<li>{escape(_row(row))}" for row in rows[:MOST_ROWS])
         yield f"<details><summary>{_count(len(rows), 'row')}</summary><ul>{entries}</ul>"
@@ -123,6 +136,25 @@ def _row(row: RowState) -> str:
     mark = "no mark" if row.dscp is None else f"DSCP {row.dscp}"
     waits = " (waiting for the switch)" if row.waits else ""
     return f"rule {row.rule} on {row.switch}{waits}: {row.direction}, priority {row.priority}, {mark}, {limit}"
+
+
+def _counted(totals: RuleTotals) -> str:
+    """Write the counters of a rule; one without a limit has nothing to pass or drop."""
+    text = f"rule {totals.rule} on {totals.network}, {_count(totals.nodes, 'node')}: "
+    text += f"packets marked {_packets(totals.marked_packets, totals.marked_bytes)}"
+    if totals.limited or totals.passed_packets or totals.dropped_packets:
+        text += f", passed {_packets(totals.passed_packets, totals.passed_bytes)}"
+        text += f", dropped {_packets(totals.dropped_packets, totals.dropped_bytes)}"
+    return text
+
+
+def _packets(packets: int, size: float) -> str:
+    """Write packets and bytes, between spaces that don't break."""
+    units = iter(("B", "kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while size >= THOUSAND and unit != "TB":
+        size, unit = size / 1000, next(units)
+    return f"{packets:,}\u00a0({size:.3g}\u00a0{unit})"
 
 
 def _rounds(overview: Overview) -> Iterator[str]:

@@ -96,6 +96,34 @@ class Overview:
     informers: tuple[InformerState, ...]
 
 
+@attrs.frozen
+class RuleTotals:
+    """What a rule did on all nodes whose exporters were asked: packets, and bytes from the Ethernet header on.
+
+    `limited`: it has a limit, so that packets are passed or dropped.
+    """
+
+    policy: str
+    rule: int
+    network: str
+    nodes: int
+    limited: bool
+    marked_packets: int
+    marked_bytes: int
+    passed_packets: int
+    passed_bytes: int
+    dropped_packets: int
+    dropped_bytes: int
+
+
+@attrs.frozen
+class Statistics:
+    """What exporters told, by policy, rule and network, and why others told nothing, by address."""
+
+    totals: tuple[RuleTotals, ...]
+    failures: dict[str, str]
+
+
 class StateSource(Protocol):
     """Who knows. Long lists are put together in pieces, so that the event loop isn't held up."""
 
@@ -110,3 +138,6 @@ class StateSource(Protocol):
 
     async def rows(self) -> list[RowState]:
         """Give the rows by policy, rule, network, switch and part."""
+
+    async def statistics(self) -> Statistics | None:
+        """Ask the exporters; None if there are none to ask."""

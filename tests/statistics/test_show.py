@@ -1,7 +1,7 @@
 """The counters are those of the traffic, on a real data plane of each generation, and never go backwards.
 
-With NQOSD_TRANSCRIPT set to a path, the page is written there: `NQOSD_TRANSCRIPT=docs/transcript.md pytest
-tests/statistics/test_show.py -k 25.03`.
+With NQOSD_TRANSCRIPT set to a path, the page is written there, and with NQOSD_PICTURES to a folder, the picture of the
+status page: `NQOSD_TRANSCRIPT=docs/transcript.md NQOSD_PICTURES=docs pytest tests/statistics/test_show.py -k 25.03`.
 """
 
 import os
@@ -14,7 +14,10 @@ import pytest
 
 from nqosd.statistics.endpoints import Counts, Place
 from tests.dataplane.guide import POD1, POD2
+from tests.services.browser import Browser
+from tests.services.daemon import Nqosd
 from tests.services.generation import GENERATIONS
+from tests.services.kubernetes import DAEMON
 from tests.statistics.datagrams import Sender
 from tests.statistics.stage import LAG, RULE, Stage, stage
 from tests.statistics.transcript import Transcript
@@ -110,3 +113,24 @@ def test_counters_only_grow(running: Stage) -> None:
     watch.marked()
     counted = running.figures().marked_packets - before
     assert 0.5 * sent < counted <= 1.01 * sent
+
+
+def test_the_status_page_shows_the_counters(running: Stage, tmp_path: Path) -> None:
+    """A daemon that knows the exporters shows what each rule did on all nodes, within the width of a phone."""
+    central, server = running.laboratory.bed.central, running.laboratory.cluster._server
+    running.laboratory.daemon.stop()
+    options = {"stats": {"endpoints": [each.url for each in running.exporters]}}
+    daemon = Nqosd([central.nb.unix], kubeconfig=server.kubeconfig(DAEMON), options=options)
+    with daemon, Browser() as browser:
+        daemon.wait_until(lambda: daemon.metric("nqosd_lock_held") == 1, what="the one that writes")
+        daemon.settle()
+        nodes = [running.exporters[number].counts() for number in (0, 1)]
+        marked = sum(each.figures.marked_packets for node in nodes for each in node.values())
+        browser.open(f"http://127.0.0.1:{daemon.port}/")
+        text = browser.text().replace("\u00a0", " ")
+        assert re.search(rf"rule 0 on ovn-stream, 2 nodes: packets marked {marked:,} \(.*passed .*dropped ", text)
+        assert browser.evaluate("document.querySelector('#problems')") is None
+        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        picture = Path(os.environ.get("NQOSD_PICTURES", tmp_path)) / "status-page.png"
+        browser.picture(picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
