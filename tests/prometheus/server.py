@@ -1,7 +1,7 @@
 """A real Prometheus that scrapes what a test runs.
 
-In: the addresses to scrape, and rule files. Out: answers to queries. Rule: it listens on loopback, on a port of its
-own, and keeps its data in its own folder.
+In: the addresses to scrape, by job, and rule files. Out: answers to queries. Rule: it listens on loopback, on a port
+of its own, and keeps its data in its own folder.
 """
 
 import json
@@ -19,15 +19,20 @@ INTERVAL = "200ms"
 
 
 class Prometheus(Service):
-    """Prometheus with one job, `nqosd`."""
+    """Prometheus with two jobs: `nqosd`, and `nqosd-stats` for `exporters`."""
 
-    def __init__(self, targets: Sequence[str], rules: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, targets: Sequence[str] = (), rules: Sequence[Path] = (), *, exporters: Sequence[str] = ()
+    ) -> None:
         super().__init__("prometheus")
         self.port = free_port()
+        jobs = {"nqosd": targets, "nqosd-stats": exporters}
         configuration = {
             "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
             "rule_files": [str(each.absolute()) for each in rules],
-            "scrape_configs": [{"job_name": "nqosd", "static_configs": [{"targets": list(targets)}]}],
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": list(addresses)}]} for job, addresses in jobs.items()
+            ],
         }
         self._configuration = self.directory / "prometheus.yaml"
         self._configuration.write_text(yaml.safe_dump(configuration))

@@ -1,4 +1,4 @@
-"""The dashboard's queries and the alert rules give what they should, with a real daemon and a real Prometheus."""
+"""The dashboard's queries and the alert rules give what they should, with real daemons and a real Prometheus."""
 
 import json
 import re
@@ -10,11 +10,13 @@ import yaml
 
 from tests.e2e.conftest import ACCOUNT
 from tests.prometheus.server import Prometheus
+from tests.services.chassis import Chassis
 from tests.services.daemon import Nqosd
 from tests.services.etcd import Etcd
 from tests.services.generation import GENERATIONS
 from tests.services.kubernetes import ApiServer
-from tests.services.ovsdb import OvsdbServer
+from tests.services.ovn import OvnCentral
+from tests.services.stats import Exporter
 
 ALERTS = Path("config/prometheus/alerts.yaml")
 DASHBOARD = Path("config/prometheus/dashboard.json")
@@ -25,20 +27,31 @@ RULES = {rule["alert"]: rule["expr"] for rule in yaml.safe_load(ALERTS.read_text
 
 @pytest.fixture(scope="module")
 def prometheus() -> Iterator[Prometheus]:
-    """Run the daemon on the guide's objects and scrape it, so that something happens of all that it counts.
+    """Run the daemon on the guide's objects, and an exporter, and scrape both, so that something of all is counted.
 
-    The kinds of networks are installed only when it runs, so that Prometheus sees the lists of these being counted; and
-    the API server restarts, which breaks the watches off.
+    The chassis has a port on the switch of the guide's pod, and so the flows of its rule. The kinds of networks are
+    installed only when it runs, so that Prometheus sees the lists of these being counted; and the API server restarts,
+    which breaks the watches off.
     """
-    with Etcd() as etcd, ApiServer(etcd) as cluster, OvsdbServer(GENERATIONS[-1]) as northbound:
+    with (
+        Etcd() as etcd,
+        ApiServer(etcd) as cluster,
+        OvnCentral(GENERATIONS[-1]) as central,
+        Chassis(central) as chassis,
+    ):
+        northbound = central.nb
         cluster.apply_crds(Path("config/crd/networkqoses.k8s.ovn.org.yaml").read_text())
         cluster.kubectl("apply", "-f", "config/rbac/")
         cluster.tokens[ACCOUNT] = cluster.kubectl("create", "token", "nqosd", "-n", "kube-system").strip()
         northbound.nbctl("set", "NB_Global", ".", "name=global")
         northbound.nbctl("ls-add", "ovn.stream_ovn-worker", "--", "ls-add", "ovn.stream_ovn-worker2")
+        northbound.nbctl("lsp-add", "ovn.stream_ovn-worker", "port")
+        chassis.bind("port")
+        exporter = Exporter(northbound.unix, central.sb.unix, chassis.directory / "br-int.mgmt", "ovn-worker")
         often = {"kubernetes": {"crd_retry": 1}}
         daemon = Nqosd([northbound.unix], kubeconfig=cluster.kubeconfig(ACCOUNT), options=often)
-        with Prometheus([f"127.0.0.1:{daemon.port}"], [ALERTS]) as running, daemon:
+        targets = [f"127.0.0.1:{daemon.port}"]
+        with exporter, Prometheus(targets, [ALERTS], exporters=[f"127.0.0.1:{exporter.port}"]) as running, daemon:
             running.wait_until(lambda: bool(running.query("nqosd_synced == 1")), what="scraping it")
             for crd in Path("tests/services/manifests").glob("*.yaml"):
                 cluster.apply_crds(crd.read_text())
@@ -50,6 +63,8 @@ def prometheus() -> Iterator[Prometheus]:
             daemon.settle()
             running.wait_until(lambda: bool(running.query("nqosd_watch_restarts_total")), what="scraping all of it")
             running.wait_until(lambda: set(running.rules().values()) == {"ok"}, what="evaluating the rules")
+            ratio = "rate(nqosd_rule_dropped_packets_total[1m])"
+            running.wait_until(lambda: bool(running.query(ratio)), what="scraping the rule twice")
             yield running
 
 

@@ -74,7 +74,7 @@ def stage(generation: OvnGeneration) -> Iterator[Stage]:
             )
             for node in lab.bed.nodes
         )
-        prometheus = stack.enter_context(Prometheus([f"127.0.0.1:{each.port}" for each in exporters]))
+        prometheus = stack.enter_context(Prometheus(exporters=[f"127.0.0.1:{each.port}" for each in exporters]))
         found = Stage(lab, exporters, prometheus)
         found.apply()
         query = 'nqosd_rule_marked_packets_total{node="ovn-worker"}'
