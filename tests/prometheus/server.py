@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.prometheus.drawing import Line
 from tests.services.install import prometheus
 from tests.services.process import Service, free_port
 
@@ -66,6 +67,23 @@ class Prometheus(Service):
         if data["resultType"] == "scalar":
             return [{"value": data["result"][1]}]
         return [{**each["metric"], "value": each["value"][1]} for each in data["result"]]
+
+    def range(self, expression: str, start: float, end: float, step: float) -> list[Line]:
+        """Evaluate an expression at moments of the past (Unix time); values that are no number are left out.
+
+        Raises:
+            urllib.error.HTTPError: the expression isn't valid.
+        """
+        arguments = {"query": expression, "start": start, "end": end, "step": step}
+        data = self._get("query_range?" + urllib.parse.urlencode(arguments))
+        assert isinstance(data, dict)
+        found = []
+        for each in data["result"]:
+            points = [(float(moment), float(value)) for moment, value in each["values"] if value != "NaN"]
+            if points:
+                times, values = zip(*points, strict=True)
+                found.append(Line(each["metric"], times, values))
+        return found
 
     def rules(self) -> dict[str, str]:
         """Give the health of each alert rule that it evaluates: "ok", "err" or "unknown"."""

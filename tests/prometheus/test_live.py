@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import ACCOUNT
+from tests.prometheus.drawing import Line, draw
 from tests.prometheus.server import Prometheus
 from tests.services.chassis import Chassis
 from tests.services.daemon import Nqosd
@@ -56,7 +58,7 @@ def prometheus() -> Iterator[Prometheus]:
             for crd in Path("tests/services/manifests").glob("*.yaml"):
                 cluster.apply_crds(crd.read_text())
             cluster.kubectl("create", "-f", str(GUIDE))
-            daemon.wait_until(lambda: daemon.metric("nqosd_replica_rows", table="QoS") == 4, what="done with the guide")
+            daemon.wait_until(lambda: daemon.metric("nqosd_replica_rows", table="QoS") == 2, what="done with the guide")
             daemon.wait_until(lambda: daemon.metric("nqosd_status_pending") == 0, what="done with the status")
             cluster.restart()
             daemon.wait_until(lambda: daemon.metric("nqosd_watch_restarts_total") > 0, what="watching anew")
@@ -80,6 +82,19 @@ def test_every_query_of_the_dashboard_has_an_answer(prometheus: Prometheus) -> N
             if all(each["value"] == "NaN" for each in prometheus.query(expression)):
                 empty.append((panel["title"], expression))
     assert empty == []
+
+
+def test_the_dashboard_can_be_drawn(prometheus: Prometheus, tmp_path: Path) -> None:
+    """The renderer behind docs/dashboard.png knows every type of panel and every unit, and draws what there is."""
+
+    def ask(expression: str) -> list[Line]:
+        for variable, value in {"$job": "nqosd", "$instance": ".+", "$__rate_interval": "10s"}.items():
+            expression = expression.replace(variable, value)
+        return prometheus.range(expression, *span, 1)
+
+    span = time.time() - 5, time.time()
+    draw(json.loads(DASHBOARD.read_text())["panels"], ask, tmp_path / "dashboard.png", span)
+    assert (tmp_path / "dashboard.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_healthy_daemon_raises_no_alert(prometheus: Prometheus) -> None:
