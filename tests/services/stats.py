@@ -23,12 +23,11 @@ WITHOUT_POWER = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient
 class Exporter(Service):
     """One exporter."""
 
-    def __init__(self, northbound: str, southbound: str, openflow: Path, node: str, *, instance: str = "nqosd") -> None:
+    def __init__(self, northbound: str, southbound: str, openflow: Path, node: str) -> None:
         super().__init__(f"nqosd-stats-{node}")
         self.port = free_port()
         self.config = self.directory / "nqosd.toml"
         sections: Mapping[str, Mapping[str, object]] = {
-            "daemon": {"instance": instance},
             "northbound": {"remotes": [northbound]},
             "stats": {
                 "listen": f"127.0.0.1:{self.port}",

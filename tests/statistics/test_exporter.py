@@ -1,8 +1,11 @@
 """The exporter finds its way, waits for what isn't there, and tells of it."""
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from tests.services.chassis import Chassis
 from tests.services.generation import every_generation
 from tests.services.ovn import OvnCentral
 from tests.services.stats import Exporter
+from tests.services.tls import Authority
 
 POLICY = "shop/gold"
 MATCH = "ip4.src == 198.51.100.1"
@@ -123,6 +127,40 @@ def test_top_asks_every_exporter(exporter: Exporter, ovn_central: OvnCentral) ->
     assert both.stdout.splitlines()[2].startswith("http://127.0.0.1:1: Cannot connect")
     found = json.loads(run("top", "--once", "--format", "json", "--endpoint", exporter.url).stdout)
     assert [(each["rule"], each["limit"], each["passed_bits"]) for each in found["rates"]] == [(1, 8_000_000, 0.0)]
+
+
+def test_top_over_tls_with_the_token(tmp_path: Path, exporter: Exporter) -> None:
+    """With a certificate and a token, `nqosd top` must know the authority and show the token."""
+    authority = Authority(tmp_path)
+    server = authority.issue("server")
+    token = tmp_path / "token"
+    token.write_text("open sesame\n")
+    http = f'[http]\ncertificate = "{server.certificate}"\nprivate_key = "{server.key}"\n'
+    known = exporter.config.read_text() + f'ca_certificate = "{authority.certificate}"\n'
+    exporter.config.write_text(f'{http}bearer_token_file = "{token}"\n{known}')
+    exporter.stop()
+    process = subprocess.Popen([sys.executable, "-m", "nqosd", "stats", "--config", exporter.config])
+    try:
+        wait_for_port(exporter.port)
+        done = run("top", "--once", "--config", exporter.config)
+        assert done.returncode == 0, done.stdout + done.stderr
+        exporter.config.write_text(http + known)
+        assert "401" in run("top", "--once", "--config", exporter.config).stdout
+        exporter.config.write_text(http + known.partition("ca_certificate")[0])
+        assert "certificate verify failed" in run("top", "--once", "--config", exporter.config).stdout
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def wait_for_port(port: int) -> None:
+    """Wait until somebody listens."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nobody listens on port {port}")
 
 
 def test_another_server_is_told_from_an_exporter() -> None:

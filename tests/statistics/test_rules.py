@@ -60,6 +60,15 @@ def test_a_row_that_does_nothing_has_no_purpose(stage: str) -> None:
     assert purposes({ROW: row(dscp=None, rate=str(NEVER_BITES))}, {FLOW: flow(stage)}) == {}
 
 
+def test_a_row_of_no_policy_counts_for_nobody() -> None:
+    """A row for a whole switch, as for packets that a router hands back, belongs to no rule, whatever it does."""
+    switch = row()
+    del switch.maps["external_ids"]["nqosd.io/policy"], switch.maps["external_ids"]["nqosd.io/rule"]
+    switch.maps["external_ids"]["nqosd.io/part"] = "returned"
+    assert purposes({ROW: switch}, {FLOW: flow("ls_out_qos")}) == {}
+    assert limits_of({ROW: switch}) == {}
+
+
 def test_a_flow_outlives_its_row() -> None:
     """A flow that names a row that is gone counts for the row that has its match now."""
     assert purposes({ROW: row()}, {FLOW: flow("ls_out_qos", "00000000")})[COOKIE].rule == RULE
