@@ -21,9 +21,10 @@ from nqosd.informers.kube_client import KubeClient
 from nqosd.informers.manifest_source import ManifestSource
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import Facts, Outcome
-from nqosd.parts import endpoint_options, kube_options, northbound_options, reflector_options, round_options
+from nqosd.parts import kube_options, northbound_options, reflector_options, round_options
 from nqosd.rounds import Rounds, Tellers
 from nqosd.state import DaemonState
+from nqosd.stats_parts import endpoint_options
 from nqosd.status.events import EventRecorder
 from nqosd.status.writer import StatusWriter
 from nqosd.telemetry import logs

@@ -49,8 +49,8 @@ def run(options: argparse.Namespace) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIG
-    from nqosd.parts import stats_options  # noqa: PLC0415 - what serves and connects takes time to import
-    from nqosd.statistics.exporter import Exporter, StatsError, read_once  # noqa: PLC0415
+    from nqosd.statistics.exporter import Exporter, StatsError, read_once  # noqa: PLC0415 - it takes time to import
+    from nqosd.stats_parts import stats_options  # noqa: PLC0415
     from nqosd.telemetry import logs  # noqa: PLC0415
 
     logs.configure(config.log.level, config.log.format)

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIG
-    from nqosd.parts import endpoint_options  # noqa: PLC0415 - the HTTP client takes time to import
+    from nqosd.stats_parts import endpoint_options  # noqa: PLC0415 - the HTTP client takes time to import
 
     found = endpoint_options(config)
     if options.endpoint:
