@@ -165,7 +165,7 @@ class Rounds:
 
     def _take(self, result: RoundResult, compiler: IncrementalCompiler, delta: Delta) -> None:
         """Take how a round ended: count it, and tell what can be told."""
-        self._untold |= delta.policies | result.policies
+        self._untold |= delta.policies | {policy for policy in result.policies if policy}
         if result.outcome in (Outcome.STANDBY, Outcome.LOST_LOCK):
             self._stand_by()
         if result.outcome in (Outcome.STANDBY, Outcome.LOST_LOCK, Outcome.DISCONNECTED):

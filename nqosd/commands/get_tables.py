@@ -34,8 +34,8 @@ def _selection(entry: Entry) -> list[str]:
 def _row(entry: Entry) -> list[str]:
     burst = "" if entry["burst"] is None else f", burst {entry['burst']} kb"
     return [
-        entry["policy"],
-        str(entry["rule"]),
+        entry["policy"] or "-",
+        str(entry["rule"]) if entry["policy"] else "-",
         entry["network"],
         f"{entry['switch']}{' (waited for)' if entry['waits'] else ''}",
         entry["direction"],

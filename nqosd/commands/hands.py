@@ -63,7 +63,8 @@ def listed(holdings: "Holdings", rows: Iterable["Held"], sign: str) -> Iterator[
             lines.append(f"{sign} {row.table} {row.name}")
         else:
             where = ", ".join(holdings.places(row)) or "no switch"
-            lines.append(f"{sign} {row.table} row of NetworkQoS {row.policy or '(unknown)'} on {where} ({row.uuid})")
+            what = f"row of NetworkQoS {row.policy}" if row.policy else "row of no policy"
+            lines.append(f"{sign} {row.table} {what} on {where} ({row.uuid})")
     yield from lines[:MANY]
     if len(lines) > MANY:
         yield f"{sign} … and {len(lines) - MANY} more"

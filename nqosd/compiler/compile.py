@@ -5,22 +5,22 @@ every pod for every policy, plainly, and remembers nothing: whatever the increme
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.cache.tables import Tables
 from nqosd.compiler.contexts import Context, namespace_contexts
-from nqosd.compiler.desired import AddressSet, Desired, PortGroup
+from nqosd.compiler.desired import AddressSet, Desired, PortGroup, QosRow
 from nqosd.compiler.networks import Networks, switch_subnets
 from nqosd.compiler.places import Place, Zone, places
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
-from nqosd.compiler.rows import Unit, build_unit
+from nqosd.compiler.returned import returned
+from nqosd.compiler.rows import Site, Unit, build_unit
 from nqosd.compiler.sets import SetId
 from nqosd.compiler.settings import Settings
-from nqosd.compiler.sites import Site
 
 
 @attrs.frozen
@@ -38,7 +38,6 @@ class _World:
     tables: Tables
     settings: Settings
     networks: Networks
-    subnets: Mapping[str, tuple[str, ...]]
     places: Mapping[str, tuple[Place, ...]]
 
     def name(self, set_id: SetId) -> str:
@@ -63,16 +62,14 @@ class _World:
                         found[network, switch][pod.name] = mine
         for (network, switch), pods in sorted(found.items()):
             kinds = frozenset(place.family for mine in pods.values() for place in mine)
-            subnets = self.subnets.get(switch, ())
-            yield Site(self.networks.by_name[network], switch, subnets, kinds, _constant(pods))
+            yield Site(self.networks.by_name[network], switch, kinds, _constant(pods))
 
 
 def compile_everything(tables: Tables, settings: Settings) -> Compiled:
     """Compile all current objects."""
     networks = Networks.of(tables.attachments)
     zone = Zone.of(settings.zone, tables.nodes)
-    found = {key: places(pod, networks, zone) for key, pod in tables.pods.items()}
-    world = _World(tables, settings, networks, switch_subnets(networks, tables.nodes), found)
+    world = _World(tables, settings, networks, {key: places(pod, networks, zone) for key, pod in tables.pods.items()})
     facts = Facts(networks, lambda set_id: bool(world.members(set_id)))
     by_namespace: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
     for policy in tables.policies.values():
@@ -88,8 +85,9 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
             units.extend(mine.values())
             reports.append(report(policy, ranks.get(policy.key), context, mine, facts))
     sets = {set_id for unit in units for set_id in unit.sets}
+    rows = [*(row for unit in units for row in unit.rows), *_returned(units, world)]
     desired = Desired(
-        rows={row.key: row for unit in units for row in unit.rows},
+        rows={row.key: row for row in rows},
         address_sets={
             name: AddressSet(name, str(set_id), world.members(set_id))
             for set_id in sets
@@ -116,6 +114,15 @@ def by_switch(places_of_pod: tuple[Place, ...]) -> Iterator[tuple[str, str, tupl
 
 def _units(context: Context, world: _World) -> dict[tuple[str, str], Unit]:
     return {(site.network.name, site.switch): build_unit(context, site, world.name) for site in world.sites(context)}
+
+
+def _returned(units: Iterable[Unit], world: _World) -> Iterator[QosRow]:
+    """Build the row of each switch with limits for what its router sends back."""
+    ranges = switch_subnets(world.networks, world.tables.nodes)
+    limited = {(row.key.network, row.key.switch) for unit in units if unit.has_limit for row in unit.rows}
+    for network, switch in limited:
+        if (row := returned(world.networks.by_name[network], switch, ranges.get(switch, ()))) is not None:
+            yield row
 
 
 def _constant(pods: dict[str, tuple[Place, ...]]) -> Callable[[], Mapping[str, tuple[Place, ...]]]:

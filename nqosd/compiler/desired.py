@@ -19,6 +19,8 @@ PART = "nqosd.io/part"
 SELECTION = "nqosd.io/selection"
 
 
+RETURNED = "returned"
+"""`RowKey.part` of a row for what the router sends back."""
 NEVER_BITES = 4294967295
 """The highest rate that OVN takes, kbps: a row with it meters nothing in effect (verified on the wire with 23.03)."""
 
@@ -39,13 +41,22 @@ class Family(StrEnum):
 
 @attrs.frozen(order=True, cache_hash=True)
 class RowKey:
-    """Which row this is: one rule on one switch; `part` tells rows of one rule apart (family, pod…)."""
+    """Which row this is: one rule on one switch; `part` tells rows of one rule apart (family, or pod).
+
+    A row for a whole switch, whatever rules there are, has an empty policy and the part `RETURNED`.
+    """
 
     policy: str
     rule: int
     network: str
     switch: str
     part: str = ""
+
+    def __str__(self) -> str:
+        if not self.policy:
+            return f"row for what the router sends back, on switch {self.switch}"
+        part = f" ({self.part})" if self.part else ""
+        return f"row of NetworkQoS {self.policy}, rule {self.rule}{part}, on switch {self.switch}"
 
 
 @attrs.frozen
@@ -78,14 +89,10 @@ class QosRow:
 
     def external_ids(self, owner: str) -> Mapping[str, str]:
         """The column `external_ids`: whose row it is and what it is for."""
-        ids = {
-            OWNER: owner,
-            POLICY: self.key.policy,
-            RULE: str(self.key.rule),
-            NETWORK: self.key.network,
-            SWITCH: self.key.switch,
-        }
-        return ids | {PART: self.key.part} if self.key.part else ids
+        key = self.key
+        rule = {POLICY: key.policy, RULE: str(key.rule)} if key.policy else {}
+        part = {PART: key.part} if key.part else {}
+        return {OWNER: owner, **rule, NETWORK: key.network, SWITCH: key.switch, **part}
 
 
 @attrs.frozen

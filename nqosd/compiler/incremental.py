@@ -25,9 +25,9 @@ from nqosd.compiler.places import places
 from nqosd.compiler.precedence import Standing
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
-from nqosd.compiler.rows import POD_PART, Unit, build_unit
+from nqosd.compiler.returned import ReturnedRows
+from nqosd.compiler.rows import POD_PART, Site, Unit, build_unit
 from nqosd.compiler.settings import Settings
-from nqosd.compiler.sites import Site
 from nqosd.compiler.state import State
 from nqosd.informers.changes import Change, Kind, Object
 
@@ -55,6 +55,7 @@ class IncrementalCompiler:
     def _start(self) -> None:
         """Begin with nothing compiled; the tables stay."""
         self._land = Landscape(self.tables)
+        self._returned = ReturnedRows(self._land)
         self._membership = Membership(self.tables.namespaces)
         self._state = State(self._settings.owner, self._membership)
         self._policies: defaultdict[str, set[str]] = defaultdict(set)
@@ -128,8 +129,11 @@ class IncrementalCompiler:
     def may_wait(self, key: RowKey) -> bool:
         """Say whether a row that isn't desired is merely without senders, so that its removal may wait.
 
-        Its set is empty then, and so it matches nothing; a row for one pod names addresses and can't wait.
+        Its set is empty then, and so it matches nothing; a row for one pod names addresses and can't wait. A row for
+        what the router sends back takes packets out of limits that nobody is under.
         """
+        if not key.policy:
+            return key.network in self._land.networks.by_name
         context = self._contexts.get(key.policy)
         return (
             context is not None
@@ -142,7 +146,7 @@ class IncrementalCompiler:
     def _propagate(self, batch: Mapping[Kind, dict[str, None]], delta: Delta) -> Delta:
         """Follow what depends on some objects, by kind and key, down to the units; adds to the delta and gives it."""
         stale: _Stale = {}
-        pods = batch[Kind.POD] | self._upset(batch, stale, delta)
+        pods = batch[Kind.POD] | self._upset(batch, delta)
         namespaces = {self._file(key) for key in batch[Kind.NETWORK_QOS]}
         if any(batch[kind] for kind in _NETWORK_KINDS):
             namespaces |= set(self._policies)
@@ -156,16 +160,17 @@ class IncrementalCompiler:
         self._rebuild(stale, self._membership.drain(), delta)
         return delta
 
-    def _upset(self, batch: Mapping[Kind, dict[str, None]], stale: _Stale, delta: Delta) -> dict[str, None]:
-        """Take changes of nodes and networks; adds the units that depend on them, gives the pods that do."""
+    def _upset(self, batch: Mapping[Kind, dict[str, None]], delta: Delta) -> dict[str, None]:
+        """Take changes of nodes and networks; gives the pods that may be elsewhere.
+
+        A network's topology is in its switches' names, so its units follow from its pods; its role is in reports.
+        """
         networks = any(batch[kind] for kind in _NETWORK_KINDS)
         upheaval = self._land.renew(self._settings.zone, nodes=bool(batch[Kind.NODE]), networks=networks)
-        for key in self._contexts if upheaval.networks or upheaval.switches else ():
-            for network, switch in self._state.units(key):
-                if network in upheaval.networks:
-                    delta.policies.add(key)
-                if network in upheaval.networks or switch in upheaval.switches:
-                    stale[key, network, switch] = None
+        self._returned.landscape_changed(upheaval)
+        for key in self._contexts if upheaval.networks else ():
+            if any(network in upheaval.networks for network, _switch in self._state.units(key)):
+                delta.policies.add(key)
         return upheaval.pods
 
     def _file(self, key: str) -> str:
@@ -219,7 +224,11 @@ class IncrementalCompiler:
         for selection in shift.portless | shift.spread:
             delta.policies |= self._users.get(selection, set())
         for key, network, switch in stale:
-            self._state.replace(key, (network, switch), self._unit(key, network, switch), delta)
+            unit = self._unit(key, network, switch)
+            before = self._state.replace(key, (network, switch), unit, delta)
+            self._returned.unit_changed((network, switch), before, unit)
+        for old, new in self._returned.drain():
+            self._state.swap(() if old is None else (old,), () if new is None else (new,), delta)
         self._state.settle(shift, delta)
 
     def _unit(self, key: str, network: str, switch: str) -> Unit | None:
@@ -232,8 +241,7 @@ class IncrementalCompiler:
             return None
         site_key = (context.sources, network, switch)
         pods = lambda: self._membership.senders(site_key)  # noqa: E731 - asked for limits per pod only
-        subnets = self._land.subnets.get(switch, ())
-        site = Site(self._land.networks.by_name[network], switch, subnets, frozenset(kinds), pods)
+        site = Site(self._land.networks.by_name[network], switch, frozenset(kinds), pods)
         return build_unit(context, site, self._state.name)
 
 

@@ -61,8 +61,8 @@ def _cells(row: QosEntry) -> list[str]:
     ids, limit = row["external_ids"], row["bandwidth"]
     burst = f", burst {limit['burst']} kb" if "burst" in limit else ""
     return [
-        ids[POLICY],
-        ids[RULE],
+        ids.get(POLICY, "-"),
+        ids.get(RULE, "-"),
         ids[NETWORK],
         ", ".join(row["switches"]),
         row["direction"],
@@ -74,6 +74,8 @@ def _cells(row: QosEntry) -> list[str]:
 
 def _identity(row: QosEntry) -> str:
     ids = row["external_ids"]
+    if POLICY not in ids:
+        return f"what the router sends back, on {', '.join(row['switches'])}:"
     part = f" ({ids[PART]})" if PART in ids else ""
     return f"{ids[POLICY]} rule {ids[RULE]}{part} on {', '.join(row['switches'])}:"
 

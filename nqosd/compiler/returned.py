@@ -1,56 +1,85 @@
 """What the router sends back: packets that pass the rows of their own switch for a second time.
 
-In: a site, how its senders are known, the row of a rule with a limit. Out: a row that takes these packets out of every
-limit, or None where there can be no such packets. Rule: a packet is limited once, on its way to the router.
+In: on which switches there are limits, the landscape. Out: one row for the switch that takes these packets out of
+every limit. Rule: a packet is limited once, on its way to the router.
 
 A packet to a service goes to the router, as its address is on no switch; where the pod behind the service is on the
 switch that the packet came from, the router sends it back there. It has the sender's address still, so it met the same
 meter twice, and a connection came to a standstill (measured with OVN 23.03 and 25.03). Only packets that come back
 enter by the router's port with an address of this switch. OVN 23.03 refuses `inport != …`, so it is a row of its own.
+It belongs to the switch and to no policy.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
-import attrs
+from nqosd.compiler.desired import NEVER_BITES, RETURNED, Family, QosRow, RowKey
+from nqosd.compiler.expression import NOTHING, Term, all_of, any_of, equals
+from nqosd.compiler.landscape import Landscape, Upheaval
+from nqosd.compiler.networks import Network
+from nqosd.compiler.rows import Unit
 
-from nqosd.compiler.desired import NEVER_BITES, Family, QosRow, RowKey
-from nqosd.compiler.expression import Expression, Term, all_of, any_of, equals
-from nqosd.compiler.matching import Senders
-from nqosd.compiler.sets import SetId
-from nqosd.compiler.sites import Site
-
-RETURNED_PART = "returned"
-"""`RowKey.part` of such a row."""
 RETURNED_PRIORITY = 32767
 """The highest that OVN takes, above every rule of every policy."""
 
+SwitchKey = tuple[str, str]
+"""A network and one of its switches."""
 
-def returned(limited: RowKey, site: Site, senders: Iterable[Senders]) -> tuple[QosRow, tuple[SetId, ...]] | None:
-    """Build the row beside the limited one, and say which sets it refers to.
 
-    A switch's whole ranges cost one flow for a family; where they aren't known, each sender's address costs one.
+def returned(network: Network, switch: str, ranges: Sequence[str]) -> QosRow | None:
+    """Build the row for a switch with limits, whose pods have addresses from these ranges.
+
+    None without a router, or where the ranges aren't known: without them the row would stand above rows of others for
+    all traffic from elsewhere.
     """
-    port = site.network.router_port(site.switch)
-    if port is None:
+    port = network.router_port(switch)
+    if port is None or not ranges:
         return None
-    alternatives: list[Expression] = []
-    sets: list[SetId] = []
-    for sender in senders:
-        if (family := sender.family) is None:
-            continue
-        ranges = [each for each in site.subnets if (":" in each) == (family is Family.IP6)]
-        if not ranges:
-            sets.extend(sender.sets)
-        own = equals(f"{family}.src", ranges) if ranges else sender.test(family)
-        alternatives.append(all_of((Term(f'inport == "{port}"'), own)))
-    if not alternatives:
-        return None
-    row = QosRow(
-        key=attrs.evolve(limited, part=RETURNED_PART),
-        direction=site.network.direction,
+    by_family = ((family, [each for each in ranges if (":" in each) == (family is Family.IP6)]) for family in Family)
+    alternatives = (all_of((Term(f'inport == "{port}"'), equals(f"{family}.src", mine))) for family, mine in by_family)
+    return QosRow(
+        key=RowKey("", 0, network.name, switch, RETURNED),
+        direction=network.direction,
         priority=RETURNED_PRIORITY,
-        match=str(any_of(alternatives)),
+        match=str(any_of(each for each in alternatives if each != NOTHING)),
         dscp=None,
         rate=NEVER_BITES,
     )
-    return row, tuple(sets)
+
+
+class ReturnedRows:
+    """The rows of all switches, as units and the landscape change."""
+
+    def __init__(self, land: Landscape) -> None:
+        self._land = land
+        self._limits: dict[SwitchKey, int] = {}  # how many policies have one there
+        self._rows: dict[SwitchKey, QosRow] = {}
+        self._stale: dict[SwitchKey, None] = {}
+
+    def unit_changed(self, switch: SwitchKey, before: Unit | None, after: Unit | None) -> None:
+        """Take the unit that a policy had on a switch, and the one that it has now."""
+        more = (after is not None and after.has_limit) - (before is not None and before.has_limit)
+        if more:
+            self._limits[switch] = self._limits.get(switch, 0) + more
+            self._stale[switch] = None
+
+    def landscape_changed(self, upheaval: Upheaval) -> None:
+        """Take other networks and ranges."""
+        for network, switch in self._limits if upheaval.networks or upheaval.switches else ():
+            if network in upheaval.networks or switch in upheaval.switches:
+                self._stale[network, switch] = None
+
+    def drain(self) -> Iterator[tuple[QosRow | None, QosRow | None]]:
+        """Give what changed since the last call: each row before and after."""
+        stale, self._stale = self._stale, {}
+        for key in stale:
+            name, switch = key
+            network = self._land.networks.by_name.get(name)
+            before, after = self._rows.pop(key, None), None
+            if not self._limits.get(key):
+                self._limits.pop(key, None)
+            elif network is not None:
+                after = returned(network, switch, self._land.subnets.get(switch, ()))
+            if after is not None:
+                self._rows[key] = after
+            if before != after:
+                yield before, after

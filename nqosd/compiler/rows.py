@@ -14,9 +14,9 @@ from nqosd.compiler.contexts import Context
 from nqosd.compiler.desired import NEVER_BITES, Family, QosRow, RowKey
 from nqosd.compiler.expression import any_of
 from nqosd.compiler.matching import Disjunct, Scope, Senders, by_address, by_port, by_set, disjuncts
-from nqosd.compiler.returned import returned
+from nqosd.compiler.networks import Network
+from nqosd.compiler.places import Place
 from nqosd.compiler.sets import SetId
-from nqosd.compiler.sites import Site
 
 POD_PART = "pod/"
 """How `RowKey.part` of a row for one pod begins; the pod's name follows."""
@@ -24,10 +24,24 @@ POD_PART = "pod/"
 
 @attrs.frozen
 class Unit:
-    """The rows of one policy on one switch, and the sets that they refer to."""
+    """The rows of one policy on one switch, and the sets that they refer to.
+
+    `has_limit`: one of the rows has a limit that can bite.
+    """
 
     rows: tuple[QosRow, ...] = ()
     sets: frozenset[SetId] = frozenset()
+    has_limit: bool = False
+
+
+@attrs.frozen
+class Site:
+    """One switch with senders on it. `pods` gives their places by pod name, asked for limits per pod only."""
+
+    network: Network
+    switch: str
+    kinds: frozenset[Family | None]
+    pods: Callable[[], Mapping[str, tuple[Place, ...]]]
 
 
 def build_unit(context: Context, site: Site, name: Callable[[SetId], str]) -> Unit:
@@ -58,12 +72,8 @@ def build_unit(context: Context, site: Site, name: Callable[[SetId], str]) -> Un
                     sets=tuple(map(name, used)),
                 )
             )
-    limited = next((row.key for row in rows if context.spec.egress[row.key.rule].limit is not None), None)
-    if limited is not None and (found := returned(limited, site, shared)) is not None:
-        row, used_there = found
-        sets.update(used_there)
-        rows.append(attrs.evolve(row, sets=tuple(sorted(map(name, used_there)))))
-    return Unit(tuple(rows), frozenset(sets))
+    has_limit = any(context.spec.egress[row.key.rule].limit is not None for row in rows)
+    return Unit(tuple(rows), frozenset(sets), has_limit)
 
 
 def _parts(

@@ -4,7 +4,7 @@ In: units that replace others, and how members shifted. Out: live `Desired`, and
 desired as long as a row uses it, and what a batch took away and gave back is not a change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from nqosd.compiler.desired import AddressSet, Delta, Desired, Members, PortGroup, QosRow, RowKey
 from nqosd.compiler.membership import Membership, Shift
@@ -40,8 +40,8 @@ class State:
             name = self._names[set_id] = set_id.name(self._owner)
         return name
 
-    def replace(self, policy: str, site: tuple[str, str], after: Unit | None, delta: Delta) -> None:
-        """Put a unit in the place of what stood there; None where there are no senders any more."""
+    def replace(self, policy: str, site: tuple[str, str], after: Unit | None, delta: Delta) -> Unit | None:
+        """Put a unit in the place of what stood there, which it gives; None where there are no senders any more."""
         mine = self._units.setdefault(policy, {})
         before = mine.pop(site, None)
         if after is not None:
@@ -49,14 +49,29 @@ class State:
         if not mine:
             del self._units[policy]
         if before == after:
-            return
+            return before
         delta.policies.add(policy)
         old, new = before or _NOTHING, after or _NOTHING
-        self._swap_rows(old, new, delta)
+        self.swap(old.rows, new.rows, delta)
         for set_id in old.sets | new.sets:
             uses = self._uses.get(set_id, 0)
             self._used_before.setdefault(set_id, uses)
             self._uses[set_id] = uses + (set_id in new.sets) - (set_id in old.sets)
+        return before
+
+    def swap(self, old: Iterable[QosRow], new: Iterable[QosRow], delta: Delta) -> None:
+        """Put rows in the place of others."""
+        rows_before = {row.key: row for row in old}
+        rows_after = {row.key: row for row in new}
+        for key in rows_before.keys() | rows_after.keys():
+            row = rows_after.get(key)
+            if row == rows_before.get(key):
+                continue
+            delta.rows.add(key)
+            if row is None:
+                del self._rows[key]
+            else:
+                self._rows[key] = row
 
     def settle(self, shift: Shift, delta: Delta) -> None:
         """End a batch: let sets come and go with their uses, and tell the new members of those that stay."""
@@ -74,19 +89,6 @@ class State:
                 self._membership.forget_empty(set_id)
             elif used_before.get(set_id, 1) and (members.added or members.removed):
                 delta.sets[self._names[set_id]] = members
-
-    def _swap_rows(self, old: Unit, new: Unit, delta: Delta) -> None:
-        rows_before = {row.key: row for row in old.rows}
-        rows_after = {row.key: row for row in new.rows}
-        for key in rows_before.keys() | rows_after.keys():
-            row = rows_after.get(key)
-            if row == rows_before.get(key):
-                continue
-            delta.rows.add(key)
-            if row is None:
-                del self._rows[key]
-            else:
-                self._rows[key] = row
 
     def _publish(self, set_id: SetId, delta: Delta) -> None:
         name, members = self.name(set_id), self._membership.members(set_id)

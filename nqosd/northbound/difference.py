@@ -43,13 +43,13 @@ def sections(desired: Desired, view: View, plan: Plan, owner: str) -> Iterator[S
 def remarks(plan: Plan) -> Iterator[str]:
     """Say what the daemon would leave open, and why."""
     for key, switch in sorted(plan.waiting.items()):
-        yield f"NetworkQoS {key.policy}: rule {key.rule} waits for logical switch {switch}, which isn't there"
+        yield f"{_who(key)} waits for logical switch {switch}, which isn't there"
     for key, reason in sorted(plan.blocked.items()):
-        yield f"NetworkQoS {key.policy}: rule {key.rule} can't be written: {reason}"
+        yield f"{_who(key)} can't be written: {reason}"
     for key in sorted(plan.lingering):
         yield (
-            f"NetworkQoS {key.policy}: rule {key.rule} has no senders on switch {key.switch} any more; its row matches "
-            "nothing and goes with the next structural change, or after northbound.detach_after"
+            f"{_who(key)} has no senders on switch {key.switch} any more; its row matches nothing they could miss, "
+            "and goes with the next structural change, or after northbound.detach_after"
         )
     for port, groups in sorted(plan.absent_ports.items()):
         yield f"logical port {port} isn't there yet, so it isn't in {', '.join(sorted(groups))}"
@@ -68,14 +68,21 @@ def _policies(desired: Desired, view: View, plan: Plan, owner: str) -> Iterator[
         elif key not in plan.waiting and key not in plan.blocked:
             after[key.policy] += [_heading(key), *_wanted(wanted)]
     for policy in sorted(before.keys() | after.keys()):
-        yield Section(f"NetworkQoS {policy}", tuple(before[policy]), tuple(after[policy]))
+        title = f"NetworkQoS {policy}" if policy else "what routers send back"
+        yield Section(title, tuple(before[policy]), tuple(after[policy]))
 
 
 def _external_ids(key: RowKey, owner: str) -> Mapping[str, str]:
     return QosRow(key, Direction.TO_LPORT, 0, "", 0).external_ids(owner)
 
 
+def _who(key: RowKey) -> str:
+    return f"NetworkQoS {key.policy}: rule {key.rule}" if key.policy else f"what the router of {key.switch} sends back"
+
+
 def _heading(key: RowKey) -> str:
+    if not key.policy:
+        return f"network {key.network}, switch {key.switch}"
     part = f" ({key.part})" if key.part else ""
     return f"rule {key.rule}{part}, network {key.network}, switch {key.switch}"
 

@@ -48,8 +48,7 @@ def describe(subject: Subject) -> str:
     """Name an object for people."""
     match subject:
         case RowKey():
-            part = f" ({subject.part})" if subject.part else ""
-            return f"row of NetworkQoS {subject.policy}, rule {subject.rule}{part}, on switch {subject.switch}"
+            return str(subject)
         case SetName():
             return f"set {subject.name}"
         case SwitchName():

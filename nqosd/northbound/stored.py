@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from nqosd.compiler.desired import NETWORK, OWNER, PART, POLICY, RULE, SWITCH, RowKey
+from nqosd.compiler.desired import NETWORK, OWNER, PART, POLICY, RETURNED, RULE, SWITCH, RowKey
 
 _REFERENCE = re.compile(r"[$@]([A-Za-z_.][A-Za-z0-9_.]*)")
 _SOURCE = re.compile(r"\b(?:ip[46]\.src|inport) == [$@]([A-Za-z_.][A-Za-z0-9_.]*)")
@@ -46,13 +46,14 @@ class StoredSet:
 
 def key_of(external_ids: Mapping[str, str]) -> RowKey | None:
     """Return whose row it is, or None when the external_ids don't say so in our own form."""
+    part = external_ids.get(PART, "")
     try:
         return RowKey(
-            policy=external_ids[POLICY],
-            rule=int(external_ids[RULE]),
+            policy="" if part == RETURNED else external_ids[POLICY],
+            rule=0 if part == RETURNED else int(external_ids[RULE]),
             network=external_ids[NETWORK],
             switch=external_ids[SWITCH],
-            part=external_ids.get(PART, ""),
+            part=part,
         )
     except (KeyError, ValueError):
         return None

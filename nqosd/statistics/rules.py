@@ -87,7 +87,7 @@ def _place(row: Row, pipeline: str) -> tuple[str, str, str]:
 
 def _rule(row: Row) -> Rule | None:
     key = key_of(row.maps["external_ids"])
-    if key is None:
+    if key is None or not key.policy:
         return None
     namespace, _, policy = key.policy.partition("/")
     return Rule(namespace, policy, key.rule, key.network)

@@ -49,8 +49,8 @@ class Size:
 
     @property
     def rows(self) -> int:
-        """Rows of QoS on the one switch, for each policy that has a pod: of each rule, and beside the limits."""
-        return (self.rules + 1) * min(self.pods, self.policies)
+        """Rows of QoS on the one switch: of each rule of each policy that has a pod, and one for its router."""
+        return self.rules * min(self.pods, self.policies) + 1
 
 
 def address(number: int) -> str:

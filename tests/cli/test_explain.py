@@ -198,7 +198,7 @@ def daemon(ovn_central: OvnCentral) -> Iterator[Nqosd]:
         # northd makes flows for a switch as soon as it has a port
         ovn_central.nb.nbctl("lsp-add", switch, f"port-{switch}")
     with Nqosd([ovn_central.nb.unix], manifests=[Path(GUIDE).resolve()]) as running:
-        running.wait_until(lambda: running.metric("nqosd_replica_rows", table="QoS") == 4, what="done with the guide")
+        running.wait_until(lambda: running.metric("nqosd_replica_rows", table="QoS") == 2, what="done with the guide")
         running.settle()
         yield running
 
@@ -239,7 +239,7 @@ def test_nothing_to_ask(capsys: pytest.CaptureFixture[str], tmp_path: Path, ovsd
     for switch in SWITCHES:
         ovsdb_nb.nbctl("ls-add", switch)
     with Nqosd([ovsdb_nb.unix], manifests=[Path(GUIDE).resolve()]) as daemon:
-        daemon.wait_until(lambda: daemon.metric("nqosd_replica_rows", table="QoS") == 4, what="done with the guide")
+        daemon.wait_until(lambda: daemon.metric("nqosd_replica_rows", table="QoS") == 2, what="done with the guide")
         code, out, err = asked(
             capsys, *PACKET, "--config", str(daemon.config), "--southbound", f"unix:{tmp_path}/none.sock"
         )

@@ -64,11 +64,10 @@ def daemon(ovsdb_nb: OvsdbServer, folder: Path) -> Iterator[Nqosd]:
 
 
 def limits(nb: OvsdbServer) -> list[tuple[int, int | None]]:
-    """Read DSCP and rate of each QoS row that marks, sorted."""
+    """Read DSCP and rate of each QoS row, sorted."""
     rows = nb.transact({"op": "select", "table": "QoS", "where": []})[0]["rows"]
     assert isinstance(rows, list)
-    found = [(dict(row["action"][1]), dict(row["bandwidth"][1])) for row in rows]
-    return sorted((action["dscp"], bandwidth.get("rate")) for action, bandwidth in found if action)
+    return sorted((dict(row["action"][1])["dscp"], dict(row["bandwidth"][1]).get("rate")) for row in rows)
 
 
 def test_shields_follow_the_version_of_ovn(daemon: Nqosd, ovsdb_nb: OvsdbServer, folder: Path) -> None:

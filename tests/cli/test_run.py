@@ -33,7 +33,7 @@ def daemon(ovsdb_nb: OvsdbServer, tmp_path: Path) -> Iterator[Nqosd]:
     for manifest in GUIDE.iterdir():
         shutil.copy(manifest, tmp_path)
     with Nqosd([ovsdb_nb.unix], manifests=[tmp_path]) as running:
-        running.wait_until(lambda: rows(ovsdb_nb) == 4, what="done with the guide")
+        running.wait_until(lambda: rows(ovsdb_nb) == 2, what="done with the guide")
         yield running
 
 
@@ -81,7 +81,7 @@ def test_end_leaves_the_rows(daemon: Nqosd, ovsdb_nb: OvsdbServer) -> None:
     daemon.stop()
     assert daemon.exit_code == 0
     assert time.monotonic() - started < 5
-    assert rows(ovsdb_nb) == 4
+    assert rows(ovsdb_nb) == 2
     assert logged(daemon, "stopped")
 
 
@@ -107,11 +107,11 @@ def test_networks_of_policies_without_selectors_can_be_reloaded(daemon: Nqosd, t
     policy = (GUIDE / "nqos.yaml").read_text()
     before, after = policy.index("  networkSelectors:"), policy.index("  podSelector:")
     (tmp_path / "nqos.yaml").write_text(policy[:before] + policy[after:])
-    daemon.wait_until(lambda: daemon.metric("nqosd_desired_rows", table="QoS") == 8, what="compiled for any network")
+    daemon.wait_until(lambda: daemon.metric("nqosd_desired_rows", table="QoS") == 4, what="compiled for any network")
     daemon.configure({"daemon": {"unselected_networks": "default"}})
     daemon.reload()
     daemon.wait_until(
-        lambda: daemon.metric("nqosd_desired_rows", table="QoS") == 4, what="compiled for the default one"
+        lambda: daemon.metric("nqosd_desired_rows", table="QoS") == 2, what="compiled for the default one"
     )
 
 

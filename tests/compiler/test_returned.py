@@ -7,9 +7,8 @@ import pytest
 from nqosd.api.networkqos import BandwidthScope, EgressRule, Limit
 from nqosd.api.objects import NetworkAttachment, Node, Role, Topology
 from nqosd.compiler.compile import compile_everything
-from nqosd.compiler.desired import NEVER_BITES, Direction, QosRow
+from nqosd.compiler.desired import NEVER_BITES, RETURNED, Direction, QosRow, RowKey
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.compiler.returned import RETURNED_PART
 from nqosd.informers.changes import Change, Kind, Object
 from tests.compiler.test_rows import BOTH, NEW, OLD, pod, policy
 
@@ -29,7 +28,7 @@ def returned(*objects: Object, settings: object = NEW) -> list[QosRow]:
     compiler = IncrementalCompiler(NEW if settings == NEW else OLD)
     compiler.apply(changes(*objects))
     assert compiler.desired == compile_everything(compiler.tables, compiler.settings).desired
-    return [row for key, row in sorted(compiler.desired.rows.items()) if key.part == RETURNED_PART]
+    return [row for key, row in sorted(compiler.desired.rows.items()) if key.part == RETURNED]
 
 
 def flat(topology: Topology, role: Role, *subnets: str) -> NetworkAttachment:
@@ -37,42 +36,39 @@ def flat(topology: Topology, role: Role, *subnets: str) -> NetworkAttachment:
     return NetworkAttachment("ns", "flat", {}, "flat", topology, role, subnets)
 
 
-def test_a_policy_with_a_limit_lets_pass_what_comes_back() -> None:
-    """Beside its limits stands a row for packets that enter by the router's port from the switch's own ranges."""
-    node = Node("n1", subnets={"default": RANGES})
-    (row,) = returned(node, policy(EgressRule(46), LIMITED, LIMITED), pod("a", *BOTH))
+NODE = Node("n1", subnets={"default": RANGES})
+
+
+def test_a_switch_with_limits_lets_pass_what_comes_back() -> None:
+    """One row for all limits on a switch takes packets that enter by the router's port with an own address."""
+    (row,) = returned(NODE, policy(LIMITED, LIMITED), policy(LIMITED, name="q"), pod("a", *BOTH))
     assert row.match == (
         '(inport == "stor-n1" && ip4.src == 10.0.0.0/24) || (inport == "stor-n1" && ip6.src == fd00::/64)'
     )
-    assert (row.key.rule, row.priority, row.direction) == (1, 32767, Direction.TO_LPORT)
+    assert (row.key, row.priority, row.direction) == (
+        RowKey("", 0, "default", "n1", RETURNED), 32767, Direction.TO_LPORT
+    )  # fmt: skip
     assert (row.action, row.bandwidth, row.sets) == ({}, {"rate": NEVER_BITES}, ())
+    assert row.external_ids("me") == {
+        "nqosd.io/owner": "me", "nqosd.io/network": "default", "nqosd.io/switch": "n1", "nqosd.io/part": "returned"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("settings", [NEW, OLD], ids=["one table", "two tables"])
 def test_without_a_limit_nothing_has_to_pass(settings: object) -> None:
     """A mark that is set twice is the same mark: no row is needed, whatever shields other rules have."""
-    assert returned(policy(EgressRule(46)), pod("a", *BOTH), settings=settings) == []
+    assert returned(NODE, policy(EgressRule(46)), pod("a", *BOTH), settings=settings) == []
 
 
-def test_unknown_ranges_are_spelt_out() -> None:
-    """Where a node doesn't say which ranges it has, the senders' own set stands there, and is kept for it."""
-    node = Node("n1", subnets={"default": RANGES[:1]})
-    (row,) = returned(node, policy(LIMITED), pod("a", *BOTH))
-    ip4, ip6 = row.match.split(" || ")
-    assert ip4 == '(inport == "stor-n1" && ip4.src == 10.0.0.0/24)'
-    assert ip6 == f'(inport == "stor-n1" && ip6.src == ${row.sets[0]})'
+def test_unknown_ranges_let_nothing_pass() -> None:
+    """Where a node doesn't say which ranges it has there is no row: it would stand above rows of others."""
+    assert returned(policy(LIMITED), pod("a", *BOTH)) == []
 
 
-def test_a_family_without_senders_does_not_come_back() -> None:
-    """Only families that can be limited are let pass."""
-    (row,) = returned(Node("n1", subnets={"default": RANGES}), policy(LIMITED), pod("a", "fd00::1"))
-    assert row.match == 'inport == "stor-n1" && ip6.src == fd00::/64'
-
-
-def test_limits_for_each_pod_share_one_row() -> None:
+def test_limits_for_each_pod_count_too() -> None:
     """However many pods have limits of their own on a switch, one row lets their packets pass."""
     pods = [pod("a", "10.0.0.1"), pod("b", "10.0.0.2")]
-    assert len(returned(policy(LIMITED, scope=BandwidthScope.POD), *pods)) == 1
+    assert len(returned(NODE, policy(LIMITED, scope=BandwidthScope.POD), *pods)) == 1
 
 
 @pytest.mark.parametrize(
@@ -90,9 +86,16 @@ def test_flat_networks_have_a_router_if_they_are_primary(topology: Topology, rol
     assert {row.direction for row in found} <= {Direction.FROM_LPORT}
 
 
-def test_senders_without_addresses_never_come_back() -> None:
-    """A rule that tells its senders by their ports doesn't match what enters by the router's."""
-    assert returned(flat(Topology.LAYER2, Role.PRIMARY), policy(LIMITED), pod("a", key="ns/flat")) == []
+def test_the_row_stays_until_the_last_limit_goes() -> None:
+    """Of two policies with limits one may go; with the other one goes the row."""
+    compiler = IncrementalCompiler(NEW)
+    one, two = policy(LIMITED, name="one"), policy(LIMITED, name="two")
+    compiler.apply(changes(NODE, one, two, pod("a", "10.0.0.1")))
+    key = RowKey("", 0, "default", "n1", RETURNED)
+    assert key not in compiler.apply([Change(Kind.NETWORK_QOS, one.key, one, None)]).rows
+    assert key in compiler.desired.rows
+    assert key in compiler.apply([Change(Kind.NETWORK_QOS, two.key, two, None)]).rows
+    assert key not in compiler.desired.rows
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_senders_without_addresses_never_come_back() -> None:
 def test_other_ranges_change_the_row(change: Sequence[Change]) -> None:
     """When a node gets other ranges, exactly the row that names them changes."""
     compiler = IncrementalCompiler(NEW)
-    compiler.apply(changes(Node("n1", subnets={"default": RANGES}), policy(LIMITED), pod("a", "10.0.0.1")))
+    compiler.apply(changes(NODE, policy(LIMITED), pod("a", "10.0.0.1")))
     delta = compiler.apply(change)
-    assert [key.part for key in delta.rows] == [RETURNED_PART]
+    assert [key.part for key in delta.rows] == [RETURNED]
     assert compiler.desired == compile_everything(compiler.tables, compiler.settings).desired

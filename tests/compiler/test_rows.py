@@ -22,8 +22,7 @@ from nqosd.api.networkqos import (
 from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Role, Topology
 from nqosd.cache.tables import Tables
 from nqosd.compiler.compile import Compiled, compile_everything
-from nqosd.compiler.desired import Direction, QosRow
-from nqosd.compiler.returned import RETURNED_PART
+from nqosd.compiler.desired import RETURNED, Direction, QosRow
 from nqosd.compiler.settings import Settings
 from nqosd.informers.changes import Change, Kind
 
@@ -61,7 +60,7 @@ def compiled(
 
 def rows(found: Compiled) -> list[QosRow]:
     """Give the rows of rules in order."""
-    return [row for key, row in sorted(found.desired.rows.items()) if key.part != RETURNED_PART]
+    return [row for key, row in sorted(found.desired.rows.items()) if key.part != RETURNED]
 
 
 def match(rule: EgressRule, *addresses: str) -> str:

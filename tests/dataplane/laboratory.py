@@ -105,13 +105,13 @@ class Laboratory:
         return "nqosd_" in self.bed.central.nb.nbctl(*find)
 
     def rows(self) -> list[QosRow]:
-        """Give the daemon's rows of rules in the Northbound database, without those for what a router sends back."""
+        """Give the daemon's rows of policies in the Northbound database."""
         answer = self.bed.central.nb.nbctl("--format=json", "--columns=external_ids,bandwidth", "list", "QoS")
         rows = [(dict(ids[1]), dict(bandwidth[1])) for ids, bandwidth in json.loads(answer)["data"]]
         return [
             QosRow(ids["nqosd.io/policy"], ids.get("nqosd.io/part", "").startswith("pod/"), bandwidth)
             for ids, bandwidth in rows
-            if "nqosd.io/policy" in ids and ids.get("nqosd.io/part") != "returned"
+            if "nqosd.io/policy" in ids
         ]
 
 

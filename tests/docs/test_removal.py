@@ -29,7 +29,7 @@ def shell(open_shell: OpenShell) -> Shell:
     row = f"create QoS priority=10100 direction=to-lport match='\"ip4\"' action:dscp=9 {old}"
     run(shell, f"ovn-nbctl -- --id=@row {row} -- add Logical_Switch {SWITCHES[0]} qos_rules @row")
     run(shell, f"ovn-nbctl create Address_Set name=old {old}")
-    assert (count(shell, "QoS"), count(shell, "Address_Set")) == (5, 3)
+    assert (count(shell, "QoS"), count(shell, "Address_Set")) == (3, 3)
     return shell
 
 
@@ -55,7 +55,7 @@ def test_all_of_nqosd_can_be_removed(shell: Shell) -> None:
 def test_all_of_the_old_controller_can_be_removed(shell: Shell) -> None:
     """The commands of the page on moving over remove all of ovn-kubernetes' rows and sets, and leave nqosd's."""
     assert run(shell, loop_of("migration.md").strip()) == ""
-    assert (count(shell, "QoS"), count(shell, "Address_Set")) == (4, 2)
+    assert (count(shell, "QoS"), count(shell, "Address_Set")) == (2, 2)
     assert OLD not in run(shell, "ovn-nbctl list QoS")
 
 

@@ -50,7 +50,7 @@ def test_before_and_after_the_daemon(
     assert "+++ desired: NetworkQoS default/qos-external" in capsys.readouterr().out
     assert explained() == "missing"
     with daemon:
-        daemon.wait_until(lambda: daemon.metric("nqosd_replica_rows", table="QoS") == 4, what="done with the guide")
+        daemon.wait_until(lambda: daemon.metric("nqosd_replica_rows", table="QoS") == 2, what="done with the guide")
         daemon.settle()
         assert main(["diff", *live]) == OK
         assert capsys.readouterr().out == ""

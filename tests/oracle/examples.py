@@ -21,9 +21,12 @@ def namespace(name: str, **labels: str) -> Manifest:
     return manifest("Namespace", None, name, labels=labels)
 
 
-def node(name: str, zone: str | None = None) -> Manifest:
-    """A node, with its zone annotation where it has one."""
-    return manifest("Node", None, name, annotations={"k8s.ovn.org/zone-name": zone} if zone else {})
+def node(name: str, zone: str | None = None, ranges: Sequence[str] = ()) -> Manifest:
+    """A node, with its annotations where it has them: its zone, and the ranges of its pods on the default network."""
+    annotations = {"k8s.ovn.org/zone-name": zone} if zone else {}
+    if ranges:
+        annotations["k8s.ovn.org/node-subnets"] = json.dumps({"default": list(ranges)})
+    return manifest("Node", None, name, annotations=annotations)
 
 
 def pod(

@@ -9,12 +9,16 @@ Sources: shared facts on ovn-kubernetes, "Networks".
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import attrs
 
 from tests.oracle.decoded import Object, annotation, at, labels, mapping, object_key, sequence, text
+from tests.oracle.packet import Address
 from tests.oracle.selectors import Selector, read_selector
 from tests.oracle.validity import SELECTORS_OF_TYPE
+
+Range = IPv4Network | IPv6Network
 
 DEFAULT = "default"
 """The name of the default network, and the key of a pod's attachment to it."""
@@ -35,6 +39,7 @@ class Nad:
         primary: whether its role is primary
         owner: kind of the user-defined network that rendered it, None for none
         owner_labels: that object's labels, its own where the object isn't known
+        ranges: of the addresses on it, where it is flat
     """
 
     key: str
@@ -45,6 +50,19 @@ class Nad:
     primary: bool
     owner: str | None
     owner_labels: Mapping[str, str]
+    ranges: tuple[Range, ...]
+
+
+@attrs.frozen
+class WayBack:
+    """The port by which a router's packets enter a switch, and the ranges of the switch as far as they are known."""
+
+    port: str
+    ranges: tuple[Range, ...]
+
+    def is_known_for(self, address: Address) -> bool:
+        """Whether an address is in one of the ranges."""
+        return any(address in each for each in self.ranges)
 
 
 @attrs.frozen
@@ -53,6 +71,8 @@ class Networks:
 
     nads: Mapping[str, Nad]
     namespaces: Mapping[str, Mapping[str, str]]
+    nodes: Mapping[str, Mapping[str, tuple[Range, ...]]]
+    """By node and network, the ranges that pods have their addresses from."""
 
     def of_attachment(self, nad_key: str) -> str | None:
         """The network that an attachment key reaches; None where no NAD of ovn-kubernetes says so."""
@@ -70,12 +90,14 @@ class Networks:
         """The direction of a network's rows (shared facts on OVN, "Where a row takes effect")."""
         return "to-lport" if self.topology(network) == "layer3" else "from-lport"
 
-    def router_port(self, network: str, switch: str) -> str | None:
-        """The logical port of a switch that leads to a router; only layer3 and primary layer2 networks have one."""
+    def way_back(self, network: str, switch: str) -> "WayBack | None":
+        """How packets come back to a switch from its router; only layer3 and primary layer2 networks have one."""
         if self.topology(network) == "layer3":
-            return f"stor-{switch}"
+            node = next((node for node in self.nodes if self.switch(network, node) == switch), "")
+            return WayBack(f"stor-{switch}", self.nodes.get(node, {}).get(network, ()))
         decides = next(nad for _, nad in sorted(self.nads.items()) if nad.network == network)
-        return f"stor-{switch}" if decides.topology == "layer2" and decides.primary else None
+        is_routed = decides.topology == "layer2" and decides.primary
+        return WayBack(f"stor-{switch}", decides.ranges) if is_routed else None
 
     def switch(self, network: str, node: str) -> str:
         """The logical switch that a pod of a node is attached to."""
@@ -132,7 +154,13 @@ def read_networks(objects: Mapping[str, Iterable[Object]]) -> Networks:
     return Networks(
         nads={nad.key: nad for nad in nads if nad is not None},
         namespaces={text(manifest, "metadata", "name"): labels(manifest) for manifest in objects.get("Namespace", ())},
+        nodes={text(manifest, "metadata", "name"): _node_ranges(manifest) for manifest in objects.get("Node", ())},
     )
+
+
+def _node_ranges(manifest: Object) -> dict[str, tuple[Range, ...]]:
+    told = json.loads(annotation(manifest, "k8s.ovn.org/node-subnets") or "{}")
+    return {network: tuple(map(ip_network, ranges)) for network, ranges in told.items()}
 
 
 def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, str]]) -> Nad | None:
@@ -162,6 +190,7 @@ def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, st
         primary=role == "primary",
         owner=owner,
         owner_labels=owner_labels,
+        ranges=() if topology == "layer3" else tuple(map(ip_network, filter(None, text(config, "subnets").split(",")))),
     )
 
 

@@ -126,10 +126,10 @@ class Case:
 
     def _limited_again(self, send: Send) -> Result | None:
         """Send a packet through its own switch once more, as a router does that chose a pod on it for a service."""
-        port = self.oracle.cluster.networks.router_port(send.sender.network, send.sender.switch)
-        if port is None or send.packet.source not in send.sender.addresses:
+        back = self.oracle.cluster.networks.way_back(send.sender.network, send.sender.switch)
+        if back is None or not back.is_known_for(send.packet.source):
             return None
-        result = self.rows.treat(send.sender.switch, attrs.evolve(send.packet, inport=port))
+        result = self.rows.treat(send.sender.switch, attrs.evolve(send.packet, inport=back.port))
         return None if result is None or result.treatment.rate is None else result
 
     def _standing_differences(self) -> Iterator[str]:
@@ -142,10 +142,12 @@ class Case:
             elif not expected and not (entry["problems"] and all(problem["field"] for problem in entry["problems"])):
                 yield f"{key}: not ready, without a field that says why: {entry['problems']}"
         for row in self.compiled["qos"]:
-            key, network = row["external_ids"]["nqosd.io/policy"], row["external_ids"]["nqosd.io/network"]
+            key, network = row["external_ids"].get("nqosd.io/policy", ""), row["external_ids"]["nqosd.io/network"]
             direction = self.oracle.cluster.networks.direction(network)
             if row["direction"] != direction:
                 yield f"{key}: a row on network {network} is {row['direction']}, and should be {direction}"
+            if not key:
+                continue
             policy = self.oracle.applied.get(key)
             for switch in row["switches"]:
                 if policy is None or (network, switch) not in policy.sources:

@@ -211,7 +211,7 @@ ACTIONS: Mapping[str, Mutation] = {
             lambda self: {key: value ^ 1 for key, value in real.fget(self).items()}
         )
     },
-    "packets that come back limited again": {"compiler.rows:returned": lambda _: lambda *_: None},
+    "packets that come back limited again": {"compiler.compile:returned": lambda _: lambda *_: None},
     "packets that come back limited again by rules above": {"compiler.returned:RETURNED_PRIORITY": lambda _: 10000},
     "packets that come back told by another port": {
         "compiler.networks:Network.router_port": lambda real: (

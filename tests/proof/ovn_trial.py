@@ -110,9 +110,8 @@ class Trial:
     def _judge_return(self, loaded: Loaded, send: Send, central: OvnCentral) -> None:
         """Trace a limited packet once more from the router's port, as if its service's pod were on its own switch."""
         sender = send.sender
-        if loaded.case.oracle.cluster.networks.router_port(sender.network, sender.switch) is None:
-            return
-        if send.packet.source not in sender.addresses:
+        back = loaded.case.oracle.cluster.networks.way_back(sender.network, sender.switch)
+        if back is None or send.packet.source not in sender.addresses or not back.is_known_for(send.packet.source):
             return
         port = loaded.router_port(sender.switch)
         macs = f"eth.src == {loaded.macs[port]} && eth.dst == {loaded.macs[sender.port]}"
@@ -149,9 +148,9 @@ def witness(row: Row, case: Case) -> Send | None:
 def _coming_back(row: Row, case: Case) -> Send | None:
     """Find a packet that a row for packets from the router lets pass; it is told from its equals by nothing."""
     for sender in case.oracle.senders:
-        port = case.oracle.cluster.networks.router_port(sender.network, sender.switch)
-        for source in sorted(sender.addresses, key=int) if port and sender.switch in row.switches else ():
-            packet = Packet(source, source, "other", inport=port)
+        back = case.oracle.cluster.networks.way_back(sender.network, sender.switch)
+        for source in sorted(sender.addresses, key=int) if back and sender.switch in row.switches else ():
+            packet = Packet(source, source, "other", inport=back.port if back else None)
             if row.matches(packet):
                 return Send(sender, packet)
     return None

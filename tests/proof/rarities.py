@@ -110,10 +110,13 @@ def _empty_sets() -> list[Manifest]:
 
 
 def _shared_limit() -> list[Manifest]:
-    """Pods of one node and of another that share a limit, and pods that don't, with both families."""
+    """Pods of one node and of another that share a limit, and pods that don't, with both families.
+
+    One node says which addresses are its own, so that what comes back to it can be told.
+    """
     limited = {"dscp": 7, "bandwidth": {"rate": 5000}}
     return [
-        node("n1"),
+        node("n1", ranges=["10.0.0.0/16", "fd00::/15"]),
         node("n2"),
         *(pod(f"p{number}", f"10.0.0.{number}", f"fd00::{number}", on=f"n{number % 2 + 1}") for number in range(1, 5)),
         policy("all", limited),

@@ -44,7 +44,7 @@ def daemon(ovsdb_nb: OvsdbServer, folder: Path) -> Iterator[Nqosd]:
     for switch in ("ovn.stream_ovn-worker", "ovn.stream_ovn-worker2"):
         ovsdb_nb.nbctl("ls-add", switch)
     with Nqosd([ovsdb_nb.unix], manifests=[folder]) as running:
-        running.wait_until(lambda: running.metric("nqosd_replica_rows", table="QoS") == 4, what="done with the guide")
+        running.wait_until(lambda: running.metric("nqosd_replica_rows", table="QoS") == 2, what="done with the guide")
         running.settle()
         yield running
 
