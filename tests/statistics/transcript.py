@@ -17,7 +17,7 @@ from tests.services.install import prometheus
 from tests.statistics.datagrams import FRAME, Datagrams, Sender
 from tests.statistics.stage import LAG, Stage
 
-OFFERED, SECONDS, SETTLED = 40, 12, 4
+OFFERED, SECONDS, SETTLED = 40, 8, 3
 """Mbit/s and seconds of iperf3, and seconds until `top` is asked."""
 COLUMNS = "NAME:.metadata.name,NODE:.spec.nodeName,LABELS:.metadata.labels"
 SERIES = ("marked_packets", "passed_bytes", "dropped_packets")
