@@ -1,6 +1,7 @@
 """A connection to the API server that hangs without closing. The daemon waits 150 s for a sign of life; here it's 2."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from nqosd.cache.tables import Tables
@@ -50,3 +51,5 @@ async def test_a_connection_that_hangs_without_closing(bare_site: Site) -> None:
         await asyncio.to_thread(site.add_pod, "unheard")
         await told.until(lambda: f"{site.namespace}/unheard" in told.tables.pods)
         task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
