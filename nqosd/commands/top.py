@@ -55,10 +55,14 @@ def add(commands: "Subparsers") -> None:
         "(default: stats.endpoints of the configuration, else the one on this machine)",
     )
     parser.add_argument(
-        "--interval", type=float, default=2.0, metavar="SECONDS", help="time between two looks (default: 2)"
+        "--interval",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="time of a rate, and between two looks (default: 2)",
     )
     parser.add_argument(
-        "--once", action="store_true", help="show it once, when each exporter has read its counters twice"
+        "--once", action="store_true", help="show it once, when each exporter has read its counters again"
     )
     parser.add_argument(
         "--format", choices=["table", "json"], default="table", help="json: a line for each look; default: table"
@@ -89,7 +93,7 @@ async def _watch(endpoints: "EndpointOptions", options: argparse.Namespace) -> i
     from nqosd.statistics.endpoints import collect  # noqa: PLC0415
     from nqosd.statistics.rates import Rates  # noqa: PLC0415
 
-    rates = Rates()
+    rates = Rates(options.interval)
     while True:
         collected = await collect(endpoints, PATIENCE)
         rates.take(collected)
@@ -101,7 +105,7 @@ async def _look(endpoints: "EndpointOptions", options: argparse.Namespace) -> in
     from nqosd.statistics.endpoints import collect  # noqa: PLC0415
     from nqosd.statistics.rates import Rates  # noqa: PLC0415
 
-    rates = Rates()
+    rates = Rates(options.interval)
     loop = asyncio.get_running_loop()
     end = loop.time() + READINGS
     while True:

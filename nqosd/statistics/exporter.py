@@ -195,7 +195,7 @@ class Exporter:
             self._metrics.rules.gained(rule, gain, limits.get(rule))
             self._last_row.setdefault(rule, reading.at)
         self._forget(limits, reading.at)
-        self._metrics.readings.done(time.perf_counter() - began)
+        self._metrics.readings.done(time.perf_counter() - began, time.time() - (time.monotonic() - reading.at))
         self._health.has(BRIDGE)
         self._failure = ""
 

@@ -93,11 +93,11 @@ class ReadingMetrics:
         for database in ("northbound", "southbound"):
             self._connected.labels(database)
 
-    def done(self, seconds: float) -> None:
-        """Count a reading."""
+    def done(self, seconds: float, moment: float) -> None:
+        """Count a reading that took so long, and was there at a moment of Unix time."""
         self._readings.labels("done").inc()
         self._duration.observe(seconds)
-        self._last.set_to_current_time()
+        self._last.set(moment)
 
     def failed(self) -> None:
         """Count a reading that failed."""

@@ -34,9 +34,10 @@ class Rate:
 
 
 class Rates:
-    """Keeps the last two readings of each exporter."""
+    """Keeps two readings of each exporter, so many seconds apart at least."""
 
-    def __init__(self) -> None:
+    def __init__(self, span: float = 0.0) -> None:
+        self._span = span
         self._last: dict[str, Snapshot] = {}
         self._rates: dict[str, Mapping[Place, Rate]] = {}
 
@@ -47,13 +48,14 @@ class Rates:
             self._rates.pop(url, None)
         for url, snapshot in collected.snapshots.items():
             before = self._last.get(url)
-            if before is None or snapshot.read_at > before.read_at:
+            if before is None or before.read_at == 0:
                 self._last[url] = snapshot
-                if before is not None and before.read_at > 0:
-                    self._rates[url] = _between(before, snapshot)
+            elif snapshot.read_at > before.read_at and snapshot.read_at - before.read_at >= self._span:
+                self._last[url] = snapshot
+                self._rates[url] = _between(before, snapshot)
 
     def is_complete(self, collected: Collected) -> bool:
-        """Say whether every exporter that answered has been read twice."""
+        """Say whether every exporter that answered has rates."""
         return collected.snapshots.keys() <= self._rates.keys()
 
     def all(self) -> dict[Place, Rate]:

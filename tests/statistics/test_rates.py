@@ -36,6 +36,15 @@ def test_time_is_that_of_the_readings() -> None:
     assert rates.is_complete(collected(105, 60))
 
 
+def test_a_rate_is_over_a_span() -> None:
+    """Readings that are closer than the span asked for are put together."""
+    rates = Rates(2)
+    for read_at, packets in ((100, 0), (101, 40), (102, 50)):
+        assert rates.all() == {}
+        rates.take(collected(read_at, packets))
+    assert [rate.marked_packets for rate in rates.all().values()] == [25]
+
+
 def test_the_busiest_come_first() -> None:
     """Rules are sorted by what they do."""
     rates = Rates()
