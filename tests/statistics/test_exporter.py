@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import os
+import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -127,6 +130,29 @@ def test_top_asks_every_exporter(exporter: Exporter, ovn_central: OvnCentral) ->
     assert both.stdout.splitlines()[2].startswith("http://127.0.0.1:1: Cannot connect")
     found = json.loads(run("top", "--once", "--format", "json", "--endpoint", exporter.url).stdout)
     assert [(each["rule"], each["limit"], each["passed_bits"]) for each in found["rates"]] == [(1, 8_000_000, 0.0)]
+
+
+def test_top_on_a_terminal(exporter: Exporter, ovn_central: OvnCentral) -> None:
+    """On a terminal the table is drawn anew at each look, with colours, until Ctrl-C, which is no failure."""
+    add_row(ovn_central, 1, 8000)
+    exporter.wait_until(lambda: rules(exporter) == {1: 1_000_000}, what="aware of the rule")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "nqosd", "top", "--endpoint", exporter.url, "--interval", "0.5"]
+    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"TERM": "xterm"}
+    process = subprocess.Popen(command, stdout=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while shown.count(b"\x1b[H\x1b[J") < 4:
+            shown += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert b"\x1b[1mPOLICY" in shown
+    assert b"shop/gold" in shown
 
 
 def test_top_over_tls_with_the_token(tmp_path: Path, exporter: Exporter) -> None:
