@@ -15,7 +15,7 @@ import yaml
 from nqosd.compiler.compile import Compiled, compile_everything
 from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.informers.resources import RESOURCES, Resource
-from tests.faults.manifests import NODES, Json
+from tests.faults.manifests import NODES, RANGES, Json
 from tests.proof.agreement import tables_of
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import DAEMON, ApiServer
@@ -53,8 +53,10 @@ class Cluster:
                 server.apply_crds(crd.read_text())
             server.apply(ROLE.read_text())
             cluster.grant()
+            annotations = {"k8s.ovn.org/node-subnets": json.dumps(RANGES)}
             for node in NODES:
-                cluster.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
+                meta = {"name": node, "annotations": annotations}
+                cluster.create({"apiVersion": "v1", "kind": "Node", "metadata": meta})
             yield cluster
 
     def grant(self) -> None:
