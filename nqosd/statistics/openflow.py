@@ -29,6 +29,7 @@ _METER_STATS = struct.Struct("!IH6xIQQII")
 _BAND_STATS = struct.Struct("!QQ")
 _INSTRUCTION = struct.Struct("!HH")
 _METER_ID = struct.Struct("!I")
+_VERSIONS = struct.Struct("!HHI")
 _MATCH_AT = _FLOW_STATS.size - 4
 
 
@@ -72,6 +73,19 @@ class Message:
 def hello() -> bytes:
     """Begin: both sides say their highest version, and go on with the lower one."""
     return _message(HELLO, 0, b"")
+
+
+def check_hello(message: Message) -> None:
+    """See that the bridge speaks our version: it may list its versions as bits, and else speaks all up to its own.
+
+    Raises:
+        OpenFlowError: it doesn't.
+    """
+    if len(message.body) < _VERSIONS.size:
+        return
+    element, _length, versions = _VERSIONS.unpack_from(message.body)
+    if element == 1 and not versions & 1 << _VERSION:
+        raise OpenFlowError("the bridge doesn't speak OpenFlow 1.3: ovs-vsctl add bridge br-int protocols OpenFlow13")
 
 
 def echo_reply(request: Message) -> bytes:

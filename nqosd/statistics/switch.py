@@ -53,8 +53,6 @@ async def _read(socket: str, cookies: Collection[int]) -> Reading:
     try:
         awaited = {_METERS + 1 + place: cookie for place, cookie in enumerate(cookies)}
         writer.write(openflow.hello())
-        writer.writelines(openflow.flows_request(transaction, cookie) for transaction, cookie in awaited.items())
-        writer.write(openflow.meters_request(_METERS))
         answers = _Answers({_METERS, *awaited})
         buffer = bytearray()
         while answers.awaited:
@@ -65,7 +63,11 @@ async def _read(socket: str, cookies: Collection[int]) -> Reading:
             for message in openflow.take_messages(buffer):
                 if message.kind == openflow.ECHO_REQUEST:
                     writer.write(openflow.echo_reply(message))
-                elif message.kind != openflow.HELLO:
+                elif message.kind == openflow.HELLO:
+                    openflow.check_hello(message)
+                    writer.writelines(openflow.flows_request(number, cookie) for number, cookie in awaited.items())
+                    writer.write(openflow.meters_request(_METERS))
+                else:
                     answers.take(message)
         return Reading(tuple(answers.flows), tuple(answers.meters), time.monotonic())
     finally:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -115,6 +116,16 @@ def test_once_prints_and_ends(exporter: Exporter, ovn_central: OvnCentral) -> No
     done = run("stats", "--once", "--config", exporter.config)
     assert (done.returncode, done.stdout) == (1, "")
     assert "br-none.mgmt: No such file or directory; does ovs-vswitchd run?" in done.stderr
+
+
+def test_a_bridge_without_our_version(exporter: Exporter, chassis: Chassis) -> None:
+    """Where br-int is confined to other versions of OpenFlow, the command that mends it is told, and does."""
+    chassis.database.vsctl("set", "bridge", "br-int", "protocols=OpenFlow15")
+    exporter.wait_until(lambda: exporter.get("/readyz")[0] == 503, what="aware of it")
+    why = json.loads(exporter.get("/readyz")[1])["waiting_for"]["bridge"]
+    (command,) = re.findall(r"ovs-vsctl (.*)$", why)
+    chassis.database.vsctl(*command.split())
+    exporter.wait_until(exporter.is_ready, what="ready again")
 
 
 def test_top_asks_every_exporter(exporter: Exporter, ovn_central: OvnCentral) -> None:

@@ -113,3 +113,12 @@ def test_another_protocol_is_an_error(content: bytes, told: str) -> None:
     """What isn't OpenFlow, or an OpenFlow that is too old, is told as such."""
     with pytest.raises(OpenFlowError, match=told):
         list(openflow.take_messages(bytearray(content)))
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_versions_are_compared(series: str) -> None:
+    """A real bridge says hello with 1.3 among its versions; one without it is refused with the cure."""
+    (hello,) = [each for each in parts(series) if each.kind == openflow.HELLO]
+    openflow.check_hello(hello)
+    with pytest.raises(OpenFlowError, match="add bridge br-int protocols OpenFlow13"):
+        openflow.check_hello(Message(openflow.HELLO, 0, struct.pack("!HHI", 1, 8, 1 << 6)))
