@@ -117,7 +117,7 @@ def _units(context: Context, world: _World) -> dict[tuple[str, str], Unit]:
 
 
 def _returned(units: Iterable[Unit], world: _World) -> Iterator[QosRow]:
-    """Build the row of each switch with limits for what its router sends back."""
+    """Build the row of each switch with limits for what comes back to it."""
     ranges = switch_subnets(world.networks, world.tables.nodes)
     limited = {(row.key.network, row.key.switch) for unit in units if unit.has_limit for row in unit.rows}
     for network, switch in limited:

@@ -20,7 +20,7 @@ SELECTION = "nqosd.io/selection"
 
 
 RETURNED = "returned"
-"""`RowKey.part` of a row for what the router sends back."""
+"""`RowKey.part` of a row for what comes back."""
 NEVER_BITES = 4294967295
 """The highest rate that OVN takes, kbps: a row with it meters nothing in effect (verified on the wire with 23.03)."""
 
@@ -54,7 +54,7 @@ class RowKey:
 
     def __str__(self) -> str:
         if not self.policy:
-            return f"row for what the router sends back, on switch {self.switch}"
+            return f"row for what comes back, on switch {self.switch}"
         part = f" ({self.part})" if self.part else ""
         return f"row of NetworkQoS {self.policy}, rule {self.rule}{part}, on switch {self.switch}"
 

@@ -130,7 +130,7 @@ class IncrementalCompiler:
         """Say whether a row that isn't desired is merely without senders, so that its removal may wait.
 
         Its set is empty then, and so it matches nothing; a row for one pod names addresses and can't wait. A row for
-        what the router sends back takes packets out of limits that nobody is under.
+        what comes back takes packets out of limits that nobody is under.
         """
         if not key.policy:
             return key.network in self._land.networks.by_name

@@ -43,9 +43,14 @@ class Network:
         """
         return Direction.TO_LPORT if self.topology is Topology.LAYER3 else Direction.FROM_LPORT
 
-    def router_port(self, switch: str) -> str | None:
-        """Name the port of a switch that leads to the network's router; None where the network has no router."""
-        has_router = self.topology is Topology.LAYER3 or (self.topology, self.role) == (Topology.LAYER2, Role.PRIMARY)
+    def way_back(self, switch: str) -> str | None:
+        """Name the port by which packets of a switch's own pods may come back to it; None where none do.
+
+        From a router, or on localnet networks from the underlay, to which all nodes' parts of the switch are connected.
+        """
+        if self.topology is Topology.LOCALNET:
+            return switch.removesuffix(_FLAT_SWITCH[Topology.LOCALNET]) + "ovn_localnet_port"
+        has_router = self.topology is Topology.LAYER3 or self.role is Role.PRIMARY
         return f"stor-{switch}" if has_router else None
 
 

@@ -75,7 +75,7 @@ def _cells(row: QosEntry) -> list[str]:
 def _identity(row: QosEntry) -> str:
     ids = row["external_ids"]
     if POLICY not in ids:
-        return f"what the router sends back, on {', '.join(row['switches'])}:"
+        return f"what comes back, on {', '.join(row['switches'])}:"
     part = f" ({ids[PART]})" if PART in ids else ""
     return f"{ids[POLICY]} rule {ids[RULE]}{part} on {', '.join(row['switches'])}:"
 

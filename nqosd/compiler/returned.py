@@ -1,13 +1,14 @@
-"""What the router sends back: packets that pass the rows of their own switch for a second time.
+"""What comes back: packets that pass the rows of their own switch for a second time.
 
 In: on which switches there are limits, the landscape. Out: one row for the switch that takes these packets out of
-every limit. Rule: a packet is limited once, on its way to the router.
+every limit. Rule: a packet is limited once, on its way from the sender.
 
 A packet to a service goes to the router, as its address is on no switch; where the pod behind the service is on the
 switch that the packet came from, the router sends it back there. It has the sender's address still, so it met the same
-meter twice, and a connection came to a standstill (measured with OVN 23.03 and 25.03). Only packets that come back
-enter by the router's port with an address of this switch. OVN 23.03 refuses `inport != …`, so it is a row of its own.
-It belongs to the switch and to no policy.
+meter twice, and a connection came to a standstill. On a localnet network a packet to a pod of another node comes in
+there from the underlay, and would use up the limit of that node's own senders (both measured with OVN 23.03 and 25.03).
+Only such packets enter by that port with an address of this switch. OVN 23.03 refuses `inport != …`, so it is a row of
+its own. It belongs to the switch and to no policy.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,10 +29,10 @@ SwitchKey = tuple[str, str]
 def returned(network: Network, switch: str, ranges: Sequence[str]) -> QosRow | None:
     """Build the row for a switch with limits, whose pods have addresses from these ranges.
 
-    None without a router, or where the ranges aren't known: without them the row would stand above rows of others for
-    all traffic from elsewhere.
+    None where nothing comes back, or where the ranges aren't known: without them the row would stand above rows of
+    others for all traffic from elsewhere.
     """
-    port = network.router_port(switch)
+    port = network.way_back(switch)
     if port is None or not ranges:
         return None
     by_family = ((family, [each for each in ranges if (":" in each) == (family is Family.IP6)]) for family in Family)

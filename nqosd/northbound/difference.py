@@ -68,7 +68,7 @@ def _policies(desired: Desired, view: View, plan: Plan, owner: str) -> Iterator[
         elif key not in plan.waiting and key not in plan.blocked:
             after[key.policy] += [_heading(key), *_wanted(wanted)]
     for policy in sorted(before.keys() | after.keys()):
-        title = f"NetworkQoS {policy}" if policy else "what routers send back"
+        title = f"NetworkQoS {policy}" if policy else "what comes back"
         yield Section(title, tuple(before[policy]), tuple(after[policy]))
 
 
@@ -77,7 +77,7 @@ def _external_ids(key: RowKey, owner: str) -> Mapping[str, str]:
 
 
 def _who(key: RowKey) -> str:
-    return f"NetworkQoS {key.policy}: rule {key.rule}" if key.policy else f"what the router of {key.switch} sends back"
+    return f"NetworkQoS {key.policy}: rule {key.rule}" if key.policy else f"the row for what comes back to {key.switch}"
 
 
 def _heading(key: RowKey) -> str:

@@ -70,7 +70,7 @@ def test_a_change_by_hand_is_seen_and_put_right(
     ovsdb_nb.nbctl("set", "QoS", found(ovsdb_nb, "_uuid").strip(), "match=ip4")
     assert main(["diff", "--config", str(daemon.config)]) == DIFFERENT
     out = capsys.readouterr().out
-    assert "+++ desired: what routers send back" in out
+    assert "+++ desired: what comes back" in out
     assert f"+  match: {MATCH}" in out
     daemon.start()
     daemon.settle()

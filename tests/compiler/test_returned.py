@@ -1,4 +1,4 @@
-"""Rows for packets that the router sends back to the switch that they came from."""
+"""Rows for packets that come back to the switch that they came from."""
 
 from collections.abc import Sequence
 
@@ -76,11 +76,11 @@ def test_limits_for_each_pod_count_too() -> None:
     [
         (Topology.LAYER2, Role.PRIMARY, ['inport == "stor-flat_ovn_layer2_switch" && ip4.src == 10.0.0.0/24']),
         (Topology.LAYER2, Role.SECONDARY, []),
-        (Topology.LOCALNET, Role.SECONDARY, []),
+        (Topology.LOCALNET, Role.SECONDARY, ['inport == "flat_ovn_localnet_port" && ip4.src == 10.0.0.0/24']),
     ],
 )
-def test_flat_networks_have_a_router_if_they_are_primary(topology: Topology, role: Role, expected: list[str]) -> None:
-    """The ranges of a flat network stand in its definition; one without a router sends nothing back."""
+def test_primary_and_localnet_networks_have_a_way_back(topology: Topology, role: Role, expected: list[str]) -> None:
+    """The ranges of a flat network stand in its definition; one without router and underlay sends nothing back."""
     found = returned(flat(topology, role, "10.0.0.0/24"), policy(LIMITED), pod("a", "10.0.0.1", key="ns/flat"))
     assert [row.match for row in found] == expected
     assert {row.direction for row in found} <= {Direction.FROM_LPORT}

@@ -83,7 +83,7 @@ def _port(attachment: Attachment) -> Iterator[list[str]]:
 def _topology(network: Network) -> Iterator[list[str]]:
     yield from (["ls-add", switch] for switch in network.switches)
     if network.topology == "localnet":
-        yield from _localnet(network.switch(1), f"{network.prefix}localnet")
+        yield from _localnet(network.switch(1), f"{network.prefix}ovn_localnet_port")
     elif network.topology == "layer2":
         yield from _gateway(network, network.gateway)
         router = f"{network.prefix}GR_{NODES[network.gateway - 1]}"

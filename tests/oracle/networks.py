@@ -55,7 +55,7 @@ class Nad:
 
 @attrs.frozen
 class WayBack:
-    """The port by which a router's packets enter a switch, and the ranges of the switch as far as they are known."""
+    """The port by which packets come back to a switch, and the ranges of the switch as far as they are known."""
 
     port: str
     ranges: tuple[Range, ...]
@@ -91,13 +91,14 @@ class Networks:
         return "to-lport" if self.topology(network) == "layer3" else "from-lport"
 
     def way_back(self, network: str, switch: str) -> "WayBack | None":
-        """How packets come back to a switch from its router; only layer3 and primary layer2 networks have one."""
+        """How packets come back to a switch, from a router or from the underlay of a localnet; None where none do."""
         if self.topology(network) == "layer3":
             node = next((node for node in self.nodes if self.switch(network, node) == switch), "")
             return WayBack(f"stor-{switch}", self.nodes.get(node, {}).get(network, ()))
         decides = next(nad for _, nad in sorted(self.nads.items()) if nad.network == network)
-        is_routed = decides.topology == "layer2" and decides.primary
-        return WayBack(f"stor-{switch}", decides.ranges) if is_routed else None
+        if decides.topology == "localnet":
+            return WayBack(f"{dotted(network)}_ovn_localnet_port", decides.ranges)
+        return WayBack(f"stor-{switch}", decides.ranges) if decides.primary else None
 
     def switch(self, network: str, node: str) -> str:
         """The logical switch that a pod of a node is attached to."""

@@ -2,10 +2,11 @@
 
 In: a case and a prefix for its switches, since several cases stand in one database. Out: a loaded database, and which
 ports must live on a chassis for its rows to become flows there. Rule: rows, sets and groups are written as the compiled
-document has them; only the names of switches and of their ports to routers get the prefix.
+document has them; only the names of switches and of of the ports from which packets come back get the prefix.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
@@ -17,6 +18,8 @@ from tests.services.ovsdb import OvsdbServer
 
 LONGEST_REQUEST = 60_000
 """Characters; a transaction is an argument of a command, of which the kernel takes 131,072 at most."""
+
+_WAY_BACK = re.compile(r'inport == "(stor-[^"]+|[^"]+_ovn_localnet_port)"')
 
 Operation = dict[str, object]
 
@@ -34,24 +37,25 @@ class Loaded:
         """The switches that have rows, without the prefix."""
         return sorted({switch for row in self.case.compiled["qos"] for switch in row["switches"]})
 
-    def router_port(self, switch: str) -> str:
+    def way_back(self, switch: str) -> str:
         """Name the port to which packets on a switch go, as to a router, and from which they come back."""
-        return f"{self.prefix}stor-{switch}"
+        localnet = switch.endswith("_ovn_localnet_switch")
+        return self.prefix + (f"{switch.removesuffix('switch')}port" if localnet else f"stor-{switch}")
 
     def match(self, text: str) -> str:
-        """Give a match as it stands in this database, where ports to routers have the prefix too."""
-        return text.replace('inport == "stor-', f'inport == "{self.prefix}stor-')
+        """Give a match as it stands in this database, where ports from which packets come back have the prefix too."""
+        return _WAY_BACK.sub(rf'inport == "{self.prefix}\1"', text)
 
     def ports_to_bind(self) -> list[str]:
         """List ports so that every switch is on the chassis, and every port that a match may mention."""
         mentioned = [sender.port for sender in _senders(self) if not sender.addresses]
-        return [*(self.router_port(switch) for switch in self.switches), *mentioned]
+        return [*(self.way_back(switch) for switch in self.switches), *mentioned]
 
 
 def load(nb: OvsdbServer, case: Case, prefix: str, first_mac: int) -> Loaded:
     """Write a case into a database, the sets before the rows."""
     loaded = Loaded(case, prefix, {})
-    names = [*(sender.port for sender in _senders(loaded)), *map(loaded.router_port, loaded.switches)]
+    names = [*(sender.port for sender in _senders(loaded)), *map(loaded.way_back, loaded.switches)]
     loaded = attrs.evolve(loaded, macs={name: _mac(first_mac + number) for number, name in enumerate(names)})
     for operations in _chunks([[operation] for operation in _address_sets(case)]):
         nb.transact(*operations)
@@ -76,7 +80,7 @@ def _ports_and_switches(loaded: Loaded) -> Iterator[Operation]:
     for switch in loaded.switches:
         senders = [sender for sender in _senders(loaded) if sender.switch == switch]
         texts = {sender.port: " ".join(map(str, sorted(sender.addresses, key=int))) for sender in senders}
-        texts[loaded.router_port(switch)] = ""
+        texts[loaded.way_back(switch)] = ""
         mine = []
         for port, addresses in texts.items():
             named[port] = ["named-uuid", f"p{len(named)}"]

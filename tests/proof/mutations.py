@@ -214,7 +214,7 @@ ACTIONS: Mapping[str, Mutation] = {
     "packets that come back limited again": {"compiler.compile:returned": lambda _: lambda *_: None},
     "packets that come back limited again by rules above": {"compiler.returned:RETURNED_PRIORITY": lambda _: 10000},
     "packets that come back told by another port": {
-        "compiler.networks:Network.router_port": lambda real: (
+        "compiler.networks:Network.way_back": lambda real: (
             lambda self, switch: (port := real(self, switch)) and f"{port}-"
         )
     },

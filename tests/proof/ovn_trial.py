@@ -98,7 +98,7 @@ class Trial:
         verdict, sender = loaded.case.judge(send), send.sender
         if verdict.outcome is Outcome.LEFT_OUT or sender.switch not in loaded.switches:
             return
-        macs = f"eth.src == {loaded.macs[sender.port]} && eth.dst == {loaded.macs[loaded.router_port(sender.switch)]}"
+        macs = f"eth.src == {loaded.macs[sender.port]} && eth.dst == {loaded.macs[loaded.way_back(sender.switch)]}"
         said = trace(central.sb, f"{loaded.prefix}{sender.switch}", f"{macs} && {microflow(send.packet)}")
         self.seen = self.seen.plus(Seen(packets=1, packets_with_a_rule=verdict.decision is not None))
         problem = _differs(loaded, sender.switch, verdict, said)
@@ -108,12 +108,12 @@ class Trial:
             self._judge_return(loaded, send, central)
 
     def _judge_return(self, loaded: Loaded, send: Send, central: OvnCentral) -> None:
-        """Trace a limited packet once more from the router's port, as if its service's pod were on its own switch."""
+        """Trace a limited packet once more from the port by which it may come back to its own switch."""
         sender = send.sender
         back = loaded.case.oracle.cluster.networks.way_back(sender.network, sender.switch)
         if back is None or send.packet.source not in sender.addresses or not back.is_known_for(send.packet.source):
             return
-        port = loaded.router_port(sender.switch)
+        port = loaded.way_back(sender.switch)
         macs = f"eth.src == {loaded.macs[port]} && eth.dst == {loaded.macs[sender.port]}"
         flow = microflow(attrs.evolve(send.packet, inport=port))
         said = trace(central.sb, f"{loaded.prefix}{sender.switch}", f"{macs} && {flow}")
