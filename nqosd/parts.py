@@ -7,8 +7,8 @@ tested without it.
 from nqosd.config import Config
 from nqosd.informers.kube_credentials import KubeOptions
 from nqosd.informers.steps import ReflectorOptions
-from nqosd.northbound.options import Options
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb.options import Options
+from nqosd.northbound.ovsdb.remotes import Remote
 from nqosd.rounds import RoundOptions
 from nqosd.stats_parts import tls_files
 

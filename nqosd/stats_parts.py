@@ -8,8 +8,8 @@ import platform
 from pathlib import Path
 
 from nqosd.config import Config
-from nqosd.northbound.options import TlsFiles
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb.options import TlsFiles
+from nqosd.northbound.ovsdb.remotes import Remote
 from nqosd.statistics.endpoints import EndpointOptions
 from nqosd.statistics.exporter import StatsOptions
 from nqosd.telemetry.http import HttpOptions

@@ -28,8 +28,8 @@ def add(commands: "Subparsers") -> None:
 
 
 async def _clean(config: Config, options: argparse.Namespace) -> None:
-    from nqosd.northbound.holdings import TABLES, Holdings, removal  # noqa: PLC0415 - takes long to import
     from nqosd.northbound.once import visit  # noqa: PLC0415
+    from nqosd.northbound.plan.holdings import TABLES, Holdings, removal  # noqa: PLC0415 - takes long to import
     from nqosd.northbound.results import Outcome  # noqa: PLC0415
     from nqosd.parts import northbound_options  # noqa: PLC0415
 

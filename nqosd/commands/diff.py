@@ -19,7 +19,7 @@ from nqosd.config import Config, ConfigError
 
 if TYPE_CHECKING:
     from nqosd.commands import Subparsers
-    from nqosd.northbound.difference import Section
+    from nqosd.northbound.plan.difference import Section
 
 
 def add(commands: "Subparsers") -> None:
@@ -65,10 +65,10 @@ async def _compare(config: Config, paths: list[Path]) -> tuple[list["Section"], 
     """Find the sections that differ, and what else there is to say."""
     from nqosd.commands.gathering import gather_database, gather_objects  # noqa: PLC0415
     from nqosd.explain.world import compiled  # noqa: PLC0415
-    from nqosd.northbound.circumstances import Circumstances  # noqa: PLC0415
-    from nqosd.northbound.difference import remarks, sections  # noqa: PLC0415
-    from nqosd.northbound.plan import make_plan  # noqa: PLC0415
-    from nqosd.northbound.scope import Scope  # noqa: PLC0415
+    from nqosd.northbound.plan.circumstances import Circumstances  # noqa: PLC0415
+    from nqosd.northbound.plan.difference import remarks, sections  # noqa: PLC0415
+    from nqosd.northbound.plan.plan import make_plan  # noqa: PLC0415
+    from nqosd.northbound.replica.scope import Scope  # noqa: PLC0415
 
     tables = await gather_objects(config, paths)
     database = await gather_database(config)

@@ -9,7 +9,7 @@ import attrs
 
 from nqosd.compiler.desired import RowKey
 from nqosd.explain.verdict import Explanation
-from nqosd.northbound.presence import Presence
+from nqosd.northbound.plan.presence import Presence
 from nqosd.southbound import LogicalFlow
 
 

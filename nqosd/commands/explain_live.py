@@ -14,8 +14,8 @@ from nqosd.explain.decide import explain
 from nqosd.explain.question import Question, QuestionError
 from nqosd.explain.verdict import Explanation
 from nqosd.explain.world import World
-from nqosd.northbound.presence import presence
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb.remotes import Remote
+from nqosd.northbound.plan.presence import presence
 from nqosd.parts import northbound_options
 from nqosd.southbound import SouthboundError, find_flows
 

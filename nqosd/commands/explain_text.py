@@ -9,7 +9,7 @@ from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.explain_found import Found
 from nqosd.compiler.desired import NEVER_BITES
 from nqosd.explain.verdict import AttachmentVerdict, Entry, Outcome, Part, PolicyVerdict, Reason, RuleVerdict
-from nqosd.northbound.presence import Standing
+from nqosd.northbound.plan.presence import Standing
 
 
 def text(found: Found, paint: Painter, *, everything: bool = False) -> Iterator[str]:

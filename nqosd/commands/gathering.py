@@ -17,8 +17,8 @@ from nqosd.informers.api_server import ApiServerSource
 from nqosd.informers.changes import Change, Kind
 from nqosd.informers.kube_client import KubeClient
 from nqosd.informers.manifests import Manifests, read_manifests
-from nqosd.northbound.reading import ReadError, read_replica
-from nqosd.northbound.replica import Replica
+from nqosd.northbound.replica.reading import ReadError, read_replica
+from nqosd.northbound.replica.replica import Replica
 from nqosd.parts import kube_options, northbound_options, reflector_options
 
 PATIENCE = 60.0

@@ -15,7 +15,7 @@ from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
 from nqosd.config import Config, ConfigError
 
 if TYPE_CHECKING:
-    from nqosd.northbound.holdings import Held, Holdings
+    from nqosd.northbound.plan.holdings import Held, Holdings
 
 MANY = 40
 """Lines of a plan that are shown; the rest is counted."""
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser, work: Work) -> None:
 def run(options: argparse.Namespace, work: Work) -> int:
     """Run a command; gives its exit code."""
     from nqosd.commands.gathering import GatherError  # noqa: PLC0415 - what speaks with others takes long to import
-    from nqosd.northbound.reading import ReadError  # noqa: PLC0415
+    from nqosd.northbound.replica.reading import ReadError  # noqa: PLC0415
     from nqosd.telemetry import logs  # noqa: PLC0415
 
     try:

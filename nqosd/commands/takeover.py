@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from nqosd.cache.tables import Tables
     from nqosd.commands import Subparsers
     from nqosd.compiler.compile import Compiled
-    from nqosd.northbound.holdings import Held, Holdings
     from nqosd.northbound.once import Visit
+    from nqosd.northbound.plan.holdings import Held, Holdings
 
 WATCH = 10.0
 LOOKS_PER_SECOND = 2
@@ -49,12 +49,12 @@ async def _take_over(config: Config, options: argparse.Namespace) -> None:
     from nqosd.commands.gathering import gather_objects  # noqa: PLC0415 - takes long to import
     from nqosd.compiler.compile import compile_everything  # noqa: PLC0415
     from nqosd.compiler.settings import Settings, parse_ovn_version  # noqa: PLC0415
-    from nqosd.northbound.circumstances import Circumstances  # noqa: PLC0415
-    from nqosd.northbound.holdings import OVN_KUBERNETES, TABLES, Holdings, removal  # noqa: PLC0415
     from nqosd.northbound.once import visit  # noqa: PLC0415
-    from nqosd.northbound.plan import make_plan  # noqa: PLC0415
+    from nqosd.northbound.plan.circumstances import Circumstances  # noqa: PLC0415
+    from nqosd.northbound.plan.holdings import OVN_KUBERNETES, TABLES, Holdings, removal  # noqa: PLC0415
+    from nqosd.northbound.plan.plan import make_plan  # noqa: PLC0415
+    from nqosd.northbound.replica.scope import Scope  # noqa: PLC0415
     from nqosd.northbound.results import Outcome  # noqa: PLC0415
-    from nqosd.northbound.scope import Scope  # noqa: PLC0415
     from nqosd.parts import northbound_options  # noqa: PLC0415
 
     tables = await gather_objects(config)
@@ -97,7 +97,7 @@ async def _take_over(config: Config, options: argparse.Namespace) -> None:
 
 async def _changes(database: "Visit", known: "tuple[Held, ...]", seconds: float) -> bool:
     """Watch the rows of ovn-kubernetes for a while; say whether they are ever others than these."""
-    from nqosd.northbound.holdings import OVN_KUBERNETES, TABLES, Holdings  # noqa: PLC0415
+    from nqosd.northbound.plan.holdings import OVN_KUBERNETES, TABLES, Holdings  # noqa: PLC0415
 
     for _ in range(round(seconds * LOOKS_PER_SECOND)):
         await asyncio.sleep(1 / LOOKS_PER_SECOND)
@@ -108,7 +108,7 @@ async def _changes(database: "Visit", known: "tuple[Held, ...]", seconds: float)
 
 def _losses(before: "Holdings", compiled: "Compiled", tables: "Tables") -> Iterator[str]:
     """Name the policies that have rows of theirs and get none of ours, with the reason."""
-    from nqosd.northbound.holdings import OVN_KUBERNETES  # noqa: PLC0415
+    from nqosd.northbound.plan.holdings import OVN_KUBERNETES  # noqa: PLC0415
 
     ours = {row.policy for row in compiled.desired.rows}
     reports = {f"{each.namespace}/{each.name}": each for each in compiled.reports}

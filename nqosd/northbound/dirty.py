@@ -11,9 +11,9 @@ from enum import Flag, auto
 import attrs
 
 from nqosd.compiler.desired import Desired, RowKey
-from nqosd.northbound.operations import SetName, Subject
-from nqosd.northbound.replica import View
-from nqosd.northbound.scope import Scope
+from nqosd.northbound.plan.operations import SetName, Subject
+from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.scope import Scope
 
 
 class Cause(Flag):

@@ -7,7 +7,7 @@ with the same server is told once.
 import attrs
 import structlog
 
-from nqosd.northbound.idl import NorthboundIdl
+from nqosd.northbound.replica.idl import NorthboundIdl
 from nqosd.northbound.results import Facts
 
 log = structlog.get_logger(__name__)

@@ -20,14 +20,14 @@ import attrs
 import structlog
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
-from nqosd.northbound.circumstances import never
-from nqosd.northbound.driver import Driver
-from nqosd.northbound.idl import NorthboundIdl
 from nqosd.northbound.link import Link
-from nqosd.northbound.options import Options
+from nqosd.northbound.ovsdb.options import Options
+from nqosd.northbound.ovsdb.remotes import resolve
+from nqosd.northbound.plan.circumstances import never
 from nqosd.northbound.reconciler import Reconciler
-from nqosd.northbound.remotes import resolve
-from nqosd.northbound.replica import Replica
+from nqosd.northbound.replica.driver import Driver
+from nqosd.northbound.replica.idl import NorthboundIdl
+from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.results import Facts, Lacking, NoObserver, Observer, Outcome, RoundResult
 
 _LOOKUP_RETRY = 2.0

@@ -11,13 +11,13 @@ from typing import cast
 
 import attrs
 
-from nqosd.northbound.driver import Driver
-from nqosd.northbound.idl import NorthboundIdl, RawTransaction
-from nqosd.northbound.operations import Operation
-from nqosd.northbound.options import Options
-from nqosd.northbound.reading import PATIENCE, ReadError
-from nqosd.northbound.remotes import resolve
-from nqosd.northbound.replica import Replica
+from nqosd.northbound.ovsdb.options import Options
+from nqosd.northbound.ovsdb.remotes import resolve
+from nqosd.northbound.plan.operations import Operation
+from nqosd.northbound.replica.driver import Driver
+from nqosd.northbound.replica.idl import NorthboundIdl, RawTransaction
+from nqosd.northbound.replica.reading import PATIENCE, ReadError
+from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.writer import Commit, commit
 
 LOCK_PATIENCE = 3.0

@@ -14,18 +14,18 @@ import structlog
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
 from nqosd.northbound.alarms import Alarms
-from nqosd.northbound.changes import Changes
-from nqosd.northbound.circumstances import Circumstances
-from nqosd.northbound.conflicts import Conflicts
 from nqosd.northbound.dirty import Cause, Dirty
-from nqosd.northbound.driver import Driver
-from nqosd.northbound.lingering import Lingering
 from nqosd.northbound.open_rows import OpenRows
-from nqosd.northbound.operations import Operation, SetName, Subject, describe
-from nqosd.northbound.options import Options
-from nqosd.northbound.plan import Plan, make_plan
+from nqosd.northbound.ovsdb.options import Options
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.lingering import Lingering
+from nqosd.northbound.plan.operations import Operation, SetName, Subject, describe
+from nqosd.northbound.plan.plan import Plan, make_plan
+from nqosd.northbound.replica.changes import Changes
+from nqosd.northbound.replica.conflicts import Conflicts
+from nqosd.northbound.replica.driver import Driver
+from nqosd.northbound.replica.scope import Scope
 from nqosd.northbound.results import Lacking, Observer, Outcome, RoundResult
-from nqosd.northbound.scope import Scope
 from nqosd.northbound.triage import note_changes, note_delta
 from nqosd.northbound.writer import Commit, commit
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 
 from nqosd.compiler.desired import RowKey
-from nqosd.northbound.operations import Subject
+from nqosd.northbound.plan.operations import Subject
 
 
 class Outcome(StrEnum):

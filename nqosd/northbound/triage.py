@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from nqosd.compiler.desired import Delta
-from nqosd.northbound.changes import Changes
 from nqosd.northbound.dirty import Cause, Dirty
-from nqosd.northbound.lingering import Lingering
 from nqosd.northbound.open_rows import OpenRows
+from nqosd.northbound.plan.lingering import Lingering
+from nqosd.northbound.replica.changes import Changes
 
 
 def note_delta(dirty: Dirty, delta: Delta, lingering: Lingering) -> None:

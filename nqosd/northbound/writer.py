@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import attrs
 
-from nqosd.northbound.driver import Driver
-from nqosd.northbound.idl import RawTransaction
-from nqosd.northbound.operations import Operation, Subject, describe
+from nqosd.northbound.plan.operations import Operation, Subject, describe
+from nqosd.northbound.replica.driver import Driver
+from nqosd.northbound.replica.idl import RawTransaction
 from nqosd.northbound.results import Outcome
 
 _ASSERTS = 1

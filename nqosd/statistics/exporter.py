@@ -15,9 +15,9 @@ import structlog
 
 from nqosd import __version__
 from nqosd.compiler.desired import OWNER
-from nqosd.northbound import schema, wire
-from nqosd.northbound.options import TlsFiles
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb import schema, wire
+from nqosd.northbound.ovsdb.options import TlsFiles
+from nqosd.northbound.ovsdb.remotes import Remote
 from nqosd.statistics import switch
 from nqosd.statistics.metrics import StatsMetrics
 from nqosd.statistics.mirror import Mirror, Question

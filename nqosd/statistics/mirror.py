@@ -17,11 +17,11 @@ from typing import cast
 import attrs
 import structlog
 
-from nqosd.northbound import wire
-from nqosd.northbound.dialling import dial
-from nqosd.northbound.framing import Framer, FramingError, decode, encode
-from nqosd.northbound.options import TlsFiles
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb import wire
+from nqosd.northbound.ovsdb.dialling import dial
+from nqosd.northbound.ovsdb.framing import Framer, FramingError, decode, encode
+from nqosd.northbound.ovsdb.options import TlsFiles
+from nqosd.northbound.ovsdb.remotes import Remote
 from nqosd.statistics.rows import Row
 
 _log = structlog.get_logger()

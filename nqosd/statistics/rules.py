@@ -16,7 +16,7 @@ bites is no limit.
 import attrs
 
 from nqosd.compiler.desired import NEVER_BITES, Direction
-from nqosd.northbound.stored import key_of
+from nqosd.northbound.replica.stored import key_of
 from nqosd.statistics.rows import Row, Table
 
 ROW_MAPS, ROW_VALUES = ("external_ids", "action", "bandwidth"), ("direction", "priority", "match")

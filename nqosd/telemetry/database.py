@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from nqosd.northbound.operations import Kind
+from nqosd.northbound.plan.operations import Kind
 from nqosd.northbound.results import Facts, Outcome
 from nqosd.telemetry.gauges import GaugeFamily
 

@@ -26,13 +26,13 @@ from ovs.db import idl
 from ovs.poller import Poller
 
 from nqosd.compiler.desired import AddressSet, Delta, Desired, Direction, Members, QosRow, RowKey
-from nqosd.northbound import connection, schema, wire
-from nqosd.northbound.framing import Framer, decode, encode
 from nqosd.northbound.northbound import Northbound
-from nqosd.northbound.options import Options, TlsFiles
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb import connection, schema, wire
+from nqosd.northbound.ovsdb.framing import Framer, decode, encode
+from nqosd.northbound.ovsdb.options import Options, TlsFiles
+from nqosd.northbound.ovsdb.remotes import Remote
+from nqosd.northbound.ovsdb.session import FramedSession
 from nqosd.northbound.results import RoundResult
-from nqosd.northbound.session import FramedSession
 from tests.services.ovsdb import OvsdbServer
 from tests.services.tls import Authority
 

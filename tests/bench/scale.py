@@ -23,11 +23,11 @@ from nqosd.api.objects import Attachment, Namespace, Node, Pod
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
 from nqosd.informers.changes import Change, Kind, Object
-from nqosd.northbound.circumstances import Circumstances
-from nqosd.northbound.framing import encode
-from nqosd.northbound.plan import make_plan
-from nqosd.northbound.replica import Replica
-from nqosd.northbound.scope import Scope
+from nqosd.northbound.ovsdb.framing import encode
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.plan import make_plan
+from nqosd.northbound.replica.replica import Replica
+from nqosd.northbound.replica.scope import Scope
 from tests.api.manifests import Json, wire
 from tests.bench.monitor import DATABASE, OvsdbClient
 from tests.bench.services import usage

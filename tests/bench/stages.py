@@ -17,11 +17,11 @@ from nqosd.compiler.settings import Settings
 from nqosd.informers.changes import Kind
 from nqosd.informers.reflector import Reflector
 from nqosd.informers.resources import BY_KIND
-from nqosd.northbound import schema, wire
-from nqosd.northbound.circumstances import Circumstances
-from nqosd.northbound.plan import make_plan
-from nqosd.northbound.replica import Replica
-from nqosd.northbound.scope import Scope
+from nqosd.northbound.ovsdb import schema, wire
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.plan import make_plan
+from nqosd.northbound.replica.replica import Replica
+from nqosd.northbound.replica.scope import Scope
 from tests.api import manifests
 from tests.bench.workload import NODE, Pods, Size, policy
 

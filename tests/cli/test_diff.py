@@ -179,7 +179,7 @@ def test_what_can_not_be_found_out(
     code, out, err = compared(capsys, idle)
     assert (code, out) == (FAILED, "")
     assert "broken.yaml" in err
-    monkeypatch.setattr("nqosd.northbound.reading.read_replica.__kwdefaults__", {"names": (), "patience": 1.0})
+    monkeypatch.setattr("nqosd.northbound.replica.reading.read_replica.__kwdefaults__", {"names": (), "patience": 1.0})
     away = Nqosd([f"unix:{tmp_path}/none.sock"], manifests=[GUIDE])
     code, out, err = compared(capsys, away)
     assert (code, out) == (FAILED, "")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from nqosd.compiler.settings import Settings
 from nqosd.config import Config, ConfigError, parse
 from nqosd.informers.steps import ReflectorOptions
-from nqosd.northbound.options import Options
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb.options import Options
+from nqosd.northbound.ovsdb.remotes import Remote
 
 
 def test_the_northbound_layer_has_the_same_defaults() -> None:

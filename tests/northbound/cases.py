@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nqosd.compiler.desired import Desired
-from nqosd.northbound.operations import Kind, Operation
+from nqosd.northbound.plan.operations import Kind, Operation
 from nqosd.northbound.results import Outcome
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import address_set, desired, key, row

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from nqosd.compiler.desired import OWNER
-from nqosd.northbound.operations import Operation
-from nqosd.northbound.replica import Replica
+from nqosd.northbound.plan.operations import Operation
+from nqosd.northbound.replica.replica import Replica
 
 Row = dict[str, object]
 Tables = dict[str, dict[str, Row]]

@@ -6,8 +6,8 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from nqosd.northbound.driver import Driver
-from nqosd.northbound.operations import Operation
+from nqosd.northbound.plan.operations import Operation
+from nqosd.northbound.replica.driver import Driver
 from nqosd.northbound.results import Outcome
 from nqosd.northbound.writer import Commit
 from tests.northbound.database import ModelDatabase, RefusedError

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 
 from nqosd.compiler.desired import Desired
 from nqosd.northbound.northbound import Northbound
-from nqosd.northbound.options import Options
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb.options import Options
+from nqosd.northbound.ovsdb.remotes import Remote
 from nqosd.northbound.results import Facts, NoObserver, Outcome, RoundResult
 from tests.northbound.rounds import EMPTY, delta_between
 from tests.services.ovsdb import OvsdbServer

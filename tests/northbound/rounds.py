@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import cast
 
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
-from nqosd.northbound.circumstances import never
-from nqosd.northbound.driver import Driver
-from nqosd.northbound.options import Options
+from nqosd.northbound.ovsdb.options import Options
+from nqosd.northbound.plan.circumstances import never
 from nqosd.northbound.reconciler import Reconciler
+from nqosd.northbound.replica.driver import Driver
 from nqosd.northbound.results import NoObserver, RoundResult
 from tests.northbound.database import ModelDatabase
 from tests.northbound.fake_driver import FakeDriver

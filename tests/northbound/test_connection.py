@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from nqosd.northbound import connection
-from nqosd.northbound.options import Options, TlsFiles
-from nqosd.northbound.remotes import Remote, resolve
+from nqosd.northbound.ovsdb import connection
+from nqosd.northbound.ovsdb.options import Options, TlsFiles
+from nqosd.northbound.ovsdb.remotes import Remote, resolve
 from nqosd.northbound.results import Outcome
 from tests.northbound.cases import BOTH
 from tests.northbound.desires import address_set, desired

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nqosd.compiler.desired import Desired
-from nqosd.northbound.circumstances import Circumstances
-from nqosd.northbound.difference import Section, sections
-from nqosd.northbound.plan import Plan
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.difference import Section, sections
+from nqosd.northbound.plan.plan import Plan
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired_states
 from tests.northbound.worlds import converge, databases, plan_whole

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nqosd.northbound.framing import Framer, FramingError, decode, decode_envelope, decode_updates
+from nqosd.northbound.ovsdb.framing import Framer, FramingError, decode, decode_envelope, decode_updates
 
 TRICKY = st.text(alphabet='{}[]",:\\ \né€😀a', max_size=12)
 VALUES = st.recursive(

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from nqosd.northbound.operations import SetName
+from nqosd.northbound.plan.operations import SetName
 from nqosd.northbound.results import Outcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE
 from tests.northbound.desires import desired

@@ -5,8 +5,8 @@ import copy
 from hypothesis import given
 
 from nqosd.compiler.desired import OWNER, Desired
-from nqosd.northbound.circumstances import Circumstances
-from nqosd.northbound.stored import is_ours
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.replica.stored import is_ours
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired_states
 from tests.northbound.worlds import contents_of, converge, databases, expected_contents, plan_whole

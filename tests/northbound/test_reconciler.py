@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from nqosd.compiler.desired import AddressSet, Delta, Members, PortGroup
-from nqosd.northbound.operations import Kind, SetName
+from nqosd.northbound.plan.operations import Kind, SetName
 from nqosd.northbound.results import Lacking, Outcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged, kinds
 from tests.northbound.database import ModelDatabase

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from nqosd.compiler.desired import OWNER
-from nqosd.northbound.operations import Operation, SetName
+from nqosd.northbound.plan.operations import Operation, SetName
 from nqosd.northbound.results import Lacking, Outcome
 from nqosd.northbound.writer import Commit
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nqosd.compiler.desired import Desired
 from nqosd.northbound import alarms
-from nqosd.northbound.operations import Operation
+from nqosd.northbound.plan.operations import Operation
 from nqosd.northbound.results import Outcome
 from nqosd.northbound.writer import Commit
 from tests.northbound.database import ModelDatabase

@@ -4,9 +4,9 @@ import attrs
 from hypothesis import strategies as st
 
 from nqosd.compiler.desired import OWNER, Desired, QosRow, RowKey
-from nqosd.northbound.circumstances import Circumstances
-from nqosd.northbound.plan import Plan, make_plan
-from nqosd.northbound.scope import Scope
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.plan import Plan, make_plan
+from nqosd.northbound.replica.scope import Scope
 from tests.northbound.database import ModelDatabase, RefusedError
 from tests.northbound.desires import ADDRESSES, GROUPS, KEYS, PORTS, SETS, SWITCHES, row
 

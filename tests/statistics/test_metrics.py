@@ -1,6 +1,6 @@
 """Series of rules come, follow the limit, and go an hour after the last row."""
 
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb.remotes import Remote
 from nqosd.statistics.exporter import KEPT, Exporter, StatsOptions
 from nqosd.statistics.metrics import StatsMetrics
 from nqosd.statistics.rules import Rule

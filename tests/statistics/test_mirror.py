@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.northbound import wire
-from nqosd.northbound.options import TlsFiles
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb import wire
+from nqosd.northbound.ovsdb.options import TlsFiles
+from nqosd.northbound.ovsdb.remotes import Remote
 from nqosd.statistics.mirror import Mirror, Question
 from nqosd.statistics.rows import Row
 from tests.services.ovsdb import OvsdbServer

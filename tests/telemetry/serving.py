@@ -1,7 +1,7 @@
 """An HTTP server with the parts of a daemon behind it that hasn't begun to work."""
 
 from nqosd.northbound.northbound import Northbound
-from nqosd.northbound.options import Options
+from nqosd.northbound.ovsdb.options import Options
 from nqosd.rounds import RoundOptions, Rounds, Tellers
 from nqosd.state import DaemonState
 from nqosd.telemetry.health import Health

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from nqosd.informers.changes import Kind
 from nqosd.informers.observer import InformerObserver
 from nqosd.informers.transitions import Outcome as WatchOutcome
-from nqosd.northbound.operations import Kind as OperationKind
+from nqosd.northbound.plan.operations import Kind as OperationKind
 from nqosd.northbound.results import Facts, Observer, Outcome
 from nqosd.status.events import EventObserver
 from nqosd.status.writer import StatusObserver

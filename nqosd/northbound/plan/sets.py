@@ -10,12 +10,12 @@ from collections.abc import Set as AbstractSet
 import attrs
 
 from nqosd.compiler.desired import OWNER, AddressSet, Desired, PortGroup
-from nqosd.northbound import schema, wire
-from nqosd.northbound.circumstances import Circumstances
-from nqosd.northbound.draft import Draft
-from nqosd.northbound.operations import Kind, SetName, Target, delete, insert, mutate, update
-from nqosd.northbound.replica import View
-from nqosd.northbound.stored import StoredRow, StoredSet, is_ours
+from nqosd.northbound.ovsdb import schema, wire
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.draft import Draft
+from nqosd.northbound.plan.operations import Kind, SetName, Target, delete, insert, mutate, update
+from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.stored import StoredRow, StoredSet, is_ours
 
 
 @attrs.frozen

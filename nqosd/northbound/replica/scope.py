@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 import attrs
 
 from nqosd.compiler.desired import Desired, RowKey
-from nqosd.northbound.replica import View
+from nqosd.northbound.replica.replica import View
 
 
 @attrs.frozen

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from nqosd.compiler.desired import RowKey
-from nqosd.northbound import wire
-from nqosd.northbound.changes import Changes
-from nqosd.northbound.stored import StoredRow, is_ours, key_of
+from nqosd.northbound.ovsdb import wire
+from nqosd.northbound.replica.changes import Changes
+from nqosd.northbound.replica.stored import StoredRow, is_ours, key_of
 
 _NONE: frozenset[str] = frozenset()
 

@@ -12,9 +12,9 @@ from ovs.jsonrpc import EOF, Connection, Message, Session
 from ovs.reconnect import Reconnect
 from ovs.stream import Stream
 
-from nqosd.northbound.connection import FramedConnection
-from nqosd.northbound.options import TlsFiles
-from nqosd.northbound.tls import TlsStream
+from nqosd.northbound.ovsdb.connection import FramedConnection
+from nqosd.northbound.ovsdb.options import TlsFiles
+from nqosd.northbound.ovsdb.tls import TlsStream
 
 BACKOFF = (1000, 2000)
 """Milliseconds between two attempts, at least and at most: a database that is back is found within two seconds."""

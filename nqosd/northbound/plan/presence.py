@@ -9,11 +9,11 @@ from enum import StrEnum
 import attrs
 
 from nqosd.compiler.desired import Desired, QosRow
-from nqosd.northbound.circumstances import Circumstances
-from nqosd.northbound.operations import describe
-from nqosd.northbound.plan import make_plan
-from nqosd.northbound.replica import View
-from nqosd.northbound.scope import Scope
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.operations import describe
+from nqosd.northbound.plan.plan import make_plan
+from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.scope import Scope
 
 
 class Standing(StrEnum):

@@ -15,7 +15,7 @@ from typing import Any
 import ovs.poller
 from ovs.stream import SSLStream, Stream
 
-from nqosd.northbound.options import TlsFiles
+from nqosd.northbound.ovsdb.options import TlsFiles
 
 
 class TlsStream(SSLStream):  # type: ignore[misc] # python-ovs ships no types

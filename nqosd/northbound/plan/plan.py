@@ -18,13 +18,13 @@ from collections.abc import Set as AbstractSet
 import attrs
 
 from nqosd.compiler.desired import Desired, RowKey
-from nqosd.northbound.circumstances import Circumstances
-from nqosd.northbound.draft import Draft
-from nqosd.northbound.operations import Operation, SetName, Subject, count_by_kind
-from nqosd.northbound.plan_rows import RowPlanner
-from nqosd.northbound.plan_sets import SetPlanner
-from nqosd.northbound.replica import View
-from nqosd.northbound.scope import Scope
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.draft import Draft
+from nqosd.northbound.plan.operations import Operation, SetName, Subject, count_by_kind
+from nqosd.northbound.plan.rows import RowPlanner
+from nqosd.northbound.plan.sets import SetPlanner
+from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.scope import Scope
 
 
 @attrs.frozen

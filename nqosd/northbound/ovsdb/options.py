@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb.remotes import Remote
 
 DEFAULT_REMOTE = Remote("unix:/run/ovn/ovnnb_db.sock")
 

@@ -14,11 +14,11 @@ from ovs.jsonrpc import Message
 from ovs.poller import Poller
 
 from nqosd.compiler.desired import OWNER
-from nqosd.northbound import schema, wire
-from nqosd.northbound.framing import FramingError, decode_updates
-from nqosd.northbound.options import Options
-from nqosd.northbound.replica import Replica, ReplicaError
-from nqosd.northbound.session import FramedSession
+from nqosd.northbound.ovsdb import schema, wire
+from nqosd.northbound.ovsdb.framing import FramingError, decode_updates
+from nqosd.northbound.ovsdb.options import Options
+from nqosd.northbound.ovsdb.session import FramedSession
+from nqosd.northbound.replica.replica import Replica, ReplicaError
 
 _NOTHING_SEEN = str(uuid.UUID(int=0))
 

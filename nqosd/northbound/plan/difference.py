@@ -11,10 +11,10 @@ from collections.abc import Set as AbstractSet
 import attrs
 
 from nqosd.compiler.desired import OWNER, SELECTION, Desired, Direction, QosRow, RowKey
-from nqosd.northbound.operations import Kind, SetName
-from nqosd.northbound.plan import Plan
-from nqosd.northbound.replica import View
-from nqosd.northbound.stored import StoredRow, StoredSet, is_ours
+from nqosd.northbound.plan.operations import Kind, SetName
+from nqosd.northbound.plan.plan import Plan
+from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.stored import StoredRow, StoredSet, is_ours
 
 
 @attrs.frozen

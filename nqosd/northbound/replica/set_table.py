@@ -7,9 +7,9 @@ the set holds. python-ovs would make an object for each address, and copy the wh
 from collections.abc import Callable, Iterator, Mapping
 from sys import intern
 
-from nqosd.northbound import wire
-from nqosd.northbound.changes import Changes
-from nqosd.northbound.stored import StoredSet
+from nqosd.northbound.ovsdb import wire
+from nqosd.northbound.replica.changes import Changes
+from nqosd.northbound.replica.stored import StoredSet
 
 
 class SetTable:

@@ -7,13 +7,13 @@ one row for each key, attached to exactly one switch.
 from collections.abc import Iterable
 
 from nqosd.compiler.desired import Desired, QosRow, RowKey
-from nqosd.northbound import schema, wire
-from nqosd.northbound.circumstances import Circumstances
-from nqosd.northbound.draft import Draft
-from nqosd.northbound.operations import Kind, Target, insert, named, update
-from nqosd.northbound.plan_sets import SetPlanner
-from nqosd.northbound.replica import View
-from nqosd.northbound.stored import StoredRow
+from nqosd.northbound.ovsdb import schema, wire
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.draft import Draft
+from nqosd.northbound.plan.operations import Kind, Target, insert, named, update
+from nqosd.northbound.plan.sets import SetPlanner
+from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.stored import StoredRow
 
 _UNREADABLE = RowKey("", -1, "", "")
 """Stands for rows that don't say what they are for."""

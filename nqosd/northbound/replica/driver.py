@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import structlog
 
-from nqosd.northbound.connection import FramedConnection
-from nqosd.northbound.idl import NorthboundIdl, RawTransaction
-from nqosd.northbound.poller import LoopPoller
+from nqosd.northbound.ovsdb.connection import FramedConnection
+from nqosd.northbound.ovsdb.poller import LoopPoller
+from nqosd.northbound.replica.idl import NorthboundIdl, RawTransaction
 
 _PAUSE_AFTER_ERROR = 1.0
 

@@ -7,8 +7,8 @@ isn't looked at; that it is signed by the authority is what counts, as everywher
 import asyncio
 import ssl
 
-from nqosd.northbound.options import TlsFiles
-from nqosd.northbound.remotes import Remote
+from nqosd.northbound.ovsdb.options import TlsFiles
+from nqosd.northbound.ovsdb.remotes import Remote
 
 
 async def dial(remote: Remote, tls: TlsFiles | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -14,7 +14,7 @@ from ovs.jsonrpc import EOF, Connection, Message
 from ovs.poller import Poller
 from ovs.stream import Stream
 
-from nqosd.northbound.framing import Framer, FramingError, decode, decode_envelope, encode
+from nqosd.northbound.ovsdb.framing import Framer, FramingError, decode, decode_envelope, encode
 
 CHUNK = 1 << 16
 """Bytes of one read; larger ones cost more in allocation than they save in calls."""

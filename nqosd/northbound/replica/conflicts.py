@@ -9,8 +9,8 @@ from collections.abc import Set as AbstractSet
 
 import structlog
 
-from nqosd.northbound.replica import View
-from nqosd.northbound.stored import is_ours
+from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.stored import is_ours
 
 log = structlog.get_logger(__name__)
 

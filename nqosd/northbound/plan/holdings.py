@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from nqosd.compiler.desired import OWNER, RowKey
-from nqosd.northbound import schema, wire
-from nqosd.northbound.draft import Draft
-from nqosd.northbound.operations import Kind, Operation, SetName, Subject, Target, delete, update
-from nqosd.northbound.stored import key_of
+from nqosd.northbound.ovsdb import schema, wire
+from nqosd.northbound.plan.draft import Draft
+from nqosd.northbound.plan.operations import Kind, Operation, SetName, Subject, Target, delete, update
+from nqosd.northbound.replica.stored import key_of
 
 TABLES = (schema.QOS, schema.ADDRESS_SET, schema.PORT_GROUP, schema.SWITCH)
 

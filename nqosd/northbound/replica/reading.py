@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 import attrs
 
-from nqosd.northbound.driver import Driver
-from nqosd.northbound.idl import NorthboundIdl
-from nqosd.northbound.options import Options
-from nqosd.northbound.remotes import resolve
-from nqosd.northbound.replica import Replica
+from nqosd.northbound.ovsdb.options import Options
+from nqosd.northbound.ovsdb.remotes import resolve
+from nqosd.northbound.replica.driver import Driver
+from nqosd.northbound.replica.idl import NorthboundIdl
+from nqosd.northbound.replica.replica import Replica
 
 PATIENCE = 15.0
 """Seconds to wait for a database; a million addresses take about one."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from nqosd.northbound import schema
-from nqosd.northbound.operations import Kind, Operation, SwitchName, Target, mutate, wait_for
+from nqosd.northbound.ovsdb import schema
+from nqosd.northbound.plan.operations import Kind, Operation, SwitchName, Target, mutate, wait_for
 
 
 @attrs.define

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from nqosd.compiler.desired import RowKey
-from nqosd.northbound.lingering import Lingering
-from nqosd.northbound.operations import Subject
+from nqosd.northbound.plan.lingering import Lingering
+from nqosd.northbound.plan.operations import Subject
 
 
 def never(_key: RowKey) -> bool:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import attrs
 
 from nqosd.compiler.desired import RowKey
-from nqosd.northbound import wire
+from nqosd.northbound.ovsdb import wire
 
 
 class Kind(StrEnum):

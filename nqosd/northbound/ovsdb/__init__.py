@@ -1,0 +1,1 @@
+"""OVSDB on the wire: values, messages, connections."""

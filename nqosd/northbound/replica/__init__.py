@@ -1,0 +1,1 @@
+"""What the database holds, kept equal to it."""
