@@ -20,7 +20,7 @@ from tests.api.manifests import Json, wire
 from tests.bench.monitor import Monitor
 from tests.bench.running import PATIENCE, Latency
 from tests.bench.services import Daemon, usage
-from tests.bench.workload import NAMESPACE, NODE, Pods, Size, address, policy
+from tests.bench.workload import NAMESPACE, NODE, Pods, Size, address, node, policy
 from tests.services.etcd import Etcd
 from tests.services.generation import GENERATIONS
 from tests.services.kubernetes import ADMIN, ApiServer
@@ -54,7 +54,7 @@ def measure_real(size: Size) -> RealCell:
         for crd in (*Path("config/crd").glob("*.yaml"), *Path("tests/services/manifests").glob("*.yaml")):
             api.apply_crds(crd.read_text())
         api.kubectl("create", "namespace", NAMESPACE)
-        api.request("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})
+        api.request("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", **node()})
         pods = Pods(size.policies)
         _create(api, POLICIES_PATH, (wire(policy(number)) for number in range(size.policies)))
         _create(api, PODS_PATH, (_created(pods, number) for number in range(size.pods)))

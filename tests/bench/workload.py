@@ -116,8 +116,13 @@ def surroundings() -> Sequence[tuple[str, Json]]:
     """Give the namespace and the node, each with its resource."""
     return [
         ("namespaces", {"metadata": {"name": NAMESPACE, "labels": {"kubernetes.io/metadata.name": NAMESPACE}}}),
-        ("nodes", {"metadata": {"name": NODE, "annotations": {NODE_SUBNETS: json.dumps({"default": [RANGE]})}}}),
+        ("nodes", node()),
     ]
+
+
+def node() -> Json:
+    """Give the node, which says which addresses are its pods'."""
+    return {"metadata": {"name": NODE, "annotations": {NODE_SUBNETS: json.dumps({"default": [RANGE]})}}}
 
 
 def _rule(index: int) -> Json:
