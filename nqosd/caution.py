@@ -26,22 +26,22 @@ class Caution:
     def __init__(self, wake: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._wake = wake
         self._clock = clock
-        self._out_of_touch: set[Kind] = set()
+        self._out_of_touch: dict[Kind, str] = {}
         self._in_touch_since = -CATCHING_UP
         self._won: float | None = None
         self._trusts = False
 
     @property
-    def out_of_touch(self) -> list[Kind]:
-        """The kinds whose changes may not have been heard."""
-        return sorted(self._out_of_touch)
+    def out_of_touch(self) -> dict[Kind, str]:
+        """The kinds whose changes may not have been heard, and why, in the order of their names."""
+        return dict(sorted(self._out_of_touch.items()))
 
-    def in_touch(self, kind: Kind, *, is_in_touch: bool) -> None:
-        """Take whether the server answers to the watch of a kind."""
+    def in_touch(self, kind: Kind, *, is_in_touch: bool, reason: str = "") -> None:
+        """Take whether every change of a kind is heard; if not, why."""
         if not is_in_touch:
-            self._out_of_touch.add(kind)
+            self._out_of_touch[kind] = reason
         elif kind in self._out_of_touch:
-            self._out_of_touch.discard(kind)
+            del self._out_of_touch[kind]
             self._in_touch_since = self._clock()
             self._wake()
 

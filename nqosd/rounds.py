@@ -153,7 +153,7 @@ class Rounds:
 
     def _wait_for_informers(self, pause: float) -> None:
         """Write nothing yet: the writer before this one may have known more."""
-        kinds = ", ".join(self.caution.out_of_touch) or "catching up"
+        kinds = ", ".join(f"{kind} ({why})" for kind, why in self.caution.out_of_touch.items()) or "catching up"
         self._health.wait_for("informers", f"out of touch with the API server: {kinds}")
         asyncio.get_running_loop().call_later(pause, self._northbound.wake.set)
 

@@ -36,11 +36,11 @@ SET_BACK = frozenset(Outcome) - {Outcome.PAGE, Outcome.COMPLETE, Outcome.ENDED, 
 class InTouch(Protocol):
     """Who wants to know whether every change that the server knows of is heard at once."""
 
-    def __call__(self, kind: Kind, *, is_in_touch: bool) -> None:
-        """Take how it is with a kind."""
+    def __call__(self, kind: Kind, *, is_in_touch: bool, reason: str = "") -> None:
+        """Take how it is with a kind; `reason` says why it is out of touch."""
 
 
-def _nobody(kind: Kind, *, is_in_touch: bool) -> None:
+def _nobody(kind: Kind, *, is_in_touch: bool, reason: str = "") -> None:
     """Tell nobody."""
 
 
@@ -59,15 +59,20 @@ class ApiServerSource:
         self._client = client
         self._options = options or ReflectorOptions()
         self._observer = observer or Unobserved()
-        self._resources = resources
         self._in_touch = in_touch or _nobody
+        self._reflectors = [Reflector(resource, time.monotonic(), self._options) for resource in resources]
+
+    @property
+    def resource_versions(self) -> dict[Kind, str]:
+        """The resource version of each kind up to which every change has been told; empty before the first list."""
+        return {each.resource.kind: each.resource_version for each in self._reflectors}
 
     async def run(self, sink: Sink) -> None:
         """Tell the sink of everything, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for resource in self._resources:
-                driver = _Driver(resource, self._client, sink, self._options, self._observer, in_touch=self._in_touch)
-                group.create_task(driver.run(), name=f"informer of {resource.full_name}")
+            for each in self._reflectors:
+                driver = _Driver(each, self._client, sink, self._options, self._observer, in_touch=self._in_touch)
+                group.create_task(driver.run(), name=f"informer of {each.resource.full_name}")
 
 
 class _Driver:
@@ -75,7 +80,7 @@ class _Driver:
 
     def __init__(
         self,
-        resource: Resource,
+        reflector: Reflector,
         client: KubeClient,
         sink: Sink,
         options: ReflectorOptions,
@@ -84,12 +89,12 @@ class _Driver:
         in_touch: InTouch,
     ) -> None:
         self._in_touch = in_touch
-        self._resource = resource
+        self._resource = reflector.resource
         self._client = client
         self._sink = sink
         self._silence = options.silence
-        self._reflector = Reflector(resource, time.monotonic(), options)
-        self._reporter = Reporter(resource, observer)
+        self._reflector = reflector
+        self._reporter = Reporter(reflector.resource, observer)
 
     async def run(self) -> None:
         while True:
@@ -174,7 +179,8 @@ class _Driver:
             self._sink.synced(self._resource.kind)
         for move in step.moves:
             if move.outcome in SET_BACK:
-                self._in_touch(self._resource.kind, is_in_touch=False)
+                reason = move.detail or move.outcome.value
+                self._in_touch(self._resource.kind, is_in_touch=False, reason=reason)
             elif move.outcome in {Outcome.COMPLETE, Outcome.MISSING}:
                 self._in_touch(self._resource.kind, is_in_touch=True)
         self._reporter.report(step, self._reflector.number_of_objects)

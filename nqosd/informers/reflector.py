@@ -63,6 +63,7 @@ class Reflector:
         self._streamable_from = -math.inf
         self._pause: float | None = None
         self._version = ""
+        self._told_up_to = ""
         self._token = ""
         self._page_size = self._options.page_size
         self._phase = Phase.STREAMED_LIST
@@ -104,8 +105,8 @@ class Reflector:
 
     @property
     def resource_version(self) -> str:
-        """Where a watch would go on; empty before the first."""
-        return self._version
+        """Up to where every change has been told; empty before the first list is whole."""
+        return self._told_up_to
 
     @property
     def number_of_objects(self) -> int:
@@ -157,6 +158,7 @@ class Reflector:
                 break
             self._take(event, step, now)
             taken += 1
+        self._note_version()
         return Step(step.changes, step.moves, step.undecodable, taken)
 
     def ended(self, now: float) -> Step:
@@ -256,12 +258,18 @@ class Reflector:
         if outcome is Outcome.EXPIRED and self._token:
             self._page_size *= 2  # so that a server that expires tokens faster than it serves pages can't hold us here
         self._go(target, now)
+        self._note_version()
         step.moves.append(Move(phase, outcome, detail, self._pause or 0.0, self._pacing.failures, seconds, synced))
         if outcome is Outcome.COMPLETE and phase is Phase.STREAMED_LIST:
             self._since = now  # the same stream goes on as the watch
         elif self._pause is None:
             self._ask(now)
         return step
+
+    def _note_version(self) -> None:
+        """Take note of how far everything has been told: only a watch, and a list at its end, tell everything."""
+        if self._phase is Phase.WATCH:
+            self._told_up_to = self._version
 
     def _go(self, target: Target, now: float) -> None:
         match target:

@@ -417,3 +417,18 @@ def test_reports_that_fit_no_request_are_refused() -> None:
     reflector.lost("", 0.0, answered=False)
     with pytest.raises(RuntimeError, match="in a pause"):
         reflector.ended(0.0)
+
+
+def test_the_resource_version_is_that_up_to_which_everything_was_told() -> None:
+    """It is empty at first, moves with a whole list and with events, and stays while a list is under way."""
+    reflector = paged()
+    reflector.page(page([network("a", 1), network("b", 2)], 7, "next"), 0.0)
+    assert reflector.resource_version == ""
+    reflector.page(page([network("c", 3)], 7), 0.0)
+    assert reflector.resource_version == "7"
+    reflector.lines([event("ADDED", network("d", 9))], 0.0)
+    assert reflector.resource_version == "9"
+    reflector.lines([wire.error(410)], 0.0)
+    reflector.waited(1.0)
+    reflector.page(page([network("a", 1), network("b", 2)], 20, "next"), 1.0)
+    assert reflector.resource_version == "9"
