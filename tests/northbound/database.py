@@ -1,8 +1,8 @@
 """A model of an OVN Northbound database: executes RFC 7047 operations and tells a replica what changed.
 
 It stands in for ovsdb-server where a test wants thousands of databases; other tests hold the same against a real one.
-The rule: it refuses what the real one refuses (a `wait` that fails, a second row of one name), keeps a QoS row only
-while a switch refers to it, and drops weak references to ports that are gone.
+The rule: it refuses what the real one refuses (a `wait` that fails, a second row of one name, a set that names a member
+twice), keeps a QoS row only while a switch refers to it, and drops weak references to ports that are gone.
 """
 
 import itertools
@@ -220,7 +220,10 @@ def _decode(value: object, names: Mapping[str, str]) -> object:
             case "map":
                 return dict(content)
             case "set":
-                return frozenset(str(_decode(each, names)) for each in content)
+                members = [str(_decode(each, names)) for each in content]
+                if len(set(members)) != len(members):
+                    raise RefusedError("ovsdb error: set contains duplicate")
+                return frozenset(members)
             case "uuid":
                 return content
             case "named-uuid":

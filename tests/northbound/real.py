@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 
-from nqosd.compiler.desired import Desired
+from nqosd.compiler.desired import Desired, RowKey
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.ovsdb.options import Options
 from nqosd.northbound.ovsdb.remotes import Remote
+from nqosd.northbound.plan.circumstances import never
 from nqosd.northbound.results import Facts, NoObserver, Outcome, RoundResult
 from tests.northbound.rounds import EMPTY, delta_between
 from tests.services.ovsdb import OvsdbServer
@@ -36,6 +38,7 @@ class Daemon:
         self.watcher = Watcher()
         self.northbound = Northbound(options, self.watcher)
         self.desired = EMPTY
+        self.may_wait: Callable[[RowKey], bool] = never
         self.results: list[RoundResult] = []
 
     @property
@@ -50,13 +53,14 @@ class Daemon:
         assert driver is not None
         return int(driver.idl.session.get_seqno())
 
-    async def round(self, desired: Desired | None = None) -> RoundResult:
-        """Run one round, whether something woke the daemon or not."""
+    async def round(self, desired: Desired | None = None, *, policies: AbstractSet[str] = frozenset()) -> RoundResult:
+        """Run one round, whether something woke the daemon or not; `policies` changed although no row did."""
         new = self.desired if desired is None else desired
         delta = delta_between(self.desired, new)
+        delta.policies |= policies
         self.desired = new
         self.northbound.wake.clear()
-        self.results.append(await self.northbound.reconcile(new, delta))
+        self.results.append(await self.northbound.reconcile(new, delta, may_wait=self.may_wait))
         return self.results[-1]
 
     async def wait_until(self, done: Callable[[], bool], *, patience: float = PATIENCE) -> None:

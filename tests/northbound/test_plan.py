@@ -1,11 +1,14 @@
 """What a plan does to a database, whatever it is like before."""
 
 import copy
+from typing import cast
 
 from hypothesis import given
+from hypothesis import strategies as st
 
 from nqosd.compiler.desired import OWNER, Desired
 from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.lingering import Lingering
 from nqosd.northbound.replica.stored import is_ours
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired_states
@@ -95,6 +98,20 @@ def test_every_operation_on_a_row_is_guarded(database: ModelDatabase, desired: D
             guarded.add(repr(where))
         elif where is not None:
             assert repr(where) in guarded
+
+
+@given(databases(), desired_states(), st.booleans(), st.booleans())
+def test_nothing_is_named_twice(database: ModelDatabase, desired: Desired, stay: bool, detach: bool) -> None:  # noqa: FBT001
+    """No row is changed by two operations, and no set of members names one twice, whatever lingered before."""
+    lingering = Lingering()
+    lingering.add({key: frozenset({"set_a"}) for key in database.replica.row_keys()}, 0.0)
+    circumstances = Circumstances("nqosd", may_wait=lambda _key: stay, lingering=lingering, detach=detach)
+    bodies = [each.body for each in plan_whole(database, desired, circumstances).operations]
+    targets = [(repr(each["where"]), each["op"], repr(each.get("row"))) for each in bodies if "where" in each]
+    assert len(set(targets)) == len(targets)
+    for mutation in (each for body in bodies for each in cast("list[list[object]]", body.get("mutations", []))):
+        members = [repr(member) for member in cast("list[list[object]]", mutation[2])[1]]
+        assert len(set(members)) == len(members)
 
 
 def test_an_unreadable_row_is_removed() -> None:

@@ -109,6 +109,23 @@ async def test_rows_of_others_stay_byte_for_byte(ovsdb_nb: OvsdbServer) -> None:
     assert dump_ours(ovsdb_nb) == before
 
 
+@every_generation
+async def test_a_policy_goes_while_its_row_lingers(ovsdb_nb: OvsdbServer) -> None:
+    """A pod goes, so its row lingers; then its policy goes: one transaction removes the row and its set."""
+    add_switches(ovsdb_nb, "node1", "node2")
+    empty = dump_ours(ovsdb_nb)
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        await daemon.write(desired([VIDEO], [SENDERS]))
+        daemon.may_wait = lambda _key: True
+        await daemon.write(desired())
+        daemon.watcher.transactions.clear()
+        daemon.may_wait = lambda _key: False
+        result = await daemon.round(policies={"games/video"})
+        assert (result.outcome, result.problem) == (Outcome.COMMITTED, "")
+        assert [outcome for outcome, _ in daemon.watcher.transactions] == [Outcome.COMMITTED]
+    assert dump_ours(ovsdb_nb) == empty
+
+
 async def test_a_row_waits_for_its_switch(ovsdb_nb: OvsdbServer) -> None:
     """A row whose switch isn't there yet is written as soon as the switch is."""
     async with running(options_of(ovsdb_nb.unix)) as daemon:

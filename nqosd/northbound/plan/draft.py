@@ -1,25 +1,35 @@
 """A transaction in the making.
 
 In: operations in whatever order they are thought of, and edits of switches one rule at a time. Out: all of them in the
-order in which they must stand. The rule: first what is relied on, then sets, then rows, then which rows the switches
-refer to, at last the sets that nothing refers to any more; one mutation for each switch.
+order in which they must stand. The rules: first what is relied on, then sets, then rows, then which rows the switches
+refer to, at last the sets that nothing refers to any more; one mutation for each switch, which names each row once.
 """
 
 from collections.abc import Mapping
 
 import attrs
 
-from nqosd.northbound.ovsdb import schema
-from nqosd.northbound.plan.operations import Kind, Operation, SwitchName, Target, mutate, wait_for
+from nqosd.northbound.ovsdb import schema, wire
+from nqosd.northbound.plan.operations import Kind, Operation, SwitchName, Target, mutate, named, wait_for
 
 
 @attrs.define
 class SwitchEdit:
-    """What a switch comes to refer to (encoded uuids) and what no more."""
+    """What a switch comes to refer to and what no more: uuids, and names of rows that are inserted (`inserted`).
+
+    They are sets, since the server refuses a mutation that names a row twice.
+    """
 
     name: str
-    attached: list[object] = attrs.field(factory=list)
-    detached: list[object] = attrs.field(factory=list)
+    inserted: set[str] = attrs.field(factory=set)
+    attached: set[str] = attrs.field(factory=set)
+    detached: set[str] = attrs.field(factory=set)
+
+    def mutation(self, uuid: str) -> Operation:
+        """Return the one operation that changes what the switch with that uuid refers to."""
+        came = [*map(named, sorted(self.inserted)), *map(wire.uuid, sorted(self.attached))]
+        went = list(map(wire.uuid, sorted(self.detached)))
+        return mutate(Kind.SWITCH_MUTATE, Target(schema.SWITCH, uuid, SwitchName(self.name)), "qos_rules", came, went)
 
 
 @attrs.define
@@ -52,14 +62,5 @@ class Draft:
     def operations(self) -> tuple[Operation, ...]:
         """Return everything in its order."""
         edits = sorted(self.switches.items(), key=lambda item: (item[1].name, item[0]))
-        mutations = [
-            mutate(
-                Kind.SWITCH_MUTATE,
-                Target(schema.SWITCH, uuid, SwitchName(edit.name)),
-                "qos_rules",
-                edit.attached,
-                edit.detached,
-            )
-            for uuid, edit in edits
-        ]
+        mutations = [edit.mutation(uuid) for uuid, edit in edits]
         return (*self.waits.values(), *self.sets, *self.rows, *mutations, *self.deletions)

@@ -98,7 +98,7 @@ def removal(holdings: Holdings, rows: Iterable[Held]) -> tuple[Operation, ...]:
         if row.table == schema.QOS:
             for uuid, (name, rules) in sorted(holdings.switches.items()):
                 if row.uuid in rules:
-                    draft.edit_switch(uuid, name).detached.append(wire.uuid(row.uuid))
+                    draft.edit_switch(uuid, name).detached.add(row.uuid)
         else:
             draft.deletions.append(delete(Kind.SET_DELETE, target))
     return draft.operations()

@@ -70,7 +70,7 @@ def make_plan(desired: Desired, view: View, scope: Scope, circumstances: Circums
         rows.examine(key)
     if scope.unreadable:
         rows.remove_unreadable()
-    rows.settle_lingering()
+    rows.settle_unwanted()
     sets.settle_unwanted(rows.leaving)
     return Plan(
         operations=draft.operations(),

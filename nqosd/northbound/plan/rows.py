@@ -1,7 +1,7 @@
 """Plans rows of the table QoS and their attachment to switches.
 
 In: the key of a row. Out: operations in the draft, and what can't be done now. The rule: in the end there is exactly
-one row for each key, attached to exactly one switch.
+one row for each key, attached to exactly one switch; which rows leave is decided in `settle_unwanted` alone.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from nqosd.compiler.desired import Desired, QosRow, RowKey
 from nqosd.northbound.ovsdb import schema, wire
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.draft import Draft
-from nqosd.northbound.plan.operations import Kind, Target, insert, named, update
+from nqosd.northbound.plan.operations import Kind, Target, insert, update
 from nqosd.northbound.plan.sets import SetPlanner
 from nqosd.northbound.replica.replica import View
 from nqosd.northbound.replica.stored import StoredRow
@@ -20,7 +20,7 @@ _UNREADABLE = RowKey("", -1, "", "")
 
 
 class RowPlanner:
-    """Plans rows one by one with `examine`; then `settle_lingering` decides about those that may stay for a while."""
+    """Plans rows one by one with `examine`; then `settle_unwanted` decides which of those that nobody wants leave."""
 
     def __init__(
         self, desired: Desired, view: View, draft: Draft, circumstances: Circumstances, sets: SetPlanner
@@ -30,7 +30,7 @@ class RowPlanner:
         self._draft = draft
         self._circumstances = circumstances
         self._sets = sets
-        self._idle: dict[RowKey, StoredRow] = {}
+        self._unwanted: list[RowKey] = []
         self.leaving: dict[str, StoredRow] = {}
         """By uuid, the rows that won't refer to their present sets any more."""
         self.waiting: dict[RowKey, str] = {}
@@ -42,7 +42,7 @@ class RowPlanner:
         """Plan one row."""
         wanted, stored = self._desired.rows.get(key), self._view.rows(key)
         if wanted is None:
-            self._let_go(key, stored)
+            self._unwanted.append(key)
         elif key in self._circumstances.refused:
             self.blocked[key] = f"the server refused the row: {self._circumstances.refused[key]}"
         elif (reason := next(filter(None, map(self._sets.refusal, wanted.sets)), None)) is not None:
@@ -58,24 +58,25 @@ class RowPlanner:
         """Remove rows of ours of which nobody can say what they are for."""
         self._remove(_UNREADABLE, self._view.unreadable())
 
-    def settle_lingering(self) -> None:
-        """Remove the rows whose removal was waiting, if there is a change of structure anyway or it is time."""
-        if not (self._draft.changes_structure or self._circumstances.detach):
-            self.lingering.update((key, row.sources) for key, row in self._idle.items())
+    def settle_unwanted(self) -> None:
+        """Remove what nobody wants; rows without senders wait until the structure changes anyway, or it is time."""
+        if not self._circumstances.prune:
             return
-        self.detaches = True
-        for key in self._circumstances.lingering:
-            if key not in self._desired.rows and key not in self._idle:
-                self._remove(key, self._view.rows(key))
-        for key, row in self._idle.items():
-            self._remove(key, [row])
-
-    def _let_go(self, key: RowKey, stored: list[StoredRow]) -> None:
-        """Remove rows that nobody wants, or let the one that does no harm wait."""
-        if len(stored) == 1 and self._circumstances.may_wait(key) and self._is_harmless(stored[0]):
-            self._idle[key] = stored[0]
+        idle = dict.fromkeys(filter(self._may_stay, self._unwanted))
+        leaving = dict.fromkeys(key for key in self._unwanted if key not in idle)
+        if self._draft.changes_structure or self._circumstances.detach or any(map(self._view.rows, leaving)):
+            self.detaches = True
+            lingering = (key for key in self._circumstances.lingering if key not in self._desired.rows)
+            leaving |= idle | dict.fromkeys(lingering)
         else:
-            self._remove(key, stored)
+            self.lingering.update((key, self._view.rows(key)[0].sources) for key in idle)
+        for key in leaving:
+            self._remove(key, self._view.rows(key))
+
+    def _may_stay(self, key: RowKey) -> bool:
+        """Say whether a row that nobody wants may wait: its rule is there, and without senders it does nothing."""
+        stored = self._view.rows(key)
+        return len(stored) == 1 and self._circumstances.may_wait(key) and self._is_harmless(stored[0])
 
     def _is_harmless(self, row: StoredRow) -> bool:
         """Say whether the row does nothing once the sets that nobody wants are empty."""
@@ -88,7 +89,7 @@ class RowPlanner:
         if not stored:
             name = f"row{len(self._draft.rows)}"
             self._draft.rows.append(insert(Kind.ROW_INSERT, schema.QOS, wanted.key, columns, name))
-            self._draft.edit_switch(switch, wanted.key.switch).attached.append(named(name))
+            self._draft.edit_switch(switch, wanted.key.switch).inserted.add(name)
             return
         kept = max(stored, key=lambda row: (_is_same(wanted, row, self._circumstances.owner), self._is_at(row, switch)))
         self._remove(wanted.key, [row for row in stored if row is not kept])
@@ -102,7 +103,7 @@ class RowPlanner:
         if switches != {switch}:
             self._guarded(wanted.key, kept)
         if switch not in switches:
-            self._draft.edit_switch(switch, wanted.key.switch).attached.append(wire.uuid(kept.uuid))
+            self._draft.edit_switch(switch, wanted.key.switch).attached.add(kept.uuid)
         self._detach(kept, switches - {switch})
 
     def _remove(self, key: RowKey, stored: Iterable[StoredRow]) -> None:
@@ -116,7 +117,7 @@ class RowPlanner:
     def _detach(self, row: StoredRow, switches: Iterable[str]) -> None:
         for switch in sorted(switches):
             name = self._view.switch_name(switch) or ""
-            self._draft.edit_switch(switch, name).detached.append(wire.uuid(row.uuid))
+            self._draft.edit_switch(switch, name).detached.add(row.uuid)
 
     def _is_at(self, row: StoredRow, switch: str) -> bool:
         return switch in self._view.switches_of(row.uuid)
