@@ -86,7 +86,7 @@ def _complaints(manifests: Manifests, tables: Tables, request: Request) -> Itera
     yield from (f"warning: {warning}" for warning in manifests.warnings)
     for (kind, key), value in manifests.objects.items():
         if not isinstance(value, NetworkQoS) and value.problem is not None:
-            yield f"warning: {kind} {key} can't be read and counts for nothing: {value.problem}"
+            yield f"warning: {kind} {key}: what can't be read counts for nothing: {value.problem}"
     if request.zone and Zone.of(request.zone, tables.nodes).nodes is None:
         known = ", ".join(sorted(tables.nodes)) or "none"
         yield (

@@ -276,12 +276,15 @@ class Rounds:
 
 
 def _report_unreadable(changes: Iterable[Change]) -> None:
-    """Log, once for each, the objects that can't be read and so count for nothing."""
+    """Log, once for each, what can't be read of objects and so counts for nothing."""
     for change in changes:
         new, old = change.new, change.old
         if new is None or isinstance(new, NetworkQoS) or new.problem is None:
             continue
         if old is None or isinstance(old, NetworkQoS) or old.problem != new.problem:
             _log.warning(
-                "an object can't be read and counts for nothing", kind=change.kind, key=new.key, why=new.problem
+                "a part of an object can't be read and counts for nothing",
+                kind=change.kind,
+                key=new.key,
+                why=new.problem,
             )

@@ -1,7 +1,7 @@
 """Pods, namespaces, nodes and networks, with only what a NetworkQoS can depend on.
 
 Addresses are canonical text (`10.0.0.1`, `fd00::1`). Keys are `namespace/name`, or `name` for cluster-scoped kinds.
-An object with a part that doesn't parse carries a `problem` and contributes nothing; it never stops another.
+An object with a part that doesn't parse carries a `problem`, and that part contributes nothing; it never stops another.
 """
 
 from collections.abc import Mapping

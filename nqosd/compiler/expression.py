@@ -2,9 +2,11 @@
 
 In: terms joined by `all_of` and `any_of`. Out: text in the expression language of ovn-sb(5). Rule: equal trees print
 equally, whatever the order of construction; nothing is printed that OVN's parser refuses: `&&` and `||` never stand
-side by side without parentheses, and an empty disjunction is not an expression at all (`NOTHING`, never printed).
+side by side without parentheses, an empty disjunction is not an expression at all (`NOTHING`, never printed), and a
+text of some object is one token: it comes in through `string` alone.
 """
 
+import json
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -77,6 +79,11 @@ def equals(field: str, values: Iterable[str]) -> Expression:
     if not constants:
         return NOTHING
     return Term(f"{field} == {constants[0]}" if len(constants) == 1 else f"{field} == {{{', '.join(constants)}}}")
+
+
+def string(text: str) -> str:
+    """Write a text as one string constant, which OVN's lexer reads as JSON; nothing in it is syntax."""
+    return json.dumps(text)
 
 
 def between(field: str, low: int, high: int) -> Expression:

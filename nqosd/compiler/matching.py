@@ -13,7 +13,7 @@ import attrs
 from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
 from nqosd.compiler.contexts import selection_of
 from nqosd.compiler.desired import Family
-from nqosd.compiler.expression import ALWAYS, NOTHING, Expression, Term, all_of, any_of, between, equals
+from nqosd.compiler.expression import ALWAYS, NOTHING, Expression, Term, all_of, any_of, between, equals, string
 from nqosd.compiler.prefixes import covered, is_everything, prefixes
 from nqosd.compiler.sets import SetId
 
@@ -71,19 +71,23 @@ def by_set(set_id: SetId, scope: Scope) -> Senders:
     """Tell senders by the addresses, or the logical ports, of their set."""
     name = scope.name(set_id)
     if set_id.family is None:
-        return by_port(f"@{name}", set_id)
+        return _by_inport(f"@{name}", set_id)
     return Senders(set_id.family, lambda family: Term(f"{family}.src == ${name}"), (set_id,))
 
 
-def by_port(constant: str, *sets: SetId) -> Senders:
-    """Tell senders by logical port: a port group, or one quoted name."""
-    return Senders(None, lambda family: all_of((Term(f"inport == {constant}"), Term(family.value))), sets)
+def by_port(port: str) -> Senders:
+    """Tell a sender by its logical port."""
+    return _by_inport(string(port))
 
 
 def by_address(family: Family, addresses: Iterable[str]) -> Senders:
     """Tell a sender by its own addresses of one family."""
     constants = tuple(addresses)
     return Senders(family, lambda _family: equals(f"{family}.src", constants))
+
+
+def _by_inport(constant: str, *sets: SetId) -> Senders:
+    return Senders(None, lambda family: all_of((equals("inport", (constant,)), Term(family.value))), sets)
 
 
 def _side(peers: tuple[Peer, ...], side: str, family: Family, scope: Scope, sets: list[SetId]) -> Expression:

@@ -1,7 +1,7 @@
 """Places: where a pod's traffic enters OVN and by what it is known there.
 
 In: a pod, the networks, the zone. Out: one `Place` for each address (or for each logical port of an attachment that
-has none). Rule: a pod that is on the host network, has ended or can't be read has no place at all.
+has none). Rule: a pod that is on the host network, has ended or isn't scheduled has no place at all.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ class Zone:
 class Place:
     """One address of a pod on a network, or (family None) the logical port of an attachment without addresses.
 
-    `switch` is empty where the pod is no source in this zone: it is scheduled elsewhere, or nowhere yet. `node` is
+    `switch` is empty where the pod is no source in this zone: it is scheduled elsewhere. `node` is
     where it is scheduled, and empty where that doesn't matter: the database is for the whole cluster.
     """
 
@@ -46,7 +46,7 @@ class Place:
 
 def places(pod: Pod, networks: Networks, zone: Zone) -> tuple[Place, ...]:
     """List the places of a pod."""
-    if pod.host_network or pod.ended or pod.problem is not None:
+    if pod.host_network or pod.ended or not pod.node:
         return ()
     return tuple(dict.fromkeys(_places(pod, networks, zone)))
 

@@ -14,7 +14,7 @@ its own. It belongs to the switch and to no policy.
 from collections.abc import Iterator, Sequence
 
 from nqosd.compiler.desired import NEVER_BITES, RETURNED, Family, QosRow, RowKey
-from nqosd.compiler.expression import NOTHING, Term, all_of, any_of, equals
+from nqosd.compiler.expression import NOTHING, all_of, any_of, equals, string
 from nqosd.compiler.landscape import Landscape, Upheaval
 from nqosd.compiler.networks import Network
 from nqosd.compiler.rows import Unit
@@ -36,7 +36,8 @@ def returned(network: Network, switch: str, ranges: Sequence[str]) -> QosRow | N
     if port is None or not ranges:
         return None
     by_family = ((family, [each for each in ranges if (":" in each) == (family is Family.IP6)]) for family in Family)
-    alternatives = (all_of((Term(f'inport == "{port}"'), equals(f"{family}.src", mine))) for family, mine in by_family)
+    enters = equals("inport", (string(port),))
+    alternatives = (all_of((enters, equals(f"{family}.src", mine))) for family, mine in by_family)
     return QosRow(
         key=RowKey("", 0, network.name, switch, RETURNED),
         direction=network.direction,

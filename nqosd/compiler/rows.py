@@ -103,7 +103,7 @@ def _each_pod(site: Site) -> Mapping[str, list[Senders]]:
             by_address(family, sorted(place.member for place in mine if place.family is family))
             for family in Family
             if any(place.family is family for place in mine)
-        ] + [by_port(f'"{place.member}"') for place in mine if place.family is None]
+        ] + [by_port(place.member) for place in mine if place.family is None]
     return found
 
 

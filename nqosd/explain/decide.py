@@ -169,8 +169,6 @@ def _obstacle(pod: Pod, attachment: Attachment, network: Network | None, world: 
 
 
 def _pod_obstacle(pod: Pod, world: World) -> str:
-    if pod.problem is not None:
-        return f"the pod can't be read: {pod.problem}"
     if pod.host_network:
         return "the pod is on the host network, which OVN doesn't carry"
     if pod.ended:
@@ -190,9 +188,13 @@ def _no_network(question: Question, pod: Pod, world: World) -> AttachmentVerdict
         switch="",
         direction=None,
         source=None if question.source is None else str(question.source),
-        obstacle=_pod_obstacle(pod, world) or "the pod has no address on any network yet",
+        obstacle=_pod_obstacle(pod, world) or _unread(pod) or "the pod has no address on any network yet",
         policies=tuple(_all_refused(world, None)),
     )
+
+
+def _unread(pod: Pod) -> str:
+    return "" if pod.problem is None else f"what is wrong counts for nothing: {pod.problem}"
 
 
 def _name(attachment: Attachment, world: World) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from nqosd.api.decoding import decode_pod
 from nqosd.api.objects import Attachment, Pod
-from tests.api.manifests import NETWORK_STATUS, POD_NETWORKS, Json, pod
+from tests.api.manifests import POD_NETWORKS, Json, pod
 
 
 def attachments(raw: bytes) -> dict[str, tuple[str, ...]]:
@@ -61,25 +61,15 @@ def test_a_network_without_addresses_is_attached_without_addresses() -> None:
     assert attachments(pod(networks=networks, reported=reported, status=status)) == {"default": (), "shop/wire": ()}
 
 
-def test_what_ovn_kubernetes_does_not_list_is_taken_from_multus() -> None:
-    """Network-status fills in missing networks; a repeated definition's addresses come together there."""
-    networks = {"shop/stream/1": {"ip_addresses": ["10.245.1.6/24"]}}
+def test_the_report_of_multus_says_nothing() -> None:
+    """Whatever stands in network-status, be it another pod's address or no JSON, nothing is taken from it."""
     reported = [
-        {"name": "ovn-kubernetes", "interface": "eth0", "default": True, "ips": ["10.0.0.5", "fd00::5"]},
-        {"name": "shop/stream", "interface": "net1", "ips": ["10.245.1.99"]},
+        {"name": "ovn-kubernetes", "interface": "eth0", "default": True, "ips": ["10.0.0.66"]},
         {"name": "other/side", "interface": "net2", "ips": ["10.7.0.1"]},
-        {"name": "local", "interface": "net3", "ips": ["10.8.0.1"]},
-        {"name": "other/side", "interface": "net4", "ips": ["10.7.0.2", "10.7.0.1"]},
-        {"name": "bare", "interface": "net5"},
-        {"interface": "net6", "ips": ["10.6.0.1"]},
     ]
-    assert attachments(pod(networks=networks, reported=reported, status={"podIP": "10.0.0.77"})) == {
-        "default": ("10.0.0.5", "fd00::5"),
-        "other/side": ("10.7.0.1", "10.7.0.2"),
-        "shop/bare": (),
-        "shop/local": ("10.8.0.1",),
-        "shop/stream/1": ("10.245.1.6",),
-    }
+    for report in (reported, "no JSON", "[]", ""):
+        raw = pod(networks={"shop/wire": {}}, reported=report, status={"podIP": "10.0.0.5"})
+        assert attachments(raw) == {"default": ("10.0.0.5",), "shop/wire": ()}
 
 
 @pytest.mark.parametrize(
@@ -103,46 +93,98 @@ def test_a_pod_without_addresses_has_no_attachments_yet() -> None:
     assert attachments(pod()) == {}
 
 
-def test_an_emptied_annotation_says_nothing() -> None:
-    """Multus empties its annotation while a pod is torn down; the pod keeps the addresses that are known elsewhere."""
-    assert attachments(pod(reported="", status={"podIP": "10.0.0.5"})) == {"default": ("10.0.0.5",)}
+@pytest.mark.parametrize("text", ["", "null", "{}"])
+def test_an_annotation_that_says_nothing_is_as_if_absent(text: str) -> None:
+    """Empty and JSON null are what an absent annotation is."""
+    assert attachments(pod(networks=text, status={"podIP": "10.0.0.5"})) == {"default": ("10.0.0.5",)}
 
 
-@pytest.mark.parametrize("name", [POD_NETWORKS, NETWORK_STATUS])
 @pytest.mark.parametrize(
-    "text",
+    ("entry", "message"),
     [
-        "{",
-        "null",
-        "5",
-        '"default"',
-        '{"default":5}',
-        '[{"name":5}]',
-        '[{"name":"a/b","ips":"10.0.0.1"}]',
-        '{"default":{"ip_addresses":"10.0.0.1"}}',
-        '{"default":{"ip_addresses":[5]}}',
-        '{"default":{"ip_addresses":["10.0.0.256/24"]}}',
-        '{"default":{"ip_addresses":["10.0.0.1/33"]}}',
-        '{"default":{"ip_addresses":["10.0.0.1/-1"]}}',
-        '{"default":{"ip_addresses":["10.0.0.1/"]}}',
-        '{"default":{"ip_addresses":["010.0.0.1/24"]}}',
-        '{"default":{"ip_addresses":["fe80::1%eth0/64"]}}',
-        '{"default":{"ip_addresses":["fd00::1/129"]}}',
-        '{"default":{"ip_addresses":["10.0.0.1\\u0000"]}}',
-        '[{"name":"a/b","ips":["bogus"]}]',
-        "[" * 100_000,
+        ("5", "Expected `object`, got `int`"),
+        ("null", "Expected `object`, got `null`"),
+        ('{"ip_addresses":"10.0.0.1"}', "ip_addresses: Expected `array | null`, got `str`"),
+        ('{"ip_addresses":[5]}', "ip_addresses[0]: Expected `str`, got `int`"),
+        ('{"ip_addresses":["10.0.0.256/24"]}', "10.0.0.256/24 is neither an IP address nor a CIDR"),
+        ('{"ip_addresses":["10.0.0.1/33"]}', "10.0.0.1/33 is neither an IP address nor a CIDR"),
+        ('{"ip_addresses":["10.0.0.1/-1"]}', "10.0.0.1/-1 is neither an IP address nor a CIDR"),
+        ('{"ip_addresses":["10.0.0.1/"]}', "10.0.0.1/ is neither an IP address nor a CIDR"),
+        ('{"ip_addresses":["010.0.0.1/24"]}', "010.0.0.1/24 is neither an IP address nor a CIDR"),
+        ('{"ip_addresses":["fe80::1%eth0/64"]}', "fe80::1%eth0/64 is neither an IP address nor a CIDR"),
+        ('{"ip_addresses":["fd00::1/129"]}', "fd00::1/129 is neither an IP address nor a CIDR"),
+        ('{"ip_addresses":["10.0.0.1\\u0000"]}', '"10.0.0.1\\u0000" is neither an IP address nor a CIDR'),
     ],
 )
-def test_an_annotation_that_does_not_parse_leaves_the_pod_unattached(name: str, text: str) -> None:
+def test_what_is_wrong_with_one_attachment_leaves_the_others_alone(entry: str, message: str) -> None:
+    """That attachment counts for nothing and is named, and the pod's status isn't asked in its place."""
+    text = f'{{"default":{entry},"shop/wire":{{"ip_addresses":["10.7.0.1/24"]}}}}'
+    value = decode_pod(pod(networks=text, status={"podIP": "10.0.0.5"})).value
+    assert value.attachments == (Attachment("shop/wire", ("10.7.0.1",)),)
+    assert value.problem == f"metadata.annotations[{POD_NETWORKS}][default]: {message}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        'shop/wire/1" || ip4 || inport == "',
+        'shop/wire" || ip4',
+        "shop",
+        "",
+        "/wire",
+        "shop/",
+        "shop//1",
+        "shop/wire/",
+        "shop/wire/0",
+        "shop/wire/01",
+        "shop/wire/1/1",
+        "shop/wire/123456",
+        "Shop/wire",
+        "shop.x/wire",
+        "shop/wi_re",
+        "shop/-wire",
+        "shop/wire\n",
+        f"{'s' * 64}/wire",
+        f"shop/{'w' * 254}",
+        "sh\u00f6p/wire",
+    ],
+)
+def test_a_key_that_names_no_definition_counts_for_nothing(key: str) -> None:
+    """A key has the form `default`, or a definition's namespace and name with or without an index."""
+    value = decode_pod(pod(networks={key: {}, "shop/wire/2": {}}, status={"podIP": "10.0.0.5"})).value
+    assert [each.key for each in value.attachments] == ["default", "shop/wire/2"]
+    assert value.problem is not None
+    assert "not a key of an attachment such as default, namespace/name or namespace/name/1" in value.problem
+    assert value.problem.isprintable()
+
+
+def test_an_attachment_has_sixteen_addresses_of_a_family_at_most() -> None:
+    """One with more counts for nothing; addresses that stand twice count once."""
+    four, six = [f"10.0.0.{n}/24" for n in range(1, 18)], [f"fd00::{n:x}/64" for n in range(1, 18)]
+    value = decode_pod(pod(networks={"shop/a": {"ip_addresses": [*four[:16], *six[:16], four[0]]}})).value
+    assert (value.problem, len(value.attachments[0].addresses)) == (None, 32)
+    for many, family in ((four, "IPv4"), (six, "IPv6")):
+        value = decode_pod(pod(networks={"shop/a": {"ip_addresses": many}})).value
+        assert value.attachments == ()
+        assert value.problem is not None
+        assert value.problem.endswith(f"17 {family} addresses; an attachment has 16 of a family at most")
+
+
+def test_a_pod_with_many_problems_says_a_few_and_their_number() -> None:
+    """A log line doesn't grow with what a user can write."""
+    value = decode_pod(pod(networks={f"wrong {number} {'x' * 1000}": {} for number in range(100)})).value
+    assert value.problem is not None
+    assert value.problem.endswith("; and 97 more")
+    assert len(value.problem) < 1000
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "5", "[]", '"default"', '{"default":{"ip_addresses":["10.0.0.1/24"]}', "[" * 100_000]
+)
+def test_an_annotation_that_is_no_object_leaves_the_pod_unattached(text: str) -> None:
     """That pod alone is skipped, with all its networks, and says which annotation is wrong."""
-    raw = pod(
-        networks=text if name == POD_NETWORKS else None,
-        reported=text if name == NETWORK_STATUS else None,
-        labels={"app": "web"},
-        spec={"nodeName": "node-1"},
-        status={"podIP": "10.0.0.5"},
-    )
+    raw = pod(networks=text, labels={"app": "web"}, spec={"nodeName": "node-1"}, status={"podIP": "10.0.0.5"})
     value = decode_pod(raw).value
     assert value == Pod("shop", "web", {"app": "web"}, "node-1", problem=value.problem)
     assert value.problem is not None
-    assert value.problem.startswith(f"metadata.annotations[{name}]: ")
+    assert value.problem.startswith(f"metadata.annotations[{POD_NETWORKS}]: ")

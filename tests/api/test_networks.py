@@ -8,6 +8,10 @@ from tests.api.manifests import Json, definition, wire
 
 CONFIG: Json = {"cniVersion": "1.0.0", "type": "ovn-k8s-cni-overlay", "name": "stream-net", "topology": "layer2"}
 
+FOREIGN = r""""x\" || ip4" is not a network's: up to 253 letters, digits, '-', '_', '.', '/'"""
+ZONED = r'"fe80::%\" || ip4 || inport == \"/64"'
+CIDRS = "10.128.0.0/16 or fd00::/64"
+
 
 def decode(config: object, **metadata: object) -> NetworkAttachment:
     """Decode a definition with this configuration."""
@@ -71,6 +75,9 @@ def test_a_list_with_one_plugin_renders_a_network() -> None:
         (CONFIG | {"topology": "layer4"}, "topology: layer4 is none of layer3, layer2, localnet"),
         (CONFIG | {"role": "boss"}, "role: boss is none of primary, secondary"),
         (CONFIG | {"name": None}, "name: a network needs one"),
+        (CONFIG | {"name": 'x" || ip4'}, f"name: {FOREIGN}"),
+        (CONFIG | {"subnets": 'fe80::%" || ip4 || inport == "/64'}, f"{ZONED} is not a CIDR such as {CIDRS}"),
+        (CONFIG | {"subnets": "10.0.0.0/8,10.0.0.0/33"}, f"10.0.0.0/33 is not a CIDR such as {CIDRS}"),
         (CONFIG | {"name": 5}, "Expected `str | null`, got `int` - at `$.name`"),
         ({"plugins": [CONFIG, CONFIG]}, "2 plugins in a list; ovn-k8s-cni-overlay must be the only one"),
     ],

@@ -65,7 +65,7 @@ def test_pods_with_equal_labels_share_them() -> None:
         ({"spec": {"nodeName": 5}}, "spec.nodeName: Expected `str | null`, got `int`"),
         ({"spec": {"hostNetwork": "yes"}}, "spec.hostNetwork: Expected `bool | null`, got `str`"),
         ({"status": {"podIPs": "10.0.0.5"}}, "status.podIPs: Expected `array | null`, got `str`"),
-        ({"status": {"podIP": "10.0.0.555"}}, "status.podIPs: '10.0.0.555' is neither an IP address nor a CIDR"),
+        ({"status": {"podIP": "10.0.0.555"}}, "status.podIPs: 10.0.0.555 is neither an IP address nor a CIDR"),
     ],
 )
 def test_a_part_of_a_wrong_type_is_the_pods_own_problem(changes: dict[str, Json], problem: str) -> None:
@@ -114,3 +114,17 @@ def test_a_text_that_is_no_utf8_is_the_pods_own_problem() -> None:
     value = decode_pod(pod(spec={"nodeName": "MARK"}).replace(b"MARK", b"\xff")).value
     assert (value.key, value.node) == ("shop/web", "")
     assert value.problem is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"namespace": "a_b"}, "metadata.namespace: a_b is not a DNS name"),
+        ({"name": 'x" || ip4'}, 'metadata.name: "x\\" || ip4" is not a DNS name'),
+        ({"spec": {"nodeName": "n1\x1b[2J"}}, 'spec.nodeName: "n1\\u001b[2J" is not a DNS name'),
+    ],
+)
+def test_a_pod_whose_names_are_not_of_their_form_has_no_attachments(changes: dict[str, Json], problem: str) -> None:
+    """Ports and switches are named after them; an API server refuses such names, a manifest can have them."""
+    value = decode_pod(pod(status={"podIP": "10.0.0.5"}, **changes)).value
+    assert (value.attachments, value.problem) == ((), problem)

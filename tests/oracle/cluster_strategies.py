@@ -2,7 +2,7 @@
 
 In: nothing. Out: manifests. The rules: vocabularies are tiny, so that selectors hit, addresses return and NADs share
 networks; what the definition leaves open isn't generated (two network names that make one switch name, an index on an
-attachment without addresses, a default entry of network-status without addresses).
+attachment without addresses).
 """
 
 import json
@@ -20,7 +20,6 @@ NETWORKS = {"stream": "layer3", "flat": "layer2", "vlan-100": "localnet", "corp/
 _TOPOLOGIES = ("layer3", "layer2", "localnet")
 _LABELS = {"app": ("web", "db"), "tier": ("a", "b")}
 _POD_NETWORKS = "k8s.ovn.org/pod-networks"
-_NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
 
 
 def labels() -> st.SearchStrategy[dict[str, str]]:
@@ -78,6 +77,17 @@ def _node_subnets(draw: st.DrawFn) -> dict[str, str]:
     return {"k8s.ovn.org/node-subnets": json.dumps(dict.fromkeys(names, RANGES))} if names else {}
 
 
+_FOREIGN_KEYS = ('red/net-a" || ip4 || inport == "', "red/net-a/01", "Red/net-a", "red", "red/net-a/1/1", "red//1")
+"""Keys that no attachment has."""
+_BROKEN_ENTRIES: tuple[object, ...] = (
+    7,
+    None,
+    {"ip_addresses": ["10.0.0.256/24"]},
+    {"ip_addresses": ['fd00::%"/64']},
+    {"ip_addresses": "10.0.0.1/24"},
+    {"ip_addresses": [f"10.0.7.{host}/24" for host in range(1, 18)]},
+)
+
 RANGES = ("10.0.0.0/8", "fd00::/16")
 """The ranges that all addresses of pods are from."""
 
@@ -134,19 +144,6 @@ class Addresses:
         return draw(st.sampled_from((both, both[:1], both[1:])))
 
 
-@attrs.define
-class _Annotations:
-    """What a pod's annotations say while they are being made."""
-
-    networks: dict[str, object] = attrs.Factory(dict)
-    status: list[object] = attrs.Factory(list)
-
-    def as_text(self) -> dict[str, str]:
-        """The annotations; one that says nothing isn't there."""
-        said = {_POD_NETWORKS: self.networks, _NETWORK_STATUS: self.status}
-        return {key: json.dumps(value) for key, value in said.items() if value}
-
-
 @st.composite
 def pods(draw: st.DrawFn, nads: Sequence[Mapping[str, object]]) -> list[Manifest]:
     """Pods attached to some of the networks."""
@@ -157,26 +154,23 @@ def pods(draw: st.DrawFn, nads: Sequence[Mapping[str, object]]) -> list[Manifest
 @st.composite
 def _pods(draw: st.DrawFn, name: str, nads: Sequence[Mapping[str, object]], addresses: Addresses) -> Manifest:
     namespace = draw(st.sampled_from(NAMESPACES + 3 * NAMESPACES[:1]))
-    said = _Annotations()
+    said: Manifest = {}
     status: dict[str, object] = {"phase": "Running"}
     ips = addresses.take(draw, "default")
-    match draw(st.sampled_from(("pod-networks", "network-status", "status", "nowhere"))):
-        case "pod-networks":
-            said.networks["default"] = draw(_annotated(ips))
-        case "network-status":
-            said.status.append({"name": "ovn-kubernetes", "default": True, "ips": ips})
+    match draw(st.sampled_from(("annotation", "status", "nowhere"))):
+        case "annotation":
+            said["default"] = draw(_annotated(ips))
         case "status":
             status |= {"podIP": ips[0], "podIPs": [{"ip": ip} for ip in ips]}
     for nad in draw(st.lists(st.sampled_from(nads), min_size=1, max_size=3, unique_by=id)):
-        draw(_attach(nad, namespace, addresses, said))
+        draw(_attach(nad, addresses, said))
     if one_in(draw, 8):
-        said.networks["red/nowhere"] = draw(_annotated(["10.9.0.9"]))
-    annotations = said.as_text()
+        said[draw(st.sampled_from(("red/nowhere", *_FOREIGN_KEYS)))] = draw(_annotated(["10.9.0.9"]))
+    if one_in(draw, 12):
+        said[draw(st.sampled_from((*said, "red/nowhere")))] = draw(st.sampled_from(_BROKEN_ENTRIES))
+    annotations = {_POD_NETWORKS: json.dumps(said)} if said else {}
     if one_in(draw, 20):
-        broken = ("{", "[]", '{"default": {"ip_addresses": ["10.0.0.256/24"]}}', '{"default": 7}')
-        annotations[_POD_NETWORKS] = draw(st.sampled_from(broken))
-    if one_in(draw, 20):
-        annotations[_NETWORK_STATUS] = draw(st.sampled_from(("nonsense", "{}", '[{"name": "a/b", "ips": ["x"]}]')))
+        annotations[_POD_NETWORKS] = draw(st.sampled_from(("{", "[]", "7", "null", "")))
     spec: dict[str, object] = {} if one_in(draw, 15) else {"nodeName": draw(st.sampled_from((*NODES, "unknown")))}
     if one_in(draw, 15):
         spec["hostNetwork"] = True
@@ -196,30 +190,17 @@ def _pods(draw: st.DrawFn, name: str, nads: Sequence[Mapping[str, object]], addr
 
 
 @st.composite
-def _attach(
-    draw: st.DrawFn,
-    nad: Mapping[str, object],
-    namespace: str,
-    addresses: Addresses,
-    said: _Annotations,
-) -> None:
-    """Attach a pod of a namespace to a NAD: once or twice, with addresses or without, in either annotation or both."""
+def _attach(draw: st.DrawFn, nad: Mapping[str, object], addresses: Addresses, said: Manifest) -> None:
+    """Attach a pod to a NAD: once or twice, with addresses or without."""
     metadata, spec = nad["metadata"], nad["spec"]
     assert isinstance(metadata, dict)
     assert isinstance(spec, dict)
     key = f"{metadata['namespace']}/{metadata['name']}"
     network = next((known for known in NETWORKS if json.dumps(known) in str(spec["config"])), "elsewhere")
     ips = [] if one_in(draw, 4) else addresses.take(draw, network)
-    where = draw(st.sampled_from(("pod-networks", "pod-networks", "network-status", "both")))
-    if where != "network-status":
-        said.networks[key] = draw(_annotated(ips))
-        if ips and one_in(draw, 6):
-            said.networks[f"{key}/1"] = draw(_annotated(addresses.take(draw, network)))
-    if where != "pod-networks":
-        bare = metadata["namespace"] == namespace and draw(st.booleans())
-        # where both tell of it, pod-networks counts: let the other be wrong
-        told = ips if where == "network-status" else ["10.8.8.8"]
-        said.status.append({"name": key.partition("/")[2] if bare else key, "interface": "net1", "ips": told})
+    said[key] = draw(_annotated(ips))
+    if ips and one_in(draw, 6):
+        said[f"{key}/1"] = draw(_annotated(addresses.take(draw, network)))
 
 
 @st.composite

@@ -11,7 +11,6 @@ from tests.oracle.cluster_strategies import Manifest, manifest
 from tests.oracle.meaning import Oracle, read_meaning
 
 POD_NETWORKS = "k8s.ovn.org/pod-networks"
-NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
 
 Labels = Mapping[str, str]
 

@@ -8,6 +8,7 @@ Sources: shared facts on ovn-kubernetes, "Networks".
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -23,6 +24,7 @@ Range = IPv4Network | IPv6Network
 DEFAULT = "default"
 """The name of the default network, and the key of a pod's attachment to it."""
 
+_NETWORK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,252}")
 _OWNERS = ("ClusterUserDefinedNetwork", "UserDefinedNetwork")
 
 
@@ -171,7 +173,7 @@ def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, st
         return None
     network = annotation(manifest, "k8s.ovn.org/network-name") or text(config, "name")
     topology, role = text(config, "topology"), at(config, "role")
-    if text(config, "type") != "ovn-k8s-cni-overlay" or not network:
+    if text(config, "type") != "ovn-k8s-cni-overlay" or not _NETWORK_NAME.fullmatch(network):
         return None
     if topology not in ("layer3", "layer2", "localnet") or role not in (None, "", "primary", "secondary"):
         return None

@@ -1,15 +1,18 @@
 """Pods: whether they send, where they run, and which addresses they have on which network.
 
-In: a decoded Pod. Out: a `Pod` with its attachments. The rules: a pod on the host network and a pod that has ended have
-no part in anything; a pod with an annotation that doesn't parse has no attachments.
+In: a decoded Pod. Out: a `Pod` with its attachments. The rules: a pod on the host network, a pod that has ended and a
+pod that isn't scheduled have no part in anything; an entry of the annotation that can't be read is as if it weren't
+attached, and an annotation that is no JSON object leaves the pod without attachments.
 
-Sources of addresses, per attachment key: `k8s.ovn.org/pod-networks`; for keys that aren't in it,
-`k8s.v1.cni.cncf.io/network-status`; for the default network, at last, the pod's status. A key that is present without
-addresses is present: no later source is asked.
+Sources of addresses: `k8s.ovn.org/pod-networks`; for the default network, where it isn't listed there, the pod's
+status. A key that is listed without addresses has none.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import ip_interface
 
 import attrs
@@ -17,6 +20,13 @@ import attrs
 from tests.oracle.decoded import Object, annotation, labels, object_key, sequence, text
 from tests.oracle.networks import DEFAULT
 from tests.oracle.packet import Address
+
+MAX_ADDRESSES = 16
+"""Of one family, for one entry."""
+
+_DNS = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_KEY = re.compile(rf"default|(?=[^/]{{1,63}}/){_DNS}/(?=[^/]{{1,253}}(/|$)){_DNS}(?:\.{_DNS})*(?:/[1-9][0-9]{{0,4}})?")
+"""A key of an attachment; namespaces are DNS labels, and names DNS subdomains."""
 
 
 @attrs.frozen
@@ -39,8 +49,8 @@ class Pod:
     Args:
         key: `<namespace>/<name>`
         node: where it is scheduled, empty before it is
-        live: neither ended nor on the host network
-        attachments: by NAD key (`default` for the default network); empty where an annotation doesn't parse
+        live: scheduled, and neither ended nor on the host network
+        attachments: by NAD key (`default` for the default network)
     """
 
     key: str
@@ -53,48 +63,45 @@ class Pod:
 
 
 class UnreadableError(ValueError):
-    """An annotation of a pod doesn't parse."""
+    """A part of an annotation doesn't parse."""
 
 
 def read_pod(manifest: Object) -> Pod:
     """Read a pod, leaving out attachments that can't be read."""
-    try:
-        attachments = read_attachments(manifest)
-    except UnreadableError:
-        attachments = {}
     on_host = manifest.get("spec") is not None and _flag(manifest["spec"], "hostNetwork")
+    node = text(manifest, "spec", "nodeName")
+    ended = text(manifest, "status", "phase") in ("Succeeded", "Failed")
     return Pod(
         key=object_key(manifest),
         namespace=text(manifest, "metadata", "namespace"),
         name=text(manifest, "metadata", "name"),
         labels=labels(manifest),
-        node=text(manifest, "spec", "nodeName"),
-        live=not on_host and text(manifest, "status", "phase") not in ("Succeeded", "Failed"),
-        attachments=attachments,
+        node=node,
+        live=bool(node) and not on_host and not ended,
+        attachments=read_attachments(manifest),
     )
 
 
 def read_attachments(manifest: Object) -> dict[str, Attachment]:
-    """A pod's attachments by NAD key.
-
-    Raises:
-        UnreadableError: an annotation isn't the JSON that it must be, or has a bad address.
-    """
-    annotated = dict(_pod_networks(annotation(manifest, "k8s.ovn.org/pod-networks")))
-    reported: dict[str, frozenset[Address]] = {}
-    status = annotation(manifest, "k8s.v1.cni.cncf.io/network-status")
-    for key, addresses in _network_status(status, text(manifest, "metadata", "namespace")):
-        reported[key] = reported.get(key, frozenset()) | addresses
-
+    """A pod's attachments by NAD key."""
+    try:
+        listed = _listed(annotation(manifest, "k8s.ovn.org/pod-networks"))
+    except UnreadableError:
+        return {}
     found: dict[str, Attachment] = {}
-    for key, addresses in annotated.items():
+    for key, entry in listed.items():
+        if not _KEY.fullmatch(key):
+            continue
+        try:
+            addresses = _addresses_of(entry)
+        except UnreadableError:
+            continue
         nad = _nad_key(key)
         before = found.get(nad, Attachment((), frozenset()))
         found[nad] = Attachment((*before.keys, key), before.addresses | addresses)
-    for key, addresses in reported.items():
-        found.setdefault(key, Attachment((key,), addresses))
-    if DEFAULT not in found:
-        found[DEFAULT] = Attachment((DEFAULT,), _status_addresses(manifest))
+    if DEFAULT not in listed:
+        with suppress(UnreadableError):
+            found[DEFAULT] = Attachment((DEFAULT,), _status_addresses(manifest))
     return found
 
 
@@ -103,43 +110,27 @@ def _nad_key(key: str) -> str:
     return nad if "/" in nad and index.isdigit() else key
 
 
-def _pod_networks(value: str | None) -> Iterator[tuple[str, frozenset[Address]]]:
-    networks = _parsed(value, {})
-    if not isinstance(networks, dict):
-        raise UnreadableError("k8s.ovn.org/pod-networks is not an object")
-    for key, entry in networks.items():
-        if not isinstance(entry, dict):
-            raise UnreadableError(f"k8s.ovn.org/pod-networks: {key} is not an object")
-        many, single = entry.get("ip_addresses"), entry.get("ip_address")
-        yield key, _addresses(many or ([single] if single else []))
+def _listed(value: str | None) -> dict[str, object]:
+    try:
+        networks = json.loads(value or "null")
+    except ValueError as error:
+        raise UnreadableError(f"not JSON: {error}") from error
+    if not isinstance(networks, dict | None):
+        raise UnreadableError("not an object")
+    return networks or {}
 
 
-def _network_status(value: str | None, namespace: str) -> Iterator[tuple[str, frozenset[Address]]]:
-    entries = _parsed(value, [])
-    if not isinstance(entries, list):
-        raise UnreadableError("k8s.v1.cni.cncf.io/network-status is not a list")
-    for entry in entries:
-        if not isinstance(entry, dict):
-            raise UnreadableError("k8s.v1.cni.cncf.io/network-status has an entry that is not an object")
-        name = text(entry, "name")
-        key = DEFAULT if _flag(entry, "default") else name if "/" in name else f"{namespace}/{name}"
-        yield key, _addresses(entry.get("ips") or [])
+def _addresses_of(entry: object) -> frozenset[Address]:
+    if not isinstance(entry, dict):
+        raise UnreadableError("not an object")
+    many, single = entry.get("ip_addresses"), entry.get("ip_address")
+    return _addresses(many or ([single] if single else []))
 
 
 def _status_addresses(manifest: Object) -> frozenset[Address]:
     many = [text(entry, "ip") for entry in sequence(manifest, "status", "podIPs")]
     single = text(manifest, "status", "podIP")
     return _addresses(many or ([single] if single else []))
-
-
-def _parsed(value: str | None, absent: object) -> object:
-    if value is None:
-        return absent
-    try:
-        parsed: object = json.loads(value)
-    except ValueError as error:
-        raise UnreadableError(f"not JSON: {error}") from error
-    return parsed
 
 
 def _addresses(values: object) -> frozenset[Address]:
@@ -149,9 +140,12 @@ def _addresses(values: object) -> frozenset[Address]:
         if not isinstance(value, str) or "%" in value:
             raise UnreadableError(f"{value!r} is not an address")
     try:
-        return frozenset(ip_interface(value).ip for value in values)
+        found = frozenset(ip_interface(value).ip for value in values)
     except ValueError as error:
         raise UnreadableError(str(error)) from error
+    if any(count > MAX_ADDRESSES for count in Counter(address.version for address in found).values()):
+        raise UnreadableError("more addresses of a family than an attachment has")
+    return found
 
 
 def _flag(value: object, key: str) -> bool:

@@ -1,24 +1,29 @@
 """Which addresses a pod has on which network.
 
-In: the texts of a pod's annotations, and its `status.podIPs`. Out: its attachments, sorted by key, each with its
-addresses in canonical text. `k8s.ovn.org/pod-networks` (ovn-kubernetes) is believed first; a network that is missing
-there is looked for in `k8s.v1.cni.cncf.io/network-status` (Multus); the default network, at last, in `podIPs`.
+In: the text of the annotation `k8s.ovn.org/pod-networks`, which ovn-kubernetes writes, and `status.podIPs`. Out: the
+pod's attachments, sorted by key, each with its addresses in canonical text, and what is wrong. The default network's
+addresses come from `podIPs` where the annotation doesn't list it. Nothing else says whose an address is: Multus'
+`network-status` is a report for people, which a tenant can write.
 
-Rule: an attachment that is listed without addresses has none: its network has no IPAM, so nothing else is asked for it.
+Rules: an attachment that is listed without addresses has none: its network has no IPAM, so nothing else is asked for
+it. What is wrong with one attachment leaves the others alone.
 """
 
 import socket  # for inet_pton and inet_ntop alone: ten times faster than ipaddress, and no I/O
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
-from sys import intern
 
+import attrs
 import msgspec
 
-from nqosd.api.decoding.metadata import MALFORMED
+from nqosd.api.decoding.metadata import MALFORMED, explain
+from nqosd.api.names import attachment_key
 from nqosd.api.objects import DEFAULT_NETWORK, Attachment
+from nqosd.api.validation.fields import shown
 
 POD_NETWORKS = "k8s.ovn.org/pod-networks"
-NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
+MAX_ADDRESSES = 16
+"""Of one family, for one attachment; ovn-kubernetes gives one."""
 
 _IPV4_BITS = 32
 _IPV6_BITS = 128
@@ -29,70 +34,74 @@ class _PodNetwork(msgspec.Struct, gc=False):
     ip_address: str | None = None
 
 
-class _NetworkStatus(msgspec.Struct, gc=False):
-    name: str | None = None
-    ips: list[str] | None = None
-    default: bool | None = None
+_pod_networks = msgspec.json.Decoder(dict[str, _PodNetwork] | None)
+_undecoded = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
+_pod_network = msgspec.json.Decoder(_PodNetwork)
 
 
-_pod_networks = msgspec.json.Decoder(dict[str, _PodNetwork])
-_network_status = msgspec.json.Decoder(list[_NetworkStatus])
+@attrs.frozen
+class Attachments:
+    """What was found, and one text for each attachment that counts for nothing."""
+
+    found: tuple[Attachment, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
-def read_attachments(
-    namespace: str, pod_networks: str | None, network_status: str | None, pod_ips: Iterable[str]
-) -> tuple[Attachment, ...]:
-    """Find a pod's attachments; an empty annotation says nothing (Multus empties its own when a pod is torn down).
+def read_attachments(text: str | None, pod_ips: Iterable[str]) -> Attachments:
+    """Find a pod's attachments; an annotation that is empty or null says nothing, as one that isn't there.
 
-    Raises:
-        ValueError: an annotation or an address doesn't parse; the message begins with the field.
+    One that is no JSON object leaves the pod without attachments: even of its default network nothing is known.
     """
     found: dict[str, tuple[str, ...]] = {}
-    if pod_networks:
+    problems: list[str] = []
+    try:
+        networks = _decode(text, problems) if text else {}
+    except MALFORMED as error:
+        return Attachments(problems=(f"metadata.annotations[{POD_NETWORKS}]: {error}",))
+    for key, network in networks.items():
         try:
-            found = _read_pod_networks(pod_networks)
-        except MALFORMED as error:
-            raise ValueError(f"metadata.annotations[{POD_NETWORKS}]: {error}") from error
-    if network_status:
-        try:
-            _add_network_status(found, namespace, network_status)
-        except MALFORMED as error:
-            raise ValueError(f"metadata.annotations[{NETWORK_STATUS}]: {error}") from error
-    if DEFAULT_NETWORK not in found:
-        try:
-            addresses = canonical(pod_ips)
+            name = attachment_key(key)
+            if network is not None:
+                found[name] = _limited(canonical(_listed(network)))
         except ValueError as error:
-            raise ValueError(f"status.podIPs: {error}") from error
-        if addresses:
-            found[DEFAULT_NETWORK] = addresses
-    return tuple([Attachment(key, found[key]) for key in sorted(found)])
+            problems.append(f"metadata.annotations[{POD_NETWORKS}][{shown(key)}]: {error}")
+    if DEFAULT_NETWORK not in networks:
+        try:
+            if addresses := _limited(canonical(pod_ips)):
+                found[DEFAULT_NETWORK] = addresses
+        except ValueError as error:
+            problems.append(f"status.podIPs: {error}")
+    return Attachments(tuple([Attachment(key, found[key]) for key in sorted(found)]), tuple(problems))
 
 
-def _read_pod_networks(text: str) -> dict[str, tuple[str, ...]]:
-    found = {}
-    for key, network in _pod_networks.decode(text).items():
-        addresses = network.ip_addresses
-        if not addresses:
-            addresses = [network.ip_address] if network.ip_address else []
-        found[intern(key)] = canonical(addresses)
-    return found
+def _decode(text: str, problems: list[str]) -> Mapping[str, _PodNetwork | None]:
+    """Decode the annotation at once, or one by one if something is wrong with one: that one is None."""
+    try:
+        return _pod_networks.decode(text) or {}
+    except msgspec.ValidationError:
+        return dict(_decode_each(_undecoded.decode(text) or {}, problems))
 
 
-def _add_network_status(found: dict[str, tuple[str, ...]], namespace: str, text: str) -> None:
-    listed = {"/".join(key.split("/", 2)[:2]) for key in found}
-    added: dict[str, list[str]] = {}
-    for status in _network_status.decode(text):
-        if status.default:
-            key = DEFAULT_NETWORK
-        elif not status.name:
-            continue  # it can't belong to any network
-        else:
-            key = status.name if "/" in status.name else f"{namespace}/{status.name}"
-        if key in listed:
-            continue
-        added.setdefault(key, []).extend(status.ips or ())
-    for key, addresses in added.items():
-        found[intern(key)] = canonical(addresses)
+def _decode_each(networks: Mapping[str, msgspec.Raw], problems: list[str]) -> Iterator[tuple[str, _PodNetwork | None]]:
+    for key, raw in networks.items():
+        try:
+            yield key, _pod_network.decode(raw)
+        except MALFORMED as error:
+            problems.append(f"metadata.annotations[{POD_NETWORKS}][{shown(key)}]: {explain(error)}")
+            yield key, None
+
+
+def _listed(network: _PodNetwork) -> list[str]:
+    return network.ip_addresses or ([network.ip_address] if network.ip_address else [])
+
+
+def _limited(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if len(addresses) > MAX_ADDRESSES:
+        six = sum(":" in address for address in addresses)
+        for family, number in (("IPv4", len(addresses) - six), ("IPv6", six)):
+            if number > MAX_ADDRESSES:
+                raise ValueError(f"{number} {family} addresses; an attachment has {MAX_ADDRESSES} of a family at most")
+    return addresses
 
 
 def canonical(texts: Iterable[str]) -> tuple[str, ...]:
@@ -111,7 +120,7 @@ def canonical(texts: Iterable[str]) -> tuple[str, ...]:
         except (OSError, ValueError):
             valid = False
         if not valid:
-            raise ValueError(f"{text!r} is neither an IP address nor a CIDR")
+            raise ValueError(f"{shown(text)} is neither an IP address nor a CIDR")
     return tuple(addresses)
 
 
@@ -121,4 +130,14 @@ def ranges(texts: Iterable[str]) -> tuple[str, ...]:
     Raises:
         ValueError: a text is no CIDR.
     """
-    return tuple(str(ip_network(text.strip(), strict=False)) for text in texts)
+    return tuple(map(_range, texts))
+
+
+def _range(text: str) -> str:
+    # ip_network admits a zone (fe80::%eth0/64) with any text in it, and no packet carries one
+    if "%" not in text:
+        try:
+            return str(ip_network(text.strip(), strict=False))
+        except ValueError:
+            pass
+    raise ValueError(f"{shown(text)} is not a CIDR such as 10.128.0.0/16 or fd00::/64")

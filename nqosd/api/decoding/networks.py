@@ -22,7 +22,9 @@ from nqosd.api.decoding.metadata import (
     namespaced,
     shared_labels,
 )
+from nqosd.api.names import MAX_NAME, is_network
 from nqosd.api.objects import NetworkAttachment, Role, Topology, UserDefinedNetwork
+from nqosd.api.validation.fields import shown
 
 CNI_TYPE = "ovn-k8s-cni-overlay"
 OWNER_KINDS = ("UserDefinedNetwork", "ClusterUserDefinedNetwork")
@@ -152,6 +154,10 @@ def _read_config(text: str | None, override: str | None) -> _Network:
     name = override or config.name
     if not name:
         raise ValueError("name: a network needs one")
+    if not is_network(name):
+        raise ValueError(
+            f"name: {shown(name)} is not a network's: up to {MAX_NAME} letters, digits, '-', '_', '.', '/'"
+        )
     topology = _choose(Topology, "topology", plugin.topology)
     role = _choose(Role, "role", plugin.role) if plugin.role else Role.SECONDARY
     # On layer3 they read `10.128.0.0/16/24`, the whole and the part for a node, which the node's annotation names.
@@ -163,4 +169,4 @@ def _choose(choices: type[_Choice], field: str, text: str) -> _Choice:
     try:
         return choices(text)
     except ValueError:
-        raise ValueError(f"{field}: {text} is none of {', '.join(choices)}") from None
+        raise ValueError(f"{field}: {shown(text)} is none of {', '.join(choices)}") from None

@@ -7,7 +7,7 @@ from sys import intern
 
 import msgspec
 
-from nqosd.api.decoding.addresses import NETWORK_STATUS, POD_NETWORKS, read_attachments
+from nqosd.api.decoding.addresses import POD_NETWORKS, Attachments, read_attachments
 from nqosd.api.decoding.metadata import (
     MALFORMED,
     Decoded,
@@ -18,14 +18,17 @@ from nqosd.api.decoding.metadata import (
     namespaced,
     shared_labels,
 )
-from nqosd.api.objects import Attachment, Pod
+from nqosd.api.names import is_namespace, is_object
+from nqosd.api.objects import Pod
+from nqosd.api.validation.fields import shown
 
 ENDED_PHASES = ("Succeeded", "Failed")
+SAID = 3
+"""How many problems of one pod are said; the others are counted."""
 
 
-class _Annotations(msgspec.Struct, gc=False, rename={"pod_networks": POD_NETWORKS, "network_status": NETWORK_STATUS}):
+class _Annotations(msgspec.Struct, gc=False, rename={"pod_networks": POD_NETWORKS}):
     pod_networks: str | None = None
-    network_status: str | None = None
 
 
 class _Metadata(Metadata, gc=False):
@@ -58,7 +61,7 @@ _pod = msgspec.json.Decoder(_Pod)
 
 
 def decode_pod(raw: bytes) -> Decoded[Pod]:
-    """Decode a pod; a part that doesn't decode makes a `problem` and leaves it without attachments.
+    """Decode a pod; what doesn't decode makes a `problem`: an attachment counts for nothing, or the pod has none.
 
     Raises:
         DecodeError: it isn't JSON, or has no `metadata.name`.
@@ -70,31 +73,47 @@ def decode_pod(raw: bytes) -> Decoded[Pod]:
     except MALFORMED as error:
         known = identify("Pod", raw)
         return Decoded(known.resource_version, Pod(known.namespace, known.name, known.labels, problem=explain(error)))
-    host_network = bool(pod.spec.host_network)
-    attachments: tuple[Attachment, ...] = ()
-    problem = None
-    if not host_network:
-        try:
-            attachments = _read_attachments(namespace, meta.annotations or _NO_ANNOTATIONS, pod.status)
-        except ValueError as error:
-            problem = f"{error}"
+    node, host_network = pod.spec.node or "", bool(pod.spec.host_network)
+    attachments = Attachments()
+    problem = _misnamed(namespace, name, node)
+    if not host_network and problem is None:
+        attachments = _read_attachments(meta.annotations or _NO_ANNOTATIONS, pod.status)
+        problem = _joined(attachments.problems)
     return Decoded(
         meta.resource_version or "",
         Pod(
             namespace,
             name,
             labels,
-            intern(pod.spec.node or ""),
+            intern(node),
             host_network,
             pod.status.phase in ENDED_PHASES,
-            attachments,
+            attachments.found,
             problem,
         ),
     )
 
 
-def _read_attachments(namespace: str, annotations: _Annotations, status: _Status) -> tuple[Attachment, ...]:
+def _read_attachments(annotations: _Annotations, status: _Status) -> Attachments:
     pod_ips = [each.ip for each in status.pod_ips or () if each.ip]
     if not pod_ips and status.pod_ip:
         pod_ips = [status.pod_ip]
-    return read_attachments(namespace, annotations.pod_networks, annotations.network_status, pod_ips)
+    return read_attachments(annotations.pod_networks, pod_ips)
+
+
+def _misnamed(namespace: str, name: str, node: str) -> str | None:
+    """Say which name that ports and switches are named after isn't of its form, as can happen in a manifest only."""
+    for field, text, is_right in (
+        ("metadata.namespace", namespace, is_namespace(namespace)),
+        ("metadata.name", name, is_object(name)),
+        ("spec.nodeName", node, not node or is_object(node)),
+    ):
+        if not is_right:
+            return f"{field}: {shown(text)} is not a DNS name"
+    return None
+
+
+def _joined(problems: tuple[str, ...]) -> str | None:
+    """Join problems into a text that a log line bears."""
+    more = f"; and {len(problems) - SAID} more" if len(problems) > SAID else ""
+    return f"{'; '.join(problems[:SAID])}{more}" if problems else None
