@@ -6,7 +6,7 @@ objects anew and knows nothing of what the daemon has seen.
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -45,9 +45,9 @@ class Cluster:
 
     @classmethod
     @contextlib.contextmanager
-    def started(cls, feature_gates: Mapping[str, bool] | None = None) -> Iterator["Cluster"]:
-        """Start one, with features of the API server turned on or off, and end it."""
-        with Etcd() as etcd, ApiServer(etcd, feature_gates=feature_gates) as server:
+    def started(cls, feature_gates: Mapping[str, bool] | None = None, flags: Sequence[str] = ()) -> Iterator["Cluster"]:
+        """Start one, with features of the API server turned on or off and flags added, and end it."""
+        with Etcd() as etcd, ApiServer(etcd, feature_gates=feature_gates, flags=flags) as server:
             cluster = cls(server, etcd)
             for crd in CRDS:
                 server.apply_crds(crd.read_text())

@@ -27,11 +27,13 @@ class Relay:
     """A context manager; `target` is the path of a unix socket or a port of the loopback address."""
 
     def __init__(self, target: Path | int) -> None:
-        self._target = target
+        self.target = target
+        """Where connections are led to."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._gates = {way: threading.Event() for way in Way}
         self._budgets: dict[Way, int | None] = dict.fromkeys(Way)
+        self._wrong: dict[Way, int | None] = dict.fromkeys(Way)
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._lock = threading.Lock()
         self._frozen: set[tuple[socket.socket, socket.socket]] = set()
@@ -79,6 +81,15 @@ class Relay:
         self._refuses = True
         self.cut()
 
+    def lead_to(self, target: Path | int) -> None:
+        """Lead somewhere else from now on; connections that are there are closed."""
+        self.target = target
+        self.cut()
+
+    def garble_after(self, way: Way, size: int) -> None:
+        """Invert one byte, once, after so many more in this direction: then a text of ASCII is no UTF-8 any more."""
+        self._wrong[way] = size
+
     def slow_down(self, rate: float) -> None:
         """Pass on so many bytes a second only."""
         self._rate = rate
@@ -88,6 +99,7 @@ class Relay:
         self._refuses = False
         self._rate = None
         self._budgets = dict.fromkeys(Way)
+        self._wrong = dict.fromkeys(Way)
         for gate in self._gates.values():
             gate.set()
 
@@ -127,11 +139,11 @@ class Relay:
                 threading.Thread(target=self._pump, args=(way, source, sink, pair), daemon=True).start()
 
     def _connect(self) -> socket.socket:
-        if isinstance(self._target, int):
-            return socket.create_connection(("127.0.0.1", self._target))
+        if isinstance(self.target, int):
+            return socket.create_connection(("127.0.0.1", self.target))
         server = socket.socket(socket.AF_UNIX)
         try:
-            server.connect(str(self._target))
+            server.connect(str(self.target))
         except OSError:
             server.close()
             raise
@@ -148,13 +160,23 @@ class Relay:
                     continue
                 if self._rate is not None:
                     time.sleep(len(data) / self._rate)
-                data = self._within_budget(way, data)
+                data = self._within_budget(way, self._garbled(way, data))
                 sink.sendall(data)
                 self.passed[way] += len(data)
                 if self._budgets[way] == 0:
                     self._budgets[way] = None
                     self.cut()
         self._close(pair)
+
+    def _garbled(self, way: Way, data: bytes) -> bytes:
+        with self._lock:
+            place = self._wrong[way]
+            if place is None:
+                return data
+            self._wrong[way] = None if place < len(data) else place - len(data)
+            if place >= len(data):
+                return data
+            return data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
 
     def _within_budget(self, way: Way, data: bytes) -> bytes:
         with self._lock:

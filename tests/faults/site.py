@@ -30,6 +30,8 @@ from tests.services.ovsdb import OvsdbServer
 from tests.services.process import ServiceError
 
 DEADLINE = 30.0
+PATIENCE = 120.0
+"""Seconds that a daemon may take to start: on a busy machine, Python alone needs many."""
 QUIET = 0.3
 PROMPT: dict[str, dict[str, object]] = {
     "northbound": {"detach_after": 0, "probe_interval": 1, "transaction_timeout": 3}
@@ -89,6 +91,7 @@ class Site:
         daemon = kind(remotes, kubeconfig=kubeconfig, options=PROMPT, name=name, directory=self.directory)
         daemon.configure(options or {})
         daemon.awaits = "readyz" if until_ready else "healthz"
+        daemon.patience = PATIENCE
         self._stack.enter_context(daemon)
         self.daemons.append(daemon)
         return daemon

@@ -49,7 +49,8 @@ class ApiServer(Service):
             self._flags.append(f"--feature-gates={gates}")
         self.port = free_port()
         authority = Authority(self.directory / "pki")
-        self._serving = authority.issue("kube-apiserver")
+        self.serving = authority.issue("kube-apiserver")
+        """Its certificate; what stands in for it in a test shows the same."""
         self._signing = write_signing_key(authority.directory, "service-account")
         self.ca_file = authority.certificate
         self._tls = ssl.create_default_context(cafile=self.ca_file)
@@ -71,8 +72,8 @@ class ApiServer(Service):
             f"--etcd-servers={self._etcd.url}",
             "--bind-address=127.0.0.1",
             f"--secure-port={self.port}",
-            f"--tls-cert-file={self._serving.certificate}",
-            f"--tls-private-key-file={self._serving.key}",
+            f"--tls-cert-file={self.serving.certificate}",
+            f"--tls-private-key-file={self.serving.key}",
             f"--token-auth-file={self._token_file}",
             "--authorization-mode=RBAC",
             "--service-account-issuer=https://kubernetes.default.svc",
