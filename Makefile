@@ -154,7 +154,7 @@ package-tools:
 		apt-get -qq install --yes --no-install-recommends $$missing </dev/null >/dev/null; \
 	fi
 
-chaos: setup services ## random changes under 500 random faults, then everything compared; CHAOS='--seed 7' does one run again
+chaos: setup services ## random changes under 1,000 random faults, everything compared, the truth of /readyz sampled; CHAOS='--seed 7' does one run again
 	@echo "[chaos] running tests.chaos"
 	@$(VENV)/bin/python -m tests.chaos $(CHAOS)
 

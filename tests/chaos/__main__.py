@@ -1,15 +1,22 @@
-"""`make chaos`: many runs, each from a seed of its own. Prints seeds, faults by kind, and differences."""
+"""`make chaos`: many runs, each from a seed of its own; prints faults by kind, differences, recoveries and lies."""
 
 import argparse
+import itertools
+import multiprocessing
+import os
 import sys
 import time
-from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 
-from tests.chaos.run import Failed, run
+from tests.chaos.faults import KINDS
+from tests.chaos.results import Result, summary
+from tests.chaos.run import run
+from tests.chaos.stores import JSON_STORAGE
 from tests.faults.cluster import Cluster
 
-FAULTS = 500
-OF_A_RUN = 12
+FAULTS = 1000
+OF_A_RUN = 16
+LANES = 2
 
 
 def main() -> int:
@@ -19,32 +26,43 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first of many seeds (default: 1)")
     parser.add_argument("--faults", type=int, default=OF_A_RUN, help=f"faults of one run (default: {OF_A_RUN})")
     parser.add_argument("--total", type=int, default=FAULTS, help=f"faults of all runs (default: {FAULTS})")
+    parser.add_argument("--lanes", type=int, default=LANES, help=f"runs side by side (default: {LANES})")
     options = parser.parse_args()
-    injected: Counter[str] = Counter()
-    failed = []
-    seed = options.first if options.seed is None else options.seed
     started = time.monotonic()
-    with Cluster.started() as cluster:
-        while injected.total() < options.total:
-            begun = time.monotonic()
-            try:
-                found = run(cluster, seed, options.faults)
-            except Failed as error:
-                failed.append(seed)
-                print(f"[chaos] FAILED {error}", flush=True)
-                found = Counter({"(run failed)": options.faults})
-            injected += found
-            seconds = time.monotonic() - begun
-            total = injected.total()
-            print(f"[chaos] seed {seed}: {found.total()} faults, {seconds:.0f} s, {total} in all", flush=True)
-            if options.seed is not None:
-                break
-            seed += 1
-    for name, number in sorted(injected.items(), key=lambda each: (-each[1], each[0])):
-        print(f"[chaos] {number:5d} {name}")
+    if options.seed is not None:
+        results = _lane(options.seed, 1, options.faults, 1)
+    else:
+        each = -(-options.total // options.lanes)
+        with ProcessPoolExecutor(options.lanes, multiprocessing.get_context("spawn")) as pool:
+            lanes = [
+                pool.submit(_lane, options.first + lane, options.lanes, options.faults, each)
+                for lane in range(options.lanes)
+            ]
+            results = [result for lane in lanes for result in lane.result()]
+    for line in summary(results):
+        print(f"[chaos] {line}")
     minutes = (time.monotonic() - started) / 60
-    print(f"[chaos] {injected.total()} faults in {minutes:.1f} min; runs with differences: {len(failed)} {failed}")
-    return 1 if failed else 0
+    print(f"[chaos] {minutes:.1f} min; {len(KINDS)} kinds to draw from; load of the machine {os.getloadavg()[2]:.1f}")
+    return 1 if any(result.failure for result in results) else 0
+
+
+def _lane(first: int, step: int, faults: int, total: int) -> list[Result]:
+    """Do one run after the other, on a cluster of its own, until there were enough faults."""
+    results: list[Result] = []
+    injected = 0
+    with Cluster.started(flags=JSON_STORAGE) as cluster:
+        for seed in itertools.count(first, step):
+            begun = time.monotonic()
+            result = run(cluster, seed, faults)
+            results.append(result)
+            injected += max(result.injected.total(), 1)
+            seconds = time.monotonic() - begun
+            print(f"[chaos] seed {seed}: {result.injected.total()} faults, {seconds:.0f} s", flush=True)
+            if result.failure:
+                print(f"[chaos] FAILED {result.failure}", flush=True)
+            if injected >= total:
+                break
+    return results
 
 
 if __name__ == "__main__":

@@ -54,6 +54,11 @@ class Objects:
         for _ in range(3):
             self._put_policy()
 
+    def next_number(self) -> int:
+        """Give a number whose addresses no pod has had."""
+        self._numbers += 1
+        return self._numbers
+
     def close(self) -> None:
         """Delete the second namespace; the site deletes its own."""
         self._site.cluster.server.delete_namespace(self.namespaces[1])
@@ -68,7 +73,7 @@ class Objects:
         """Put a pod in the place of the one of that name: with new addresses now and then, or those of another one."""
         random = self._random
         if random.random() < 0.8:
-            self._numbers += 1
+            self.next_number()
         pod = manifests.pod(
             random.choice(self.namespaces), f"pod{random.randrange(PODS)}", self._numbers, node=random.choice(NODES),
             labels={"app": random.choice(APPS)},

@@ -1,0 +1,60 @@
+"""For how long daemons said that all was well while it wasn't.
+
+In: moments: who says ready in which role, what differs, which faults are open. Out: lies, each with its length. The
+rules: a lie lasts as long as one and the same thing differs at every moment while one and the same daemon says ready;
+the active daemon answers for the database; a standby answers for it only while nobody that answers is active.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+
+@attrs.frozen
+class Lie:
+    """From the first moment at which it was seen to the first at which it wasn't any more."""
+
+    seconds: float
+    daemon: str
+    role: str
+    what: str
+    faults: frozenset[str]
+    """Those that were open in the time, or were the last ones before it."""
+
+
+@attrs.define
+class _Open:
+    since: float
+    moments: int
+    faults: frozenset[str]
+
+
+@attrs.define
+class Lies:
+    """Takes moments in their order; `told` holds what has ended."""
+
+    told: list[Lie] = attrs.field(factory=list)
+    _open: dict[tuple[str, str, str], _Open] = attrs.field(factory=dict)
+
+    def take(self, at: float, ready: Mapping[str, str], differences: Iterable[str], faults: frozenset[str]) -> None:
+        """Take a moment."""
+        who = {name: role for name, role in ready.items() if role == "active"} or ready
+        now = {(name, role, what) for name, role in who.items() for what in differences}
+        for key in self._open.keys() - now:
+            self._close(key, at)
+        for key in now:
+            found = self._open.setdefault(key, _Open(at, 0, frozenset()))
+            found.moments += 1
+            found.faults |= faults
+
+    def end(self, at: float) -> None:
+        """Close what is open."""
+        for key in tuple(self._open):
+            self._close(key, at)
+
+    def _close(self, key: tuple[str, str, str], at: float) -> None:
+        """A difference that was seen once may have been a change on its way."""
+        found = self._open.pop(key)
+        if found.moments > 1:
+            name, role, what = key
+            self.told.append(Lie(at - found.since, name, role, what, found.faults))

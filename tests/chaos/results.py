@@ -1,0 +1,81 @@
+"""What came of runs: faults, recoveries and lies, counted and written down.
+
+In: the results of runs. Out: lines for a person. The rule: a recovery takes from the moment at which the last open
+fault was over until the database equals the definition and an active daemon is ready; it counts for every kind that
+was open in that bout.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
+
+import attrs
+
+from tests.chaos.lies import Lie
+
+ACTIVE = "active"
+
+
+@attrs.frozen
+class Recovery:
+    """How long it took after these faults."""
+
+    seconds: float
+    kinds: tuple[str, ...]
+
+
+@attrs.frozen
+class Result:
+    """Of one run; `failure` says what was different in the end, and how to do it again."""
+
+    seed: int
+    injected: Counter[str]
+    recoveries: tuple[Recovery, ...] = ()
+    lies: tuple[Lie, ...] = ()
+    failure: str = ""
+
+
+def summary(results: Sequence[Result]) -> Iterator[str]:
+    """Write the figures of all runs, and one line for each kind of fault."""
+    injected: Counter[str] = sum((each.injected for each in results), Counter())
+    recoveries = [each for result in results for each in result.recoveries]
+    lies = [each for result in results for each in result.lies]
+    yield from _by_kind(injected, recoveries, lies)
+    failed = [result.seed for result in results if result.failure]
+    yield f"{injected.total()} faults of {len(injected)} kinds in {len(results)} runs"
+    yield f"differences: {len(failed)}{f' (seeds {failed})' if failed else ''}"
+    if recoveries:
+        worst = max(recoveries, key=lambda each: each.seconds)
+        yield (
+            f"from the end of the last fault to converged: median {median(_seconds(recoveries)):.1f} s, longest"
+            f" {worst.seconds:.1f} s ({', '.join(worst.kinds)})"
+        )
+    active = [each for each in lies if each.role == ACTIVE]
+    yield f"longest lie of an active daemon: {_longest(active)}"
+    yield f"longest lie of standbys, none being active: {_longest(each for each in lies if each.role != ACTIVE)}"
+
+
+def _by_kind(injected: Counter[str], recoveries: Iterable[Recovery], lies: Iterable[Lie]) -> Iterator[str]:
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for recovery in recoveries:
+        for kind in set(recovery.kinds):
+            times[kind].append(recovery.seconds)
+    longest: defaultdict[str, float] = defaultdict(float)
+    for lie in lies:
+        for kind in lie.faults:
+            longest[kind] = max(longest[kind], lie.seconds)
+    yield "times  median  longest  longest lie  kind"
+    for kind, number in sorted(injected.items(), key=lambda each: (-each[1], each[0])):
+        found = times[kind] or [0.0]
+        yield f"{number:5d} {median(found):5.1f} s {max(found):6.1f} s {longest[kind]:9.1f} s   {kind}"
+
+
+def _seconds(recoveries: Iterable[Recovery]) -> list[float]:
+    return [each.seconds for each in recoveries]
+
+
+def _longest(lies: Iterable[Lie]) -> str:
+    worst = max(lies, key=lambda each: each.seconds, default=None)
+    if worst is None:
+        return "none"
+    return f"{worst.seconds:.1f} s ({worst.daemon} about {worst.what}; {', '.join(sorted(worst.faults))})"
