@@ -211,6 +211,10 @@ class _DatabaseWatch:
         """Take a transaction."""
         self.metrics.transaction(outcome, operations, seconds)
 
+    def blocked(self, counts: Mapping[str, int]) -> None:
+        """Take the number of objects that the server refuses by kind."""
+        self.metrics.blocked(counts)
+
     def repaired(self, number: int) -> None:
         """Take the number of rows and sets that were put right."""
         self.metrics.repaired(number)

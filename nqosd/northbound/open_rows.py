@@ -4,7 +4,7 @@ In: what each plan left open among the rows that it looked at. Out: by policy wh
 for it. The rule: an entry stays until a plan has looked at its row again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from nqosd.compiler.desired import RowKey
@@ -38,6 +38,11 @@ class OpenRows:
     def keys(self) -> list[RowKey]:
         """Return all rows that are open."""
         return [*self._switch, *self._obstacle]
+
+    @property
+    def obstructed(self) -> Collection[RowKey]:
+        """The rows that something stands in the way of."""
+        return self._obstacle.keys()
 
     @property
     def waiting(self) -> Mapping[str, AbstractSet[RowKey]]:

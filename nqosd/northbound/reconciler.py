@@ -8,6 +8,7 @@ again, and a plan without operations is the proof.
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 import attrs
 import structlog
@@ -19,8 +20,10 @@ from nqosd.northbound.open_rows import OpenRows
 from nqosd.northbound.ovsdb.options import Options
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.lingering import Lingering
-from nqosd.northbound.plan.operations import Operation, SetName, Subject, describe
+from nqosd.northbound.plan.operations import Operation, SetName, Subject, SwitchName, describe
 from nqosd.northbound.plan.plan import Plan, make_plan
+from nqosd.northbound.plan_writer import PlanWriter, Written
+from nqosd.northbound.refusals import Refusals
 from nqosd.northbound.replica.changes import Changes
 from nqosd.northbound.replica.conflicts import Conflicts
 from nqosd.northbound.replica.driver import Driver
@@ -44,6 +47,7 @@ class _Round:
     scope: Scope
     circumstances: Circumstances
     is_audit: bool
+    begun: float
 
 
 class Reconciler:
@@ -55,11 +59,11 @@ class Reconciler:
         driver: Driver,
         observer: Observer,
         wake: Callable[[], None],
-        write: Callable[[Driver, Sequence[Operation], float], Awaitable[Commit]] = commit,
+        send: Callable[[Driver, Sequence[Operation], float], Awaitable[Commit]] = commit,
     ) -> None:
         self.options = options
         self._driver = driver
-        self._write = write
+        self._send = send
         self._replica = driver.idl.replica
         self._observer = observer
         self._wake = wake
@@ -69,7 +73,10 @@ class Reconciler:
         self._lingering = Lingering()
         self._absent_ports: dict[str, set[str]] = {}
         self._conflicts = Conflicts(self._replica, options.owner, self._watch)
-        self._refused: dict[Subject, str] = {}
+        self._refusals = Refusals()
+        self._writer = PlanWriter(
+            self._commit, self._refusals, self._conflicts.suspect, observer, lambda: self._alarms.now
+        )
         self._in_flight = False
         self._in_order = False  # everything was once found right, and we have been the writer since
         self._compared = self._alarms.now
@@ -78,6 +85,9 @@ class Reconciler:
         """Take what changed in the replica, and wake if that needs a round."""
         awaited = self._dirty.everything  # then a round is on its way already
         theirs = self._conflicts.concerns(changes.sets.keys())
+        if self._refusals and not changes.cleared:
+            changed: list[Subject] = [*changes.rows, *map(SetName, changes.sets), *map(SwitchName, changes.switches)]
+            self._retry(self._refusals.forget(changed))
         note_changes(self._dirty, changes, self._open, self._absent_ports, theirs=theirs)
         if self._dirty and not awaited and not self._in_flight and self._driver.idl.holds_lock:
             self._wake()
@@ -85,7 +95,6 @@ class Reconciler:
     def doubt(self) -> None:
         """Compare everything in the next round: the connection or the lock was lost."""
         self._dirty.touch_everything()
-        self._refused.clear()
         self._in_order = False
 
     def lacking(self, policy: str) -> Lacking:
@@ -102,10 +111,8 @@ class Reconciler:
         """Make the database equal to what is desired, in one transaction at most."""
         await self._driver.idle()
         note_delta(self._dirty, delta, self._lingering)
-        if self._refused:
-            changed: list[Subject] = [*delta.rows, *map(SetName, delta.sets)]
-            for subject in changed:
-                self._refused.pop(subject, None)
+        if self._refusals and delta:
+            self._retry(self._refusals.forget([*delta.rows, *map(SetName, delta.sets)]))
         idl = self._driver.idl
         if not idl.holds_lock:
             self.doubt()
@@ -120,35 +127,31 @@ class Reconciler:
             policies = self._settle(round_, plan)
             result = RoundResult(Outcome.UNCHANGED, policies=policies, plan_seconds=plan_seconds)
             return self._complete(result)
-        started = time.perf_counter()
-        answer = await self._commit(plan)
-        commit_seconds = time.perf_counter() - started
-        self._observer.transaction(answer.outcome, plan.counts, commit_seconds)
-        policies = {each.policy for each in plan.subjects if isinstance(each, RowKey)}
+        written = await self._write(round_, plan)
+        policies = written.policies
         repaired: frozenset[Subject] = frozenset()
-        if answer.outcome is Outcome.COMMITTED:
-            repaired = self._find_repaired(round_, plan)
-            policies |= await self._verify(round_, plan)
+        if written.is_complete:
+            repaired = self._find_repaired(round_, written)
+            policies |= await self._verify(round_, written)
         else:
-            self._fail(plan, answer)
+            self._fail(written)
         return self._complete(
             RoundResult(
-                answer.outcome,
-                operations=plan.counts,
-                written=plan.subjects,
+                written.outcome,
+                operations=written.operations,
+                written=written.subjects,
                 policies=policies,
                 repaired=repaired,
-                problem=answer.problem,
+                problem=written.answer.problem,
                 plan_seconds=plan_seconds,
-                commit_seconds=commit_seconds,
+                commit_seconds=written.seconds,
             )
         )
 
     def _begin(self, desired: Desired, *, prune: bool, may_wait: Callable[[RowKey], bool]) -> _Round:
         now, oldest = self._alarms.now, self._lingering.oldest
         is_audit = not self._dirty.everything and now >= self._compared + self.options.audit_interval
-        if is_audit:
-            self._refused.clear()
+        self._retry(self._refusals.due(now))
         taken = self._dirty.take()
         taken.everything = taken.everything or is_audit
         circumstances = Circumstances(
@@ -157,36 +160,55 @@ class Reconciler:
             may_wait=may_wait,
             lingering=self._lingering,
             detach=oldest is not None and now >= oldest + self.options.detach_after,
-            refused=self._refused,
         )
-        return _Round(desired, taken, taken.scope(desired, self._replica), circumstances, is_audit)
+        return _Round(desired, taken, taken.scope(desired, self._replica), circumstances, is_audit, now)
 
-    async def _plan(self, round_: _Round) -> Plan:
-        """Plan; in a thread if it takes long."""
-        arguments = (round_.desired, self._replica, round_.scope, round_.circumstances)
+    def _retry(self, subjects: Sequence[Subject]) -> None:
+        """Look at what was refused again, and at the rows that something stands in the way of."""
+        if not subjects:
+            return
+        self._dirty.touch_rows((each for each in subjects if isinstance(each, RowKey)), Cause.SURROUNDINGS)
+        for subject in subjects:
+            if isinstance(subject, SetName):
+                self._dirty.touch_set(subject.name, None, Cause.SURROUNDINGS)
+        self._dirty.touch_rows(self._open.obstructed, Cause.SURROUNDINGS)
+
+    async def _plan(self, round_: _Round, rest: AbstractSet[Subject] = frozenset()) -> Plan:
+        """Plan without what is blocked and without `rest`; in a thread if it takes long."""
+        refused = {**self._refusals.left_out(round_.begun), **dict.fromkeys(rest, "not yet")}
+        circumstances = attrs.evolve(round_.circumstances, refused=refused)
+        arguments = (round_.desired, self._replica, round_.scope, circumstances)
         if len(round_.scope.rows) + len(round_.scope.sets) <= _LIGHT:
-            return make_plan(*arguments)
-        return await self._driver.aside(lambda: make_plan(*arguments))
+            plan = make_plan(*arguments)
+        else:
+            plan = await self._driver.aside(lambda: make_plan(*arguments))
+        for subject, error in plan.failed.items():
+            log.error("northbound: can't be planned", object=describe(subject), exc_info=error)
+            self._refusals.add(subject, f"it can't be written: {error}", self._alarms.now)
+        return plan
 
-    async def _commit(self, plan: Plan) -> Commit:
+    async def _write(self, round_: _Round, plan: Plan) -> Written:
         self._in_flight = True
         try:
-            answer = await self._write(self._driver, plan.operations, self.options.transaction_timeout)
+            return await self._writer.write(plan, lambda rest: self._plan(round_, rest))
         except BaseException:
             self._dirty.touch_everything()
             raise
         finally:
             self._in_flight = False
+
+    async def _commit(self, operations: Sequence[Operation]) -> Commit:
+        answer = await self._send(self._driver, operations, self.options.transaction_timeout)
         await self._driver.idle()
         return answer
 
-    async def _verify(self, round_: _Round, plan: Plan) -> set[str]:
+    async def _verify(self, round_: _Round, written: Written) -> set[str]:
         """Hold what was committed against the replica; whatever isn't right stays dirty."""
-        if plan.detaches:
+        if written.answer.outcome is Outcome.COMMITTED and written.tried.detaches:
             self._lingering.clear()
         if self._dirty.everything:  # the connection was lost right after the answer
             self._wake()
-            return self._note_open(round_, plan)
+            return self._note_open(round_, written.tried)
         round_.taken.restore(self._dirty.take())
         scope = round_.taken.scope(round_.desired, self._replica)
         again = attrs.evolve(round_, scope=scope)
@@ -218,6 +240,7 @@ class Reconciler:
             self._conflicts.narrow()
         if not round_.circumstances.prune:
             self._dirty.everything = True
+        self._refusals.forget(self._refusals.due(round_.begun))  # tried again in this round, and not refused
         self._alarms.succeeded()
         self._foresee()
         return policies
@@ -229,19 +252,16 @@ class Reconciler:
         looked_at = [*scope.rows, *(self._open.keys() if everything else ())]
         return self._open.update(looked_at, plan.waiting, plan.blocked)
 
-    def _fail(self, plan: Plan, answer: Commit) -> None:
-        """Learn what can be learnt from a transaction that wasn't committed."""
+    def _fail(self, written: Written) -> None:
+        """Compare everything after a transaction that wasn't committed."""
+        answer = written.answer
         log.warning(
             "northbound: transaction failed, comparing everything",
-            outcome=answer.outcome.value,
+            outcome=written.outcome.value,
             reason=answer.problem,
             object=describe(answer.subject) if answer.subject is not None else None,
-            operations=dict(plan.counts),
+            operations=dict(written.tried.counts),
         )
-        if answer.is_hard and isinstance(answer.subject, RowKey | SetName):
-            self._refused[answer.subject] = answer.problem
-        elif answer.is_hard and plan.new_sets:
-            self._conflicts.suspect(plan.new_sets)
         self._in_order = False
         self._dirty.touch_everything()
         self._alarms.failed()
@@ -250,14 +270,14 @@ class Reconciler:
         self._driver.idl.watch(names)
         self._driver.kick()
 
-    def _find_repaired(self, round_: _Round, plan: Plan) -> frozenset[Subject]:
+    def _find_repaired(self, round_: _Round, written: Written) -> frozenset[Subject]:
         """Return what somebody else had changed: nobody desired it differently, no switch or port explains it."""
         if not self._in_order:
             return frozenset()
         unexpected: set[Cause | None] = {Cause.DATABASE}
-        if round_.is_audit and not (plan.detaches and self._lingering):  # those are expected to go
+        if round_.is_audit and not (written.tried.detaches and self._lingering):  # those are expected to go
             unexpected.add(None)
-        found = {subject for subject in plan.subjects if round_.taken.cause_of(subject) in unexpected}
+        found = {subject for subject in written.subjects if round_.taken.cause_of(subject) in unexpected}
         for repaired in sorted(map(describe, found)):
             log.warning("northbound: repaired what somebody else had changed", object=repaired)
         if found:
@@ -266,9 +286,14 @@ class Reconciler:
 
     def _foresee(self) -> None:
         moment = self._compared + self.options.audit_interval
+        if self._refusals.next_try is not None:
+            moment = min(moment, self._refusals.next_try)
         if self._lingering.oldest is not None:
             moment = min(moment, self._lingering.oldest + self.options.detach_after)
         self._alarms.foresee(moment)
 
     def _complete(self, result: RoundResult) -> RoundResult:
-        return attrs.evolve(result, conflicts=self._conflicts.known, waiting=self._open.waiting)
+        self._observer.blocked(self._refusals.counts)
+        return attrs.evolve(
+            result, conflicts=self._conflicts.known, waiting=self._open.waiting, blocked=self._refusals.words
+        )

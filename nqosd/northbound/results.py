@@ -55,6 +55,8 @@ class RoundResult:
     """Sets whose names are taken by somebody else, with whose they are in words."""
     waiting: Mapping[str, AbstractSet[RowKey]] = attrs.field(factory=dict)
     """All rows that wait for a logical switch, by its name. A live view."""
+    blocked: Mapping[Subject, str] = attrs.field(factory=dict)
+    """All rows, sets and switches that the server refused and that are tried again later, with its words."""
     problem: str = ""
     """What went wrong, in words."""
     plan_seconds: float = 0.0
@@ -95,6 +97,9 @@ class Observer(Protocol):
     def transaction(self, outcome: Outcome, operations: Mapping[str, int], seconds: float) -> None:
         """Take a transaction: how it ended, its operations by kind, and the time until its answer."""
 
+    def blocked(self, counts: Mapping[str, int]) -> None:
+        """Take the number of objects that the server refuses by kind, after each round."""
+
     def repaired(self, number: int) -> None:
         """Take the number of rows and sets that somebody else had changed and that were put right."""
 
@@ -109,6 +114,9 @@ class NoObserver:
         """Ignore it."""
 
     def transaction(self, outcome: Outcome, operations: Mapping[str, int], seconds: float) -> None:
+        """Ignore it."""
+
+    def blocked(self, counts: Mapping[str, int]) -> None:
         """Ignore it."""
 
     def repaired(self, number: int) -> None:

@@ -6,11 +6,12 @@ everything anew, since an answer may be lost after the server has written.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 import attrs
 
-from nqosd.northbound.plan.operations import Operation, Subject, describe
+from nqosd.northbound.plan.operations import Kind, Operation, SetName, Subject, describe
 from nqosd.northbound.replica.driver import Driver
 from nqosd.northbound.replica.idl import RawTransaction
 from nqosd.northbound.results import Outcome
@@ -28,6 +29,11 @@ _OUTCOMES = {
 }
 
 
+_OF_THE_SERVER = {"I/O error", "cluster error"}
+"""Errors that have nothing to do with what was sent: a full disk, a change of leaders."""
+_TAKEN = re.compile(r'identical values \("?([^"()]*)"?\) for index on column "name"')
+
+
 @attrs.frozen
 class Commit:
     """How a transaction ended."""
@@ -38,6 +44,8 @@ class Commit:
     """The object of the operation that the server named; None if it named none."""
     is_hard: bool = False
     """Whether the same operations would be refused again, whatever else changes."""
+    is_unanswered: bool = False
+    """Whether the operations were sent, and no answer came: in time, or before the connection was lost."""
 
 
 async def commit(driver: Driver, operations: Sequence[Operation], patience: float) -> Commit:
@@ -45,7 +53,11 @@ async def commit(driver: Driver, operations: Sequence[Operation], patience: floa
     transaction = RawTransaction(driver.idl)
     for operation in operations:
         transaction.add_op(operation.body)
-    transaction.commit()
+    try:
+        transaction.commit()
+    except Exception as error:  # noqa: BLE001 (what can't be sent must not keep other things from being sent)
+        transaction.abort()
+        return Commit(Outcome.REFUSED, f"it can't be sent: {error!r}", is_hard=True)
     if transaction.status == RawTransaction.INCOMPLETE:
         try:
             async with asyncio.timeout(patience):
@@ -55,11 +67,13 @@ async def commit(driver: Driver, operations: Sequence[Operation], patience: floa
             await driver.idle()
             driver.idl.session.drop(problem)
             driver.kick()
-            return Commit(Outcome.TIMED_OUT, problem)
+            return Commit(Outcome.TIMED_OUT, problem, is_unanswered=True)
     outcome = _OUTCOMES[transaction.status]
     if outcome is Outcome.REFUSED:
         return _blame(transaction, operations, driver)
-    return Commit(outcome, "" if outcome is not Outcome.DISCONNECTED else driver.idl.session.reason)
+    if outcome is Outcome.DISCONNECTED:
+        return Commit(outcome, driver.idl.session.reason, is_unanswered=True)
+    return Commit(outcome)
 
 
 def _blame(transaction: RawTransaction, operations: Sequence[Operation], driver: Driver) -> Commit:
@@ -74,7 +88,16 @@ def _blame(transaction: RawTransaction, operations: Sequence[Operation], driver:
             return Commit(Outcome.REFUSED, f"{what} isn't what it was when the transaction was planned", subject)
         details = answer.get("details")
         text = f"{answer['error']}: {details}" if details else str(answer["error"])
-        return Commit(Outcome.REFUSED, text, subject, is_hard=True)
+        subject = subject or _named(text, operations)
+        return Commit(Outcome.REFUSED, text, subject, is_hard=answer["error"] not in _OF_THE_SERVER)
     if transaction.refusal is not None:
         return Commit(Outcome.REFUSED, str(transaction.refusal), is_hard=True)
     return Commit(Outcome.DISCONNECTED, driver.idl.session.reason)
+
+
+def _named(text: str, operations: Sequence[Operation]) -> Subject | None:
+    """Return the new set whose name the server says is taken; it finds that out after the last operation."""
+    found = _TAKEN.search(text)
+    inserted = {each.subject for each in operations if each.kind is Kind.SET_INSERT}
+    subject = SetName(found[1]) if found else None
+    return subject if subject in inserted else None

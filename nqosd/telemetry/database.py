@@ -9,6 +9,7 @@ from nqosd.northbound.results import Facts, Outcome
 from nqosd.telemetry.gauges import GaugeFamily
 
 COMMITS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+OF_SUBJECTS = ("row", "set", "switch")
 OF_TRANSACTIONS = (Outcome.COMMITTED, Outcome.REFUSED, Outcome.LOST_LOCK, Outcome.TIMED_OUT, Outcome.DISCONNECTED)
 
 
@@ -51,6 +52,12 @@ class NorthboundMetrics:
             "nqosd_last_commit_timestamp_seconds", "Unix time of the last transaction that was committed; 0 before it.",
             registry=registry,
         )  # fmt: skip
+        self._blocked = Gauge(
+            "nqosd_blocked_objects",
+            "Rows, sets and logical switches that the database refuses and that are left out, by kind; the log and the "
+            "policies' conditions have its words.",
+            ["kind"], registry=registry,
+        )  # fmt: skip
         self._repaired = Counter(
             "nqosd_repaired_rows",
             "Rows and sets that somebody else had changed or deleted, and that were put right; look for who does that.",
@@ -60,6 +67,7 @@ class NorthboundMetrics:
             self._transactions.labels(outcome.value)
         for kind in Kind:
             self._operations.labels(kind.value)
+        self.blocked({})
 
     def facts(self, facts: Facts) -> None:
         """Take what is known of the database now."""
@@ -82,6 +90,11 @@ class NorthboundMetrics:
             self._last_commit.set_to_current_time()
             for kind, number in operations.items():
                 self._operations.labels(kind).inc(number)
+
+    def blocked(self, counts: Mapping[str, int]) -> None:
+        """Take the number of objects that the server refuses by kind."""
+        for kind in OF_SUBJECTS:
+            self._blocked.labels(kind).set(counts.get(kind, 0))
 
     def repaired(self, number: int) -> None:
         """Count rows and sets that were put right."""

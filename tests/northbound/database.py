@@ -29,7 +29,9 @@ REFERENCES = {"ports", "qos_rules"}
 
 
 class RefusedError(Exception):
-    """The transaction was refused; nothing was written."""
+    """The transaction was refused; nothing was written. `place`: which operation it was, None when none alone was."""
+
+    place: int | None = None
 
 
 class ModelDatabase:
@@ -56,12 +58,15 @@ class ModelDatabase:
         self.tables = _copied(before)
         try:
             names: dict[str, str] = {}
-            for body in bodies:
+            place: int | None = None
+            for number, body in enumerate(bodies):
+                place = number
                 self._do(body, names)
+            place = None
             self._collect()
             self._check()
-        except RefusedError:
-            self.tables = before
+        except RefusedError as error:
+            self.tables, error.place = before, place
             raise
         self._notify(before)
 

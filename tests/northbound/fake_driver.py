@@ -6,7 +6,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from nqosd.northbound.plan.operations import Operation
+from nqosd.northbound.plan.operations import Kind, Operation, Subject
 from nqosd.northbound.replica.driver import Driver
 from nqosd.northbound.results import Outcome
 from nqosd.northbound.writer import Commit
@@ -36,6 +36,8 @@ class FakeDriver:
         self.idl = FakeIdl(database)
         self.faults: list[Callable[[Sequence[Operation]], Commit]] = []
         self.transactions: list[Sequence[Operation]] = []
+        self.refused: set[Subject] = set()
+        self.names_what_it_refuses = True
         self.turn: Callable[[], None] = lambda: None
         """What the real one calls after each turn of the IDL; the echo of a transaction comes before its answer."""
 
@@ -57,9 +59,14 @@ class FakeDriver:
         return answer
 
     def commit(self, operations: Sequence[Operation]) -> Commit:
-        """Commit as a server does."""
+        """Commit as a server does, but refuse what the test said; by name, or so that nobody knows what it was."""
+        for each in operations:
+            if each.subject in self.refused and each.kind is not Kind.WAIT:
+                named = each.subject if self.names_what_it_refuses else None
+                return Commit(Outcome.REFUSED, "constraint violation: it doesn't like it", named, is_hard=True)
         try:
             self.idl.database.execute(operations)
         except RefusedError as error:
-            return Commit(Outcome.REFUSED, str(error), is_hard="constraint" in str(error))
+            subject = None if error.place is None else operations[error.place].subject
+            return Commit(Outcome.REFUSED, str(error), subject, is_hard="timed out" not in str(error))
         return Commit(Outcome.COMMITTED)

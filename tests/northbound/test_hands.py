@@ -3,10 +3,12 @@
 import attrs
 import pytest
 
+from nqosd.compiler.desired import RowKey
+from nqosd.northbound import writer
 from nqosd.northbound.plan.operations import SetName
 from nqosd.northbound.results import Outcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE
-from tests.northbound.desires import desired
+from tests.northbound.desires import address_set, desired, key, row
 from tests.northbound.real import add_switches, options_of, running
 from tests.services.generation import every_generation
 from tests.services.ovsdb import OvsdbServer
@@ -68,8 +70,8 @@ async def test_a_taken_name_is_reported(ovsdb_nb: OvsdbServer) -> None:
     add_switches(ovsdb_nb, "node1", "node2")
     ovsdb_nb.nbctl("create", "Address_Set", "name=set_a", 'addresses="10.9.9.9"')
     async with running(options_of(ovsdb_nb.unix)) as daemon:
-        result = await daemon.write(BOTH)
-        assert result.conflicts.keys() == {"set_a"}
+        assert (await daemon.round(BOTH)).outcome is Outcome.COMMITTED
+        await daemon.run_until(lambda: "set_a" in daemon.results[-1].conflicts)
         assert "wasn't made by nqosd" in daemon.northbound.lacking("games/video").obstacles[0]
         assert "10.9.9.9" in ovsdb_nb.dump("Address_Set")
         assert "$set_b" in ovsdb_nb.nbctl("qos-list", "node2")
@@ -79,17 +81,46 @@ async def test_a_taken_name_is_reported(ovsdb_nb: OvsdbServer) -> None:
         assert "$set_a" in ovsdb_nb.nbctl("qos-list", "node1")
 
 
+@every_generation
 async def test_a_row_that_the_server_refuses_delays_no_other(ovsdb_nb: OvsdbServer) -> None:
-    """A row with a priority beyond what OVN takes is reported with the server's words, and all others are written."""
+    """A row with a priority beyond what OVN takes is reported with the server's words; the round writes all others."""
     add_switches(ovsdb_nb, "node1", "node2")
     wrong = desired([attrs.evolve(VIDEO, priority=40_000), VOICE], [SENDERS, TALKERS])
     async with running(options_of(ovsdb_nb.unix)) as daemon:
-        assert (await daemon.round(wrong)).outcome is Outcome.REFUSED
-        await daemon.run_until(lambda: daemon.results[-1].settled)
+        result = await daemon.round(wrong)
+        assert (result.outcome, set(result.blocked)) == (Outcome.COMMITTED, {VIDEO.key})
         assert "40000 is not in the valid range 0 to 32767" in daemon.northbound.lacking("games/video").obstacles[0]
         assert "$set_b" in ovsdb_nb.nbctl("qos-list", "node2")
-        await daemon.write(BOTH)
+        assert (await daemon.write(BOTH)).blocked == {}
         assert "$set_a" in ovsdb_nb.nbctl("qos-list", "node1")
+
+
+@every_generation
+async def test_text_that_no_database_holds_blocks_its_row(ovsdb_nb: OvsdbServer) -> None:
+    """A NUL in the name of a network, on which the server would close the connection, blocks the row that has it."""
+    add_switches(ovsdb_nb, "node1", "node2")
+    strange = row(RowKey("games/strange", 0, "a\0b", "node1"))
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        result = await daemon.round(desired([VIDEO, VOICE, strange], [SENDERS, TALKERS]))
+        assert (result.outcome, set(result.blocked)) == (Outcome.COMMITTED, {strange.key})
+        assert "NUL" in daemon.northbound.lacking("games/strange").obstacles[0]
+        assert "$set_b" in ovsdb_nb.nbctl("qos-list", "node2")
+        assert daemon.facts.synced
+
+
+@every_generation
+async def test_a_refusal_that_names_nobody(ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found out only at the commit, such as a name that is taken, is found without reading its words."""
+    monkeypatch.setattr(writer, "_named", lambda _text, _operations: None)
+    add_switches(ovsdb_nb, "node1")
+    ovsdb_nb.transact({"op": "insert", "table": "Address_Set", "row": {"name": "set_37"}})
+    sets = [address_set(f"set_{number}", "10.0.0.1") for number in range(50)]
+    rows = [row(key(f"games/p{number}"), source=f"set_{number}") for number in range(50)]
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        assert (await daemon.round(desired(rows, sets))).outcome is Outcome.COMMITTED
+        assert len(ovsdb_nb.nbctl("--bare", "--columns=_uuid", "list", "QoS").split()) == 49
+        await daemon.run_until(lambda: "set_37" in daemon.results[-1].conflicts and not daemon.results[-1].blocked)
+        assert "wasn't made by nqosd" in daemon.northbound.lacking("games/p37").obstacles[0]
 
 
 def _uuid(server: OvsdbServer, match: str) -> str:

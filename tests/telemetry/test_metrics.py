@@ -83,11 +83,14 @@ def test_transactions() -> None:
     assert value(metrics.registry, "nqosd_last_commit_timestamp_seconds") == 0
     metrics.northbound.transaction(Outcome.COMMITTED, {insert: 2}, 0.01)
     metrics.northbound.repaired(3)
+    metrics.northbound.blocked({"row": 2})
     assert value(metrics.registry, "nqosd_transactions_total", {"result": "refused"}) == 1
     assert value(metrics.registry, "nqosd_transactions_total", {"result": "committed"}) == 1
     assert value(metrics.registry, "nqosd_operations_total", {"kind": insert}) == 2
     assert value(metrics.registry, "nqosd_transaction_duration_seconds_count") == 2
     assert value(metrics.registry, "nqosd_repaired_rows_total") == 3
+    assert value(metrics.registry, "nqosd_blocked_objects", {"kind": "row"}) == 2
+    assert value(metrics.registry, "nqosd_blocked_objects", {"kind": "set"}) == 0
     last = value(metrics.registry, "nqosd_last_commit_timestamp_seconds")
     assert last is not None
     assert abs(last - time.time()) < 60

@@ -9,6 +9,32 @@ from typing import TypeVar, cast
 T = TypeVar("T", str, int)
 
 
+class UnfitError(ValueError):
+    """A text can't stand in any database: it has a NUL, or half of a surrogate pair. The message names the column."""
+
+
+def checked(columns: Mapping[str, object]) -> dict[str, object]:
+    """Return columns that are about to be written.
+
+    Raises:
+        UnfitError: a server would close the connection on one of them.
+    """
+    for column, value in columns.items():
+        for text in _texts(value):
+            if "\0" in text or (not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text)):
+                raise UnfitError(f"{column} {text!r:.200} has a character that OVSDB can't hold (NUL or a surrogate)")
+    return dict(columns)
+
+
+def _texts(value: object) -> Iterable[str]:
+    """Yield every string in an encoded value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from (each,) if isinstance(each, str) else _texts(each)
+
+
 def strings(value: object) -> list[str]:
     """Decode a set of strings; a set with one member may come without the word `set`."""
     return cast("list[str]", value[1]) if isinstance(value, list) else [cast("str", value)]

@@ -32,4 +32,4 @@ class Circumstances:
     detach: bool = False
     """Remove the lingering rows now."""
     refused: Mapping[Subject, str] = attrs.field(factory=dict)
-    """Objects that the server refused as they are, with its words: left alone until they change."""
+    """Objects that can't be written as they are, with the server's words: left as they are, and all that needs them."""

@@ -5,12 +5,15 @@ order in which they must stand. The rules: first what is relied on, then sets, t
 refer to, at last the sets that nothing refers to any more; one mutation for each switch, which names each row once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import ParamSpec
 
 import attrs
 
 from nqosd.northbound.ovsdb import schema, wire
-from nqosd.northbound.plan.operations import Kind, Operation, SwitchName, Target, mutate, named, wait_for
+from nqosd.northbound.plan.operations import Kind, Operation, Subject, SwitchName, Target, mutate, named, wait_for
+
+Arguments = ParamSpec("Arguments")
 
 
 @attrs.define
@@ -42,6 +45,16 @@ class Draft:
     rows: list[Operation] = attrs.field(factory=list)
     switches: dict[str, SwitchEdit] = attrs.field(factory=dict)
     deletions: list[Operation] = attrs.field(factory=list)
+    failed: dict[Subject, Exception] = attrs.field(factory=dict)
+
+    def attempt(
+        self, subject: Subject, work: Callable[Arguments, None], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> None:
+        """Do a part of the work; if that raises, the whole draft is of no use, and `failed` says for whose sake."""
+        try:
+            work(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with one object must not keep others waiting)
+            self.failed[subject] = error
 
     @property
     def changes_structure(self) -> bool:

@@ -1,7 +1,8 @@
 """Operations of RFC 7047, section 5.2, each with the object that it is about.
 
-In: uuids and columns. Out: values whose `body` is what the server gets. The rule: equal arguments give equal bytes, so
-sets and maps are sorted.
+In: uuids and columns. Out: values whose `body` is what the server gets. The rules: equal arguments give equal bytes, so
+sets and maps are sorted; text that no database can hold is refused here (`wire.UnfitError`), since a server closes the
+connection on it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +56,17 @@ def describe(subject: Subject) -> str:
             return f"logical switch {subject.name}"
 
 
+def kind_of(subject: Subject) -> str:
+    """Say what kind of object it is; the value is the label of a metric."""
+    match subject:
+        case RowKey():
+            return "row"
+        case SetName():
+            return "set"
+        case SwitchName():
+            return "switch"
+
+
 @attrs.frozen
 class Operation:
     """One operation, and the object that is to blame when the server refuses it."""
@@ -96,7 +108,7 @@ def insert(
     kind: Kind, table: str, subject: Subject, columns: Mapping[str, object], name: str | None = None
 ) -> Operation:
     """Insert a row; `name` is how other operations of the same transaction refer to it (`named`)."""
-    body: dict[str, object] = {"op": "insert", "table": table, "row": dict(columns)}
+    body: dict[str, object] = {"op": "insert", "table": table, "row": wire.checked(columns)}
     if name is not None:
         body["uuid-name"] = name
     return Operation(kind, subject, body)
@@ -109,9 +121,8 @@ def named(name: str) -> list[str]:
 
 def update(kind: Kind, target: Target, columns: Mapping[str, object]) -> Operation:
     """Overwrite columns of a row."""
-    return Operation(
-        kind, target.subject, {"op": "update", "table": target.table, "where": target.where, "row": dict(columns)}
-    )
+    body = {"op": "update", "table": target.table, "where": target.where, "row": wire.checked(columns)}
+    return Operation(kind, target.subject, body)
 
 
 def delete(kind: Kind, target: Target) -> Operation:
@@ -125,6 +136,7 @@ def mutate(kind: Kind, target: Target, column: str, inserted: Sequence[object], 
     if deleted:
         mutations.append([column, "delete", ["set", list(deleted)]])
     if inserted:
+        wire.checked({column: inserted})
         mutations.append([column, "insert", ["set", list(inserted)]])
     body = {"op": "mutate", "table": target.table, "where": target.where, "mutations": mutations}
     return Operation(kind, target.subject, body)

@@ -8,11 +8,12 @@ order, and what can't be done now and why. Pure. The rules:
   of address sets and port groups need none: OVN's schema has them unique, so a second insert is refused by the server.
 - `qos_rules` is mutated, never assigned: under a conditional monitor it refers to rows that we don't see.
 - A set is there before a row refers to it, and as long as one does.
+- What can't be planned, or was refused before, is left as it is; nothing else depends on how it fares.
 - A row that only lost its senders may stay with an empty set until another change of structure, since attaching and
   detaching makes northd compute everything anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import attrs
@@ -20,7 +21,7 @@ import attrs
 from nqosd.compiler.desired import Desired, RowKey
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.draft import Draft
-from nqosd.northbound.plan.operations import Operation, SetName, Subject, count_by_kind
+from nqosd.northbound.plan.operations import Kind, Operation, SetName, Subject, SwitchName, count_by_kind
 from nqosd.northbound.plan.rows import RowPlanner
 from nqosd.northbound.plan.sets import SetPlanner
 from nqosd.northbound.replica.replica import View
@@ -42,6 +43,8 @@ class Plan:
     """Names of sets that belong to somebody else, with whose they are in words."""
     lingering: Mapping[RowKey, frozenset[str]]
     """Rows of the scope that stay although they aren't desired, because their removal may wait; with their sources."""
+    failed: Mapping[Subject, Exception]
+    """Rows and sets that can't be planned at all, with why; they are left as they are."""
     detaches: bool
     """Whether the rows that lingered before go with this transaction."""
     new_sets: AbstractSet[str]
@@ -53,6 +56,16 @@ class Plan:
         return {each.subject for each in self.operations if isinstance(each.subject, RowKey | SetName)}
 
     @property
+    def parts(self) -> Sequence[Subject]:
+        """The same objects in an order in which any number of the first ones can be written without the others.
+
+        A set comes before the rows that refer to it, and one that is deleted after the rows that did.
+        """
+        deleted = {each.subject for each in self.operations if each.kind is Kind.SET_DELETE}
+        subjects = dict.fromkeys(each.subject for each in self.operations if not isinstance(each.subject, SwitchName))
+        return sorted(subjects, key=lambda subject: 2 if subject in deleted else isinstance(subject, RowKey))
+
+    @property
     def counts(self) -> Mapping[str, int]:
         """The number of operations by kind."""
         return count_by_kind(self.operations)
@@ -60,14 +73,28 @@ class Plan:
 
 def make_plan(desired: Desired, view: View, scope: Scope, circumstances: Circumstances) -> Plan:
     """Plan what makes the database equal to what is desired, within a scope."""
+    failed: dict[Subject, Exception] = {}
+    while True:
+        plan = _attempt(desired, view, scope, circumstances)
+        if not plan.failed:
+            return attrs.evolve(plan, failed=failed)
+        if plan.failed.keys() <= failed.keys():
+            raise next(iter(plan.failed.values()))
+        failed.update(plan.failed)
+        words = {subject: f"it can't be written: {error}" for subject, error in failed.items()}
+        circumstances = attrs.evolve(circumstances, refused={**circumstances.refused, **words})
+
+
+def _attempt(desired: Desired, view: View, scope: Scope, circumstances: Circumstances) -> Plan:
+    """Plan everything; if something failed the operations are of no use, and all must be planned again without it."""
     draft = Draft()
     sets = SetPlanner(desired, view, draft, circumstances)
     for name in sorted(scope.sets):
-        sets.examine(name, scope.sets[name])
+        draft.attempt(SetName(name), sets.examine, name, scope.sets[name])
     rows = RowPlanner(desired, view, draft, circumstances, sets)
     refilled = (circumstances.lingering.users_of(name) for name in scope.sets)
     for key in sorted(scope.rows.union(*refilled) if circumstances.lingering else scope.rows, key=_order):
-        rows.examine(key)
+        draft.attempt(key, rows.examine, key)
     if scope.unreadable:
         rows.remove_unreadable()
     rows.settle_unwanted()
@@ -79,6 +106,7 @@ def make_plan(desired: Desired, view: View, scope: Scope, circumstances: Circums
         blocked=rows.blocked,
         conflicts=sets.conflicts,
         lingering=rows.lingering,
+        failed=draft.failed,
         detaches=rows.detaches,
         new_sets=sets.new,
     )

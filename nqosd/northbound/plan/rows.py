@@ -1,7 +1,7 @@
 """Plans rows of the table QoS and their attachment to switches.
 
 In: the key of a row. Out: operations in the draft, and what can't be done now. The rule: in the end there is exactly
-one row for each key, attached to exactly one switch; which rows leave is decided in `settle_unwanted` alone.
+one row for each key, attached to exactly one switch; rows that nobody wants leave in `settle_unwanted`, nowhere else.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from nqosd.compiler.desired import Desired, QosRow, RowKey
 from nqosd.northbound.ovsdb import schema, wire
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.draft import Draft
-from nqosd.northbound.plan.operations import Kind, Target, insert, update
+from nqosd.northbound.plan.operations import Kind, SetName, SwitchName, Target, insert, update
 from nqosd.northbound.plan.sets import SetPlanner
 from nqosd.northbound.replica.replica import View
 from nqosd.northbound.replica.stored import StoredRow
@@ -30,7 +30,8 @@ class RowPlanner:
         self._draft = draft
         self._circumstances = circumstances
         self._sets = sets
-        self._unwanted: list[RowKey] = []
+        self._leaving: dict[RowKey, list[StoredRow]] = {}
+        self._idle: dict[RowKey, list[StoredRow]] = {}
         self.leaving: dict[str, StoredRow] = {}
         """By uuid, the rows that won't refer to their present sets any more."""
         self.waiting: dict[RowKey, str] = {}
@@ -41,10 +42,10 @@ class RowPlanner:
     def examine(self, key: RowKey) -> None:
         """Plan one row."""
         wanted, stored = self._desired.rows.get(key), self._view.rows(key)
-        if wanted is None:
-            self._unwanted.append(key)
-        elif key in self._circumstances.refused:
-            self.blocked[key] = f"the server refused the row: {self._circumstances.refused[key]}"
+        if (words := self._refusal(key, wanted, stored)) is not None:
+            self.blocked[key] = words
+        elif wanted is None:
+            (self._idle if self._may_stay(key, stored) else self._leaving)[key] = stored
         elif (reason := next(filter(None, map(self._sets.refusal, wanted.sets)), None)) is not None:
             self.blocked[key] = reason
             self._remove(key, stored)
@@ -56,26 +57,48 @@ class RowPlanner:
 
     def remove_unreadable(self) -> None:
         """Remove rows of ours of which nobody can say what they are for."""
-        self._remove(_UNREADABLE, self._view.unreadable())
+        if _UNREADABLE not in self._circumstances.refused:
+            self._draft.attempt(_UNREADABLE, self._remove, _UNREADABLE, self._view.unreadable())
 
     def settle_unwanted(self) -> None:
         """Remove what nobody wants; rows without senders wait until the structure changes anyway, or it is time."""
         if not self._circumstances.prune:
             return
-        idle = dict.fromkeys(filter(self._may_stay, self._unwanted))
-        leaving = dict.fromkeys(key for key in self._unwanted if key not in idle)
-        if self._draft.changes_structure or self._circumstances.detach or any(map(self._view.rows, leaving)):
+        if self._draft.changes_structure or self._circumstances.detach or any(self._leaving.values()):
             self.detaches = True
-            lingering = (key for key in self._circumstances.lingering if key not in self._desired.rows)
-            leaving |= idle | dict.fromkeys(lingering)
+            for key in self._circumstances.lingering:
+                if key not in self._desired.rows:
+                    self._draft.attempt(key, self.examine, key)
+            self._leaving |= self._idle
         else:
-            self.lingering.update((key, self._view.rows(key)[0].sources) for key in idle)
-        for key in leaving:
-            self._remove(key, self._view.rows(key))
+            self.lingering.update((key, stored[0].sources) for key, stored in self._idle.items())
+        for key, stored in self._leaving.items():
+            self._draft.attempt(key, self._remove, key, stored)
 
-    def _may_stay(self, key: RowKey) -> bool:
+    def _refusal(self, key: RowKey, wanted: QosRow | None, stored: list[StoredRow]) -> str | None:
+        """Say why a row must be left as it is: it was refused, or its switch, or a set that it needs."""
+        refused = self._circumstances.refused
+        if not refused:
+            return None
+        if (words := refused.get(key)) is not None:
+            return f"the server refused the row: {words}"
+        for name in () if wanted is None else wanted.sets:
+            if (words := refused.get(SetName(name))) is not None:
+                return f"the server refused the set {name}: {words}"
+        places = {self._view.switch_name(each) or "" for row in stored for each in self._view.switches_of(row.uuid)}
+        for name in sorted(places | {key.switch} if wanted is not None else places):
+            if (words := refused.get(SwitchName(name))) is not None and not self._is_in_place(wanted, stored):
+                return f"the server refused what logical switch {name} was to refer to: {words}"
+        return None
+
+    def _is_in_place(self, wanted: QosRow | None, stored: list[StoredRow]) -> bool:
+        """Say whether no switch has to change for a row."""
+        if wanted is None:
+            return not stored
+        return len(stored) == 1 and self._view.switches_of(stored[0].uuid) == {self._view.switch(wanted.key.switch)}
+
+    def _may_stay(self, key: RowKey, stored: list[StoredRow]) -> bool:
         """Say whether a row that nobody wants may wait: its rule is there, and without senders it does nothing."""
-        stored = self._view.rows(key)
         return len(stored) == 1 and self._circumstances.may_wait(key) and self._is_harmless(stored[0])
 
     def _is_harmless(self, row: StoredRow) -> bool:

@@ -61,8 +61,6 @@ class SetPlanner:
         """Return in words why rows can't refer to a set, or None when they can once the transaction is done."""
         if name in self.new:
             return None
-        if (said := self._circumstances.refused.get(SetName(name))) is not None:
-            return f"the server refused the set {name}: {said}"
         stored = self._stored_as_desired(name)
         if stored is None:
             return f"the set {name} isn't there"
@@ -79,9 +77,11 @@ class SetPlanner:
         for name in sorted(names):
             used = not self._view.users_of(name) <= leaving.keys()
             if name not in self._desired.address_sets:
-                self._drop(_ADDRESS_SETS, self._view.address_set(name), used=used)
+                stored = self._view.address_set(name)
+                self._draft.attempt(SetName(name), self._drop, _ADDRESS_SETS, stored, used=used)
             if name not in self._desired.port_groups:
-                self._drop(_PORT_GROUPS, self._view.port_group(name), used=used)
+                stored = self._view.port_group(name)
+                self._draft.attempt(SetName(name), self._drop, _PORT_GROUPS, stored, used=used)
 
     def _stored_as_desired(self, name: str) -> StoredSet | None:
         if name in self._desired.address_sets:

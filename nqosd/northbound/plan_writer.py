@@ -1,0 +1,125 @@
+"""Brings a plan into the database as far as the server takes it.
+
+In: a plan, and how to plan again with some objects left out. Out: `Written`, what was committed and how it ended. The
+rules: what the server refuses is left out and everything else is committed in the same round; whoever is told that it
+isn't complete must compare everything anew; and one round takes no more than `MOST_TRIES` transactions.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TypeAlias
+
+import attrs
+
+from nqosd.compiler.desired import RowKey
+from nqosd.northbound.narrowing import Narrowing
+from nqosd.northbound.plan.operations import Operation, SetName, Subject
+from nqosd.northbound.plan.plan import Plan
+from nqosd.northbound.refusals import Refusals
+from nqosd.northbound.results import Observer, Outcome
+from nqosd.northbound.writer import Commit
+
+MOST_TRIES = 64
+"""Enough to find three objects to blame among a million that nobody names, or thirty that the server names."""
+
+Replan: TypeAlias = Callable[[AbstractSet[Subject]], Awaitable[Plan]]
+
+
+@attrs.define
+class Written:
+    """What was committed, what was tried last and how that ended."""
+
+    tried: Plan
+    answer: Commit
+    committed: list[Plan] = attrs.field(factory=list)
+    is_complete: bool = False
+    """Whether nothing is left to write but what was refused."""
+    seconds: float = 0.0
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended as a whole."""
+        if self.is_complete:
+            return Outcome.COMMITTED if self.committed else Outcome.UNCHANGED
+        return Outcome.REFUSED if self.answer.outcome is Outcome.COMMITTED else self.answer.outcome
+
+    @property
+    def operations(self) -> Mapping[str, int]:
+        """The operations that were committed, by kind; those that were tried, if none was."""
+        return sum((Counter(each.counts) for each in self.committed), Counter()) or self.tried.counts
+
+    @property
+    def subjects(self) -> AbstractSet[Subject]:
+        """The rows and sets that were written; those that were to be, if none was."""
+        return frozenset().union(*(each.subjects for each in self.committed or [self.tried]))
+
+    @property
+    def policies(self) -> set[str]:
+        """The policies of these rows."""
+        return {each.policy for each in self.subjects if isinstance(each, RowKey)}
+
+
+class PlanWriter:
+    """Writes plans; it keeps from one round to the next how much the server takes at once.
+
+    `suspect` is told which set has a name that may be taken by somebody else.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Operation]], Awaitable[Commit]],
+        refusals: Refusals,
+        suspect: Callable[[AbstractSet[str]], None],
+        observer: Observer,
+        clock: Callable[[], float],
+    ) -> None:
+        self._write = write
+        self._refusals = refusals
+        self._suspect = suspect
+        self._observer = observer
+        self._clock = clock
+        self._narrowing = Narrowing()
+
+    async def write(self, plan: Plan, replan: Replan) -> Written:
+        """Commit a plan that has operations, in one transaction unless the server refuses it."""
+        written = Written(plan, Commit(Outcome.UNCHANGED))
+        for _ in range(MOST_TRIES):
+            rest = self._narrowing.rest(plan)
+            part = await replan(rest) if rest else plan
+            if part.operations:
+                started = time.perf_counter()
+                answer = await self._write(part.operations)
+                seconds = time.perf_counter() - started
+                self._observer.transaction(answer.outcome, part.counts, seconds)
+                written.tried, written.answer = part, answer
+                written.seconds += seconds
+                if answer.outcome is Outcome.COMMITTED:
+                    written.committed.append(part)
+                    self._narrowing.committed(whole=not rest)
+                    written.is_complete = not rest
+                elif not self._learn(part, answer):
+                    return written
+            else:
+                self._narrowing.widen(plan)
+            if not written.is_complete:
+                plan = await replan(frozenset())
+                written.is_complete = not plan.operations
+            if written.is_complete:
+                return written
+        return written
+
+    def _learn(self, part: Plan, answer: Commit) -> bool:
+        """Learn whom to leave out; return False if that isn't what made the transaction fail."""
+        if answer.is_hard:
+            blamed = answer.subject or self._narrowing.refused(part)
+        elif answer.is_unanswered:
+            blamed = self._narrowing.unanswered(part)
+        else:
+            return False
+        if blamed is not None:
+            self._refusals.add(blamed, answer.problem, self._clock())
+            if isinstance(blamed, SetName) and blamed.name in part.new_sets:
+                self._suspect({blamed.name})
+        return answer.is_hard

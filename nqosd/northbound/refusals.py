@@ -1,0 +1,75 @@
+"""Rows, sets and switches that can't be written as they are: left alone for a while, then tried again.
+
+In: who is to blame for a transaction that was refused, in the server's words. Out: what a plan leaves out, and when to
+try again. The rule: the back-off doubles with each refusal, from 1 s up to 5 min; an object that changed is new.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import attrs
+import structlog
+
+from nqosd.northbound.plan.operations import Subject, describe, kind_of
+
+FIRST_DELAY = 1.0
+LAST_DELAY = 300.0
+
+log = structlog.get_logger(__name__)
+
+
+@attrs.frozen
+class _Refusal:
+    """Why an object was refused, how often in a row, and when it may be tried again."""
+
+    words: str
+    times: int
+    until: float
+
+
+class Refusals:
+    """What was refused, by object; times are in seconds of whatever clock the caller uses."""
+
+    def __init__(self) -> None:
+        self._known: dict[Subject, _Refusal] = {}
+
+    @property
+    def words(self) -> Mapping[Subject, str]:
+        """Every object that was refused and not accepted since, with the server's words."""
+        return {subject: refusal.words for subject, refusal in self._known.items()}
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The number of these objects by kind."""
+        return Counter(map(kind_of, self._known))
+
+    @property
+    def next_try(self) -> float | None:
+        """When the next object may be tried again; None if there is none."""
+        return min((refusal.until for refusal in self._known.values()), default=None)
+
+    def add(self, subject: Subject, words: str, now: float) -> None:
+        """Leave an object alone from now on."""
+        before = self._known.get(subject)
+        times = before.times + 1 if before is not None else 1
+        delay = min(FIRST_DELAY * 2.0 ** min(times - 1, 16), LAST_DELAY)
+        self._known[subject] = _Refusal(words, times, now + delay)
+        log.warning("northbound: blocked", object=describe(subject), reason=words, again_in=delay)
+
+    def left_out(self, now: float) -> Mapping[Subject, str]:
+        """Return what may not be tried yet, with the server's words."""
+        return {subject: refusal.words for subject, refusal in self._known.items() if refusal.until > now}
+
+    def due(self, now: float) -> list[Subject]:
+        """Return what may be tried again."""
+        return [subject for subject, refusal in self._known.items() if refusal.until <= now]
+
+    def forget(self, subjects: Iterable[Subject]) -> list[Subject]:
+        """Treat objects as new, because they changed or were accepted; return those that were refused before."""
+        found = [subject for subject in subjects if self._known.pop(subject, None) is not None]
+        for subject in found:
+            log.info("northbound: not blocked any more", object=describe(subject))
+        return found
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
