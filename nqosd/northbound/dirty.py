@@ -22,7 +22,8 @@ class Cause(Flag):
     DESIRED = auto()
     """What is desired changed."""
     DATABASE = auto()
-    """The row or set itself changed in the database: the echo of our own transaction, or somebody else."""
+    """The row or set itself changed in the database: the echo of our own transaction, somebody else, or a port that
+    went and so left its groups."""
     SURROUNDINGS = auto()
     """A switch or a port came or went."""
 
@@ -37,6 +38,8 @@ class Dirty:
     members: dict[str, set[str] | None] = attrs.field(factory=dict)
     """For each of `sets` the members to compare; None stands for all."""
     unreadable: bool = False
+    ports: set[str] = attrs.field(factory=set)
+    """Names of logical ports that came or went, which explains what their groups lack."""
 
     def touch_rows(self, rows: Iterable[RowKey], cause: Cause) -> None:
         """Look at these rows."""
@@ -58,9 +61,9 @@ class Dirty:
 
     def take(self) -> "Dirty":
         """Return what there is and start anew with nothing."""
-        taken = Dirty(self.everything, self.rows, self.sets, self.members, self.unreadable)
+        taken = Dirty(self.everything, self.rows, self.sets, self.members, self.unreadable, self.ports)
         self.everything = False
-        self.rows, self.sets, self.members, self.unreadable = {}, {}, {}, False
+        self.rows, self.sets, self.members, self.unreadable, self.ports = {}, {}, {}, False, set()
         return taken
 
     def restore(self, taken: "Dirty") -> None:
@@ -71,6 +74,7 @@ class Dirty:
         for name, cause in taken.sets.items():
             self.touch_set(name, taken.members[name], cause)
         self.unreadable = self.unreadable or taken.unreadable
+        self.ports |= taken.ports
 
     def scope(self, desired: Desired, view: View) -> Scope:
         """Return what a plan has to look at."""
@@ -91,4 +95,5 @@ class Dirty:
         self.rows.clear()
         self.sets.clear()
         self.members.clear()
+        self.ports.clear()
         self.unreadable = False

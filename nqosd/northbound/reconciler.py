@@ -29,6 +29,7 @@ from nqosd.northbound.replica.conflicts import Conflicts
 from nqosd.northbound.replica.driver import Driver
 from nqosd.northbound.replica.scope import Scope
 from nqosd.northbound.results import Lacking, Observer, Outcome, RoundResult
+from nqosd.northbound.spare_groups import SpareGroups
 from nqosd.northbound.triage import note_changes, note_delta
 from nqosd.northbound.writer import Commit, commit
 
@@ -72,6 +73,7 @@ class Reconciler:
         self._open = OpenRows()
         self._lingering = Lingering()
         self._absent_ports: dict[str, set[str]] = {}
+        self._spare = SpareGroups()
         self._conflicts = Conflicts(self._replica, options.owner, self._watch)
         self._refusals = Refusals()
         self._writer = PlanWriter(
@@ -88,13 +90,14 @@ class Reconciler:
         if self._refusals and not changes.cleared:
             changed: list[Subject] = [*changes.rows, *map(SetName, changes.sets), *map(SwitchName, changes.switches)]
             self._retry(self._refusals.forget(changed))
-        note_changes(self._dirty, changes, self._open, self._absent_ports, theirs=theirs)
+        note_changes(self._dirty, changes, self._open, self._absent_ports, self._replica, theirs=theirs)
         if self._dirty and not awaited and not self._in_flight and self._driver.idl.holds_lock:
             self._wake()
 
     def doubt(self) -> None:
         """Compare everything in the next round: the connection or the lock was lost."""
         self._dirty.touch_everything()
+        self._spare = SpareGroups()
         self._in_order = False
 
     def lacking(self, policy: str) -> Lacking:
@@ -110,7 +113,7 @@ class Reconciler:
     ) -> RoundResult:
         """Make the database equal to what is desired, in one transaction at most."""
         await self._driver.idle()
-        note_delta(self._dirty, delta, self._lingering)
+        note_delta(self._dirty, delta, self._lingering, self._open, self._replica)
         if self._refusals and delta:
             self._retry(self._refusals.forget([*delta.rows, *map(SetName, delta.sets)]))
         idl = self._driver.idl
@@ -152,6 +155,9 @@ class Reconciler:
         now, oldest = self._alarms.now, self._lingering.oldest
         is_audit = not self._dirty.everything and now >= self._compared + self.options.audit_interval
         self._retry(self._refusals.due(now))
+        spent = self._spare.spent(now)
+        for name in spent:
+            self._dirty.touch_set(name, None, Cause.DESIRED)
         taken = self._dirty.take()
         taken.everything = taken.everything or is_audit
         circumstances = Circumstances(
@@ -160,6 +166,7 @@ class Reconciler:
             may_wait=may_wait,
             lingering=self._lingering,
             detach=oldest is not None and now >= oldest + self.options.detach_after,
+            spent=spent,
         )
         return _Round(desired, taken, taken.scope(desired, self._replica), circumstances, is_audit, now)
 
@@ -209,16 +216,19 @@ class Reconciler:
         if self._dirty.everything:  # the connection was lost right after the answer
             self._wake()
             return self._note_open(round_, written.tried)
-        round_.taken.restore(self._dirty.take())
+        since = self._dirty.take()
+        round_.taken.restore(since)
         scope = round_.taken.scope(round_.desired, self._replica)
         again = attrs.evolve(round_, scope=scope)
         rest = await self._plan(again)
         policies = self._settle(again, rest)
         if rest.operations:
-            self._dirty.touch_rows(scope.rows, Cause.DATABASE)
+            for key in scope.rows:
+                self._dirty.touch_rows([key], since.cause_of(key) or Cause.SURROUNDINGS)
             for name, members in scope.sets.items():
-                self._dirty.touch_set(name, members, Cause.DATABASE)
+                self._dirty.touch_set(name, members, since.cause_of(SetName(name)) or Cause.SURROUNDINGS)
             self._dirty.unreadable = scope.unreadable
+            self._dirty.ports |= round_.taken.ports
             self._alarms.failed()
         return policies
 
@@ -230,6 +240,7 @@ class Reconciler:
             if key not in plan.lingering:
                 self._lingering.discard(key)
         self._lingering.add(plan.lingering, self._alarms.now)
+        self._spare.note(plan.spare, scope.sets.keys(), self._alarms.now)
         if everything:
             self._absent_ports.clear()
             self._compared = self._alarms.now
@@ -250,7 +261,7 @@ class Reconciler:
         sets = scope.sets.keys() | (self._conflicts.known.keys() if everything else ())
         self._conflicts.note(plan.conflicts, sets)
         looked_at = [*scope.rows, *(self._open.keys() if everything else ())]
-        return self._open.update(looked_at, plan.waiting, plan.blocked)
+        return self._open.update(looked_at, plan)
 
     def _fail(self, written: Written) -> None:
         """Compare everything after a transaction that wasn't committed."""
@@ -277,15 +288,25 @@ class Reconciler:
         unexpected: set[Cause | None] = {Cause.DATABASE}
         if round_.is_audit and not (written.tried.detaches and self._lingering):  # those are expected to go
             unexpected.add(None)
-        found = {subject for subject in written.subjects if round_.taken.cause_of(subject) in unexpected}
+        found = {
+            subject
+            for subject in written.subjects
+            if round_.taken.cause_of(subject) in unexpected and not self._follows_from_ports(subject, round_)
+        }
         for repaired in sorted(map(describe, found)):
             log.warning("northbound: repaired what somebody else had changed", object=repaired)
         if found:
             self._observer.repaired(len(found))
         return frozenset(found)
 
+    @staticmethod
+    def _follows_from_ports(subject: Subject, round_: _Round) -> bool:
+        """Say whether it is a port group some of whose ports came or went: the server itself takes them out."""
+        group = round_.desired.port_groups.get(subject.name) if isinstance(subject, SetName) else None
+        return group is not None and not round_.taken.ports.isdisjoint(group.ports)
+
     def _foresee(self) -> None:
-        moment = self._compared + self.options.audit_interval
+        moment = min(self._compared + self.options.audit_interval, self._spare.due)
         if self._refusals.next_try is not None:
             moment = min(moment, self._refusals.next_try)
         if self._lingering.oldest is not None:

@@ -100,8 +100,13 @@ def read(database: Database, owner: str = "nqosd") -> Contents:
 
 
 def wanted(desired: Desired, owner: str, switches: Iterable[str], ports: frozenset[str]) -> Own:
-    """Write what is desired in the same form, for a database with these switches and logical ports."""
+    """Write what is desired in the same form, for a database with these switches and logical ports.
+
+    A row whose senders have no port yet waits for the first one.
+    """
     present = set(switches)
+    groups = {name: each for name, each in desired.port_groups.items() if each.ports & ports}
+    portless = desired.port_groups.keys() - groups
     rows = [
         _row_text(
             [row.key.switch],
@@ -115,12 +120,12 @@ def wanted(desired: Desired, owner: str, switches: Iterable[str], ports: frozens
             },
         )
         for row in desired.rows.values()
-        if row.key.switch in present
+        if row.key.switch in present and portless.isdisjoint(row.sets)
     ]
     sets = [_set_text("Address_Set", each.name, each.external_ids(owner), each.addresses)
             for each in desired.address_sets.values()]  # fmt: skip
     sets += [_set_text("Port_Group", each.name, each.external_ids(owner), each.ports & ports)
-             for each in desired.port_groups.values()]  # fmt: skip
+             for each in groups.values()]  # fmt: skip
     return Own(tuple(sorted(rows)), tuple(sorted(sets)))
 
 
@@ -141,6 +146,8 @@ def _own_sets(rows: Mapping[str, Mapping[str, Row]], mine: set[tuple[str, str]],
         for uuid, row in rows[table].items():
             if (table, uuid) in mine:
                 members = _uuids(row[column]) if table == "Port_Group" else set(map(str, _elements(row[column])))
+                if table == "Port_Group" and not members:  # it may stay for a while, and does nothing
+                    continue
                 names = {ports.get(each, each) for each in members} if table == "Port_Group" else members
                 found.append(_set_text(table, str(row["name"]), dict(_pairs(row["external_ids"])), names))
     return sorted(found)

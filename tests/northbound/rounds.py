@@ -65,8 +65,14 @@ class Rounds:
         waiting = {key for keys in result.waiting.values() for key in keys}
         for key in missing:
             lacking = self.reconciler.lacking(key.policy)
-            assert key in waiting or lacking.obstacles, f"{key} is neither there nor lacking"
+            is_explained = key in waiting or lacking.obstacles or self._has_no_port(key)
+            assert is_explained, f"{key} is neither there nor lacking"
         assert waiting <= missing
+
+    def _has_no_port(self, key: RowKey) -> bool:
+        groups = self.desired.port_groups
+        senders = [groups[name].ports for name in self.desired.rows[key].sets if name in groups]
+        return any(not any(map(self.database.replica.port, ports)) for ports in senders)
 
     async def settle(self) -> list[RoundResult]:
         """Run rounds as long as something wakes the daemon; return their results."""

@@ -1,9 +1,12 @@
 """What becomes of rounds when others change the database, before them and under them. The server is real."""
 
+import asyncio
+import itertools
+
 import attrs
 import pytest
 
-from nqosd.compiler.desired import RowKey
+from nqosd.compiler.desired import Desired, PortGroup, RowKey
 from nqosd.northbound import writer
 from nqosd.northbound.plan.operations import SetName
 from nqosd.northbound.results import Outcome
@@ -12,6 +15,8 @@ from tests.northbound.desires import address_set, desired, key, row
 from tests.northbound.real import add_switches, options_of, running
 from tests.services.generation import every_generation
 from tests.services.ovsdb import OvsdbServer
+
+PODS = ("ns_pod1", "ns_pod2", "ns_pod3")
 
 
 async def test_a_switch_that_vanishes_under_a_transaction(ovsdb_nb: OvsdbServer) -> None:
@@ -63,6 +68,26 @@ async def test_edits_by_hand_are_repaired(ovsdb_nb: OvsdbServer) -> None:
         assert ovsdb_nb.nbctl("qos-list", "node2").split()[1] == "10000"
         async with running(options_of(ovsdb_nb.unix, lock="another")) as judge:
             assert (await judge.round(BOTH)).outcome is Outcome.UNCHANGED
+
+
+@every_generation
+async def test_pods_that_come_and_go_are_nobody_s_edits(ovsdb_nb: OvsdbServer) -> None:
+    """While pods without addresses and their ports come and go nothing is repaired; what a hand takes out is."""
+    add_switches(ovsdb_nb, "node1")
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        churn = asyncio.create_task(_replace_ports(ovsdb_nb))
+        turns = itertools.count()
+        while not churn.done():
+            await daemon.round(_cameras(*PODS[: next(turns) % (len(PODS) + 1)]))
+            await asyncio.sleep(0.002)
+        await churn
+        await daemon.round(_cameras(*PODS))
+        await daemon.settle()
+        assert [result.repaired for result in daemon.results if result.repaired] == []
+        ovsdb_nb.nbctl("clear", "Port_Group", "cameras", "ports")
+        await daemon.settle()
+        assert daemon.results[-1].repaired == {SetName("cameras")}
+        assert "inport == @cameras" in ovsdb_nb.nbctl("qos-list", "node1")
 
 
 async def test_a_taken_name_is_reported(ovsdb_nb: OvsdbServer) -> None:
@@ -121,6 +146,25 @@ async def test_a_refusal_that_names_nobody(ovsdb_nb: OvsdbServer, monkeypatch: p
         assert len(ovsdb_nb.nbctl("--bare", "--columns=_uuid", "list", "QoS").split()) == 49
         await daemon.run_until(lambda: "set_37" in daemon.results[-1].conflicts and not daemon.results[-1].blocked)
         assert "wasn't made by nqosd" in daemon.northbound.lacking("games/p37").obstacles[0]
+
+
+def _cameras(*pods: str) -> Desired:
+    """Return a rule whose senders are these pods; without pods there is no row."""
+    cameras = row(key("games/cameras"), source="group_a")
+    cameras = attrs.evolve(cameras, match="inport == @cameras && ip", sets=("cameras",))
+    return desired([cameras], groups=[PortGroup("cameras", "cameras", set(pods))]) if pods else desired()
+
+
+async def _replace_ports(server: OvsdbServer) -> None:
+    """Delete and make ports again and again, now in one transaction and now in two."""
+    for number in range(40):
+        port = PODS[number % len(PODS)]
+        commands = ["--if-exists", "lsp-del", port], ["lsp-add", "node1", port]
+        if number % 2:
+            await asyncio.to_thread(server.nbctl, *commands[0], "--", *commands[1])
+        else:
+            for command in commands:
+                await asyncio.to_thread(server.nbctl, *command)
 
 
 def _uuid(server: OvsdbServer, match: str) -> str:

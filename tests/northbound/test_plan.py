@@ -32,6 +32,28 @@ def test_a_second_plan_is_empty(database: ModelDatabase, desired: Desired) -> No
     assert plan_whole(database, desired).operations == ()
 
 
+@given(databases(), desired_states(), st.booleans())
+def test_no_row_refers_to_a_group_without_members(database: ModelDatabase, desired: Desired, stay: bool) -> None:  # noqa: FBT001
+    """Whatever is there and may stay: after the plan each row of ours that names a port group of ours has a sender."""
+    converge(database, desired, Circumstances("nqosd", may_wait=lambda _key: stay))
+    replica = database.replica
+    for row in (row for key in replica.row_keys() for row in replica.rows(key)):
+        groups = [group for name in row.references if (group := replica.port_group(name))]
+        assert all(group.members for group in groups if is_ours(group.external_ids, "nqosd"))
+
+
+@given(databases(), desired_states())
+def test_no_port_group_is_deleted_before_its_time(database: ModelDatabase, desired: Desired) -> None:
+    """A port group of ours that nobody wants loses its members, and goes only when it is known to be empty for long."""
+    before = {row["name"]: uuid for uuid, row in database.tables["Port_Group"].items()}
+    converge(database, desired)
+    spare = plan_whole(database, desired).spare
+    assert {row["name"]: uuid for uuid, row in database.tables["Port_Group"].items()}.items() >= before.items()
+    assert all(database.replica.port_group(name).members == set() for name in spare)  # type: ignore[union-attr]
+    converge(database, desired, Circumstances("nqosd", spent=spare))
+    assert spare.isdisjoint(row["name"] for row in database.tables["Port_Group"].values())
+
+
 @given(databases(), desired_states())
 def test_rows_of_others_stay_as_they_are(database: ModelDatabase, desired: Desired) -> None:
     """Rows, sets and attachments of others are the same before and after."""
@@ -59,14 +81,15 @@ def test_nothing_is_taken_away_before_all_is_known(database: ModelDatabase, desi
 
 @given(databases(), desired_states())
 def test_what_is_left_open_is_said(database: ModelDatabase, desired: Desired) -> None:
-    """Each desired row is written, or waits for a switch that isn't there, or is blocked with a reason."""
+    """Each desired row is written, or waits for a switch or a port that isn't there, or is blocked with a reason."""
     converge(database, desired)
     plan = plan_whole(database, desired)
     switches = {row["name"] for row in database.tables["Logical_Switch"].values()}
     written = set(contents_of(database).rows)
     assert written.isdisjoint(plan.waiting)
     assert written.isdisjoint(plan.blocked)
-    assert written | plan.waiting.keys() | plan.blocked.keys() == desired.rows.keys()
+    assert written.isdisjoint(plan.portless)
+    assert written | plan.waiting.keys() | plan.portless.keys() | plan.blocked.keys() == desired.rows.keys()
     assert all(switch == key.switch and switch not in switches for key, switch in plan.waiting.items())
     for name, whose in plan.conflicts.items():
         tables = [*database.tables["Address_Set"].values(), *database.tables["Port_Group"].values()]

@@ -91,7 +91,7 @@ class Contents:
 
 
 def contents_of(database: ModelDatabase) -> Contents:
-    """Read what a database holds of ours."""
+    """Read what a database holds of ours; a port group without members is none."""
     replica, found = database.replica, Contents({}, {}, {})
     for each in replica.row_keys():
         found.rows[each] = [
@@ -110,7 +110,8 @@ def contents_of(database: ModelDatabase) -> Contents:
         if (stored_set := replica.address_set(name)) and stored_set.external_ids.get(OWNER) == database.owner:
             found.address_sets[name] = frozenset(stored_set.members), dict(stored_set.external_ids)
     for name in replica.port_group_names():
-        if (stored_set := replica.port_group(name)) and stored_set.external_ids.get(OWNER) == database.owner:
+        stored_set = replica.port_group(name)
+        if stored_set and stored_set.members and stored_set.external_ids.get(OWNER) == database.owner:
             found.port_groups[name] = frozenset(stored_set.members), dict(stored_set.external_ids)
     return found
 
@@ -123,7 +124,12 @@ def expected_contents(database: ModelDatabase, desired: Desired) -> Contents:
     group_names = {str(each["name"]) for each in foreign["Port_Group"].values()}
     ports = {str(each["name"]): uuid for uuid, each in database.tables["Logical_Switch_Port"].items()}
     switches = {str(each["name"]) for each in database.tables["Logical_Switch"].values()}
-    usable = (desired.address_sets.keys() | desired.port_groups.keys()) - taken
+    groups = {
+        name: members
+        for name, each in desired.port_groups.items()
+        if (members := frozenset(ports[port] for port in each.ports if port in ports))
+    }
+    usable = (desired.address_sets.keys() | groups.keys()) - taken
     return Contents(
         rows={
             each.key: [
@@ -146,11 +152,8 @@ def expected_contents(database: ModelDatabase, desired: Desired) -> Contents:
             if name not in address_names
         },
         port_groups={
-            name: (
-                frozenset(ports[port] for port in each.ports if port in ports),
-                dict(each.external_ids(database.owner)),
-            )
-            for name, each in desired.port_groups.items()
+            name: (members, dict(desired.port_groups[name].external_ids(database.owner)))
+            for name, members in groups.items()
             if name not in group_names
         },
     )

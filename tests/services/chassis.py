@@ -79,7 +79,7 @@ class Chassis:
         self.database = OvsdbServer(central.generation, "vswitch", directory=self.directory)
         self.vswitchd = _Daemon("ovs-vswitchd", self.database.unix, self)
         self.controller = _Daemon("ovn-controller", self.database.unix, self)
-        self._central = central
+        self.central = central
         self._encap_ip = encap_ip
         self._bound: list[str] = []
         self._stack = contextlib.ExitStack()
@@ -97,11 +97,11 @@ class Chassis:
                           f"external_ids:iface-id={port}"]  # fmt: skip
         self.database.vsctl(*arguments[1:])
         for port in ports:
-            self._central.nb.nbctl("wait-until", "Logical_Switch_Port", port, "up=true")
+            self.central.nb.nbctl("wait-until", "Logical_Switch_Port", port, "up=true")
 
     def sync(self) -> None:
         """Wait until this chassis has applied what the Northbound database says now."""
-        self._central.sync(wait="hv")
+        self.central.sync(wait="hv")
 
     def flows(self, *match: str) -> list[str]:
         """Return the OpenFlow flows of br-int, or those that ovs-ofctl selects by `match`, after a `sync`."""
@@ -112,7 +112,7 @@ class Chassis:
 
     def qos_flows(self, row: str) -> list[str]:
         """Return the OpenFlow flows that a Northbound row became on this chassis, by the row's id."""
-        logical = self._central.logical_flows_of(row)
+        logical = self.central.logical_flows_of(row)
         return [flow for id_ in logical for flow in self.flows(f"cookie=0x{id_[:COOKIE_DIGITS]}/-1")]
 
     def controller_log(self) -> str:
@@ -144,7 +144,7 @@ class Chassis:
     def _configure(self) -> None:
         settings = {
             "system-id": self.name,
-            "ovn-remote": self._central.sb.unix,
+            "ovn-remote": self.central.sb.unix,
             "ovn-encap-type": "geneve",
             "ovn-encap-ip": self._encap_ip,
             "ovn-bridge-datapath-type": "netdev",
@@ -154,7 +154,7 @@ class Chassis:
         self.database.vsctl("set", "Open_vSwitch", ".", *values, "--", *bridge)
 
     def _is_registered(self) -> bool:
-        return bool(self._central.sb.sbctl("--bare", "--columns=_uuid", "find", "Chassis", f"name={self.name}").strip())
+        return bool(self.central.sb.sbctl("--bare", "--columns=_uuid", "find", "Chassis", f"name={self.name}").strip())
 
     def _log_every_error(self) -> None:
         """Lift the limit on repeated log lines, or eight wrong matches give one line."""

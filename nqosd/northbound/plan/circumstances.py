@@ -5,6 +5,7 @@ circumstances the same state gives the same plan.
 """
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 
 import attrs
 
@@ -31,5 +32,7 @@ class Circumstances:
     """Rows whose removal is waiting; they go with the first change of structure."""
     detach: bool = False
     """Remove the lingering rows now."""
+    spent: AbstractSet[str] = frozenset()
+    """Port groups that nobody wants and that have been empty for so long that they may be deleted."""
     refused: Mapping[Subject, str] = attrs.field(factory=dict)
     """Objects that can't be written as they are, with the server's words: left as they are, and all that needs them."""

@@ -46,6 +46,8 @@ def remarks(plan: Plan) -> Iterator[str]:
         yield f"{_who(key)} waits for logical switch {switch}, which isn't there"
     for key, reason in sorted(plan.blocked.items()):
         yield f"{_who(key)} can't be written: {reason}"
+    for key, group in sorted(plan.portless.items()):
+        yield f"{_who(key)} comes with the first logical port of {group}, since none of them is there yet"
     for key in sorted(plan.lingering):
         yield (
             f"{_who(key)} has no senders on switch {key.switch} any more; its row matches nothing they could miss, "
@@ -65,7 +67,7 @@ def _policies(desired: Desired, view: View, plan: Plan, owner: str) -> Iterator[
         before[key.policy] += there
         if wanted is None:
             after[key.policy] += there if key in plan.lingering else []
-        elif key not in plan.waiting and key not in plan.blocked:
+        elif not any(key in open_ for open_ in (plan.waiting, plan.portless, plan.blocked)):
             after[key.policy] += [_heading(key), *_wanted(wanted)]
     for policy in sorted(before.keys() | after.keys()):
         title = f"NetworkQoS {policy}" if policy else "what comes back"
@@ -132,7 +134,8 @@ def _sets(desired: Desired, view: View, plan: Plan, owner: str) -> Iterator[Sect
         ports = {} if group is None else {uuid: port for port in group.ports if (uuid := view.port(port))}
         if stored is not None:
             stored = attrs.evolve(stored, members={ports.get(each, f"uuid {each}") for each in stored.members})
-        after = None if group is None else _Side(group.external_ids(owner), set(ports.values()))
+        is_missing = group is None or (stored is None and not ports)
+        after = None if group is None or is_missing else _Side(group.external_ids(owner), set(ports.values()))
         yield from _set(f"port group {name}", stored, after, plan, owner)
 
 

@@ -9,6 +9,8 @@ order, and what can't be done now and why. Pure. The rules:
 - `qos_rules` is mutated, never assigned: under a conditional monitor it refers to rows that we don't see.
 - A set is there before a row refers to it, and as long as one does.
 - What can't be planned, or was refused before, is left as it is; nothing else depends on how it fares.
+- A row refers to a port group only while the group has a member: group, row and attachment come and go in one
+  transaction, or every chassis would log a parse error.
 - A row that only lost its senders may stay with an empty set until another change of structure, since attaching and
   detaching makes northd compute everything anew.
 """
@@ -37,6 +39,10 @@ class Plan:
     """Rows that wait for a logical switch, with its name."""
     absent_ports: Mapping[str, AbstractSet[str]]
     """Logical switch ports that don't exist yet, with the port groups that wait for them."""
+    portless: Mapping[RowKey, str]
+    """Rows whose senders have no logical port yet, with the port group that would have no member."""
+    spare: AbstractSet[str]
+    """Port groups of the scope that nobody wants: they stay for a while, without members."""
     blocked: Mapping[RowKey, str]
     """Rows that can't be written, with the reason in words."""
     conflicts: Mapping[str, str]
@@ -59,9 +65,10 @@ class Plan:
     def parts(self) -> Sequence[Subject]:
         """The same objects in an order in which any number of the first ones can be written without the others.
 
-        A set comes before the rows that refer to it, and one that is deleted after the rows that did.
+        A set comes before the rows that refer to it, and one that is given up after the rows that did.
         """
-        deleted = {each.subject for each in self.operations if each.kind is Kind.SET_DELETE}
+        deleted: set[Subject] = {each.subject for each in self.operations if each.kind is Kind.SET_DELETE}
+        deleted.update(map(SetName, self.spare))
         subjects = dict.fromkeys(each.subject for each in self.operations if not isinstance(each.subject, SwitchName))
         return sorted(subjects, key=lambda subject: 2 if subject in deleted else isinstance(subject, RowKey))
 
@@ -103,6 +110,8 @@ def _attempt(desired: Desired, view: View, scope: Scope, circumstances: Circumst
         operations=draft.operations(),
         waiting=rows.waiting,
         absent_ports=sets.absent_ports,
+        portless=rows.portless,
+        spare=sets.spare,
         blocked=rows.blocked,
         conflicts=sets.conflicts,
         lingering=rows.lingering,

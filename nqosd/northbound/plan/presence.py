@@ -23,6 +23,7 @@ class Standing(StrEnum):
     DIFFERENT = "different"
     MISSING = "missing"
     WAITING = "waiting for its switch"
+    PORTLESS = "waiting for the first logical port of its senders"
     BLOCKED = "blocked"
 
 
@@ -42,6 +43,8 @@ def presence(row: QosRow, desired: Desired, view: View, owner: str) -> Presence:
     uuid = next((stored.uuid for stored in view.rows(row.key)), "")
     if row.key in plan.waiting:
         return Presence(Standing.WAITING, uuid, f"logical switch {row.key.switch} isn't there")
+    if row.key in plan.portless:
+        return Presence(Standing.PORTLESS, uuid, f"no logical port of {plan.portless[row.key]} is there")
     if row.key in plan.blocked:
         return Presence(Standing.BLOCKED, uuid, plan.blocked[row.key])
     if not plan.operations:

@@ -35,6 +35,7 @@ class RowPlanner:
         self.leaving: dict[str, StoredRow] = {}
         """By uuid, the rows that won't refer to their present sets any more."""
         self.waiting: dict[RowKey, str] = {}
+        self.portless: dict[RowKey, str] = {}
         self.blocked: dict[RowKey, str] = {}
         self.lingering: dict[RowKey, frozenset[str]] = {}
         self.detaches = False
@@ -46,6 +47,9 @@ class RowPlanner:
             self.blocked[key] = words
         elif wanted is None:
             (self._idle if self._may_stay(key, stored) else self._leaving)[key] = stored
+        elif (group := next(filter(self._sets.is_portless, wanted.sets), None)) is not None:
+            self.portless[key] = group
+            self._remove(key, stored)
         elif (reason := next(filter(None, map(self._sets.refusal, wanted.sets)), None)) is not None:
             self.blocked[key] = reason
             self._remove(key, stored)
@@ -102,9 +106,12 @@ class RowPlanner:
         return len(stored) == 1 and self._circumstances.may_wait(key) and self._is_harmless(stored[0])
 
     def _is_harmless(self, row: StoredRow) -> bool:
-        """Say whether the row does nothing once the sets that nobody wants are empty."""
+        """Say whether the row does nothing once the sets that nobody wants are empty; without a port it is an error."""
         return bool(row.sources) and not any(
-            name in self._desired.address_sets or name in self._desired.port_groups for name in row.sources
+            name in self._desired.address_sets
+            or name in self._desired.port_groups
+            or self._view.port_group(name) is not None
+            for name in row.sources
         )
 
     def _bring(self, wanted: QosRow, stored: list[StoredRow], switch: str) -> None:

@@ -1,7 +1,9 @@
 """Plans address sets and port groups.
 
 In: the name of a set and which of its members to compare. Out: operations in the draft, and whether rows may refer to
-it. The rule: a set of another owner is a conflict, and left alone.
+it. The rules: a set of another owner is a conflict, and left alone; a port group that nobody wants is emptied first and
+deleted later, because OVN 25.09 to 26.03 forgets a group that goes with members and is made again before northd has
+seen it gone, whereas one that is emptied and filled again, or goes when it is empty, works (measured with northd held).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,6 +44,7 @@ class SetPlanner:
         self._unwanted: set[str] = set()
         self.new: set[str] = set()
         self.conflicts: dict[str, str] = {}
+        self.spare: set[str] = set()
         self.absent_ports: dict[str, set[str]] = {}
 
     def examine(self, name: str, touched: AbstractSet[str] | None) -> None:
@@ -57,6 +60,11 @@ class SetPlanner:
         elif stored is not None:
             self._unwanted.add(name)
 
+    def is_portless(self, name: str) -> bool:
+        """Say whether it is a port group of which no port is there yet: a match that names it would be an error."""
+        group = self._desired.port_groups.get(name)
+        return group is not None and not any(self._view.port(port) for port in group.ports)
+
     def refusal(self, name: str) -> str | None:
         """Return in words why rows can't refer to a set, or None when they can once the transaction is done."""
         if name in self.new:
@@ -67,7 +75,7 @@ class SetPlanner:
         return None if is_ours(stored.external_ids, self._circumstances.owner) else _describe_owner(stored)
 
     def settle_unwanted(self, leaving: Mapping[str, StoredRow]) -> None:
-        """Delete the sets that nobody wants and nothing refers to; empty those that a row still refers to.
+        """Delete the sets that nobody wants and nothing refers to; empty those that a row still refers to, and groups.
 
         `leaving`: by uuid, the rows that don't refer to their present sets any more when the transaction is done.
         """
@@ -80,8 +88,8 @@ class SetPlanner:
                 stored = self._view.address_set(name)
                 self._draft.attempt(SetName(name), self._drop, _ADDRESS_SETS, stored, used=used)
             if name not in self._desired.port_groups:
-                stored = self._view.port_group(name)
-                self._draft.attempt(SetName(name), self._drop, _PORT_GROUPS, stored, used=used)
+                group = self._view.port_group(name)
+                self._draft.attempt(SetName(name), self._give_up, group, used=used)
 
     def _stored_as_desired(self, name: str) -> StoredSet | None:
         if name in self._desired.address_sets:
@@ -97,6 +105,8 @@ class SetPlanner:
                 self.absent_ports.setdefault(port, set()).add(group.name)
             else:
                 members.add(uuid)
+        if stored is None and not members:  # it comes with its first port
+            return
         uuids = None if touched is None else {uuid for port in touched if (uuid := self._view.port(port))}
         self._bring(_PORT_GROUPS, stored, group, members, uuids)
 
@@ -144,6 +154,15 @@ class SetPlanner:
             target = self._guarded(table, stored)
             encoded = table.encoded(came), table.encoded(went)
             self._draft.sets.append(mutate(Kind.SET_MUTATE, target, table.column, *encoded))
+
+    def _give_up(self, group: StoredSet | None, *, used: bool) -> None:
+        """Empty a port group that nobody wants; delete it if it has been empty for long."""
+        if group is None:
+            return
+        is_spent = not group.members and group.name in self._circumstances.spent
+        self._drop(_PORT_GROUPS, group, used=used or not is_spent)
+        if not (used or is_spent) and is_ours(group.external_ids, self._circumstances.owner):
+            self.spare.add(group.name)
 
     def _drop(self, table: _Table, stored: StoredSet | None, *, used: bool) -> None:
         if stored is None or not is_ours(stored.external_ids, self._circumstances.owner):

@@ -45,6 +45,9 @@ class View(Protocol):
     def users_of(self, name: str) -> AbstractSet[str]:
         """Return the uuids of our rows whose match names a set or port group."""
 
+    def keys_of_users(self, name: str) -> AbstractSet[RowKey]:
+        """Return the keys of our rows whose match names a set or port group."""
+
     def switch(self, name: str) -> str | None:
         """Return the uuid of a logical switch."""
 
@@ -197,6 +200,10 @@ class Replica:
     def users_of(self, name: str) -> AbstractSet[str]:
         """See `View`."""
         return self._rows.users_of(name)
+
+    def keys_of_users(self, name: str) -> AbstractSet[RowKey]:
+        """See `View`."""
+        return self._rows.keys_of_users(name)
 
     def switch(self, name: str) -> str | None:
         """See `View`."""

@@ -47,6 +47,11 @@ class RowTable:
         """Return the uuids of our rows whose match names a set or port group."""
         return self._users.get(name, _NONE)
 
+    def keys_of_users(self, name: str) -> set[RowKey]:
+        """Return the keys of our rows whose match names a set or port group."""
+        found = (key_of(self._rows[uuid].external_ids) for uuid in self.users_of(name))
+        return {key for key in found if key is not None}
+
     def __len__(self) -> int:
         return len(self._rows)
 
