@@ -15,8 +15,8 @@ from tests.chaos.stores import JSON_STORAGE
 from tests.faults.cluster import Cluster
 
 FAULTS = 1000
-OF_A_RUN = 16
-LANES = 2
+OF_A_RUN = 40
+LANES = 3
 
 
 def main() -> int:
@@ -57,9 +57,7 @@ def _lane(first: int, step: int, faults: int, total: int) -> list[Result]:
             results.append(result)
             injected += max(result.injected.total(), 1)
             seconds = time.monotonic() - begun
-            print(f"[chaos] seed {seed}: {result.injected.total()} faults, {seconds:.0f} s", flush=True)
-            if result.failure:
-                print(f"[chaos] FAILED {result.failure}", flush=True)
+            print(f"[chaos] {seconds:.0f} s for {result}", flush=True)
             if injected >= total:
                 break
     return results

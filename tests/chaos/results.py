@@ -7,6 +7,7 @@ was open in that bout.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from statistics import median
 
 import attrs
@@ -14,6 +15,9 @@ import attrs
 from tests.chaos.lies import Lie
 
 ACTIVE = "active"
+LONGEST_RECOVERY = 35.0
+LONGEST_LIE = 10.0
+"""Seconds: what is longer has missed its goal."""
 
 
 @attrs.frozen
@@ -26,13 +30,30 @@ class Recovery:
 
 @attrs.frozen
 class Result:
-    """Of one run; `failure` says what was different in the end, and how to do it again."""
+    """Of one run; `failure` says what was different in the end, `logs` where to look."""
 
     seed: int
     injected: Counter[str]
     recoveries: tuple[Recovery, ...] = ()
     lies: tuple[Lie, ...] = ()
     failure: str = ""
+    logs: Path | None = None
+
+    @property
+    def is_remarkable(self) -> bool:
+        """Whether it failed, or missed a goal."""
+        recovery = max((each.seconds for each in self.recoveries), default=0.0)
+        lie = max((each.seconds for each in self.lies), default=0.0)
+        return bool(self.failure) or recovery > LONGEST_RECOVERY or lie > LONGEST_LIE
+
+    def __str__(self) -> str:
+        lines = [f"seed {self.seed}: {self.injected.total()} faults"]
+        if self.is_remarkable:
+            lines += [f"  recoveries: {_slowest(self.recoveries)}", f"  lies: {_longest(self.lies)}"]
+            lines += [f"  logs, and the steps in their order: {self.logs}"]
+        if self.failure:
+            lines += [f"  FAILED {self.failure}"]
+        return "\n".join(lines)
 
 
 def summary(results: Sequence[Result]) -> Iterator[str]:
@@ -44,12 +65,7 @@ def summary(results: Sequence[Result]) -> Iterator[str]:
     failed = [result.seed for result in results if result.failure]
     yield f"{injected.total()} faults of {len(injected)} kinds in {len(results)} runs"
     yield f"differences: {len(failed)}{f' (seeds {failed})' if failed else ''}"
-    if recoveries:
-        worst = max(recoveries, key=lambda each: each.seconds)
-        yield (
-            f"from the end of the last fault to converged: median {median(_seconds(recoveries)):.1f} s, longest"
-            f" {worst.seconds:.1f} s ({', '.join(worst.kinds)})"
-        )
+    yield f"from the end of the last fault to converged: {_slowest(recoveries)}"
     active = [each for each in lies if each.role == ACTIVE]
     yield f"longest lie of an active daemon: {_longest(active)}"
     yield f"longest lie of standbys, none being active: {_longest(each for each in lies if each.role != ACTIVE)}"
@@ -70,8 +86,12 @@ def _by_kind(injected: Counter[str], recoveries: Iterable[Recovery], lies: Itera
         yield f"{number:5d} {median(found):5.1f} s {max(found):6.1f} s {longest[kind]:9.1f} s   {kind}"
 
 
-def _seconds(recoveries: Iterable[Recovery]) -> list[float]:
-    return [each.seconds for each in recoveries]
+def _slowest(recoveries: Sequence[Recovery]) -> str:
+    if not recoveries:
+        return "never"
+    worst = max(recoveries, key=lambda each: each.seconds)
+    middle = median(each.seconds for each in recoveries)
+    return f"median {middle:.1f} s, longest {worst.seconds:.1f} s ({', '.join(worst.kinds)})"
 
 
 def _longest(lies: Iterable[Lie]) -> str:

@@ -5,6 +5,7 @@ the same sequence; only the moments at which things happen are the machine's.
 """
 
 import contextlib
+import datetime as dt
 import shutil
 import subprocess
 import tempfile
@@ -144,7 +145,7 @@ class Run:
         self._note("converged")
 
     def _note(self, *words: str) -> None:
-        self.log.append(" ".join(words))
+        self.log.append(" ".join([f"{dt.datetime.now(dt.UTC):%H:%M:%S.%f}", *words]))
 
 
 def run(cluster: Cluster, seed: int, faults: int) -> Result:
@@ -164,12 +165,13 @@ def run(cluster: Cluster, seed: int, faults: int) -> Result:
             sampler.end()
             one.settle()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the result, and the next run goes on
-            failure = _report(one, error, faults)
+            failure = f"{type(error).__name__}: {error}"
         finally:
             if sampler.ident is not None:
                 sampler.end()
             one.close()
-    return Result(seed, one.injected, tuple(one.recoveries), tuple(sampler.lies.told), failure)
+        result = Result(seed, one.injected, tuple(one.recoveries), tuple(sampler.lies.told), failure)
+        return attrs.evolve(result, logs=_keep(one)) if result.is_remarkable else result
 
 
 @contextlib.contextmanager
@@ -199,11 +201,10 @@ def _small_disk() -> Iterator[Path]:
             subprocess.run(["umount", "--lazy", name], check=True)
 
 
-def _report(one: Run, error: Exception, faults: int) -> str:
-    """Say what was different, what had happened before, and how to do it again; keep the logs."""
+def _keep(one: Run) -> Path:
+    """Keep the steps of a run and the logs of its daemons."""
     logs = Path(tempfile.mkdtemp(prefix=f"nqosd-chaos-{one.seed}-"))
     for daemon in one.harness.site.daemons:
         shutil.copy(daemon.log_file, logs)
-    steps = "\n".join(f"  {number}. {step}" for number, step in enumerate(one.log, 1))
-    again = f"python -m tests.chaos --seed {one.seed} --faults {faults}"
-    return f"seed {one.seed}: {type(error).__name__}: {error}\n{steps}\nto do it again: {again}\nlogs: {logs}"
+    (logs / "steps").write_text("\n".join(one.log) + "\n")
+    return logs
