@@ -1,15 +1,18 @@
 """One connection to an OVSDB server, as python-ovs's session sees it, but with fast framing.
 
-In: a connected stream. Out: JSON-RPC messages, one at a time. The rule: a message too long to decode without holding up
-the event loop (`LIGHT`) waits, and `heavy` says so, until `recv` is called from where it may take its time.
+In: a connected stream. Out: JSON-RPC messages, one at a time, and which requests haven't been answered yet. The rule: a
+message too long to decode without holding up the event loop (`LIGHT`) waits, and `heavy` says so, until `recv` is
+called from where it may take its time.
 
 It replaces `ovs.jsonrpc.Connection` of python-ovs 4.0.0, whose parser is slow, which loses a character that is cut by
 two reads, and which copies all output for each piece that the socket takes.
 """
 
 import errno
+import time
 from collections import deque
 
+import attrs
 from ovs.jsonrpc import EOF, Connection, Message
 from ovs.poller import Poller
 from ovs.stream import Stream
@@ -26,6 +29,22 @@ LIGHT = 1 << 18
 """Bytes of a message that may be decoded in the event loop; 256 KiB take about 5 ms, their rows included."""
 
 
+_TIMED_ELSEWHERE = ("echo", "transact")
+"""Requests whose answers others wait for: the probe's by python-ovs, those of transactions by who sent them."""
+
+
+@attrs.frozen
+class Request:
+    """A request that hasn't been answered; `sent` is a moment of `time.monotonic`."""
+
+    method: str
+    about: str
+    sent: float
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.about}".strip()
+
+
 class FramedConnection(Connection):  # type: ignore[misc] # python-ovs ships no types
     """Reads bytes, cuts them into messages, decodes one for each `recv`; sends without copying what remains."""
 
@@ -35,6 +54,10 @@ class FramedConnection(Connection):  # type: ignore[misc] # python-ovs ships no 
         self.accepts_heavy = False
         self.failure = ""
         """Why the connection was given up, in words, where the error number doesn't say."""
+        self.requests: dict[object, Request] = {}
+        """Those that haven't been answered, by their ids; taken out by who takes the answer."""
+        self.progress = time.monotonic()
+        """When bytes of a message that isn't whole yet came last, or the connection was made."""
         self._framer = Framer()
         self._messages: deque[bytes] = deque()
 
@@ -43,10 +66,18 @@ class FramedConnection(Connection):  # type: ignore[misc] # python-ovs ships no 
         """Whether the next message is too long for the event loop."""
         return bool(self._messages) and len(self._messages[0]) > LIGHT
 
+    @property
+    def holds_message(self) -> bool:
+        """Whether a message has come that wasn't taken yet."""
+        return bool(self._messages)
+
     def send(self, message: Message) -> int:
         """Queue a message and send what the socket takes now; return 0 or an error number."""
         if self.status:
             return int(self.status)
+        if message.type == Message.T_REQUEST and message.method not in _TIMED_ELSEWHERE:
+            about = message.params[0] if isinstance(message.params[0], str) else ""
+            self.requests[message.id] = Request(message.method, about, time.monotonic())
         waiting = bool(self.output)
         self.output += encode(message.to_json())
         if not waiting:
@@ -75,7 +106,7 @@ class FramedConnection(Connection):  # type: ignore[misc] # python-ovs ships no 
                 message = Message.from_json(said)
                 if isinstance(message, Message):
                     return 0, message
-                self._give_up(f"sent a message that is not JSON-RPC: {message}")
+                self._give_up(f"sent a message that is not JSON-RPC: {message:.200}")
             except FramingError as error:
                 self._give_up(f"sent garbage: {error}")
         return self.status or errno.EAGAIN, None
@@ -109,6 +140,8 @@ class FramedConnection(Connection):  # type: ignore[misc] # python-ovs ships no 
                 self._messages.extend(self._framer.feed(data))
             except FramingError as failure:
                 self._give_up(f"sent garbage: {failure}")
+            if self._framer.is_amid:
+                self.progress = time.monotonic()
 
     def _give_up(self, failure: str) -> None:
         self.failure = failure

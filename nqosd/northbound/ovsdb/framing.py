@@ -5,9 +5,10 @@ decoded form. The rule: a message ends where the text so far is one whole JSON v
 another one, so that place is never wrong, whatever the strings inside contain.
 
 OVSDB puts no separator between messages. Only a `}` that another message or nothing follows can be an end, and msgspec
-tells in a pass over the bytes whether the value before it is whole. Measured on a message of 16 MB with a million
-addresses: 15 ms to find the end and 62 ms to decode (the standard json module: 103 ms; python-ovs's own parser, written
-in Python: over 6 s).
+tells in a pass over the bytes whether the value before it is whole, or where the first of several ends. There is one
+such pass for each message and at most one more for each read, whatever the strings inside contain. Measured on a
+message of 16 MB with a million addresses: 15 ms to find the end and 62 ms to decode (the standard json module: 103 ms;
+python-ovs's own parser, written in Python: over 6 s).
 """
 
 import re
@@ -22,8 +23,12 @@ MESSAGE_LIMIT = 1 << 30
 _Tables: TypeAlias = Mapping[str, Mapping[str, Mapping[str, object]]]
 
 _BEGINNING = re.compile(rb"[ \t\r\n]*\{")
-_BOUNDARY = re.compile(rb"\}[ \t\r\n]*\{")
-_SPACE = b" \t\r\n"
+_NOTHING = re.compile(rb"[ \t\r\n]*\Z")
+_MAY_END = re.compile(rb"\}[ \t\r\n]*(?:\{|\Z)")
+_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
+
+
+_TOO_DEEP = "a message is nested too deeply"
 
 
 class FramingError(Exception):
@@ -35,57 +40,56 @@ class Framer:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._searched = 0  # no message ends before this place
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether a message has begun to come and isn't whole yet."""
+        return _BEGINNING.match(self._buffer) is not None
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes and return the messages that end in them, oldest first.
 
         Raises:
-            FramingError: what came is not JSON, not an object, or too long.
+            FramingError: what came is not JSON, not an object, nested too deeply, or too long.
         """
+        start, looked_at = 0, len(self._buffer)  # no message ends before the latter
         self._buffer += data
         messages: list[bytes] = []
-        while (end := self._end()) is not None:
-            with memoryview(self._buffer) as view:
-                messages.append(bytes(view[:end]))
-            del self._buffer[:end]
-            self._searched = 0
+        while (end := self._end(start, looked_at)) is not None:
+            messages.append(bytes(memoryview(self._buffer)[start:end]))
+            start = looked_at = end
+        del self._buffer[:start]
         if len(self._buffer) > MESSAGE_LIMIT:
             raise FramingError(f"a message is longer than {MESSAGE_LIMIT} bytes")
         return messages
 
-    def _end(self) -> int | None:
-        """Return the length of the first message, if it is whole."""
-        last = self._last_character()
-        if last < 0:
+    def _end(self, start: int, looked_at: int) -> int | None:
+        """Return where the message that starts there ends, if it is whole."""
+        if not _BEGINNING.match(self._buffer, start):
+            if _NOTHING.match(self._buffer, start):
+                return None
+            begin = bytes(self._buffer[start : start + 40])
+            raise FramingError(f"a message begins with {begin!r}, which is no JSON object")
+        if not _MAY_END.search(self._buffer, looked_at):
             return None
-        if not _BEGINNING.match(self._buffer):
-            raise FramingError(f"a message begins with {bytes(self._buffer[:40])!r}, which is no JSON object")
-        while found := _BOUNDARY.search(self._buffer, self._searched):
-            self._searched = found.start() + 1
-            if self._is_whole(self._searched):
-                return self._searched
-        if self._buffer[last] == ord("}") and last >= self._searched and self._is_whole(last + 1):
-            return last + 1
-        self._searched = max(self._searched, last + 1)
-        return None
+        with memoryview(self._buffer) as view, view[start:] as text:
+            length = _length(text)
+        return None if length is None else start + length
 
-    def _last_character(self) -> int:
-        """Return the place of the last byte that isn't white space, or -1."""
-        place = len(self._buffer) - 1
-        while place >= 0 and self._buffer[place] in _SPACE:
-            place -= 1
-        return place
 
-    def _is_whole(self, end: int) -> bool:
-        with memoryview(self._buffer) as view, view[:end] as text:
-            try:
-                msgspec.json.decode(text, type=msgspec.Raw)
-            except msgspec.DecodeError as error:
-                if "truncated" in str(error):
-                    return False
-                raise FramingError(f"a message is not JSON: {error}") from None
-        return True
+def _length(text: memoryview) -> int | None:
+    """Return the length of the value that the text begins with, if it is whole."""
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.DecodeError as error:
+        if trailing := _TRAILING.search(str(error)):
+            return int(trailing[1]) - 1
+        if "truncated" in str(error):
+            return None
+        raise FramingError(f"a message is not JSON: {error}") from None
+    except RecursionError:
+        raise FramingError(_TOO_DEEP) from None
+    return len(text)
 
 
 _NULL = msgspec.Raw(b"null")
@@ -114,6 +118,8 @@ def decode(message: bytes | msgspec.Raw) -> object:
         return msgspec.json.decode(message)
     except ValueError as error:  # msgspec's own errors and UnicodeDecodeError
         raise FramingError(f"a message is not JSON: {error}") from None
+    except RecursionError:
+        raise FramingError(_TOO_DEEP) from None
 
 
 def decode_envelope(message: bytes, light: int) -> dict[str, object]:
@@ -135,6 +141,8 @@ def decode_envelope(message: bytes, light: int) -> dict[str, object]:
             parts["result"] = _decode_result(found.result, light)
     except ValueError as error:
         raise FramingError(f"a message is not JSON-RPC: {error}") from None
+    except RecursionError:
+        raise FramingError(_TOO_DEEP) from None
     return {name: part for name, part in parts.items() if part is not None}
 
 
@@ -168,6 +176,8 @@ def decode_updates(updates: object) -> Iterator[tuple[str, str, Mapping[str, obj
                 yield table, row, msgspec.json.decode(raw, type=dict[str, object])
     except ValueError as error:
         raise FramingError(f"an update is not of the right form: {error}") from None
+    except RecursionError:
+        raise FramingError(_TOO_DEEP) from None
 
 
 def encode(message: object) -> bytes:

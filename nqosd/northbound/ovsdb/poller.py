@@ -1,10 +1,13 @@
 """What python-ovs waits for, as registrations with an asyncio event loop.
 
-In: the calls that python-ovs makes on a poller. Out: one call of `wake` when something of it happens. The rule:
-registrations go by socket object, never by number, because a new connection often gets the number of the old one.
+In: the calls that python-ovs makes on a poller. Out: one call of `wake` when something of it happens. The rule: what is
+registered is a duplicate of the descriptor, which is ours until we close it. python-ovs closes its sockets whenever a
+send fails, and the kernel gives their numbers to the next connection of anybody in this process: a registration under
+such a number would be that connection's.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from socket import socket
 
@@ -18,7 +21,7 @@ class LoopPoller:
     def __init__(self, wake: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._wake = wake
-        self._armed: dict[socket, tuple[int, int]] = {}
+        self._armed: dict[socket, tuple[int, int]] = {}  # the duplicate, and what it waits for
         self._wanted: dict[socket, int] = {}
         self._delay: float | None = None
         self._timer: asyncio.Handle | None = None
@@ -46,9 +49,10 @@ class LoopPoller:
         self.timer_wait(0.0)
 
     def arm(self) -> None:
-        """Register what was collected, and drop what wasn't."""
-        for source in [source for source, (_, events) in self._armed.items() if self._wanted.get(source) != events]:
-            self._drop(source)
+        """Register what was collected, and drop what wasn't, or was closed meanwhile."""
+        for source, (_, events) in list(self._armed.items()):
+            if self._wanted.get(source) != events or source.fileno() < 0:
+                self._drop(source)
         for source, events in self._wanted.items():
             if source not in self._armed:
                 self._add(source, events)
@@ -64,10 +68,10 @@ class LoopPoller:
         self.arm()
 
     def _add(self, source: socket, events: int) -> None:
-        number = source.fileno()
-        if number < 0:  # closed meanwhile; the next turn finds out
+        if source.fileno() < 0:  # the next turn finds out
             self.immediate_wake()
             return
+        number = os.dup(source.fileno())
         self._armed[source] = (number, events)
         if events & POLLIN:
             self._loop.add_reader(number, self._wake)
@@ -75,11 +79,10 @@ class LoopPoller:
             self._loop.add_writer(number, self._wake)
 
     def _drop(self, source: socket) -> None:
-        number, events = self._armed.pop(source)
-        if events & POLLIN:
-            self._loop.remove_reader(number)
-        if events & POLLOUT:
-            self._loop.remove_writer(number)
+        number, _ = self._armed.pop(source)
+        self._loop.remove_reader(number)
+        self._loop.remove_writer(number)
+        os.close(number)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -5,8 +5,8 @@ monitored before the schema has been seen; a server answers a request for a miss
 takes for nothing at all, and the connection hangs for ever.
 """
 
+import reprlib
 from collections.abc import Mapping
-from typing import cast
 
 DATABASE = "OVN_Northbound"
 
@@ -43,20 +43,29 @@ def find_missing(schema: object) -> str | None:
 
     The text names every table and column, and the version of the schema.
     """
-    if not isinstance(schema, dict) or not isinstance(schema.get("tables"), dict):
-        return f"the server has no schema of {DATABASE} (it answered {schema!r:.100}): is it still joining its cluster?"
-    tables = cast("dict[str, dict[str, dict[str, object]]]", schema["tables"])
+    said = schema if isinstance(schema, dict) else {}
+    tables = said.get("tables")
+    if not isinstance(tables, dict):
+        return (
+            f"the server has no schema of {DATABASE} (it answered {reprlib.repr(schema)}): "
+            "is it still joining its cluster?"
+        )
     lacking = [f"the table {table}" for table in COLUMNS if table not in tables]
     lacking += [
         f"the column {table}.{column}"
         for table, columns in COLUMNS.items()
         if table in tables
         for column in columns
-        if column not in tables[table]["columns"]
+        if column not in _columns(tables[table])
     ]
     if not lacking:
         return None
     return (
-        f"the schema of {DATABASE} on the server, version {schema.get('version')}, lacks {', '.join(lacking)}: "
+        f"the schema of {DATABASE} on the server, version {said.get('version')!s:.20}, lacks {', '.join(lacking)}: "
         "upgrade OVN to 22.03 or later, or name another database in northbound.remotes"
     )
+
+
+def _columns(table: object) -> Mapping[str, object]:
+    columns = table.get("columns") if isinstance(table, dict) else None
+    return columns if isinstance(columns, dict) else {}

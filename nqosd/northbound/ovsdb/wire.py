@@ -1,8 +1,10 @@
 """Values of RFC 7047 as JSON, to and from plain Python values.
 
-In: what a message holds for one column. Out: `str`, `int`, sets and dicts. The rule: nothing here knows a table.
+In: what a message holds for one column. Out: `str`, `int`, sets and dicts. The rules: nothing here knows a table, and
+what isn't of the form that RFC 7047 gives it raises TypeError, ValueError or IndexError.
 """
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import TypeVar, cast
 
@@ -37,26 +39,25 @@ def _texts(value: object) -> Iterable[str]:
 
 def strings(value: object) -> list[str]:
     """Decode a set of strings; a set with one member may come without the word `set`."""
-    return cast("list[str]", value[1]) if isinstance(value, list) else [cast("str", value)]
+    return _all(str, value[1] if isinstance(value, list) else [value])
 
 
 def uuids(value: object) -> list[str]:
     """Decode a set of uuids; one alone may come without the word `set`."""
     tag, content = cast("list[object]", value)
     if tag == "uuid":
-        return [cast("str", content)]
-    return [pair[1] for pair in cast("list[list[str]]", content)]
+        return _all(str, [content])
+    return _all(str, [pair[1] for pair in cast("list[list[object]]", content)])
 
 
 def mapping(value: object) -> dict[str, str]:
     """Decode a map of strings to strings."""
-    pairs = cast("list[tuple[str, str]]", cast("list[object]", value)[1])
-    return dict(pairs)
+    return _pairs(str, value)
 
 
 def numbers(value: object) -> dict[str, int]:
     """Decode a map of strings to integers."""
-    return cast("dict[str, int]", mapping(value))
+    return _pairs(int, value)
 
 
 def uuid(value: str) -> list[str]:
@@ -91,3 +92,18 @@ def amend(values: dict[str, T], changed: Mapping[str, T]) -> None:
             del values[key]
         else:
             values[key] = value
+
+
+def _pairs(kind: type[T], value: object) -> dict[str, T]:
+    pairs = dict(cast("list[tuple[str, T]]", cast("list[object]", value)[1]))
+    _all(str, list(pairs))
+    _all(kind, list(pairs.values()))
+    return pairs
+
+
+def _all(kind: type[T], values: object) -> list[T]:
+    """Return values of which each is of that type."""
+    found = cast("list[T]", values)
+    if not set(map(type, found)) <= {kind}:
+        raise TypeError(f"expected nothing but {kind.__name__}, got {reprlib.repr(values)}")
+    return found

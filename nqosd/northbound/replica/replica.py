@@ -139,8 +139,10 @@ class Replica:
         """
         try:
             self._apply(self._tables[table], self._uuids[table], uuid, happened)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ReplicaError(f"an update of row {uuid} of {table} doesn't fit what is known: {error!r}") from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ReplicaError(
+                f"an update of row {uuid} of {table} doesn't fit what is known: {error!r:.300}"
+            ) from error
 
     def clear(self) -> None:
         """Forget everything, because everything is going to be sent again."""
