@@ -103,6 +103,11 @@ class Northbound:
         """Return what a policy (`namespace/name`) lacks in the database, as of the last round."""
         return Lacking() if self._reconciler is None else self._reconciler.lacking(policy)
 
+    @property
+    def stuck(self) -> str | None:
+        """Why only a restart would help; None as long as the connection is looked after."""
+        return None if self._driver is None else self._driver.stuck
+
     def tune(self, *, transaction_timeout: float, detach_after: float, audit_interval: float) -> None:
         """Use other times from now on."""
         self._options = attrs.evolve(

@@ -10,6 +10,7 @@ from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.ovsdb.options import Options
 from nqosd.northbound.ovsdb.remotes import Remote
 from nqosd.northbound.plan.circumstances import never
+from nqosd.northbound.replica.driver import Driver
 from nqosd.northbound.results import Facts, NoObserver, Outcome, RoundResult
 from tests.northbound.rounds import EMPTY, delta_between
 from tests.services.ovsdb import OvsdbServer
@@ -49,9 +50,7 @@ class Daemon:
     @property
     def connections(self) -> int:
         """A number that grows with each connection that is made or lost."""
-        driver = self.northbound._driver
-        assert driver is not None
-        return int(driver.idl.session.get_seqno())
+        return int(driver_of(self).idl.session.get_seqno())
 
     async def round(self, desired: Desired | None = None, *, policies: AbstractSet[str] = frozenset()) -> RoundResult:
         """Run one round, whether something woke the daemon or not; `policies` changed although no row did."""
@@ -94,6 +93,13 @@ class Daemon:
         if not result.settled:
             await self.run_until(lambda: self.results[-1].settled)
         return self.results[-1]
+
+
+def driver_of(daemon: Daemon) -> Driver:
+    """Return what a daemon runs its IDL with."""
+    driver = daemon.northbound._driver
+    assert driver is not None
+    return driver
 
 
 def options_of(*remotes: str, **others: object) -> Options:

@@ -9,19 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from nqosd.northbound.ovsdb.connection import FramedConnection
-from nqosd.northbound.replica.driver import Driver
 from nqosd.northbound.results import Outcome
 from tests.northbound.cases import BOTH
 from tests.northbound.desires import desired
-from tests.northbound.real import Daemon, add_switches, options_of, running
+from tests.northbound.real import Daemon, add_switches, driver_of, options_of, running
 from tests.services.ovsdb import OvsdbServer
-
-
-def driver_of(daemon: Daemon) -> Driver:
-    """Return what a running daemon drives its IDL with."""
-    driver = daemon.northbound._driver
-    assert driver is not None
-    return driver
 
 
 def connection_of(daemon: Daemon) -> FramedConnection:

@@ -40,14 +40,14 @@ class CheckedIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
         self._probe_interval = options.probe_interval
         self._schema_request: object = None
         self._monitors: tuple[str, ...] = (str(self.uuid),)
+        self._is_distrusted = False
+        """Whether the next connection begins with nothing, because what is known isn't what a server holds."""
 
     @property
     def is_synced(self) -> bool:
         """Whether the replica is what the server holds, but for what is on its way, and who has the lock is known."""
-        connection = self.session.connection
         return (
-            connection is not None
-            and not connection.status
+            self.session.reconnect.is_connected()
             and self._lock_request_id is None
             and self.state == self.IDL_S_MONITORING
             and self.session.get_seqno() == self._last_seqno
@@ -59,6 +59,9 @@ class CheckedIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
         self.state = self.IDL_S_INITIAL
         self._schema_request = request.id
         self._monitors = (str(self.uuid),)
+        if self._is_distrusted:
+            self._is_distrusted = False
+            self.last_id = _NOTHING_SEEN
         self.send_request(request)
 
     def compose_cond_change(self) -> Message | None:
@@ -85,7 +88,7 @@ class CheckedIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
 
     def resync(self, reason: str) -> None:
         """Drop the connection and everything that is known, because it can't be trusted."""
-        self.last_id = _NOTHING_SEEN
+        self._is_distrusted = True  # python-ovs sets last_id after it has called us
         self._refuse(reason)
 
     def _refuse(self, problem: str) -> None:
@@ -134,7 +137,7 @@ class CheckedIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
         if message.id not in awaited and request.method != "monitor_cond_change":
             return True
         if wrong := answers.find_wrong(request, message):
-            self._refuse(wrong)
+            self.resync(wrong)  # it may be what was last seen that it refuses
             return True
         return False
 

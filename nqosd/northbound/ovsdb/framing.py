@@ -12,15 +12,14 @@ python-ovs's own parser, written in Python: over 6 s).
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import TypeAlias, cast
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 import msgspec
 
 MESSAGE_LIMIT = 1 << 30
 """Bytes; a message beyond it is taken for garbage rather than collected for ever."""
-
-_Tables: TypeAlias = Mapping[str, Mapping[str, Mapping[str, object]]]
 
 _BEGINNING = re.compile(rb"[ \t\r\n]*\{")
 _NOTHING = re.compile(rb"[ \t\r\n]*\Z")
@@ -166,9 +165,9 @@ def decode_updates(updates: object) -> Iterator[tuple[str, str, Mapping[str, obj
         FramingError: it doesn't have that form.
     """
     if not isinstance(updates, msgspec.Raw):
-        for table, rows in cast("_Tables", updates).items():
-            for row, happened in rows.items():
-                yield table, row, happened
+        for table, rows in _members(updates):
+            for row, happened in _members(rows):
+                yield table, row, cast("Mapping[str, object]", happened)
         return
     try:
         for table, raw_rows in msgspec.json.decode(updates, type=dict[str, dict[str, msgspec.Raw]]).items():
@@ -178,6 +177,12 @@ def decode_updates(updates: object) -> Iterator[tuple[str, str, Mapping[str, obj
         raise FramingError(f"an update is not of the right form: {error}") from None
     except RecursionError:
         raise FramingError(_TOO_DEEP) from None
+
+
+def _members(value: object) -> Iterable[tuple[str, object]]:
+    if not isinstance(value, dict):
+        raise FramingError(f"an update is not of the right form: {reprlib.repr(value)} stands for an object")
+    return value.items()
 
 
 def encode(message: object) -> bytes:

@@ -87,7 +87,7 @@ class FramedSession(Session):  # type: ignore[misc] # python-ovs ships no types
 
     def drop(self, reason: str) -> None:
         """Give the connection up; the next `run` closes it and backs off before another attempt."""
-        self.reconnect.reason = reason
+        self.reconnect.reason = self.reconnect.lost = reason
         self.force_reconnect()
 
     def set_remotes(self, remotes: Sequence[str]) -> None:
