@@ -54,6 +54,8 @@ class Daemon:
         self._northbound = Northbound(
             northbound_options(config), _DatabaseWatch(self._metrics.northbound, self._health, self._notifier)
         )
+        self._health.ask(lambda: self._northbound.stuck)
+        self._health.transaction_timeout = config.northbound.transaction_timeout
         self._rounds = Rounds(round_options(config), self._northbound, self._metrics.rounds, self._health, Tellers())
         self._http: HttpServer | None = None
         self._tellers = Tellers()
@@ -177,6 +179,7 @@ class Daemon:
                 detach_after=section.detach_after,
                 audit_interval=section.audit_interval,
             )
+            self._health.transaction_timeout = section.transaction_timeout
             self._choose_tellers()
             self._northbound.wake.set()
             self._metrics.config_reloaded(applied=True)

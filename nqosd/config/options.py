@@ -82,8 +82,11 @@ class Northbound:
     """The certificate (PEM file) of the authority that must have signed the database's."""
     lock: str = _option("nqosd", checks.lock)
     """The OVSDB lock whose holder writes; daemons that stand in for each other name the same one."""
-    probe_interval: float = _option(5.0, Between(1, 3600, "seconds"))
-    """Seconds of silence after which the connection is probed; after as many again it is given up."""
+    probe_interval: float = _option(4.0, Between(1, 3600, "seconds"))
+    """Seconds of silence after which the connection is probed; after as many again it is given up.
+
+    So a database that hangs makes the daemon not ready within twice as long, on unix sockets too.
+    """
     transaction_timeout: float = _option(30.0, Between(1, 3600, "seconds"), reloadable=True)
     """Seconds after which a transaction without an answer is given up; the next round looks at everything again."""
     detach_after: float = _option(300.0, Between(0, 86_400, "seconds"), reloadable=True)

@@ -13,7 +13,7 @@ from enum import StrEnum
 import attrs
 
 STUCK_AFTER = 120.0
-"""Seconds after which a round that hasn't ended counts as stuck; a transaction is given up long before."""
+"""Seconds after which a round that hasn't ended counts as stuck, beside the time that its transaction may take."""
 
 
 class Role(StrEnum):
@@ -46,11 +46,18 @@ class Health:
         self._tasks: dict[str, asyncio.Task[object]] = {}
         self._round_began: float | None = None
         self._waiting_for: dict[str, str] = {}
+        self._questions: list[Callable[[], str | None]] = []
+        self.transaction_timeout = 0.0
+        """Seconds that a round may wait for an answer of the database."""
         self.role = Role.UNKNOWN
 
     def supervise(self, name: str, task: asyncio.Task[object]) -> None:
         """Count a task as one that must never end."""
         self._tasks[name] = task
+
+    def ask(self, question: Callable[[], str | None]) -> None:
+        """Ask this each time; an answer other than None is a reason for a restart."""
+        self._questions.append(question)
 
     def round_began(self) -> None:
         """Note that a round has begun."""
@@ -73,8 +80,9 @@ class Health:
         found = [f"the task {name} has ended{_why(task)}" for name, task in self._tasks.items() if task.done()]
         if self._round_began is not None:
             seconds = self._clock() - self._round_began
-            if seconds > self._stuck_after:
+            if seconds > self._stuck_after + self.transaction_timeout:
                 found.append(f"a round has been running for {seconds:.0f} seconds")
+        found += [answer for question in self._questions if (answer := question()) is not None]
         return tuple(found)
 
     def readiness(self) -> Readiness:

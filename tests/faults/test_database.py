@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from nqosd.config.options import Northbound
 from tests.faults import manifests
 from tests.faults.cluster import Cluster
 from tests.faults.relay import Way
 from tests.faults.site import Site, add_switches, open_site
+from tests.services.daemon import Options
 from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
 
@@ -71,6 +73,20 @@ def test_ovsdb_server_frozen_for_a_while(site: Site) -> None:
     site.daemon.wait_until(lambda: not site.daemon.is_ready(), what="aware that its database is silent")
     site.nb.resume()
     site.settle()
+
+
+def test_by_default_a_frozen_server_is_noticed_within_ten_seconds(faulty_cluster: Cluster) -> None:
+    """As it is delivered, a server that hangs makes /readyz 503 after 8 s, on a unix socket; /healthz stays 200."""
+    with OvsdbServer(GENERATIONS[-1]) as nb, open_site(faulty_cluster, nb) as site:
+        options: Options = {"northbound": {"probe_interval": Northbound().probe_interval, "transaction_timeout": 3600}}
+        daemon = site.start_daemon(options=options, remotes=[nb.unix])
+        site.settle()
+        nb.pause()
+        daemon.wait_until(lambda: not daemon.is_ready(), what="aware that its database is silent")
+        assert "no sign of life for 8 s" in str(daemon.probe("readyz"))
+        assert daemon.probe("healthz")[0] == 200
+        nb.resume()
+        site.settle()
 
 
 def test_a_slow_server(site: Site) -> None:

@@ -141,7 +141,7 @@ async def test_answers_of_the_handshake(ovsdb_nb: OvsdbServer, tmp_path: Path, s
     """Whatever comes in place of an answer, the daemon isn't in step, tries again, and converges with the true one."""
     async with deceived(ovsdb_nb, tmp_path) as (daemon, relay):
         for name, answer in ANSWERS.items():
-            relay.lie = lambda exchange, message, tell=answer: (  # type: ignore[misc] # mypy can't infer this
+            relay.lie = lambda exchange, message, tell=answer: (
                 tell(message) if exchange.step(message) == step else [message]
             )
             relay.cut()
@@ -193,7 +193,7 @@ async def test_answers_to_transactions(ovsdb_nb: OvsdbServer, tmp_path: Path) ->
     results: list[object] = [{}, [], [7], [[]], "yes", [{"error": ["list"]}] * 9, [{"error": 1}] * 9]
     async with deceived(ovsdb_nb, tmp_path) as (daemon, relay):
         for number, result in enumerate(results):
-            relay.lie = lambda exchange, message, result=result: (  # type: ignore[misc]
+            relay.lie = lambda exchange, message, result=result: (
                 _answer(result=result)(message) if exchange.step(message).startswith("transact") else [message]
             )
             state = BOTH if number % 2 else desired()

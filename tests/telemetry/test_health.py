@@ -58,6 +58,26 @@ def test_a_round_that_never_ends_is_a_problem() -> None:
     assert health.problems() == ()
 
 
+def test_a_round_may_wait_for_its_transaction() -> None:
+    """However long a transaction may take by the configuration, waiting for it isn't being stuck."""
+    clock = FakeClock()
+    health = Health(stuck_after=60, clock=clock)
+    health.transaction_timeout = 3600.0
+    health.round_began()
+    clock.now = 3660.0
+    assert health.problems() == ()
+    clock.now = 3661.0
+    assert health.problems() == ("a round has been running for 3661 seconds",)
+
+
+def test_who_is_asked_may_say_that_it_is_stuck() -> None:
+    """A part that is asked is fine as long as it answers nothing."""
+    health, answers = Health(), [None, "the connection is stuck"]
+    health.ask(lambda: answers.pop(0))
+    assert health.problems() == ()
+    assert health.problems() == ("the connection is stuck",)
+
+
 async def test_a_task_that_has_ended_is_a_problem() -> None:
     """A supervised task may not end: not with an error, not by cancelling, not by returning."""
 

@@ -42,7 +42,7 @@ class Options:
     lock: str = "nqosd"
     """The OVSDB lock whose holder writes."""
     tls: TlsFiles | None = None
-    probe_interval: float = attrs.field(default=5.0, validator=attrs.validators.ge(1.0))
+    probe_interval: float = attrs.field(default=4.0, validator=attrs.validators.ge(1.0))
     """Silence after which the server is asked for a sign of life, on unix sockets too; silence for as long again ends
     the connection."""
     transaction_timeout: float = attrs.field(default=30.0, validator=attrs.validators.gt(0.0))
