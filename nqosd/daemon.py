@@ -218,6 +218,10 @@ class _DatabaseWatch:
         """Take the number of objects that the server refuses by kind."""
         self.metrics.blocked(counts)
 
+    def contested(self, number: int) -> None:
+        """Take the number of objects that wait because somebody else undoes what is written."""
+        self.metrics.contested(number)
+
     def repaired(self, number: int) -> None:
         """Take the number of rows and sets that were put right."""
         self.metrics.repaired(number)

@@ -7,7 +7,7 @@ again, and a plan without operations is the proof.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import attrs
@@ -15,6 +15,7 @@ import structlog
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
 from nqosd.northbound.alarms import Alarms
+from nqosd.northbound.contested import Contested
 from nqosd.northbound.dirty import Cause, Dirty
 from nqosd.northbound.open_rows import OpenRows
 from nqosd.northbound.ovsdb.options import Options
@@ -35,6 +36,11 @@ from nqosd.northbound.writer import Commit, commit
 
 _LIGHT = 200
 """Rows and sets that a plan may look at in the event loop: with sets of 500 members that takes about 5 ms."""
+
+_RIVAL = (
+    "look for another nqosd with the same daemon.instance and another northbound.lock, or for a script; "
+    "daemons of one instance need the same lock and settings, others a daemon.instance of their own"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +82,7 @@ class Reconciler:
         self._spare = SpareGroups()
         self._conflicts = Conflicts(self._replica, options.owner, self._watch)
         self._refusals = Refusals()
+        self._contested = Contested()
         self._writer = PlanWriter(
             self._commit, self._refusals, self._conflicts.suspect, observer, lambda: self._alarms.now
         )
@@ -116,6 +123,7 @@ class Reconciler:
         note_delta(self._dirty, delta, self._lingering, self._open, self._replica)
         if self._refusals and delta:
             self._retry(self._refusals.forget([*delta.rows, *map(SetName, delta.sets)]))
+        self._contested.forget([*delta.rows, *map(SetName, delta.sets)])
         idl = self._driver.idl
         if not idl.holds_lock:
             self.doubt()
@@ -135,6 +143,7 @@ class Reconciler:
         repaired: frozenset[Subject] = frozenset()
         if written.is_complete:
             repaired = self._find_repaired(round_, written)
+            self._contested.wrote(written.subjects, repaired, self._alarms.now)
             policies |= await self._verify(round_, written)
         else:
             self._fail(written)
@@ -155,6 +164,7 @@ class Reconciler:
         now, oldest = self._alarms.now, self._lingering.oldest
         is_audit = not self._dirty.everything and now >= self._compared + self.options.audit_interval
         self._retry(self._refusals.due(now))
+        self._retry(self._contested.due(now))
         spent = self._spare.spent(now)
         for name in spent:
             self._dirty.touch_set(name, None, Cause.DESIRED)
@@ -183,16 +193,20 @@ class Reconciler:
     async def _plan(self, round_: _Round, rest: AbstractSet[Subject] = frozenset()) -> Plan:
         """Plan without what is blocked and without `rest`; in a thread if it takes long."""
         refused = {**self._refusals.left_out(round_.begun), **dict.fromkeys(rest, "not yet")}
-        circumstances = attrs.evolve(round_.circumstances, refused=refused)
-        arguments = (round_.desired, self._replica, round_.scope, circumstances)
-        if len(round_.scope.rows) + len(round_.scope.sets) <= _LIGHT:
-            plan = make_plan(*arguments)
-        else:
-            plan = await self._driver.aside(lambda: make_plan(*arguments))
+        plan = await self._make_plan(round_, refused)
+        if held := self._contested.hold(plan.subjects, self._alarms.now, _RIVAL):
+            plan = await self._make_plan(round_, {**refused, **held})
         for subject, error in plan.failed.items():
             log.error("northbound: can't be planned", object=describe(subject), exc_info=error)
             self._refusals.add(subject, f"it can't be written: {error}", self._alarms.now)
         return plan
+
+    async def _make_plan(self, round_: _Round, refused: Mapping[Subject, str]) -> Plan:
+        circumstances = attrs.evolve(round_.circumstances, refused=refused)
+        arguments = (round_.desired, self._replica, round_.scope, circumstances)
+        if len(round_.scope.rows) + len(round_.scope.sets) <= _LIGHT:
+            return make_plan(*arguments)
+        return await self._driver.aside(lambda: make_plan(*arguments))
 
     async def _write(self, round_: _Round, plan: Plan) -> Written:
         self._in_flight = True
@@ -307,14 +321,15 @@ class Reconciler:
 
     def _foresee(self) -> None:
         moment = min(self._compared + self.options.audit_interval, self._spare.due)
-        if self._refusals.next_try is not None:
-            moment = min(moment, self._refusals.next_try)
+        for next_try in (self._refusals.next_try, self._contested.next_try):
+            if next_try is not None:
+                moment = min(moment, next_try)
         if self._lingering.oldest is not None:
             moment = min(moment, self._lingering.oldest + self.options.detach_after)
         self._alarms.foresee(moment)
 
     def _complete(self, result: RoundResult) -> RoundResult:
         self._observer.blocked(self._refusals.counts)
-        return attrs.evolve(
-            result, conflicts=self._conflicts.known, waiting=self._open.waiting, blocked=self._refusals.words
-        )
+        self._observer.contested(len(self._contested.words))
+        blocked = {**self._refusals.words, **self._contested.words}
+        return attrs.evolve(result, conflicts=self._conflicts.known, waiting=self._open.waiting, blocked=blocked)

@@ -56,7 +56,8 @@ class RoundResult:
     waiting: Mapping[str, AbstractSet[RowKey]] = attrs.field(factory=dict)
     """All rows that wait for a logical switch, by its name. A live view."""
     blocked: Mapping[Subject, str] = attrs.field(factory=dict)
-    """All rows, sets and switches that the server refused and that are tried again later, with its words."""
+    """All rows, sets and switches that are left as they are and tried again later, with why: the server refused them,
+    or somebody else undoes what is written."""
     problem: str = ""
     """What went wrong, in words."""
     plan_seconds: float = 0.0
@@ -100,6 +101,9 @@ class Observer(Protocol):
     def blocked(self, counts: Mapping[str, int]) -> None:
         """Take the number of objects that the server refuses by kind, after each round."""
 
+    def contested(self, number: int) -> None:
+        """Take the number of objects that wait because somebody else undoes what is written, after each round."""
+
     def repaired(self, number: int) -> None:
         """Take the number of rows and sets that somebody else had changed and that were put right."""
 
@@ -117,6 +121,9 @@ class NoObserver:
         """Ignore it."""
 
     def blocked(self, counts: Mapping[str, int]) -> None:
+        """Ignore it."""
+
+    def contested(self, number: int) -> None:
         """Ignore it."""
 
     def repaired(self, number: int) -> None:

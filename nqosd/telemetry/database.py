@@ -58,6 +58,12 @@ class NorthboundMetrics:
             "policies' conditions have its words.",
             ["kind"], registry=registry,
         )  # fmt: skip
+        self._contested = Gauge(
+            "nqosd_contested_objects",
+            "Rows and sets that differ and wait, because somebody else undoes again and again what is written there; "
+            "the log has their names and what to look for.",
+            registry=registry,
+        )  # fmt: skip
         self._repaired = Counter(
             "nqosd_repaired_rows",
             "Rows and sets that somebody else had changed or deleted, and that were put right; look for who does that.",
@@ -95,6 +101,10 @@ class NorthboundMetrics:
         """Take the number of objects that the server refuses by kind."""
         for kind in OF_SUBJECTS:
             self._blocked.labels(kind).set(counts.get(kind, 0))
+
+    def contested(self, number: int) -> None:
+        """Take the number of objects that wait because somebody else undoes what is written."""
+        self._contested.set(number)
 
     def repaired(self, number: int) -> None:
         """Count rows and sets that were put right."""

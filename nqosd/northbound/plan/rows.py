@@ -85,14 +85,14 @@ class RowPlanner:
         if not refused:
             return None
         if (words := refused.get(key)) is not None:
-            return f"the server refused the row: {words}"
+            return f"the row is left as it is: {words}"
         for name in () if wanted is None else wanted.sets:
             if (words := refused.get(SetName(name))) is not None:
-                return f"the server refused the set {name}: {words}"
+                return f"the set {name} is left as it is: {words}"
         places = {self._view.switch_name(each) or "" for row in stored for each in self._view.switches_of(row.uuid)}
         for name in sorted(places | {key.switch} if wanted is not None else places):
             if (words := refused.get(SwitchName(name))) is not None and not self._is_in_place(wanted, stored):
-                return f"the server refused what logical switch {name} was to refer to: {words}"
+                return f"logical switch {name} is left as it is: {words}"
         return None
 
     def _is_in_place(self, wanted: QosRow | None, stored: list[StoredRow]) -> bool:

@@ -1,0 +1,100 @@
+"""Rows and sets that somebody else changes again as soon as they are written.
+
+In: what was repaired, and when. Out: what a plan leaves alone for now, and why. The rule: ten repairs in a row are made
+at once, so that a person with ovn-nbctl, or a script that ran once, meets no delay; from then on each one waits twice
+as long as the one before, from 1 s up to 5 min. An object that nobody touches for longer than that is forgotten, and so
+is one that is desired differently.
+"""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+import attrs
+import structlog
+
+from nqosd.northbound.plan.operations import Subject, describe
+
+AT_ONCE = 10
+SOON = 10.0
+"""Seconds; a change that comes later has nothing to do with the repair before it."""
+FIRST_DELAY = 1.0
+LAST_DELAY = 300.0
+_NAMED = 5
+"""How many objects a log line names."""
+
+log = structlog.get_logger(__name__)
+
+
+@attrs.frozen
+class _Contest:
+    """How often in a row an object was repaired, and when it was written last."""
+
+    times: int
+    written: float
+
+    @property
+    def delay(self) -> float:
+        """How long the next repair has to wait."""
+        return 0.0 if self.times < AT_ONCE else min(FIRST_DELAY * 2.0 ** min(self.times - AT_ONCE, 16), LAST_DELAY)
+
+    @property
+    def due(self) -> float:
+        """When the object may be written again."""
+        return self.written + self.delay
+
+
+class Contested:
+    """What others fight for, by object; times are in seconds of whatever clock the caller uses."""
+
+    def __init__(self) -> None:
+        self._known: dict[Subject, _Contest] = {}
+        self._held: dict[Subject, str] = {}
+
+    def wrote(self, subjects: AbstractSet[Subject], repaired: AbstractSet[Subject], now: float) -> None:
+        """Take what was written; a contest begins with an object that was repaired."""
+        for subject in [each for each, contest in self._known.items() if now > contest.due + max(SOON, contest.delay)]:
+            del self._known[subject]
+        for subject in subjects:
+            before = self._known.get(subject)
+            if before is not None or subject in repaired:
+                self._known[subject] = _Contest(before.times + 1 if before is not None else 1, now)
+
+    def hold(self, subjects: Iterable[Subject], now: float, cause: str) -> Mapping[Subject, str]:
+        """Return which of these objects, which differ from what is desired, have to wait, and why."""
+        found = {each: self._known[each] for each in subjects if each in self._known and now < self._known[each].due}
+        words = {
+            subject: f"somebody else changes it again as soon as it is written ({contest.times} times so far): {cause}"
+            for subject, contest in found.items()
+        }
+        if new := sorted(describe(each) for each in words if each not in self._held):
+            log.warning(
+                "northbound: somebody else writes the same objects, so they are repaired ever more slowly",
+                objects="; ".join(new[:_NAMED]) + (f"; and {len(new) - _NAMED} more" if len(new) > _NAMED else ""),
+                again_in=max(contest.delay for contest in found.values()),
+                cause=cause,
+            )
+        self._held |= words
+        return words
+
+    def due(self, now: float) -> list[Subject]:
+        """Return what had to wait and may be written again; it doesn't count as held any more."""
+        found = [each for each in self._held if each not in self._known or self._known[each].due <= now]
+        for subject in found:
+            del self._held[subject]
+        return found
+
+    def forget(self, subjects: Iterable[Subject]) -> None:
+        """Treat objects as new, because they are desired differently."""
+        for subject in subjects:
+            self._known.pop(subject, None)
+            self._held.pop(subject, None)
+
+    @property
+    def words(self) -> Mapping[Subject, str]:
+        """Everything that has to wait, with why."""
+        return dict(self._held)
+
+    @property
+    def next_try(self) -> float | None:
+        """When the next object may be written again; None if nothing waits."""
+        return min((self._known[each].due for each in self._held if each in self._known), default=None)
