@@ -67,6 +67,25 @@ async def test_a_moved_leader_is_followed() -> None:
         assert "10.0.0.9" not in cluster.nbctl("list", "Address_Set")
 
 
+async def test_a_cluster_that_was_made_anew() -> None:
+    """A cluster that was made anew is used although its log is shorter than that of the one before it."""
+    with RaftCluster(size=1) as cluster:
+        (member,) = cluster.members
+        cluster.nbctl("ls-add", "node1", "--", "ls-add", "node2")
+        async with running(options_of(member.unix)) as daemon:
+            await daemon.write(BOTH)
+            for number in range(10):
+                cluster.nbctl("set", "NB_Global", ".", f"external_ids:number={number}")
+            await daemon.settle()
+            before = daemon.connections
+            member.restart(keep_database=False)
+            member.ctl("init")
+            cluster.nbctl("ls-add", "node1", "--", "ls-add", "node2")
+            await daemon.run_until(lambda: daemon.connections > before + 1 and daemon.facts.lock_held)
+            await daemon.settle()
+        assert VIDEO.match in cluster.nbctl("--bare", "--columns=match", "list", "QoS").split("\n")
+
+
 async def test_a_follower_alone_is_not_used() -> None:
     """A lone follower of a cluster is not used, because its locks aren't the cluster's; the problem says so."""
     with RaftCluster() as cluster:
