@@ -49,4 +49,9 @@ def kube_options(config: Config) -> KubeOptions:
 def reflector_options(config: Config) -> ReflectorOptions:
     """Give the options of the informers of an API server."""
     section = config.kubernetes
-    return ReflectorOptions(page_size=section.page_size, absence=section.crd_retry)
+    return ReflectorOptions(
+        page_size=section.page_size,
+        absence=section.crd_retry,
+        watch_time=section.watch_time,
+        list_interval=section.list_interval,
+    )

@@ -1,7 +1,7 @@
 """How long to wait: exponential, with full jitter, so that many clients don't come back in step.
 
 In: what happened. Out: seconds. Rule: the wait is below FIRST seconds after the first failure in a row and never above
-CEILING, unless the server asks for more.
+CEILING, unless the server asks for more; and no server's wish is longer than PATIENCE, whoever hears it.
 """
 
 import random
@@ -10,14 +10,21 @@ from collections.abc import Callable
 from nqosd.informers.transitions import Outcome, Pause, Phase
 
 FIRST = 0.1
-CEILING = 30.0
-PATIENCE = 300.0
+CEILING = 10.0
+PATIENCE = 30.0
 """The longest wait in seconds that a server's Retry-After can bring about: a wrong one must not stop the daemon."""
-SHORT = 10.0
-"""Seconds: a watch that stood longer has worked, even if nothing happened."""
+LIVED = 1.0
+"""Seconds: a watch that stood longer has worked, even if nothing happened; its end is no failure in a row."""
+CONFIRM = 3.0
+"""Seconds from a list, or a 404, that is hard to believe to a second one."""
 
 _MAX_DOUBLINGS = 16
-_STOOD = {Outcome.ENDED, Outcome.BROKEN, Outcome.SILENT, Outcome.ERROR, Outcome.EXPIRED}
+_STOOD = {Outcome.ENDED, Outcome.EARLY, Outcome.BROKEN, Outcome.ERROR, Outcome.EXPIRED, Outcome.BEHIND}
+
+
+def bounded(retry_after: float) -> float:
+    """Give for how many seconds a server's Retry-After is heeded."""
+    return min(retry_after, PATIENCE)
 
 
 class Backoff:
@@ -31,7 +38,7 @@ class Backoff:
         """Count a failure and give the seconds to wait; `retry_after` is the server's own wish, in seconds."""
         limit = min(CEILING, FIRST * 2.0 ** min(self.failures, _MAX_DOUBLINGS))
         self.failures += 1
-        return min(retry_after or 0.0, PATIENCE) + self._uniform() * limit
+        return bounded(retry_after or 0.0) + self._uniform() * limit
 
     def succeeded(self) -> None:
         """Begin anew."""
@@ -46,6 +53,7 @@ class Pacing:
         self._uniform = uniform
         self._requests = Backoff(uniform)
         self._lists = Backoff(uniform)
+        self._absences = 0
 
     @property
     def failures(self) -> int:
@@ -55,14 +63,15 @@ class Pacing:
     def answered(self) -> None:
         """Take note that the server gave an object, a bookmark or a page."""
         self._requests.succeeded()
+        self._absences = 0
 
     def after(
         self, phase: Phase, outcome: Outcome, pause: Pause, stood: float, retry_after: float | None
     ) -> float | None:
         """Give the seconds to wait, None for none; `stood` is how long the request or stream took, in seconds."""
-        lived = outcome in _STOOD and stood >= SHORT
-        if lived and phase is Phase.WATCH:
+        if phase is Phase.WATCH and outcome in _STOOD and stood >= LIVED:
             self._lists.succeeded()
+            self._requests.succeeded()
         if outcome in {Outcome.EXPIRED, Outcome.MISSING}:
             self._requests.succeeded()  # the server works
         match pause:
@@ -70,9 +79,12 @@ class Pacing:
                 return self._requests.failed(retry_after)
             case Pause.BEFORE_LIST:
                 return self._lists.failed(retry_after)
-            case Pause.UNLESS_LIVED:
-                return None if lived else self._requests.failed(retry_after)
             case Pause.ABSENCE:
-                return self._absence * (0.9 + 0.2 * self._uniform())
+                self._absences += 1
+                # the first look is repeated soon, for a server that has just started may not know of a definition yet
+                absence = self._absence if self._absences > 1 else min(self._absence, CONFIRM)
+                return absence * (0.9 + 0.2 * self._uniform())
+            case Pause.CONFIRM:
+                return CONFIRM
             case Pause.NONE:
                 return None

@@ -4,14 +4,14 @@ In: paths, queries and JSON bodies. Out: status, bytes and Retry-After; a status
 that isn't made or breaks always is (`KubeConnectionError`). Authentication, TLS and transport are kubernetes-asyncio's;
 its types don't leave this module. Rule: credentials that were replaced on disk are taken up without a restart: they are
 read again each minute, after a 401 and after a lost connection; streams that run on the old ones are left alone.
+After one connection has hung, no other one of its time is used again.
 """
 
 import asyncio
 import contextlib
 import math
-import socket
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +19,7 @@ import aiohttp
 import attrs
 import structlog
 
+from nqosd.informers.backoff import bounded
 from nqosd.informers.kube_credentials import Credentials, KubeConfigError, KubeOptions, load_credentials
 from nqosd.informers.kube_session import KubeConnectionError, Session, translated
 
@@ -28,15 +29,13 @@ UNAUTHORIZED = 401
 FAILURES_BEFORE_REBUILD = 50
 """Lost connections in a row after which the TLS context is built anew, although no file of ours has changed: the
 system's own certificate store may have."""
-KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
-"""Seconds and probes after which the kernel gives up a stream whose server has vanished without a word."""
 
 _log = structlog.get_logger()
 
 
 @attrs.frozen
 class Response:
-    """A whole answer; `retry_after` is in seconds, None if the server didn't say."""
+    """A whole answer; `retry_after` is in seconds, bounded, and None if the server didn't say."""
 
     status: int
     body: bytes
@@ -85,6 +84,7 @@ class KubeClient:
         self._credentials: Credentials | None = None
         self._session: Session | None = None
         self._read_at = -math.inf
+        self._hung: Session | None = None
         self._suspect = False
         self._failures = 0
         self._complaint = ""
@@ -105,24 +105,32 @@ class KubeClient:
             KubeConnectionError: there was no answer, or only a part of one.
             KubeConfigError: there are no credentials yet, and reading them failed.
         """
-        limit = aiohttp.ClientTimeout(total=timeout, sock_connect=self._options.connect_timeout)
+        limit = aiohttp.ClientTimeout(
+            total=timeout, sock_connect=self._options.connect_timeout, sock_read=self._options.answer_timeout
+        )
         async with self._open(method, path, query=query, limit=limit, body=body, content_type=content_type) as response:
             with translated():
                 return Response(response.status, await response.read(), _retry_after(response))
 
     @contextlib.asynccontextmanager
-    async def stream(self, path: str, *, query: Mapping[str, str], silence: float) -> AsyncIterator[Stream]:
-        """GET an answer that may never end; it counts as broken when nothing arrives for `silence` seconds.
+    async def stream(
+        self, path: str, *, query: Mapping[str, str], limit: float, silence: float | None = None
+    ) -> AsyncIterator[Stream]:
+        """GET an answer that arrives bit by bit.
+
+        It counts as broken if it hasn't ended `limit` seconds after it began, or if nothing came for `silence` seconds.
 
         Raises:
-            KubeConnectionError: there was no answer.
+            KubeConnectionError: there was no answer, or it didn't end in time.
             KubeConfigError: there are no credentials yet, and reading them failed.
         """
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=self._options.connect_timeout, sock_read=silence)
-        async with self._open("GET", path, query=query, limit=limit, patience=self._options.answer_timeout) as response:
-            _keep_alive(response)
+        times = aiohttp.ClientTimeout(total=None, sock_connect=self._options.connect_timeout, sock_read=silence)
+        async with self._open("GET", path, query=query, limit=times, patience=self._options.answer_timeout) as response:
             try:
-                yield Stream(response)
+                async with asyncio.timeout(limit):
+                    yield Stream(response)
+            except TimeoutError as error:
+                raise KubeConnectionError(f"not ended {limit:g} s after it began", silent=True) from error
             finally:
                 _abandon(response)
 
@@ -152,28 +160,42 @@ class KubeClient:
         content_type: str = "application/json",
         patience: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        async with (await self._fresh_session()).borrowed() as api:
-            try:
-                with translated():
-                    async with asyncio.timeout(patience):
-                        response: aiohttp.ClientResponse = await api.call_api(
-                            path,
-                            method,
-                            query_params=list((query or {}).items()),
-                            header_params={"Accept": "application/json", "Content-Type": content_type},
-                            body=None if body is None else dict(body),
-                            auth_settings=["BearerToken"],
-                            _preload_content=False,
-                            _request_timeout=limit,
-                        )
-            except KubeConnectionError:
-                self._suspect = True
-                self._failures += 1
-                raise
-            self._failures = 0
-            self._suspect |= response.status == UNAUTHORIZED
-            async with response:
-                yield response
+        session = await self._fresh_session()
+        try:
+            async with session.borrowed() as api:
+                call = api.call_api(
+                    path,
+                    method,
+                    query_params=list((query or {}).items()),
+                    header_params={"Accept": "application/json", "Content-Type": content_type},
+                    body=None if body is None else dict(body),
+                    auth_settings=["BearerToken"],
+                    _preload_content=False,
+                    _request_timeout=limit,
+                )
+                response = await self._answer_to(call, patience)
+                async with response:
+                    yield response
+        except KubeConnectionError as error:
+            if error.silent:
+                self._hung = session
+            raise
+
+    async def _answer_to(
+        self, call: Awaitable[aiohttp.ClientResponse], patience: float | None
+    ) -> aiohttp.ClientResponse:
+        """Wait for the head of the answer to a request."""
+        try:
+            with translated():
+                async with asyncio.timeout(patience):
+                    response = await call
+        except KubeConnectionError:
+            self._suspect = True
+            self._failures += 1
+            raise
+        self._failures = 0
+        self._suspect |= response.status == UNAUTHORIZED
+        return response
 
     async def _fresh_session(self) -> Session:
         async with self._lock:
@@ -181,6 +203,8 @@ class KubeClient:
             age = time.monotonic() - self._read_at
             if session is None or credentials is None:
                 session = await self._rebuild(await load_credentials(self._options))
+            elif session is self._hung:  # its other connections, kept for later requests, hang as well
+                session = await self._rebuild(credentials)
             elif age >= (credentials.min_age if self._suspect else credentials.max_age):
                 session = await self._refresh(session, credentials)
             return session
@@ -219,25 +243,10 @@ class KubeClient:
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdecimal() else None
-
-
-def _keep_alive(response: aiohttp.ClientResponse) -> None:
-    """Turn on TCP keepalive for a stream that may be silent for minutes; nothing if it has already ended."""
-    transport = _transport(response)
-    connection = transport.get_extra_info("socket") if transport is not None else None
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in KEEPALIVE.items():
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    return bounded(float(text)) if text.isdecimal() else None
 
 
 def _abandon(response: aiohttp.ClientResponse) -> None:
     """Drop the connection of a stream that hasn't ended: TLS would wait half a minute for the other side's goodbye."""
-    transport = _transport(response)
-    if transport is not None:
-        transport.abort()
-
-
-def _transport(response: aiohttp.ClientResponse) -> asyncio.Transport | None:
-    return response.connection.transport if response.connection is not None else None
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()

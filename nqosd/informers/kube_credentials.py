@@ -67,8 +67,8 @@ class KubeOptions:
     """Seconds that a credential plugin of the kubeconfig may take; then it and its children are killed."""
     connect_timeout: float = 5.0
     """Seconds to open a connection, TLS included."""
-    answer_timeout: float = 30.0
-    """Seconds until a stream must have begun."""
+    answer_timeout: float = 10.0
+    """Seconds until an answer must have begun, and that it may stall."""
 
 
 @attrs.frozen

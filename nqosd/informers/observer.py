@@ -22,7 +22,7 @@ class InformerObserver(Protocol):
         """Some objects of a kind have arrived, in lists or watches."""
 
     def undecodable(self, kind: Kind) -> None:
-        """An object was skipped, because it doesn't even say which one it is."""
+        """An answer, an event or an object isn't what was asked for, and nothing of it is believed."""
 
     def installed(self, kind: Kind, *, is_installed: bool) -> None:
         """The CustomResourceDefinition of a kind is missing, or there; told once, and at each change."""

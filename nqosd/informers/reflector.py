@@ -2,15 +2,17 @@
 
 Theory of operation. A reflector always knows what to do next: `action` is to pause, to GET a page of a list, or to GET
 a stream. Its driver does that and reports what came of it (`page`, `lines`, `ended`, `lost`, `refused`, `missing`,
-`waited`); while `streaming`, it reads on without asking. Each report gives a `Step`: the changes that follow, and how
-the reflector moved. Where it moves is `transitions.TRANSITIONS`; this module says what is learned on the way:
+`waited`). Each report gives a `Step`: the changes that follow, and how the reflector moved; a move ends a stream. Where
+it moves is `transitions.TRANSITIONS`; this module says what is learned on the way:
 
 - A list, streamed or paged, tells what is there as it arrives, and what has vanished only at its end, because only a
   whole list says that. A list that is begun anew forgets what it had seen, never what it has told.
 - Lists ask for no resource version, which means "the newest": a list never takes the reflector back in time.
-- A watch begins after the last resource version that was seen, so a lost connection loses no event.
+- A watch begins after the last resource version that was seen, so a lost connection loses no event. It is short: its
+  end in time shows that changes are heard. Whatever else ends it is followed by a list (`trust`).
 - A refusal, a lost connection, an authorization withdrawn: all objects stay as they were told. Only three things delete
-  one: its DELETED event, its absence from a whole list, and the end of its CustomResourceDefinition.
+  one: its DELETED event, its absence from a whole list, and the end of its CustomResourceDefinition. Where the latter
+  two would delete much, a second list must say the same.
 
 Rule: whatever is reported in whatever order, once a list and the events after it have been taken, the objects told are
 the server's.
@@ -20,26 +22,20 @@ import math
 import random
 from collections.abc import Callable, Sequence
 
-from nqosd.api.decoding import (
-    DecodeError,
-    Failure,
-    WatchEvent,
-    decode_bookmark,
-    decode_event,
-    decode_failure,
-    decode_list,
-)
-from nqosd.informers.backoff import SHORT, Pacing
+from nqosd.api.decoding import Bookmark, DecodeError, Failure, ObjectList
+from nqosd.informers.answers import Event, ObjectEvent, excerpt, read_event, read_failure, read_page, read_refusal
+from nqosd.informers.backoff import Pacing
 from nqosd.informers.changes import Object
+from nqosd.informers.listing import Listing
 from nqosd.informers.resources import Resource
 from nqosd.informers.steps import Action, GetPage, GetStream, Move, ReflectorOptions, Step, Wait
 from nqosd.informers.told import ToldObjects
-from nqosd.informers.transitions import TRANSITIONS, Outcome, Phase, Target
+from nqosd.informers.transitions import FAULTS, TRANSITIONS, Outcome, Phase, Target
+from nqosd.informers.trust import Trust
+from nqosd.informers.versions import is_older
 
-BLAMES_REQUEST = (400, 405, 406, 415, 422)
-GONE = 410
-EXCERPT = 200
-"""How many characters of an unexpected answer a message shows."""
+FEW = 10
+"""How many objects a list may lack, or half of all if that is more, before a second one must lack them too."""
 
 
 class Reflector:
@@ -55,58 +51,59 @@ class Reflector:
     ) -> None:
         self.resource = resource
         self._options = options or ReflectorOptions()
-        self._uniform = uniform
         self._pacing = Pacing(self._options.absence, uniform)
+        self._trust = Trust(self._options.list_interval, uniform)
         self._told = ToldObjects(resource.kind)
-        self._seen: set[str] = set()
+        self._listing = Listing()
         self._synced = False
         self._streamable_from = -math.inf
-        self._pause: float | None = None
+        self._pause: Wait | None = None
         self._version = ""
         self._told_up_to = ""
-        self._token = ""
         self._page_size = self._options.page_size
         self._phase = Phase.STREAMED_LIST
         self._began = now
         self._since = now
         self._heard = False
-        self._stream_time = self._options.watch_time
+        self._watch_time = 0
+        self.lists = 0
+        """How many lists were completed; a definition that isn't there counts."""
 
     @property
     def action(self) -> Action:
         """What to do now."""
         if self._pause is not None:
-            return Wait(self._pause)
+            return self._pause
+        silence: float | None = None
         match self._phase:
             case Phase.PAGED_LIST:
-                token = {"continue": self._token} if self._token else {}
+                token = {"continue": self._listing.token} if self._listing.token else {}
                 return GetPage({"limit": str(self._page_size), **token})
+            case Phase.COUNT:
+                return GetPage({"limit": "1"})
             case Phase.STREAMED_LIST:
                 begin = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+                seconds, silence = math.ceil(self._options.list_time), self._options.list_silence
             case Phase.WATCH:
                 begin = {"resourceVersion": self._version}
-        time = str(math.ceil(self._stream_time))
-        return GetStream({"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": time, **begin})
-
-    @property
-    def is_watching(self) -> bool:
-        """Whether a stream, if one is open, is a watch that goes on where the last one ended."""
-        return self._phase is Phase.WATCH
-
-    @property
-    def streaming(self) -> bool:
-        """Whether the stream that was asked for last is to be read on."""
-        return self._pause is None and self._phase is not Phase.PAGED_LIST
-
-    @property
-    def deadline(self) -> float | None:
-        """When a stream that hasn't told all objects must be given up (`lost`), in monotonic seconds; None if never."""
-        return self._since + self._options.initial_time if self._phase is Phase.STREAMED_LIST else None
+                seconds = self._watch_time
+        query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds), **begin}
+        return GetStream(query, seconds + self._options.grace, silence)
 
     @property
     def resource_version(self) -> str:
         """Up to where every change has been told; empty before the first list is whole."""
         return self._told_up_to
+
+    @property
+    def doubt(self) -> str:
+        """Why changes may have been missed; empty if none can have been."""
+        return self._trust.doubt
+
+    @property
+    def listed_at(self) -> float:
+        """When the last list was completed."""
+        return self._trust.listed_at
 
     @property
     def number_of_objects(self) -> int:
@@ -117,6 +114,10 @@ class Reflector:
         """Give what has been told, by key."""
         return self._told.copy()
 
+    def list_again(self, why: str, at: float) -> None:
+        """Ask for a list at a time, because changes may have been missed."""
+        self._trust.list_again(why, at)
+
     def waited(self, now: float) -> None:
         """Report that the pause is over."""
         if self._pause is None:
@@ -126,145 +127,142 @@ class Reflector:
 
     def page(self, body: bytes, now: float) -> Step:
         """Report a page of a list, as it came with status 200."""
-        if self._phase is not Phase.PAGED_LIST:
+        if self._phase not in {Phase.PAGED_LIST, Phase.COUNT}:
             raise RuntimeError(f"{self.resource.full_name}: a page was reported in the phase {self._phase}")
         try:
-            page = decode_list(body)
+            page, objects = read_page(body, self.resource)
+            if self._phase is Phase.COUNT:
+                return self._counted(page, now)
+            self._listing.turn(page, {each.value.key for each in objects})
         except DecodeError as error:
-            return self._move(Step(), Outcome.REFUSED, now, f"{error}: {_excerpt(body)}")
-        step = Step(events=len(page.items))
-        for item in page.items:
-            self._put(item, step, now)
+            return self._move(Step(undecodable=1), Outcome.WRONG, now, f"{error}: {excerpt(body)}")
+        step = Step(events=len(objects))
+        for decoded in objects:
+            if change := self._told.put(decoded.value.key, decoded.value, now):
+                step.changes.append(change)
         self._pacing.answered()
-        self._token = page.continue_token
         self._version = page.resource_version
-        more = Outcome.PAGE if page.continue_token else Outcome.COMPLETE
-        return self._move(step, more, now)
+        return self._move(step, Outcome.PAGE if page.continue_token else Outcome.COMPLETE, now)
 
     def lines(self, lines: Sequence[bytes], now: float) -> Step:
-        """Report lines of a stream; those after an error are not looked at, since the watch begins anew before them."""
-        if not self.streaming:
+        """Report lines of a stream; those after a move are not looked at, since the next request brings them again."""
+        if self._pause is not None or self._phase not in {Phase.STREAMED_LIST, Phase.WATCH}:
             raise RuntimeError(f"{self.resource.full_name}: lines were reported without a stream")
         step = Step()
-        taken = 0
+        events = undecodable = 0
         for line in lines:
             try:
-                event = decode_event(line)
+                events += self._take(read_event(line, self.resource), step, now)
             except DecodeError as error:
-                self._move(step, Outcome.BROKEN, now, f"{error}: {_excerpt(line)}")
+                undecodable += 1
+                self._move(step, Outcome.BROKEN, now, f"{error}: {excerpt(line)}")
+            if step.moves:
                 break
-            if event.type == "ERROR":
-                self._fail(event.object, step, now)
-                break
-            self._take(event, step, now)
-            taken += 1
         self._note_version()
-        return Step(step.changes, step.moves, step.undecodable, taken)
+        return Step(step.changes, step.moves, events, undecodable)
 
     def ended(self, now: float) -> Step:
         """Report that the server ended the stream properly."""
-        mute = self._phase is Phase.WATCH and not self._heard and now - self._since >= self._stream_time - SHORT
-        return self._move(Step(), Outcome.MUTE if mute else Outcome.ENDED, now)
+        if self._phase is Phase.WATCH and now - self._since >= self._watch_time:
+            return self._move(Step(), Outcome.ENDED, now)
+        return self._move(Step(), Outcome.EARLY, now, f"ended after {now - self._since:.1f} s")
 
     def lost(self, detail: str, now: float, *, answered: bool, silent: bool = False) -> Step:
-        """Report that there was no answer (not `answered`), that a stream broke, or that nothing came (`silent`)."""
+        """Report that there was no answer (not `answered`), that a stream broke, or that it didn't end (`silent`)."""
         if silent and (answered or self._phase is Phase.STREAMED_LIST):
-            outcome = Outcome.SILENT if self._heard else Outcome.MUTE
+            outcome = Outcome.SILENT
         else:
             outcome = Outcome.BROKEN if answered else Outcome.UNREACHABLE
         return self._move(Step(), outcome, now, detail)
 
     def refused(self, status: int, body: bytes, now: float, *, retry_after: float | None = None) -> Step:
         """Report an answer with another status than 200; `retry_after` is the header, in seconds."""
-        try:
-            message = decode_failure(body).message
-        except DecodeError:
-            message = _excerpt(body)
-        return self._move(Step(), _outcome_of(status), now, f"{status} {message}".strip(), retry_after)
+        outcome, detail = read_refusal(status, body)
+        return self._move(Step(), outcome, now, detail, retry_after)
 
     def missing(self, now: float) -> Step:
         """Report that the server doesn't know the resource: there are no objects of it."""
         return self._move(Step(), Outcome.MISSING, now, f"{self.resource.full_name} is not installed")
 
-    def _take(self, event: WatchEvent, step: Step, now: float) -> None:
-        match event.type:
-            case "ADDED" | "MODIFIED":
-                self._put(event.object, step, now)
-            case "DELETED":
-                self._drop(event.object, step, now)
-            case "BOOKMARK":
-                self._mark(event.object, step, now)
-            case _:
-                step.undecodable.append(f"watch event of unknown type {event.type!r}")
+    def _take(self, event: Event, step: Step, now: float) -> bool:
+        """Take an event; return whether it was one of those that a server sends while all is well."""
+        if isinstance(event, Failure):
+            outcome, detail = read_failure(event)
+            self._move(step, outcome, now, detail, float(event.retry_after))
+            return False
+        version = event.resource_version if isinstance(event, Bookmark) else event.decoded.resource_version
+        if self._phase is Phase.WATCH:
+            if is_older(version, self._version):
+                self._move(step, Outcome.BEHIND, now, f"the version {version} came after {self._version}")
+                return False
+            self._version = version
         self._heard = True
         self._pacing.answered()
-
-    def _put(self, raw: bytes, step: Step, now: float) -> None:
-        try:
-            decoded = self.resource.decode(raw)
-        except DecodeError as error:
-            step.undecodable.append(str(error))
-            return
-        key = decoded.value.key
-        if self._phase is Phase.WATCH:
-            self._version = decoded.resource_version
-        else:
-            self._seen.add(key)
-        if change := self._told.put(key, decoded.value, now):
-            step.changes.append(change)
-
-    def _drop(self, raw: bytes, step: Step, now: float) -> None:
-        try:
-            decoded = self.resource.decode(raw)
-        except DecodeError as error:
-            step.undecodable.append(str(error))
-            return
-        self._version = decoded.resource_version
-        if change := self._told.drop(decoded.value.key, now):
-            step.changes.append(change)
-
-    def _mark(self, raw: bytes, step: Step, now: float) -> None:
-        try:
-            bookmark = decode_bookmark(raw)
-        except DecodeError as error:
-            step.undecodable.append(str(error))
-            return
-        self._version = bookmark.resource_version
-        if bookmark.initial_events_end and self._phase is Phase.STREAMED_LIST:
+        if isinstance(event, ObjectEvent):
+            self._tell(event, step, now)
+        elif event.initial_events_end and self._phase is Phase.STREAMED_LIST:
+            self._version = version
             self._move(step, Outcome.COMPLETE, now)
+        return True
 
-    def _fail(self, raw: bytes, step: Step, now: float) -> None:
-        try:
-            failure = decode_failure(raw)
-        except DecodeError:
-            failure = Failure(message=_excerpt(raw))
-        outcome = Outcome.EXPIRED if failure.code == GONE or failure.reason == "Expired" else Outcome.ERROR
-        detail = f"{failure.code} {failure.message}".strip()
-        self._move(step, outcome, now, detail, float(failure.retry_after))
+    def _tell(self, event: ObjectEvent, step: Step, now: float) -> None:
+        value = event.decoded.value
+        if event.is_there:
+            self._listing.seen.add(value.key)
+            change = self._told.put(value.key, value, now)
+        else:
+            self._listing.seen.discard(value.key)
+            change = self._told.drop(value.key, now)
+        if change:
+            step.changes.append(change)
+
+    def _counted(self, page: ObjectList, now: float) -> Step:
+        """Compare what the server says of all objects with what was told."""
+        if is_older(page.resource_version, self._version):
+            detail = f"the newest version is {page.resource_version}, but {self._version} was seen"
+            return self._move(Step(), Outcome.BEHIND, now, detail)
+        is_known = page.remaining is not None or not page.continue_token
+        number = len(page.items) + (page.remaining or 0)
+        if is_known and number != len(self._told):
+            return self._move(Step(), Outcome.DIFFERS, now, f"there are {number} objects, {len(self._told)} were told")
+        return self._move(Step(), Outcome.COMPLETE, now)
 
     def _move(
         self, step: Step, outcome: Outcome, now: float, detail: str = "", retry_after: float | None = None
     ) -> Step:
         if self._pause is not None:
             raise RuntimeError(f"{self.resource.full_name}: {outcome} was reported in a pause")
-        phase = self._phase
+        phase, synced = self._phase, False
+        if outcome is Outcome.MISSING or (outcome is Outcome.COMPLETE and phase is not Phase.COUNT):
+            if doubt := self._end_list(step, outcome, now):
+                outcome, detail = Outcome.DOUBTED, f"{detail}: {doubt}".lstrip(": ")
+            else:
+                synced, self._synced = not self._synced, True
+        if (phase, outcome) in FAULTS:
+            self._trust.missed(detail or outcome.value, now)
         target, pause = TRANSITIONS[phase, outcome]
-        synced = False
-        if outcome in {Outcome.COMPLETE, Outcome.MISSING}:
-            step.changes.extend(self._told.retain(self._seen if outcome is Outcome.COMPLETE else (), now))
-            synced, self._synced = not self._synced, True
-        self._pause = self._pacing.after(phase, outcome, pause, now - self._since, retry_after)
-        seconds = now - self._began
-        if outcome is Outcome.EXPIRED and self._token:
+        seconds = self._pacing.after(phase, outcome, pause, now - self._since, retry_after)
+        self._pause = None if seconds is None else Wait(seconds, unreachable=outcome is Outcome.UNREACHABLE)
+        took = now - self._began
+        if outcome is Outcome.EXPIRED and self._listing.token:
             self._page_size *= 2  # so that a server that expires tokens faster than it serves pages can't hold us here
         self._go(target, now)
         self._note_version()
-        step.moves.append(Move(phase, outcome, detail, self._pause or 0.0, self._pacing.failures, seconds, synced))
-        if outcome is Outcome.COMPLETE and phase is Phase.STREAMED_LIST:
-            self._since = now  # the same stream goes on as the watch
-        elif self._pause is None:
+        step.moves.append(Move(phase, outcome, detail, seconds or 0.0, self._pacing.failures, took, synced))
+        if self._pause is None:
             self._ask(now)
         return step
+
+    def _end_list(self, step: Step, outcome: Outcome, now: float) -> str:
+        """Take the end of a list, or of the definition; return why it isn't believed yet."""
+        is_list = outcome is Outcome.COMPLETE
+        keys = self._listing.seen if is_list else set()
+        if doubt := self._told.doubt(keys, few=FEW if is_list else 0):
+            return doubt
+        step.changes.extend(self._told.retain(keys, now))
+        self._trust.listed(self._began, now)
+        self.lists += 1
+        return ""
 
     def _note_version(self) -> None:
         """Take note of how far everything has been told: only a watch, and a list at its end, tell everything."""
@@ -278,7 +276,7 @@ class Reflector:
             case Target.WATCH:
                 self._phase = Phase.WATCH
                 self._page_size = self._options.page_size
-                self._seen = set()
+                self._listing = Listing()
                 return
             case Target.PAGED_LIST:
                 self._streamable_from = now + self._options.streaming_retry
@@ -286,20 +284,14 @@ class Reflector:
             case Target.ANCHOR:
                 self._phase = Phase.STREAMED_LIST if now >= self._streamable_from else Phase.PAGED_LIST
         self._began = now
-        self._token = ""
-        self._seen = set()
+        self._listing = Listing()
 
     def _ask(self, now: float) -> None:
+        if self._phase is Phase.WATCH and self._trust.wants_list(now):
+            self._go(Target.ANCHOR, now)
+        elif self._phase is Phase.WATCH and not self._heard and self._trust.wants_count(now):
+            self._trust.counted(now)
+            self._phase = Phase.COUNT
         self._since = now
         self._heard = False
-        self._stream_time = self._options.watch_time * (1.0 + 0.2 * self._uniform())
-
-
-def _outcome_of(status: int) -> Outcome:
-    if status == GONE:
-        return Outcome.EXPIRED
-    return Outcome.UNSUPPORTED if status in BLAMES_REQUEST else Outcome.REFUSED
-
-
-def _excerpt(body: bytes) -> str:
-    return bytes(memoryview(body)[:EXCERPT]).decode(errors="replace")
+        self._watch_time = math.ceil(min(self._options.watch_time, max(1.0, self._trust.due - now)))

@@ -21,7 +21,6 @@ class Reporter:
         self._observer = observer
         self._log = structlog.get_logger().bind(resource=resource.full_name)
         self._trouble = ""
-        self._skipped = ""
         self._installed: bool | None = None
 
     def report(self, step: Step, objects: int) -> None:
@@ -31,13 +30,13 @@ class Reporter:
             if self._trouble:
                 self._log.info("the API server answers again")
                 self._trouble = ""
-        for message in step.undecodable:
+        for _ in range(step.undecodable):
             self._observer.undecodable(self._kind)
-            (self._log.debug if message == self._skipped else self._log.warning)("object skipped", error=message)
-            self._skipped = message
         for move in step.moves:
             match move.outcome:
                 case Outcome.PAGE:
+                    pass
+                case Outcome.COMPLETE if move.phase is Phase.COUNT:
                     pass
                 case Outcome.COMPLETE:
                     self._complete(move, objects)
@@ -77,6 +76,8 @@ class Reporter:
             self._log.info("listing anew", **words)
         elif move.phase is Phase.STREAMED_LIST and move.outcome in {Outcome.UNSUPPORTED, Outcome.ERROR}:
             self._log.info("the server can't stream this list, asking for pages", **words)
+        elif move.outcome is Outcome.DOUBTED:
+            self._log.warning("nothing is deleted until a second answer says the same", **words)
         else:
             trouble = move.detail or move.outcome.value
             repeated = trouble == self._trouble

@@ -17,12 +17,17 @@ class ReflectorOptions:
     """Sizes and times; all times are in seconds."""
 
     page_size: int = 500
-    watch_time: float = 300.0
-    """How long the server is asked to keep a stream; up to a fifth more, so that streams don't end together."""
-    silence: float = 150.0
-    """How long a stream may be silent: a server sends a bookmark each minute or two (measured on 1.36)."""
-    initial_time: float = 60.0
+    watch_time: float = 5.0
+    """How long the server is asked to keep a watch. Its end in time is the sign that server, line and rights are good;
+    the next one goes on where it ended."""
+    grace: float = 3.0
+    """How much later a watch may end, and how long an answer may be awaited, before changes count as missed."""
+    list_time: float = 60.0
     """How long a streamed list may take until it is complete."""
+    list_silence: float = 10.0
+    """How long it may stall."""
+    list_interval: float = 1800.0
+    """How often a list is repeated although nothing is known to have been missed; up to a fifth more."""
     streaming_retry: float = 3600.0
     """How long lists are paged after a server couldn't stream one."""
     absence: float = 30.0
@@ -31,9 +36,10 @@ class ReflectorOptions:
 
 @attrs.frozen
 class Wait:
-    """Pause for so many seconds, then call `waited`."""
+    """Pause for so many seconds, then call `waited`; if the server was `unreachable`, less, as soon as it answers."""
 
     seconds: float
+    unreachable: bool = False
 
 
 @attrs.frozen
@@ -45,9 +51,14 @@ class GetPage:
 
 @attrs.frozen
 class GetStream:
-    """GET the resource with this query and report lines as they arrive, as long as the reflector is `streaming`."""
+    """GET the resource with this query and report lines as they arrive, until a step has a move.
+
+    A stream that hasn't ended `limit` seconds after it began is lost, and so is one that stalls for `silence` seconds.
+    """
 
     query: Mapping[str, str]
+    limit: float
+    silence: float | None = None
 
 
 Action: TypeAlias = Wait | GetPage | GetStream
@@ -72,9 +83,9 @@ class Move:
 
 @attrs.frozen
 class Step:
-    """What follows from a report: changes, moves, what was skipped, and how many events (bookmarks too) arrived."""
+    """What follows from a report: changes, moves, how many events (bookmarks too) arrived, and what were no objects."""
 
     changes: list[Change] = attrs.field(factory=list)
     moves: list[Move] = attrs.field(factory=list)
-    undecodable: list[str] = attrs.field(factory=list)
     events: int = 0
+    undecodable: int = 0

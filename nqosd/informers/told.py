@@ -15,6 +15,7 @@ class ToldObjects:
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
         self._objects: dict[str, Object] = {}
+        self._doubted: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -32,8 +33,21 @@ class ToldObjects:
         old = self._objects.pop(key, None)
         return None if old is None else Change(self._kind, key, old, None, seen)
 
+    def doubt(self, keys: Collection[str], few: int) -> str:
+        """Say why it is hard to believe that no other objects than these are there; empty if it isn't.
+
+        It is, where that takes away more than a few and more than half, unless it was said of the same ones before.
+        """
+        gone = frozenset(key for key in self._objects if key not in keys)
+        news = len(gone - self._doubted)
+        if news <= few or 2 * news <= len(self._objects):
+            return ""
+        self._doubted = gone
+        return f"{news} of {len(self._objects)} objects that are known aren't there"
+
     def retain(self, keys: Collection[str], seen: float) -> list[Change]:
         """Take note that no other objects than these are there."""
+        self._doubted = frozenset()
         gone = [key for key in self._objects if key not in keys]
         return [Change(self._kind, key, self._objects.pop(key), None, seen) for key in gone]
 

@@ -1,17 +1,19 @@
 """What a reflector does next, as one table: how far it is, what happened, where it goes, whether it pauses first.
 
 ```
-              ┌────────── anchored anew (start, 410, error, 404, silence from the first byte) ◄─────────┐
-              ▼                                                                                         │
-        STREAMED_LIST ──all told──────────────────────────────────► WATCH ──ended, broken, refused──┐   │
-              │                                                     ▲  ▲ ◄──────────────────────────┘   │
-              └─not supported, or never finished──► PAGED_LIST ─────┘  └──────────────► error, 410 ─────┘
+              ┌───────────── anchored anew (start, 410, error, 404, behind, differs, or a list is due) ◄──┐
+              ▼                                                                                           │
+        STREAMED_LIST ──all told──────────────────────────────► WATCH ──ended, broken, silent, refused──┐ │
+              │                                                 ▲  ▲ ◄──────────────────────────────────┘ │
+              └─not supported, or never finished──► PAGED_LIST ─┘  └──ended without a word──► COUNT ──────┘
 ```
 
 A list can be streamed (WatchList: a watch that begins with every object and says where they end) or paged (LIST with
-`limit` and `continue`). Streaming is preferred: the server needn't hold the list, and it goes on as the watch.
+`limit` and `continue`). Streaming is preferred: the server needn't hold the list. A count is a LIST of one object: it
+says how many there are and what the newest resource version is.
 
-Rule: everything that decides where a reflector goes lives in this table.
+Rule: everything that decides where a reflector goes lives in this table, but for one thing: a watch that would go on
+becomes a list when one is due (`trust`), and a count when it is time for one.
 """
 
 from collections.abc import Mapping
@@ -24,6 +26,7 @@ class Phase(StrEnum):
     STREAMED_LIST = "streamed list"
     PAGED_LIST = "paged list"
     WATCH = "watch"
+    COUNT = "count"
 
 
 class Outcome(StrEnum):
@@ -32,19 +35,15 @@ class Outcome(StrEnum):
     PAGE = "page"
     """A page that isn't the last one."""
     COMPLETE = "complete"
-    """The last page, or the bookmark that ends the first part of a streamed list."""
+    """The last page, the bookmark that ends a streamed list, or a count that agrees."""
     ENDED = "ended"
-    """The server ended a stream properly."""
+    """The server ended a watch in its time."""
+    EARLY = "ended early"
+    """The server ended a stream before its time: it restarts, or somebody else ended it."""
     BROKEN = "broken"
-    """A stream broke, or what came isn't a watch event."""
+    """A stream broke, or what came isn't a watch event of that kind."""
     SILENT = "silent"
-    """Something came, but then nothing for too long."""
-    MUTE = "mute"
-    """Nothing came at all, not even the bookmark that a server sends each minute or two.
-
-    Either the connection never worked, or the server is behind us: an etcd restored from a backup counts on from an
-    older resource version and has nothing to say to a watch of a newer one.
-    """
+    """A stream didn't end in its time: server or line hang."""
     UNREACHABLE = "unreachable"
     """No answer."""
     REFUSED = "refused"
@@ -57,6 +56,14 @@ class Outcome(StrEnum):
     """The resource version or the continue token is too old: 410."""
     MISSING = "missing"
     """The resource's CustomResourceDefinition isn't installed."""
+    WRONG = "wrong answer"
+    """Status 200, but not what was asked for."""
+    DOUBTED = "doubted"
+    """A list or a 404 by which so much would vanish that only a second one is believed."""
+    BEHIND = "behind"
+    """A resource version older than one that was seen: the server's store was restored from a backup."""
+    DIFFERS = "differs"
+    """Another number of objects than were told."""
 
 
 class Target(Enum):
@@ -73,47 +80,70 @@ class Pause(Enum):
 
     NONE = auto()
     BACK_OFF = auto()
-    """By the failures since the server last gave an object, a bookmark or a page."""
-    UNLESS_LIVED = auto()
-    """As BACK_OFF, if the stream was short; else not at all."""
+    """By the failures since the server last gave an object, a bookmark or a page, or a watch lived for a while."""
     BEFORE_LIST = auto()
     """By the lists begun anew since a watch last lived: a list is dear, and a server that answers well but lets every
     watch expire must not be asked for one over and over."""
     ABSENCE = auto()
     """Until it is time to look for a CustomResourceDefinition again."""
+    CONFIRM = auto()
+    """Some seconds, until a second list says whether the first one was right."""
 
 
 _ANCHOR_LATER = (Target.ANCHOR, Pause.BEFORE_LIST)
 _AGAIN_LATER = (Target.SAME, Pause.BACK_OFF)
 _BY_PAGES = (Target.PAGED_LIST, Pause.BACK_OFF)
 
+_RESUME_LATER = (Target.WATCH, Pause.BACK_OFF)
+_CONFIRM = (Target.ANCHOR, Pause.CONFIRM)
+_LOOK_AGAIN = (Target.ANCHOR, Pause.ABSENCE)
+
 TRANSITIONS: Mapping[tuple[Phase, Outcome], tuple[Target, Pause]] = {
     (Phase.STREAMED_LIST, Outcome.COMPLETE): (Target.WATCH, Pause.NONE),
-    (Phase.STREAMED_LIST, Outcome.ENDED): _BY_PAGES,
+    (Phase.STREAMED_LIST, Outcome.EARLY): _BY_PAGES,
     (Phase.STREAMED_LIST, Outcome.BROKEN): _BY_PAGES,
     (Phase.STREAMED_LIST, Outcome.SILENT): _BY_PAGES,
-    (Phase.STREAMED_LIST, Outcome.MUTE): _BY_PAGES,
     (Phase.STREAMED_LIST, Outcome.UNREACHABLE): _AGAIN_LATER,
     (Phase.STREAMED_LIST, Outcome.REFUSED): _AGAIN_LATER,
     (Phase.STREAMED_LIST, Outcome.UNSUPPORTED): _BY_PAGES,
     (Phase.STREAMED_LIST, Outcome.ERROR): _BY_PAGES,
     (Phase.STREAMED_LIST, Outcome.EXPIRED): _ANCHOR_LATER,
-    (Phase.STREAMED_LIST, Outcome.MISSING): (Target.ANCHOR, Pause.ABSENCE),
+    (Phase.STREAMED_LIST, Outcome.MISSING): _LOOK_AGAIN,
+    (Phase.STREAMED_LIST, Outcome.DOUBTED): _CONFIRM,
     (Phase.PAGED_LIST, Outcome.PAGE): (Target.SAME, Pause.NONE),
     (Phase.PAGED_LIST, Outcome.COMPLETE): (Target.WATCH, Pause.NONE),
     (Phase.PAGED_LIST, Outcome.UNREACHABLE): _AGAIN_LATER,
     (Phase.PAGED_LIST, Outcome.REFUSED): _AGAIN_LATER,
+    (Phase.PAGED_LIST, Outcome.WRONG): _ANCHOR_LATER,
     (Phase.PAGED_LIST, Outcome.UNSUPPORTED): _ANCHOR_LATER,
     (Phase.PAGED_LIST, Outcome.EXPIRED): _ANCHOR_LATER,
-    (Phase.PAGED_LIST, Outcome.MISSING): (Target.ANCHOR, Pause.ABSENCE),
-    (Phase.WATCH, Outcome.ENDED): (Target.SAME, Pause.UNLESS_LIVED),
+    (Phase.PAGED_LIST, Outcome.MISSING): _LOOK_AGAIN,
+    (Phase.PAGED_LIST, Outcome.DOUBTED): _CONFIRM,
+    (Phase.WATCH, Outcome.ENDED): (Target.SAME, Pause.NONE),
+    (Phase.WATCH, Outcome.EARLY): _AGAIN_LATER,
     (Phase.WATCH, Outcome.BROKEN): _AGAIN_LATER,
     (Phase.WATCH, Outcome.SILENT): _AGAIN_LATER,
-    (Phase.WATCH, Outcome.MUTE): _ANCHOR_LATER,
     (Phase.WATCH, Outcome.UNREACHABLE): _AGAIN_LATER,
     (Phase.WATCH, Outcome.REFUSED): _AGAIN_LATER,
     (Phase.WATCH, Outcome.UNSUPPORTED): _ANCHOR_LATER,
     (Phase.WATCH, Outcome.ERROR): _ANCHOR_LATER,
     (Phase.WATCH, Outcome.EXPIRED): _ANCHOR_LATER,
-    (Phase.WATCH, Outcome.MISSING): (Target.ANCHOR, Pause.ABSENCE),
+    (Phase.WATCH, Outcome.BEHIND): _ANCHOR_LATER,
+    (Phase.WATCH, Outcome.MISSING): _LOOK_AGAIN,
+    (Phase.WATCH, Outcome.DOUBTED): _CONFIRM,
+    (Phase.COUNT, Outcome.COMPLETE): (Target.WATCH, Pause.NONE),
+    (Phase.COUNT, Outcome.UNREACHABLE): _RESUME_LATER,
+    (Phase.COUNT, Outcome.REFUSED): _RESUME_LATER,
+    (Phase.COUNT, Outcome.WRONG): _RESUME_LATER,
+    (Phase.COUNT, Outcome.UNSUPPORTED): _ANCHOR_LATER,
+    (Phase.COUNT, Outcome.EXPIRED): _ANCHOR_LATER,
+    (Phase.COUNT, Outcome.BEHIND): _ANCHOR_LATER,
+    (Phase.COUNT, Outcome.DIFFERS): _ANCHOR_LATER,
+    (Phase.COUNT, Outcome.MISSING): _LOOK_AGAIN,
+    (Phase.COUNT, Outcome.DOUBTED): _CONFIRM,
 }
+
+_EVERYDAY = {Outcome.PAGE, Outcome.COMPLETE, Outcome.ENDED, Outcome.MISSING}
+_CANT_STREAM = {(Phase.STREAMED_LIST, Outcome.UNSUPPORTED), (Phase.STREAMED_LIST, Outcome.ERROR)}
+FAULTS = {each for each in TRANSITIONS if each[1] not in _EVERYDAY} - _CANT_STREAM
+"""What may have hidden a change: until a list has shown that it didn't, the kind is out of touch."""

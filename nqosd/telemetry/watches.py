@@ -34,7 +34,7 @@ class InformerMetrics:
         )
         self._undecodable = Counter(
             "nqosd_decode_problems",
-            "Objects that were skipped, because they don't even say which ones they are; the log has them.",
+            "Answers, events and objects that weren't what was asked for, so that nothing of them was believed.",
             ["kind"], registry=registry,
         )  # fmt: skip
         for kind in Kind:
@@ -56,7 +56,7 @@ class InformerMetrics:
         self._events.labels(kind.value).inc(number)
 
     def undecodable(self, kind: Kind) -> None:
-        """Count an object that was skipped."""
+        """Count an answer that wasn't believed."""
         self._undecodable.labels(kind.value).inc()
 
     def installed(self, kind: Kind, *, is_installed: bool) -> None:

@@ -6,6 +6,7 @@ from nqosd.api.decoding import (
     Bookmark,
     DecodeError,
     Failure,
+    check_type,
     decode_bookmark,
     decode_event,
     decode_failure,
@@ -14,29 +15,77 @@ from nqosd.api.decoding import (
 )
 from tests.api.manifests import pod, wire
 
+LIST = {"kind": "PodList", "apiVersion": "v1"}
+
 
 def test_a_list_gives_its_version_its_token_and_undecoded_items() -> None:
-    """A page of a LIST carries the resource version, the continue token and its items."""
-    body = wire({"metadata": {"resourceVersion": "12", "continue": "next"}, "items": [{"metadata": {"name": "a"}}]})
-    page = decode_list(body)
-    assert (page.resource_version, page.continue_token) == ("12", "next")
+    """A page of a LIST carries the resource version, the continue token, how many are left, and its items."""
+    meta = {"resourceVersion": "12", "continue": "next", "remainingItemCount": 7}
+    page = decode_list(wire({**LIST, "metadata": meta, "items": [{"metadata": {"name": "a"}}]}), "v1", "Pod")
+    assert (page.resource_version, page.continue_token, page.remaining) == ("12", "next", 7)
     assert [bytes(item) for item in page.items] == [b'{"metadata":{"name":"a"}}']
 
 
-def test_a_malformed_item_does_not_lose_the_list() -> None:
-    """The items beside a malformed one decode as ever."""
-    body = b'{"metadata":{"resourceVersion":"12"},"items":[5,{"metadata":{}},%s]}' % pod()
-    number, nameless, good = decode_list(body).items
-    for bad in (number, nameless):
-        with pytest.raises(DecodeError):
-            decode_pod(bad)
-    assert decode_pod(good).value.key == "shop/web"
+def test_a_list_of_nothing_is_empty() -> None:
+    """An empty collection is listed as an empty list, at a resource version."""
+    body = wire({**LIST, "metadata": {"resourceVersion": "12"}, "items": []})
+    assert decode_list(body, "v1", "Pod").items == ()
 
 
-@pytest.mark.parametrize("items", [None, []])
-def test_a_list_without_items_is_empty(items: object) -> None:
-    """An empty collection is listed as null or as an empty list."""
-    assert decode_list(wire({"metadata": {"resourceVersion": "12"}, "items": items})).items == ()
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 500},
+        {**LIST, "metadata": {"resourceVersion": "12"}, "items": None},
+        {**LIST, "metadata": {"resourceVersion": "12"}},
+        {**LIST, "metadata": {"resourceVersion": ""}, "items": []},
+        {**LIST, "metadata": {"resourceVersion": None}, "items": []},
+        {**LIST, "metadata": {}, "items": []},
+        {**LIST, "items": []},
+        {**LIST, "kind": "NodeList", "metadata": {"resourceVersion": "12"}, "items": []},
+        {**LIST, "kind": "List", "metadata": {"resourceVersion": "12"}, "items": []},
+        {**LIST, "kind": "Pod", "metadata": {"resourceVersion": "12"}, "items": []},
+        {**LIST, "apiVersion": "v2", "metadata": {"resourceVersion": "12"}, "items": []},
+        {"kind": "PodList", "metadata": {"resourceVersion": "12"}, "items": []},
+    ],
+)
+def test_a_body_that_does_not_say_that_it_is_the_list_is_none(body: object) -> None:
+    """Kind, API version, resource version and a list of items are needed; nothing else is a list of nothing."""
+    with pytest.raises(DecodeError, match="list: "):
+        decode_list(wire(body), "v1", "Pod")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pod(),
+        b'{"apiVersion":"v1","kind":"Pod","metadata":{}}',
+        b'{"metadata":{},"apiVersion":"v1","kind":"Pod"}',
+        b'{ "kind" : "Pod", "apiVersion" : "v1" }',
+    ],
+)
+def test_an_object_says_its_type_anywhere(raw: bytes) -> None:
+    """The type counts wherever it stands."""
+    check_type(raw, "v1", "Pod")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{}",
+        b"5",
+        b'{"kind":"Pod"}',
+        b'{"kind":"Pods","apiVersion":"v1","metadata":{}}',
+        b'{"kind":"Pod","apiVersion":"v1beta1","metadata":{}}',
+        b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"a"}}',
+        b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure"}',
+    ],
+)
+def test_an_object_of_another_type_is_refused(raw: bytes) -> None:
+    """Another kind, another version of it or no type at all is not the object."""
+    with pytest.raises(DecodeError, match="Pod"):
+        check_type(raw, "v1", "Pod")
 
 
 def test_an_event_gives_its_type_and_its_object() -> None:
@@ -72,4 +121,4 @@ def test_what_is_no_frame_is_an_error_that_says_so(raw: bytes) -> None:
             decode(raw)
     if b"type" not in raw:
         with pytest.raises(DecodeError, match="list"):
-            decode_list(raw)
+            decode_list(raw, "v1", "Pod")

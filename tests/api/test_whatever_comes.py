@@ -94,7 +94,7 @@ EVERY_DECODER: list[Callable[[bytes], object]] = [
     decode_pod,
     decode_network_qos,
     *(decode for decode, _ in OTHERS),
-    decode_list,
+    lambda raw: decode_list(raw, "v1", "Pod"),
     decode_event,
     decode_bookmark,
     decode_failure,

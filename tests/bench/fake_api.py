@@ -18,6 +18,7 @@ from typing import cast
 import attrs
 from aiohttp import web
 
+from nqosd.informers.resources import RESOURCES, Resource
 from tests.api.manifests import Json, wire
 from tests.bench.workload import EVERYTHING, Pods, Size, address, policy, policy_for_all, surroundings
 
@@ -26,15 +27,7 @@ CHUNK = 1 << 17
 CHURN_AGE = 500
 """How many pods later a pod of the churn is deleted again."""
 INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
-RESOURCES: Mapping[str, str] = {
-    "namespaces": "/api/v1/namespaces",
-    "nodes": "/api/v1/nodes",
-    "pods": "/api/v1/pods",
-    "networkqoses": "/apis/k8s.ovn.org/v1alpha1/networkqoses",
-    "network-attachment-definitions": "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions",
-    "userdefinednetworks": "/apis/k8s.ovn.org/v1/userdefinednetworks",
-    "clusteruserdefinednetworks": "/apis/k8s.ovn.org/v1/clusteruserdefinednetworks",
-}
+BY_PLURAL: Mapping[str, Resource] = {resource.plural: resource for resource in RESOURCES}
 
 
 @attrs.define(eq=False)
@@ -52,7 +45,7 @@ class FakeApi:
     def __init__(self, size: Size) -> None:
         self._version = 1
         self._first_list: float | None = None
-        self._stores = {name: _Store() for name in RESOURCES}
+        self._stores = {name: _Store() for name in BY_PLURAL}
         self._pods = Pods(size.policies)
         for name, described in surroundings():
             self._set(name, described)
@@ -66,8 +59,8 @@ class FakeApi:
     def application(self) -> web.Application:
         """Give the web application."""
         application = web.Application(client_max_size=1 << 24)
-        for name, path in RESOURCES.items():
-            application.router.add_get(path, self._handler(name))
+        for name, resource in BY_PLURAL.items():
+            application.router.add_get(resource.path, self._handler(name))
         policies = "/apis/k8s.ovn.org/v1alpha1/namespaces/{namespace}/networkqoses/{name}/status"
         application.router.add_patch(policies, self._patch_status)
         application.router.add_post("/apis/events.k8s.io/v1/namespaces/{namespace}/events", _accept)
@@ -112,7 +105,9 @@ class FakeApi:
         if begin + limit < len(raws):
             meta["continue"] = f"{begin + limit}"
         items = b",".join(raws[begin : begin + limit])
-        return _json(b'{"kind":"List","metadata":%b,"items":[%b]}' % (wire(meta), items))
+        told = BY_PLURAL[resource]
+        kind, version = f"{told.kind}List".encode(), told.api_version.encode()
+        return _json(b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[%b]}' % (kind, version, wire(meta), items))
 
     async def _watch(self, resource: str, request: web.Request) -> web.StreamResponse:
         store = self._stores[resource]
@@ -121,7 +116,7 @@ class FakeApi:
         await response.prepare(request)
         if request.query.get("sendInitialEvents") == "true":
             version = self._version
-            async for chunk in self._initial(list(store.objects.values())):
+            async for chunk in self._initial(resource, list(store.objects.values())):
                 await response.write(chunk)
         else:
             version = int(request.query["resourceVersion"])
@@ -131,12 +126,12 @@ class FakeApi:
             place += 1
         store.watchers.add(response)
         try:
-            await asyncio.Event().wait()
+            await asyncio.sleep(float(request.query["timeoutSeconds"]))
         finally:
             store.watchers.discard(response)
         return response
 
-    async def _initial(self, raws: list[bytes]) -> AsyncIterator[bytes]:
+    async def _initial(self, resource: str, raws: list[bytes]) -> AsyncIterator[bytes]:
         """Give the first part of a streamed list in large chunks; the bookmark at its end carries the version."""
         version = self._version
         chunk = bytearray()
@@ -146,7 +141,8 @@ class FakeApi:
                 yield bytes(chunk)
                 chunk.clear()
         meta = {"resourceVersion": f"{version}", "annotations": INITIAL_EVENTS_END}
-        yield bytes(chunk) + wire({"type": "BOOKMARK", "object": {"metadata": meta}}) + b"\n"
+        marked = {"apiVersion": BY_PLURAL[resource].api_version, "kind": BY_PLURAL[resource].kind, "metadata": meta}
+        yield bytes(chunk) + wire({"type": "BOOKMARK", "object": marked}) + b"\n"
 
     async def _patch_status(self, request: web.Request) -> web.Response:
         """Take a status as server-side apply of one field manager does."""

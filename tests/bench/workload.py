@@ -115,14 +115,22 @@ def policy_for_all() -> Json:
 def surroundings() -> Sequence[tuple[str, Json]]:
     """Give the namespace and the node, each with its resource."""
     return [
-        ("namespaces", {"metadata": {"name": NAMESPACE, "labels": {"kubernetes.io/metadata.name": NAMESPACE}}}),
+        (
+            "namespaces",
+            {
+                "kind": "Namespace",
+                "apiVersion": "v1",
+                "metadata": {"name": NAMESPACE, "labels": {"kubernetes.io/metadata.name": NAMESPACE}},
+            },
+        ),
         ("nodes", node()),
     ]
 
 
 def node() -> Json:
     """Give the node, which says which addresses are its pods'."""
-    return {"metadata": {"name": NODE, "annotations": {NODE_SUBNETS: json.dumps({"default": [RANGE]})}}}
+    annotations = {NODE_SUBNETS: json.dumps({"default": [RANGE]})}
+    return {"kind": "Node", "apiVersion": "v1", "metadata": {"name": NODE, "annotations": annotations}}
 
 
 def _rule(index: int) -> Json:

@@ -22,9 +22,12 @@ def test_the_northbound_layer_has_the_same_defaults() -> None:
 
 def test_the_informers_have_the_same_defaults() -> None:
     """The section [kubernetes] documents what informers do when nobody tells them anything."""
-    assert (Config().kubernetes.page_size, Config().kubernetes.crd_retry) == (
-        ReflectorOptions().page_size,
-        ReflectorOptions().absence,
+    ours, theirs = Config().kubernetes, ReflectorOptions()
+    assert (ours.page_size, ours.crd_retry, ours.watch_time, ours.list_interval) == (
+        theirs.page_size,
+        theirs.absence,
+        theirs.watch_time,
+        theirs.list_interval,
     )
     assert Settings().any_network == (Config().daemon.unselected_networks == "all")
 

@@ -42,6 +42,7 @@ class FakeServer:
         self._log: list[tuple[int, bytes]] = []
         self._compacted = 0
         self._snapshots: dict[str, tuple[int, list[tuple[str, int, str]]]] = {}
+        self.back_up()
 
     def put(self, name: str, color: str) -> None:
         """Create or change a network; a removed definition is installed first."""
@@ -76,6 +77,16 @@ class FakeServer:
         self._snapshots.clear()
         self._compacted = self.version
 
+    def back_up(self) -> None:
+        """Keep what is there now."""
+        self._backup = self.version, dict(self.networks), self.installed
+
+    def restore(self) -> None:
+        """Restart with what was kept last: versions go back, and nobody is told what was lost."""
+        self.version, networks, self.installed = self._backup
+        self.networks = dict(networks)
+        self.compact()
+
     def get_page(self, query: Mapping[str, str]) -> Answer:
         """Answer a request for a page."""
         if not self.installed:
@@ -90,7 +101,8 @@ class FakeServer:
         if len(items) > limit:
             more = f"{version}-{items[limit][0]}"
             self._snapshots[more] = (version, items[limit:])
-        return Answer(OK, wire.page([wire.network(*item) for item in items[:limit]], version, more))
+        shown = [wire.network(*item) for item in items[:limit]]
+        return Answer(OK, wire.page(shown, version, more, len(items) - limit))
 
     def get_stream(self, query: Mapping[str, str]) -> FakeWatch | Answer:
         """Answer a request for a stream."""

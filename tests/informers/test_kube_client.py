@@ -80,7 +80,7 @@ async def test_a_body_is_sent_as_its_content_type(client: KubeClient, namespace:
 async def test_a_stream_gives_bytes_until_it_ends(client: KubeClient) -> None:
     """A watch of a second comes to a proper end."""
     lines = b""
-    async with client.stream("/api/v1/namespaces", query={**WATCH, "timeoutSeconds": "1"}, silence=10.0) as stream:
+    async with client.stream("/api/v1/namespaces", query={**WATCH, "timeoutSeconds": "1"}, limit=10.0) as stream:
         assert stream.status == 200
         async for chunk in stream.chunks():
             lines += chunk
@@ -89,7 +89,7 @@ async def test_a_stream_gives_bytes_until_it_ends(client: KubeClient) -> None:
 
 async def test_a_refused_stream_has_a_body(client: KubeClient) -> None:
     """The answer to a bad watch can be read."""
-    async with client.stream(PODS, query={"watch": "true", "sendInitialEvents": "true"}, silence=10.0) as stream:
+    async with client.stream(PODS, query={"watch": "true", "sendInitialEvents": "true"}, limit=10.0) as stream:
         assert stream.status == 422
         assert b"resourceVersionMatch" in await stream.body()
 
@@ -127,7 +127,7 @@ async def test_a_silent_stream_is_given_up(api_server: ApiServer, tmp_path: Path
 
 async def read_from(client: KubeClient, proxy: FakeSilentProxy) -> None:
     """Begin to read a stream, and let it fall silent."""
-    async with client.stream(PODS, query=WATCH, silence=0.5) as stream:
+    async with client.stream(PODS, query=WATCH, limit=0.5) as stream:
         proxy.fall_silent()
         async for _ in stream.chunks():
             pass
@@ -142,7 +142,7 @@ async def test_a_stream_that_never_begins_is_given_up(api_server: ApiServer, tmp
             assert (await client.request("GET", "/version")).status == 200  # the connection stays open
             proxy.fall_silent()
             with pytest.raises(KubeConnectionError) as caught:
-                async with client.stream(PODS, query=WATCH, silence=60.0):
+                async with client.stream(PODS, query=WATCH, limit=60.0):
                     pass
     assert caught.value.silent
 
@@ -165,7 +165,7 @@ async def test_a_token_that_was_replaced_is_taken_up(
 ) -> None:
     """After a minute, or a 401, the file is read again; connections and streams go on."""
     given = options(api_server, tmp_path, api_server.tokens[ADMIN])
-    async with KubeClient(given) as client, client.stream(PODS, query=WATCH, silence=30.0) as stream:
+    async with KubeClient(given) as client, client.stream(PODS, query=WATCH, limit=30.0) as stream:
         session = client._session
         (tmp_path / "token").write_text("expired")
         assert (await client.request("GET", PODS)).status == 200
@@ -199,7 +199,7 @@ async def test_a_session_that_was_replaced_lives_as_long_as_its_streams(
     """A stream goes on over a change of the authority's file, and its connection is closed with it."""
     given = options(api_server, tmp_path, api_server.tokens[ADMIN])
     async with KubeClient(given) as client:
-        async with client.stream(PODS, query={**WATCH, "timeoutSeconds": "1"}, silence=30.0) as stream:
+        async with client.stream(PODS, query={**WATCH, "timeoutSeconds": "1"}, limit=30.0) as stream:
             old = client._session
             (tmp_path / "ca.crt").write_bytes(api_server.ca_file.read_bytes() * 2)
             monkeypatch.setattr(client, "_read_at", 0.0)

@@ -1,14 +1,19 @@
 """What a reflector tells and asks for, step by step."""
 
+from collections.abc import Callable
+
 import pytest
 
+from nqosd.informers.backoff import CONFIRM, PATIENCE
 from nqosd.informers.reflector import Reflector
-from nqosd.informers.steps import GetPage, GetStream, ReflectorOptions, Wait
-from nqosd.informers.transitions import Outcome
+from nqosd.informers.steps import GetPage, GetStream, ReflectorOptions, Step, Wait
+from nqosd.informers.transitions import Outcome, Phase
+from nqosd.informers.trust import SPACING
 from tests.informers import wire
 from tests.informers.wire import appeared, bookmark, event, key, network, page, repainted, value, vanished
 
-OPTIONS = ReflectorOptions(page_size=2, watch_time=300.0, initial_time=60.0, streaming_retry=3600.0, absence=30.0)
+OPTIONS = ReflectorOptions(page_size=2, watch_time=5.0, list_time=60.0, streaming_retry=3600.0, absence=30.0)
+LIST = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 
 
 def streamed() -> Reflector:
@@ -46,39 +51,27 @@ def query_of(reflector: Reflector) -> dict[str, str]:
 
 
 def test_the_first_request_streams_the_newest_list() -> None:
-    """It asks for the initial events, for bookmarks, for no resource version, and for an end at a time of its own."""
-    assert streamed().action == GetStream(
-        {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": "300",
-            "sendInitialEvents": "true",
-            "resourceVersionMatch": "NotOlderThan",
-        }
-    )
+    """It asks for the initial events, for bookmarks, for no resource version, and for an end at its time."""
+    query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "60", **LIST}
+    assert streamed().action == GetStream(query, limit=63.0, silence=10.0)
 
 
-def test_streams_are_asked_to_end_at_different_times() -> None:
-    """Each stream lasts up to a fifth longer than the option says, by chance."""
-    reflector = watching()
-    reflector.lost("cut", 20.0, answered=True)
-    reflector.waited(20.0)
-    assert query_of(reflector)["timeoutSeconds"] == "330"
+def test_a_watch_is_asked_to_end_soon() -> None:
+    """Its end in time is the sign that changes are heard; it is lost if that doesn't come."""
+    query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "5", "resourceVersion": "9"}
+    assert watching().action == GetStream(query, limit=8.0)
 
 
 def test_a_streamed_list_is_told_as_it_arrives_and_watched_on() -> None:
-    """Objects are told at once, "synced" comes with the bookmark that ends the list, and the stream goes on."""
+    """Objects are told at once, "synced" comes with the bookmark that ends the list, and a watch goes on there."""
     reflector = streamed()
     first = reflector.lines([event("ADDED", network("a", 3))], 1.0)
     assert first.changes == [appeared("a", seen=1.0)]
     assert not first.moves
-    deadlines = [reflector.deadline]
     second = reflector.lines([event("ADDED", network("b", 4)), bookmark(9, end=True)], 2.0)
     assert second.changes == [appeared("b", seen=2.0)]
     assert [(move.outcome, move.synced, move.seconds) for move in second.moves] == [(Outcome.COMPLETE, True, 2.0)]
-    assert reflector.streaming
-    assert [*deadlines, reflector.deadline] == [60.0, None]
-    assert query_of(resumed(reflector))["resourceVersion"] == "9"
+    assert query_of(reflector)["resourceVersion"] == "9"
 
 
 def test_an_object_deleted_during_a_streamed_list_is_told_deleted() -> None:
@@ -93,7 +86,7 @@ def test_a_bookmark_in_the_middle_does_not_end_a_streamed_list() -> None:
     """Only the annotated bookmark does."""
     reflector = streamed()
     assert not reflector.lines([bookmark(8)], 0.0).moves
-    assert reflector.deadline is not None
+    assert "sendInitialEvents" in query_of(reflector)
 
 
 def test_pages_follow_the_token_and_only_the_last_one_says_what_is_gone() -> None:
@@ -135,15 +128,53 @@ def test_an_expired_token_begins_the_list_anew_with_greater_pages() -> None:
     assert query_of(reflector) == {"limit": "2"}
 
 
-def test_an_answer_that_is_no_list_is_reported_and_asked_for_again() -> None:
-    """A proxy's page with status 200 is no list of nothing."""
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>maintenance</html>",
+        b"{}",
+        wire.refusal(500),
+        page([], 8).replace(b"UserDefinedNetworkList", b"ClusterUserDefinedNetworkList"),
+        page([network("b", 3)], 8).replace(b'"resourceVersion":"8"', b'"resourceVersion":""'),
+        page([network("b", 3)], 8)[:-30],
+        page([network("b", 3), {"metadata": {"namespace": wire.NAMESPACE, "resourceVersion": "7"}}], 8),
+        page([network("b", 3), {"metadata": {"name": "c", "resourceVersion": "7"}}], 8),
+        page([network("b", 3), {"metadata": {"name": "c", "namespace": wire.NAMESPACE}}], 8),
+        page([network("b", 3), {**network("c", 4), "kind": "ClusterUserDefinedNetwork"}], 8),
+    ],
+)
+def test_an_answer_that_is_no_list_deletes_and_tells_nothing(body: bytes) -> None:
+    """With status 200 or not, what isn't a whole page of that kind is reported, and the list is begun anew."""
+    reflector = paged()
+    reflector.page(page([network("a", 1)], 2), 0.0)
+    reflector.lines([wire.error(410)], 0.0)
+    reflector.waited(0.0)
+    step = reflector.page(body, 1.0)
+    assert [move.outcome for move in step.moves] == [Outcome.WRONG]
+    assert body[:20].decode() in step.moves[0].detail
+    assert not step.changes
+    assert step.undecodable == 1
+    assert isinstance(reflector.action, Wait)
+    assert reflector.objects() == {key("a"): value("a")}
+    assert reflector.doubt
+
+
+def test_pages_of_two_versions_are_no_list() -> None:
+    """A page of another resource version than the first one begins the list anew."""
     reflector = paged()
     reflector.page(page([network("a", 1)], 7, "next"), 0.0)
-    step = reflector.page(b"<html>maintenance</html>", 1.0)
-    assert step.moves[0].outcome is Outcome.REFUSED
-    assert "<html>maintenance" in step.moves[0].detail
-    assert not step.changes
-    assert isinstance(reflector.action, Wait)
+    step = reflector.page(page([network("b", 1)], 8), 0.0)
+    assert [move.outcome for move in step.moves] == [Outcome.WRONG]
+    reflector.waited(1.0)
+    assert query_of(reflector) == {"limit": "2"}
+
+
+def test_a_token_that_leads_in_circles_is_no_list() -> None:
+    """A page with a token that brings nothing new begins the list anew."""
+    reflector = paged()
+    reflector.page(page([network("a", 1), network("b", 1)], 7, "next"), 0.0)
+    step = reflector.page(page([network("a", 1), network("b", 1)], 7, "next"), 0.0)
+    assert [move.outcome for move in step.moves] == [Outcome.WRONG]
 
 
 def test_events_become_changes() -> None:
@@ -187,7 +218,7 @@ def test_a_watch_resumes_after_the_last_bookmark() -> None:
     assert query_of(resumed(reflector)) == {
         "watch": "true",
         "allowWatchBookmarks": "true",
-        "timeoutSeconds": "330",
+        "timeoutSeconds": "5",
         "resourceVersion": "77",
     }
 
@@ -212,6 +243,14 @@ def test_lines_after_an_error_are_not_taken() -> None:
     assert step.events == 0
 
 
+def test_lines_after_the_end_of_a_list_are_not_taken() -> None:
+    """What follows the list in the same stream comes again with the watch."""
+    reflector = streamed()
+    step = reflector.lines([bookmark(9, end=True), event("ADDED", network("a", 10))], 0.0)
+    assert step.changes == []
+    assert query_of(reflector)["resourceVersion"] == "9"
+
+
 def test_half_an_event_is_no_event() -> None:
     """A line that doesn't parse ends the stream, so that the watch delivers it again."""
     reflector = watching()
@@ -223,35 +262,37 @@ def test_half_an_event_is_no_event() -> None:
     assert query_of(reflector)["resourceVersion"] == "10"
 
 
-def test_an_object_without_a_name_is_skipped_and_the_stream_goes_on() -> None:
-    """It is reported, nothing else is lost, in lists as in watches."""
-    nameless = {"metadata": {"namespace": wire.NAMESPACE, "resourceVersion": "11"}}
-    reflector = watching()
-    step = reflector.lines([event("ADDED", nameless), event("ADDED", network("a", 12))], 0.0)
-    assert step.changes == [appeared("a")]
-    assert len(step.undecodable) == 1
-    assert "metadata.name" in step.undecodable[0]
-    assert reflector.streaming
-    listing = paged()
-    step = listing.page(page([nameless, network("a", 12)], 13), 0.0)
-    assert step.changes == [appeared("a")]
-    assert len(step.undecodable) == 1
+NAMELESS = {**wire.TYPE, "metadata": {"namespace": wire.NAMESPACE, "resourceVersion": "11"}}
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (event("DELETED", {"metadata": {}}), "metadata.name"),
-        (event("BOOKMARK", {"metadata": {}}), "bookmark"),
+        (event("ADDED", NAMELESS), "metadata.name"),
+        (event("DELETED", NAMELESS), "metadata.name"),
+        (event("ADDED", {**wire.TYPE, "metadata": {"name": "a", "resourceVersion": "11"}}), "metadata.namespace"),
+        (event("DELETED", {**wire.TYPE, "metadata": {"name": "a", "namespace": "red"}}), "metadata.resourceVersion"),
+        (event("BOOKMARK", {**wire.TYPE, "metadata": {}}), "bookmark"),
+        (event("BOOKMARK", {**wire.TYPE, "metadata": {"resourceVersion": ""}}), "bookmark"),
+        (event("BOOKMARK", {"kind": "Pod", "apiVersion": "v1", "metadata": {"resourceVersion": "11"}}), "v1 Pod"),
         (event("RENAMED", network("a", 10)), "RENAMED"),
+        (event("ADDED", {**network("a", 10), "kind": "PartialObjectMetadata"}), "PartialObjectMetadata"),
+        (event("DELETED", wire.status(500)), "UserDefinedNetwork"),
+        (page([], 11), "watch event"),
+        (wire.refusal(500), "watch event"),
+        (b"{}", "watch event"),
+        (b"<html>", "watch event"),
     ],
 )
-def test_an_event_that_makes_no_sense_is_skipped(line: bytes, words: str) -> None:
-    """A deletion without a name, a bookmark without a version and an unknown type are reported and passed over."""
+def test_an_event_that_makes_no_sense_ends_the_watch(line: bytes, words: str) -> None:
+    """What isn't an event about an object of the kind counts for nothing, and neither does what comes after it."""
     reflector = watching("a")
     step = reflector.lines([line, event("ADDED", network("b", 12))], 0.0)
-    assert step.changes == [appeared("b")]
-    assert words in step.undecodable[0]
+    assert step.changes == []
+    assert [move.outcome for move in step.moves] == [Outcome.BROKEN]
+    assert words in step.moves[0].detail
+    assert step.undecodable == 1
+    assert reflector.objects() == {key("a"): value("a")}
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
@@ -283,27 +324,102 @@ def test_retry_after_is_waited() -> None:
     details = watching()
     details.lines([wire.error(504, retry_after=3)], 0.0)
     assert details.action == Wait(3.05)
+    absurd = watching()
+    absurd.lines([wire.error(504, retry_after=86_400)], 0.0)
+    assert absurd.action == Wait(PATIENCE + 0.05)
 
 
 def test_a_definition_that_is_not_installed_counts_as_told_and_empty() -> None:
-    """It is synced with the first look, and looked for again after the time that the options say."""
+    """It is synced with the first look, and looked for again: soon at first, then as rarely as the options say."""
     reflector = streamed()
     step = reflector.missing(0.0)
     assert [move.synced for move in step.moves] == [True]
     assert step.changes == []
+    assert reflector.action == Wait(CONFIRM)
+    reflector.waited(CONFIRM)
+    assert [move.synced for move in reflector.missing(CONFIRM).moves] == [False]
     assert reflector.action == Wait(30.0)
-    reflector.waited(30.0)
-    assert [move.synced for move in reflector.missing(30.0).moves] == [False]
     reflector.waited(60.0)
     step = reflector.lines([event("ADDED", network("a", 3)), bookmark(9, end=True)], 61.0)
     assert step.changes == [appeared("a", seen=61.0)]
     assert [move.synced for move in step.moves] == [False]
 
 
-def test_objects_of_a_removed_definition_are_deleted() -> None:
-    """When the resource is no longer known, its objects are gone."""
+def test_objects_of_a_removed_definition_are_deleted_after_a_second_look() -> None:
+    """When the resource is no longer known, its objects are gone; a server that says so once may be starting."""
     reflector = resumed(watching("a", "b"))
-    assert reflector.missing(1.0).changes == [vanished("a", seen=1.0), vanished("b", seen=1.0)]
+    step = reflector.missing(1.0)
+    assert step.changes == []
+    assert [move.outcome for move in step.moves] == [Outcome.DOUBTED]
+    assert "2 of 2 objects" in reflector.doubt
+    assert reflector.action == Wait(CONFIRM)
+    reflector.waited(4.0)
+    assert reflector.missing(4.0).changes == [vanished("a", seen=4.0), vanished("b", seen=4.0)]
+    assert not reflector.doubt
+
+
+MANY = [f"n{number:02}" for number in range(30)]
+
+
+@pytest.mark.parametrize("left", [0, 9, 14])
+def test_a_list_that_would_remove_more_than_half_is_believed_the_second_time(left: int) -> None:
+    """The first time it deletes nothing, whatever it adds; until the second one the kind is out of touch."""
+    lines = [*(event("ADDED", network(name, 1)) for name in MANY[:left]), bookmark(20, end=True)]
+    reflector = watching(*MANY)
+    reflector.lines([wire.error(410)], 1.0)
+    reflector.waited(1.0)
+    first = reflector.lines([event("ADDED", network("new", 19)), *lines], 1.0)
+    assert first.changes == [appeared("new", seen=1.0)]
+    assert [move.outcome for move in first.moves] == [Outcome.DOUBTED]
+    assert f"{30 - left} of 31 objects" in reflector.doubt
+    assert reflector.resource_version == "9"
+    assert reflector.action == Wait(CONFIRM)
+    reflector.waited(4.0)
+    second = reflector.lines([event("ADDED", network("new", 19)), *lines], 4.0)
+    assert second.changes == [vanished(name, seen=4.0) for name in MANY[left:]]
+    assert not reflector.doubt
+    assert reflector.resource_version == "20"
+
+
+def test_a_doubted_list_that_was_wrong_deletes_nothing() -> None:
+    """When the second list has everything, nothing is told at all."""
+    reflector = watching(*MANY)
+    reflector.lines([wire.error(410)], 1.0)
+    reflector.waited(1.0)
+    reflector.lines([bookmark(20, end=True)], 1.0)
+    reflector.waited(4.0)
+    step = reflector.lines([*(event("ADDED", network(name, 1)) for name in MANY), bookmark(20, end=True)], 4.0)
+    assert step.changes == []
+    assert [move.outcome for move in step.moves] == [Outcome.COMPLETE]
+
+
+def test_a_second_list_that_lacks_others_is_doubted_as_well() -> None:
+    """What has never been missing before isn't deleted in bulk, though another list lacked other objects."""
+    reflector = watching(*MANY)
+    reflector.lines([wire.error(410)], 1.0)
+    reflector.waited(1.0)
+    reflector.lines([*(event("ADDED", network(name, 1)) for name in MANY[:12]), bookmark(20, end=True)], 1.0)
+    reflector.waited(4.0)
+    step = reflector.lines([*(event("ADDED", network(name, 1)) for name in MANY[18:]), bookmark(20, end=True)], 4.0)
+    assert step.changes == [vanished(name, seen=4.0) for name in MANY[:18]]
+
+
+@pytest.mark.parametrize(("known", "left"), [(30, 15), (10, 0), (11, 1)])
+def test_a_list_that_removes_half_or_a_few_is_believed_at_once(known: int, left: int) -> None:
+    """Up to ten objects, or half of them, go without a second list."""
+    reflector = watching(*MANY[:known])
+    reflector.lines([wire.error(410)], 1.0)
+    reflector.waited(1.0)
+    step = reflector.lines([*(event("ADDED", network(name, 1)) for name in MANY[:left]), bookmark(20, end=True)], 1.0)
+    assert step.changes == [vanished(name, seen=1.0) for name in MANY[left:known]]
+
+
+def test_any_number_of_deleted_events_is_believed() -> None:
+    """A watch that deletes everything is the truth."""
+    reflector = watching(*MANY)
+    step = reflector.lines([event("DELETED", network(name, 10)) for name in MANY], 0.0)
+    assert len(step.changes) == len(MANY)
+    assert not reflector.doubt
 
 
 def test_failures_in_a_row_wait_longer_and_an_answer_begins_anew() -> None:
@@ -330,58 +446,170 @@ def test_lists_that_lead_nowhere_are_begun_ever_more_rarely() -> None:
 
 
 def test_a_watch_that_lived_makes_the_next_list_prompt() -> None:
-    """After a watch of ten seconds, an expired version is the first one in a row."""
+    """After a watch of a second, an expired version is the first one in a row."""
     reflector = watching()
     for _ in range(6):
         reflector.lines([wire.error(410)], 0.0)
         reflector.waited(0.0)
         reflector.lines([bookmark(9, end=True)], 0.0)
-    assert reflector.lines([wire.error(410)], 10.0).moves[0].pause == pytest.approx(0.05)
+    assert reflector.lines([wire.error(410)], 1.0).moves[0].pause == pytest.approx(0.05)
+
+
+def test_a_watch_that_lived_and_is_cut_is_no_failure_in_a_row() -> None:
+    """A line that works for a second between two cuts is used at once each time."""
+    reflector = watching()
+    now, pauses = 0.0, []
+    for _ in range(10):
+        now += 1.0
+        pauses.append(reflector.lost("cut", now, answered=True).moves[0].pause)
+        reflector.waited(now)
+        if "sendInitialEvents" in query_of(reflector):
+            reflector.lines([bookmark(9, end=True)], now)
+    assert pauses == pytest.approx([0.05] * 10)
 
 
 def test_a_watch_that_ends_in_its_time_is_resumed_at_once() -> None:
-    """The everyday end of a watch costs no pause."""
+    """The everyday end of a watch costs no pause and no doubt."""
     reflector = watching()
-    step = reflector.ended(300.0)
+    step = reflector.ended(5.0)
     assert [(move.outcome, move.pause) for move in step.moves] == [(Outcome.ENDED, 0.0)]
     assert query_of(reflector)["resourceVersion"] == "9"
+    assert not reflector.doubt
 
 
-def test_watches_that_end_at_once_are_resumed_ever_more_rarely() -> None:
-    """A proxy that closes every stream as soon as it is open isn't asked in a tight loop."""
+def test_watches_that_end_at_once_are_resumed_ever_more_rarely_and_listed() -> None:
+    """A proxy that closes every stream as soon as it is open is neither asked in a tight loop nor trusted."""
     reflector = watching()
     pauses = []
     for _ in range(4):
         pauses.append(reflector.ended(0.0).moves[0].pause)
         reflector.waited(0.0)
+        assert query_of(reflector)["resourceVersion"] == "9"
     assert pauses == pytest.approx([0.05, 0.1, 0.2, 0.4])
+    assert "ended after 0.0 s" in reflector.doubt
+    reflector.ended(SPACING)
+    assert "sendInitialEvents" in query_of(reflector)
+    reflector.lines([bookmark(9, end=True)], SPACING)
+    assert not reflector.doubt
 
 
-def test_a_whole_watch_without_a_bookmark_is_followed_by_a_list() -> None:
-    """A server whose version is behind ours, restored from a backup, says nothing to our watch for ever."""
-    reflector = resumed(watching("a"))
-    step = reflector.ended(330.0)
-    assert [move.outcome for move in step.moves] == [Outcome.MUTE]
-    reflector.waited(331.0)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda it, now: it.lost("cut", now, answered=True),
+        lambda it, now: it.lost("not ended in time", now, answered=True, silent=True),
+        lambda it, now: it.lost("away", now, answered=False),
+        lambda it, now: it.refused(403, wire.refusal(403), now),
+        lambda it, now: it.refused(429, wire.refusal(429), now),
+        lambda it, now: it.ended(now),
+        lambda it, now: it.lines([b"<html>"], now),
+    ],
+)
+def test_whatever_may_have_hidden_a_change_is_followed_by_a_list(fault: Callable[[Reflector, float], Step]) -> None:
+    """A server that was restored from a backup meanwhile tells nothing of what was lost to a watch that goes on."""
+    reflector = watching("lost")
+    reflector.ended(5.0)
+    fault(reflector, 6.0)
+    assert reflector.doubt
+    reflector.waited(7.0)
+    step = reflector.lines([bookmark(30, end=True)], 7.0)
+    assert step.changes == [vanished("lost", seen=7.0)]
+    assert not reflector.doubt
+
+
+def test_lists_take_a_tenth_of_the_time_at_most() -> None:
+    """After a list of two seconds the next one comes within twenty; the watch goes on until then, and ends for it."""
+    reflector = streamed()
+    reflector.lines([bookmark(9, end=True)], 2.0)
+    reflector.lost("cut", 10.0, answered=True)
+    reflector.waited(10.0)
+    assert query_of(reflector)["timeoutSeconds"] == "5"
+    reflector.ended(15.0)
+    assert query_of(reflector) | {"timeoutSeconds": "5"} == query_of(reflector), "half of the twenty seconds by chance"
+    assert reflector.doubt
+    reflector.ended(20.0)
     assert "sendInitialEvents" in query_of(reflector)
 
 
-def test_a_silent_watch_that_had_spoken_is_resumed() -> None:
-    """A connection that hangs after a bookmark costs no list."""
-    reflector = resumed(watching("a"))
-    reflector.lines([bookmark(50)], 60.0)
-    step = reflector.lost("no answer in time", 210.0, answered=True, silent=True)
-    assert [move.outcome for move in step.moves] == [Outcome.SILENT]
-    reflector.waited(211.0)
-    assert query_of(reflector)["resourceVersion"] == "50"
+def test_a_list_is_repeated_without_a_reason_after_a_long_time() -> None:
+    """What no other check finds lasts half an hour at most; nobody is alarmed for it."""
+    reflector = watching("a")
+    at = 1.1 * OPTIONS.list_interval
+    reflector.lines([bookmark(10)], at - 2.5)
+    reflector.ended(at - 2.5)
+    assert query_of(reflector)["timeoutSeconds"] == "3"
+    reflector.ended(at + 0.5)
+    assert "sendInitialEvents" in query_of(reflector)
+    assert not reflector.doubt
 
 
-def test_a_server_that_is_slow_to_begin_a_watch_is_not_made_to_list() -> None:
-    """No answer in time is a lost request, not a mute watch."""
-    reflector = resumed(watching("a"))
-    reflector.lost("no answer in time", 30.0, answered=False, silent=True)
-    reflector.waited(31.0)
+@pytest.mark.parametrize(
+    "line",
+    [bookmark(8), event("ADDED", network("b", 8)), event("DELETED", network("a", 8))],
+    ids=["mark", "new", "del"],
+)
+def test_a_version_that_goes_back_in_a_watch_leads_to_a_list(line: bytes) -> None:
+    """The server's store has been restored: the event isn't taken, everything is listed."""
+    reflector = watching("a")
+    step = reflector.lines([line], 1.0)
+    assert step.changes == []
+    assert [move.outcome for move in step.moves] == [Outcome.BEHIND]
+    reflector.waited(1.0)
+    assert "sendInitialEvents" in query_of(reflector)
+
+
+def counting(*names: str) -> Reflector:
+    """Give a reflector whose watch has said nothing for a minute and is followed by a count."""
+    reflector = watching(*names)
+    reflector.ended(66.0)
+    assert query_of(reflector) == {"limit": "1"}
+    return reflector
+
+
+def test_a_watch_without_a_word_is_followed_by_a_count_now_and_then() -> None:
+    """If number and version agree, the watch goes on for a minute without another count."""
+    reflector = counting("a", "b")
+    step = reflector.page(page([network("a", 1)], 100, "next", remaining=1), 66.0)
+    assert [(move.phase, move.outcome) for move in step.moves] == [(Phase.COUNT, Outcome.COMPLETE)]
+    assert query_of(reflector)["resourceVersion"] == "9", "what happened since may not have been heard"
+    reflector.ended(71.0)
     assert query_of(reflector)["resourceVersion"] == "9"
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (page([network("a", 1)], 8, "next", remaining=1), Outcome.BEHIND),
+        (page([network("a", 1)], 100, "next", remaining=2), Outcome.DIFFERS),
+        (page([network("a", 1)], 100), Outcome.DIFFERS),
+        (page([], 100), Outcome.DIFFERS),
+    ],
+)
+def test_a_count_that_does_not_agree_is_followed_by_a_list(body: bytes, outcome: Outcome) -> None:
+    """An older version, more objects or fewer show that the watch doesn't tell everything."""
+    reflector = counting("a", "b")
+    step = reflector.page(body, 66.0)
+    assert [move.outcome for move in step.moves] == [outcome]
+    assert step.changes == []
+    assert reflector.doubt
+    reflector.waited(67.0)
+    assert "sendInitialEvents" in query_of(reflector)
+
+
+def test_a_count_that_the_server_does_not_give_says_nothing() -> None:
+    """Not every server says how many objects are left."""
+    reflector = counting("a", "b")
+    assert not reflector.page(page([network("a", 1)], 100, "next"), 66.0).moves[0].pause
+    assert not reflector.doubt
+
+
+def test_a_list_can_be_asked_for() -> None:
+    """It comes at the time given, but not right after another one; until then the kind is in doubt."""
+    reflector = watching("a")
+    reflector.list_again("said so", 3.0)
+    assert reflector.doubt == "said so"
+    reflector.ended(SPACING)
+    assert "sendInitialEvents" in query_of(reflector)
 
 
 def test_a_list_that_never_begins_to_stream_is_paged() -> None:

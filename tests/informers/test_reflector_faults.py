@@ -14,6 +14,7 @@ from tests.informers import wire
 from tests.informers.fake_server import MISSING, OK, Answer, FakeServer, FakeWatch
 
 ENOUGH = 60
+WATCH_TIME = ReflectorOptions().watch_time
 NAMES = st.sampled_from([f"n{number}" for number in range(6)])
 COLORS = st.sampled_from(["blue", "red", "green"])
 REFUSALS = ["429", "500", "401", "403", "422", "410"]
@@ -24,12 +25,22 @@ OTHERS = [
     "cut",
     "silent",
     "ended",
+    "ended in time",
     "error",
     "expired",
     "garbage",
     "nameless",
     "bookmark",
 ]
+LINES = {
+    "error": [wire.error(500)],
+    "500": [wire.error(500)],
+    "expired": [wire.error(410)],
+    "410": [wire.error(410)],
+    "garbage": [b"<html>"],
+    "html": [b"<html>"],
+    "nameless": [wire.event("ADDED", {"metadata": {}})],
+}
 FAULTS = st.one_of(st.just("none"), st.just("none"), st.sampled_from(REFUSALS), st.sampled_from(OTHERS))
 DRIVE = st.tuples(st.just("drive"), FAULTS, st.integers(0, 4), st.floats(0.0, 20.0))
 STEPS = st.one_of(
@@ -37,7 +48,7 @@ STEPS = st.one_of(
     DRIVE,
     st.tuples(st.just("put"), NAMES, COLORS),
     st.tuples(st.just("delete"), NAMES),
-    st.tuples(st.sampled_from(["compact", "uninstall", "something else", "toggle streaming"])),
+    st.tuples(st.sampled_from(["compact", "uninstall", "something else", "toggle streaming", "back up", "restore"])),
 )
 Command: TypeAlias = tuple[str] | tuple[str, str] | tuple[str, str, str] | tuple[str, str, int, float]
 
@@ -50,6 +61,7 @@ class Play:
         self.now = 0.0
         self.reflector = Reflector(wire.NETWORKS, self.now, ReflectorOptions(page_size=2), uniform=lambda: 0.5)
         self.watch: FakeWatch | None = None
+        self.began = 0.0
         self.splitter = LineSplitter()
         self.table: dict[str, Object] = {}
         self.synced = 0
@@ -69,6 +81,11 @@ class Play:
                 self.server.note_something_else()
             case ("toggle streaming",):
                 self.server.can_stream_lists = not self.server.can_stream_lists
+            case ("back up",):
+                self.server.back_up()
+            case ("restore",):
+                self.restart()
+                self.server.restore()
             case ("drive", fault, int(number), float(seconds)):
                 self.now += seconds
                 self.drive(fault, number)
@@ -95,10 +112,17 @@ class Play:
                     }:
                         self.answer(fault, found if isinstance(found, Answer) else Answer(OK))
                         return
-                    self.watch, self.splitter = found, LineSplitter()
+                    self.watch, self.splitter, self.began = found, LineSplitter(), self.now
         if self.watch is not None:
             self.feed(self.server.read(self.watch, number))
             self.interrupt(fault)
+
+    def restart(self) -> None:
+        """Let the server end all streams, and not answer for a while."""
+        if self.watch is not None:
+            self.end(self.reflector.ended(self.now))
+        elif not isinstance(self.reflector.action, Wait):
+            self.take(self.reflector.lost("away", self.now, answered=False))
 
     def answer(self, fault: str, answer: Answer) -> None:
         """Report an answer, or that there was none."""
@@ -130,23 +154,21 @@ class Play:
                 self.end(self.reflector.lost("silent", self.now, answered=True, silent=True))
             case "ended":
                 self.end(self.reflector.ended(self.now))
-            case "error" | "500":
-                self.feed([wire.error(500)])
-            case "expired" | "410":
-                self.feed([wire.error(410)])
-            case "garbage" | "html":
-                self.feed([b"<html>"])
+            case "ended in time":
+                self.now = max(self.now, self.began + WATCH_TIME)
+                self.end(self.reflector.ended(self.now))
             case "bookmark":
                 self.feed(self.server.bookmark(self.watch))
-            case "nameless":
-                self.feed([wire.event("ADDED", {"metadata": {}})])
+            case _:
+                self.feed(LINES.get(fault, []))
 
     def feed(self, lines: list[bytes]) -> None:
         """Report lines of the open stream."""
         whole = self.splitter.feed(b"".join(line + b"\n" for line in lines))
         if whole:
-            self.take(self.reflector.lines(whole, self.now))
-            if not self.reflector.streaming:
+            step = self.reflector.lines(whole, self.now)
+            self.take(step)
+            if step.moves:
                 self.watch = None
 
     def end(self, step: Step) -> None:
@@ -166,13 +188,10 @@ class Play:
         self.synced += sum(move.synced for move in step.moves)
 
     def settle(self) -> None:
-        """Let everything work for a while: open streams end when their definition has gone, as a server ends them."""
+        """Let everything work for a while: watches end in their time, and when their definition has gone."""
         for _ in range(ENOUGH):
             self.drive("none", 5)
-        if not self.server.installed and self.watch is not None:
-            self.drive("ended", 5)
-            self.drive("none", 5)
-            self.drive("none", 5)
+            self.drive("ended in time", 5)
 
     def expected(self) -> dict[str, Object]:
         """Give what the server has."""
@@ -198,4 +217,5 @@ def test_whatever_fails_in_between_the_end_is_the_servers_state(
     assert play.reflector.objects() == play.expected()
     assert play.table == play.expected()
     assert play.synced == 1
+    assert not play.reflector.doubt
     assert play.reflector.number_of_objects == len(play.table)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import attrs
 from structlog.testing import capture_logs
 
 from nqosd.informers.changes import Kind
@@ -46,7 +47,7 @@ def test_a_trouble_is_said_once_and_its_end_once() -> None:
 
 def test_every_line_names_the_resource() -> None:
     """Lines can be told apart by resource."""
-    _, lines, _ = lines_of(move(Outcome.BROKEN), move(Outcome.MISSING), move(Outcome.COMPLETE), Step(undecodable=["x"]))
+    _, lines, _ = lines_of(move(Outcome.BROKEN), move(Outcome.MISSING), move(Outcome.COMPLETE), Step(events=1))
     assert {line["resource"] for line in lines} == {"userdefinednetworks.k8s.ovn.org"}
 
 
@@ -96,8 +97,23 @@ def test_a_list_is_counted_with_its_objects() -> None:
     assert counter.restarts == []
 
 
-def test_a_skipped_object_is_warned_about_once() -> None:
-    """An object that is broken in the same way with each event is counted each time, and written once."""
-    said, _, counter = lines_of(Step(undecodable=["no name"]), Step(undecodable=["no name"]))
-    assert [level for level, _ in said] == ["warning", "debug"]
-    assert counter.skipped[KIND] == 2
+def test_what_is_no_object_is_counted() -> None:
+    """An answer that holds something else is said with what it brings about, and counted."""
+    said, _, counter = lines_of(attrs.evolve(move(Outcome.WRONG, "list: {}"), undecodable=1))
+    assert said == [("warning", "trying again")]
+    assert counter.skipped[KIND] == 1
+
+
+def test_a_list_that_is_doubted_is_warned_about() -> None:
+    """The line has the numbers."""
+    said, lines, counter = lines_of(move(Outcome.DOUBTED, "30 of 40 objects that are known aren't there"))
+    assert said == [("warning", "nothing is deleted until a second answer says the same")]
+    assert "30 of 40" in lines[0]["error"]
+    assert counter.restarts == [(KIND, Outcome.DOUBTED)]
+
+
+def test_a_count_is_nothing_to_read_about() -> None:
+    """A count that agrees writes no line."""
+    said, _, counter = lines_of(move(Outcome.COMPLETE, phase=Phase.COUNT))
+    assert said == []
+    assert counter.lists == []

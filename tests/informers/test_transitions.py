@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from nqosd.informers.backoff import CONFIRM
 from nqosd.informers.reflector import Reflector
 from nqosd.informers.steps import Action, GetPage, GetStream, ReflectorOptions, Step, Wait
 from nqosd.informers.transitions import TRANSITIONS, Outcome, Phase
@@ -15,33 +16,40 @@ FIRST_BACK_OFF = 0.05  # half of the tenth of a second that the first failure ma
 ABSENCE = 30.0
 
 
+LISTS = (Phase.STREAMED_LIST, Phase.PAGED_LIST)
+PAGES = (Phase.PAGED_LIST, Phase.COUNT)
+
+
 def test_every_phase_has_an_answer_to_every_outcome_that_can_happen_in_it() -> None:
-    """Only a page can't come of a stream, and what only streams do can't come of a page."""
+    """What only streams do can't come of a page, nor what only pages are of a stream; only what goes on can go back."""
+    of_streams = (Outcome.ENDED, Outcome.EARLY, Outcome.BROKEN, Outcome.SILENT, Outcome.ERROR)
     impossible = {
-        *((phase, Outcome.PAGE) for phase in (Phase.STREAMED_LIST, Phase.WATCH)),
+        *((phase, outcome) for phase in PAGES for outcome in of_streams),
+        (Phase.STREAMED_LIST, Outcome.ENDED),
         (Phase.WATCH, Outcome.COMPLETE),
-        *(
-            (Phase.PAGED_LIST, outcome)
-            for outcome in (Outcome.ENDED, Outcome.BROKEN, Outcome.SILENT, Outcome.MUTE, Outcome.ERROR)
-        ),
+        *((phase, Outcome.PAGE) for phase in Phase if phase is not Phase.PAGED_LIST),
+        *((phase, Outcome.WRONG) for phase in Phase if phase not in PAGES),
+        *((phase, Outcome.BEHIND) for phase in LISTS),
+        *((phase, Outcome.DIFFERS) for phase in Phase if phase is not Phase.COUNT),
     }
     possible = {(phase, outcome) for phase in Phase for outcome in Outcome} - impossible
     assert set(TRANSITIONS) == possible
 
 
-def reflector_in(phase: Phase) -> Reflector:
-    """Give a reflector that is about to ask for the first request of a phase, at time 0."""
+def reflector_in(phase: Phase, *, knows_an_object: bool = False) -> Reflector:
+    """Give a reflector that is about to ask for the first request of a phase, or was told of an object by one."""
     reflector = Reflector(wire.NETWORKS, 0.0, ReflectorOptions(absence=ABSENCE), uniform=lambda: HALF)
     if phase is Phase.PAGED_LIST:
         reflector.refused(422, wire.refusal(422), 0.0)
         reflector.waited(0.0)
-    if phase is Phase.WATCH:
+        if knows_an_object:
+            page_of_several(reflector)
+    elif knows_an_object:
+        reflector.lines([wire.event("ADDED", wire.network("a", 1))], 0.0)
+    if phase in {Phase.WATCH, Phase.COUNT}:
         reflector.lines([wire.bookmark(5, end=True)], 0.0)
-        reflector.lost("restart", 0.0, answered=True)
-        reflector.waited(0.0)
-        reflector.lines([wire.bookmark(5)], 0.0)  # the request is no failure any more
-        reflector.lost("restart", 0.0, answered=True)
-        reflector.waited(0.0)
+    if phase is Phase.COUNT:
+        reflector.ended(100.0)
     assert asks_for(reflector.action) == phase
     return reflector
 
@@ -49,8 +57,8 @@ def reflector_in(phase: Phase) -> Reflector:
 def asks_for(action: Action) -> str:
     """Name the request that an action is."""
     match action:
-        case GetPage():
-            return "paged list"
+        case GetPage(query):
+            return "count" if query["limit"] == "1" else "paged list"
         case GetStream(query):
             return "streamed list" if "sendInitialEvents" in query else "watch"
         case Wait():
@@ -72,22 +80,16 @@ def whole_stream(reflector: Reflector) -> Step:
     return reflector.lines([wire.event("ADDED", wire.network("a", 1)), wire.bookmark(9, end=True)], 0.0)
 
 
-def silence_after_a_word(reflector: Reflector) -> Step:
-    """Report a bookmark and then nothing."""
-    reflector.lines([wire.bookmark(6)], 0.0)
-    return reflector.lost("", 0.0, answered=True, silent=True)
-
-
 CAUSES: dict[Outcome, list[Callable[[Reflector], Step]]] = {
     Outcome.PAGE: [page_of_several],
     Outcome.COMPLETE: [],  # by phase, below
-    Outcome.ENDED: [lambda it: it.ended(0.0)],
+    Outcome.ENDED: [lambda it: it.ended(5.0)],
+    Outcome.EARLY: [lambda it: it.ended(0.0)],
     Outcome.BROKEN: [
         lambda it: it.lost("cut", 0.0, answered=True),
         lambda it: it.lines([b'{"type":"ADDED","obj'], 0.0),
     ],
-    Outcome.SILENT: [silence_after_a_word],
-    Outcome.MUTE: [lambda it: it.lost("", 0.0, answered=True, silent=True)],
+    Outcome.SILENT: [lambda it: it.lost("", 0.0, answered=True, silent=True)],
     Outcome.UNREACHABLE: [lambda it: it.lost("refused", 0.0, answered=False)],
     Outcome.REFUSED: [
         *(
@@ -104,8 +106,18 @@ CAUSES: dict[Outcome, list[Callable[[Reflector], Step]]] = {
     ],
     Outcome.EXPIRED: [lambda it: it.refused(410, wire.refusal(410), 0.0)],
     Outcome.MISSING: [lambda it: it.missing(0.0)],
+    Outcome.WRONG: [lambda it: it.page(b"{}", 0.0)],
+    Outcome.DOUBTED: [lambda it: it.missing(0.0)],
+    Outcome.BEHIND: [],  # by phase, below
+    Outcome.DIFFERS: [lambda it: it.page(wire.page([wire.network("a", 1)], 9), 100.0)],
 }
-COMPLETIONS = {Phase.PAGED_LIST: [last_page], Phase.STREAMED_LIST: [whole_stream]}
+BY_PHASE = {
+    (Phase.PAGED_LIST, Outcome.COMPLETE): [last_page],
+    (Phase.STREAMED_LIST, Outcome.COMPLETE): [whole_stream],
+    (Phase.COUNT, Outcome.COMPLETE): [lambda it: it.page(wire.page([], 9), 100.0)],
+    (Phase.WATCH, Outcome.BEHIND): [lambda it: it.lines([wire.bookmark(4)], 0.0)],
+    (Phase.COUNT, Outcome.BEHIND): [lambda it: it.page(wire.page([], 4), 100.0)],
+}
 EXPIRED_IN_STREAM: list[Callable[[Reflector], Step]] = [
     lambda it: it.lines([wire.error(410)], 0.0),
     lambda it: it.lines([wire.error(500, reason="Expired")], 0.0),
@@ -113,34 +125,48 @@ EXPIRED_IN_STREAM: list[Callable[[Reflector], Step]] = [
 
 EXPECTED: dict[tuple[str, str], tuple[str, float | None]] = {
     ("streamed list", "complete"): ("watch", AT_ONCE),
-    ("streamed list", "ended"): ("paged list", FIRST_BACK_OFF),
+    ("streamed list", "ended early"): ("paged list", FIRST_BACK_OFF),
     ("streamed list", "broken"): ("paged list", FIRST_BACK_OFF),
     ("streamed list", "silent"): ("paged list", FIRST_BACK_OFF),
-    ("streamed list", "mute"): ("paged list", FIRST_BACK_OFF),
     ("streamed list", "unsupported"): ("paged list", FIRST_BACK_OFF),
     ("streamed list", "error"): ("paged list", FIRST_BACK_OFF),
     ("streamed list", "unreachable"): ("streamed list", FIRST_BACK_OFF),
     ("streamed list", "refused"): ("streamed list", FIRST_BACK_OFF),
     ("streamed list", "expired"): ("streamed list", FIRST_BACK_OFF),
-    ("streamed list", "missing"): ("streamed list", ABSENCE),
+    ("streamed list", "missing"): ("streamed list", CONFIRM),
+    ("streamed list", "doubted"): ("streamed list", CONFIRM),
     ("paged list", "page"): ("paged list", AT_ONCE),
     ("paged list", "complete"): ("watch", AT_ONCE),
     # the refused streamed list was the first failure in a row, so this is the second
     ("paged list", "unreachable"): ("paged list", 2 * FIRST_BACK_OFF),
     ("paged list", "refused"): ("paged list", 2 * FIRST_BACK_OFF),
+    ("paged list", "wrong answer"): ("paged list", FIRST_BACK_OFF),
     ("paged list", "unsupported"): ("paged list", FIRST_BACK_OFF),
     ("paged list", "expired"): ("paged list", FIRST_BACK_OFF),
-    ("paged list", "missing"): ("paged list", ABSENCE),
-    ("watch", "ended"): ("watch", 2 * FIRST_BACK_OFF),
-    ("watch", "broken"): ("watch", 2 * FIRST_BACK_OFF),
-    ("watch", "silent"): ("watch", FIRST_BACK_OFF),  # it had said something
-    ("watch", "unreachable"): ("watch", 2 * FIRST_BACK_OFF),
-    ("watch", "refused"): ("watch", 2 * FIRST_BACK_OFF),
-    ("watch", "mute"): ("streamed list", FIRST_BACK_OFF),
+    ("paged list", "missing"): ("paged list", CONFIRM),
+    ("paged list", "doubted"): ("paged list", CONFIRM),
+    ("watch", "ended"): ("watch", AT_ONCE),
+    ("watch", "ended early"): ("watch", FIRST_BACK_OFF),
+    ("watch", "broken"): ("watch", FIRST_BACK_OFF),
+    ("watch", "silent"): ("watch", FIRST_BACK_OFF),
+    ("watch", "unreachable"): ("watch", FIRST_BACK_OFF),
+    ("watch", "refused"): ("watch", FIRST_BACK_OFF),
     ("watch", "unsupported"): ("streamed list", FIRST_BACK_OFF),
     ("watch", "error"): ("streamed list", FIRST_BACK_OFF),
     ("watch", "expired"): ("streamed list", FIRST_BACK_OFF),
-    ("watch", "missing"): ("streamed list", ABSENCE),
+    ("watch", "behind"): ("streamed list", FIRST_BACK_OFF),
+    ("watch", "missing"): ("streamed list", CONFIRM),
+    ("watch", "doubted"): ("streamed list", CONFIRM),
+    ("count", "complete"): ("watch", AT_ONCE),
+    ("count", "unreachable"): ("watch", FIRST_BACK_OFF),
+    ("count", "refused"): ("watch", FIRST_BACK_OFF),
+    ("count", "wrong answer"): ("watch", FIRST_BACK_OFF),
+    ("count", "unsupported"): ("streamed list", FIRST_BACK_OFF),
+    ("count", "expired"): ("streamed list", FIRST_BACK_OFF),
+    ("count", "behind"): ("streamed list", FIRST_BACK_OFF),
+    ("count", "differs"): ("streamed list", FIRST_BACK_OFF),
+    ("count", "missing"): ("streamed list", CONFIRM),
+    ("count", "doubted"): ("streamed list", CONFIRM),
 }
 
 
@@ -148,8 +174,8 @@ def cases() -> list[tuple[Phase, Outcome, Callable[[Reflector], Step]]]:
     """Give every transition with every way to bring it about."""
     found = []
     for phase, outcome in TRANSITIONS:
-        causes = CAUSES[outcome] or COMPLETIONS[phase]
-        if outcome is Outcome.EXPIRED and phase is not Phase.PAGED_LIST:
+        causes = CAUSES[outcome] or BY_PHASE[phase, outcome]
+        if outcome is Outcome.EXPIRED and phase not in PAGES:
             causes = causes + EXPIRED_IN_STREAM
         found += [(phase, outcome, cause) for cause in causes]
     return found
@@ -160,13 +186,13 @@ def test_a_transition_leads_where_the_table_says(
     phase: Phase, outcome: Outcome, cause: Callable[[Reflector], Step]
 ) -> None:
     """Each outcome in each phase is followed by the expected pause and request."""
-    reflector = reflector_in(phase)
+    reflector = reflector_in(phase, knows_an_object=outcome is Outcome.DOUBTED)
     moves = cause(reflector).moves
     request, pause = EXPECTED[phase, outcome]
     assert [(move.phase, move.outcome) for move in moves] == [(phase, outcome)]
     assert moves[0].pause == pytest.approx(pause or 0.0)
     if pause is not AT_ONCE:
-        assert reflector.action == Wait(moves[0].pause)
+        assert reflector.action == Wait(moves[0].pause, unreachable=outcome is Outcome.UNREACHABLE)
         reflector.waited(1.0)
     assert asks_for(reflector.action) == request
 

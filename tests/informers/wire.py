@@ -9,12 +9,14 @@ from nqosd.informers.resources import BY_KIND
 
 NETWORKS = BY_KIND[Kind.USER_DEFINED_NETWORK]
 NAMESPACE = "red"
+TYPE = {"apiVersion": NETWORKS.api_version, "kind": NETWORKS.kind.value}
 
 
 def network(name: str, version: int, color: str = "blue") -> dict[str, object]:
     """Give the object that `value` describes."""
     labels = {"color": color}
-    return {"metadata": {"name": name, "namespace": NAMESPACE, "resourceVersion": str(version), "labels": labels}}
+    metadata = {"name": name, "namespace": NAMESPACE, "resourceVersion": str(version), "labels": labels}
+    return {**TYPE, "metadata": metadata}
 
 
 def value(name: str, color: str = "blue") -> UserDefinedNetwork:
@@ -27,10 +29,14 @@ def key(name: str) -> str:
     return f"{NAMESPACE}/{name}"
 
 
-def page(items: Sequence[Mapping[str, object]], version: int, token: str = "") -> bytes:
+def page(items: Sequence[Mapping[str, object]], version: int, token: str = "", remaining: int | None = None) -> bytes:
     """Give a page of a list; it is the last one without a token."""
-    metadata = {"resourceVersion": str(version), **({"continue": token} if token else {})}
-    return _json({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": list(items)})
+    metadata: dict[str, object] = {"resourceVersion": str(version)}
+    if token:
+        metadata["continue"] = token
+        if remaining is not None:
+            metadata["remainingItemCount"] = remaining
+    return _json({**TYPE, "kind": f"{NETWORKS.kind}List", "metadata": metadata, "items": list(items)})
 
 
 def event(kind: str, item: Mapping[str, object]) -> bytes:
@@ -41,7 +47,7 @@ def event(kind: str, item: Mapping[str, object]) -> bytes:
 def bookmark(version: int, *, end: bool = False) -> bytes:
     """Give a bookmark; `end` is the one that ends a streamed list."""
     annotations = {"annotations": {"k8s.io/initial-events-end": "true"}} if end else {}
-    return event("BOOKMARK", {"metadata": {"resourceVersion": str(version), **annotations}})
+    return event("BOOKMARK", {**TYPE, "metadata": {"resourceVersion": str(version), **annotations}})
 
 
 def status(code: int, message: str = "", reason: str = "", retry_after: int = 0) -> dict[str, object]:

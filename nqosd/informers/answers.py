@@ -1,0 +1,110 @@
+"""From the bytes of an API server's answers to what they say of one resource.
+
+In: bodies with status 200, lines of streams, refusals. Out: objects, bookmarks, failures. Rule: what doesn't say that
+it is of the resource, and which object it is at which version, is a `DecodeError`, never an object or the lack of one.
+"""
+
+from typing import TypeAlias
+
+import attrs
+
+from nqosd.api.decoding import (
+    Bookmark,
+    DecodeError,
+    Failure,
+    ObjectList,
+    check_type,
+    decode_bookmark,
+    decode_event,
+    decode_failure,
+    decode_list,
+)
+from nqosd.informers.resources import AnyDecoded, Resource
+from nqosd.informers.transitions import Outcome
+
+BLAMES_REQUEST = (400, 405, 406, 415, 422)
+GONE = 410
+EXCERPT = 200
+"""How many characters of an unexpected answer a message shows."""
+_UNTYPED = b'{"metadata":'
+"""How an item of a list begins that leaves its type to the list."""
+
+
+@attrs.frozen
+class ObjectEvent:
+    """An object that is there, or has gone."""
+
+    decoded: AnyDecoded
+    is_there: bool
+
+
+Event: TypeAlias = ObjectEvent | Bookmark | Failure
+
+
+def read_page(body: bytes, resource: Resource) -> tuple[ObjectList, list[AnyDecoded]]:
+    """Read a page of a list and its objects.
+
+    Raises:
+        DecodeError: it is no list of this resource, or holds something else.
+    """
+    page = decode_list(body, resource.api_version, resource.kind)
+    return page, [_decode(item, resource, may_be_untyped=True) for item in page.items]
+
+
+def read_event(line: bytes, resource: Resource) -> Event:
+    """Read a line of a stream.
+
+    Raises:
+        DecodeError: it is no event, or its object is not of this resource.
+    """
+    event = decode_event(line)
+    match event.type:
+        case "ADDED" | "MODIFIED" | "DELETED":
+            decoded = _decode(event.object, resource, may_be_untyped=False)
+            return ObjectEvent(decoded, is_there=event.type != "DELETED")
+        case "BOOKMARK":
+            check_type(event.object, resource.api_version, resource.kind)
+            return decode_bookmark(event.object)
+        case "ERROR":
+            try:
+                return decode_failure(event.object)
+            except DecodeError:
+                return Failure(message=excerpt(event.object))
+        case _:
+            raise DecodeError(f"watch event of unknown type {event.type!r}")
+
+
+def read_failure(failure: Failure) -> tuple[Outcome, str]:
+    """Say what an ERROR event comes to, in a word and in a sentence."""
+    is_expired = failure.code == GONE or failure.reason == "Expired"
+    return Outcome.EXPIRED if is_expired else Outcome.ERROR, f"{failure.code} {failure.message}".strip()
+
+
+def read_refusal(status: int, body: bytes) -> tuple[Outcome, str]:
+    """Say what an answer with another status than 200 comes to, in a word and in a sentence."""
+    try:
+        message = decode_failure(body).message
+    except DecodeError:
+        message = excerpt(body)
+    if status == GONE:
+        outcome = Outcome.EXPIRED
+    else:
+        outcome = Outcome.UNSUPPORTED if status in BLAMES_REQUEST else Outcome.REFUSED
+    return outcome, f"{status} {message}".strip()
+
+
+def excerpt(body: bytes) -> str:
+    """Give the beginning of an answer, to show it."""
+    return bytes(memoryview(body)[:EXCERPT]).decode(errors="replace")
+
+
+def _decode(raw: bytes, resource: Resource, *, may_be_untyped: bool) -> AnyDecoded:
+    if not (may_be_untyped and bytes(memoryview(raw)[: len(_UNTYPED)]) == _UNTYPED):
+        check_type(raw, resource.api_version, resource.kind)
+    decoded = resource.decode(raw)
+    key = decoded.value.key
+    if not decoded.resource_version:
+        raise DecodeError(f"{resource.kind} {key}: metadata.resourceVersion: a text is needed")
+    if resource.namespaced and not key.rpartition("/")[0]:
+        raise DecodeError(f"{resource.kind} {key}: metadata.namespace: a text is needed")
+    return decoded
