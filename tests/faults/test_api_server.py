@@ -27,6 +27,7 @@ def test_the_api_server_killed_and_back(site: Site) -> None:
 
 def test_410_gone(site: Site) -> None:
     """A watch that the server can't resume is followed by a list, and what has gone meanwhile is removed."""
+    lists = site.daemon.metric("nqosd_list_duration_seconds_count", kind="Pod")
     site.api.refuse()
     for _ in range(3):
         site.change()
@@ -36,7 +37,7 @@ def test_410_gone(site: Site) -> None:
     site.change()
     site.api.let_go()
     site.settle(60)
-    assert site.daemon.metric("nqosd_watch_restarts_total", reason="expired") > 0
+    assert site.daemon.metric("nqosd_list_duration_seconds_count", kind="Pod") > lists
 
 
 def test_a_watch_cut_in_the_middle_of_an_event(site: Site) -> None:
@@ -64,12 +65,28 @@ def test_an_api_server_frozen_for_a_while(site: Site) -> None:
     site.settle()
 
 
+def test_a_line_that_swallows_everything_is_noticed(site: Site) -> None:
+    """No byte arrives and nothing is closed: the watches are given up, and all is made up for when the line is back."""
+    before = site.read()
+    site.api.hold()
+    try:
+        site.daemon.wait_until(lambda: _ended(site, "silent") + _ended(site, "unreachable") > 0, what="given up")
+        site.change()
+        assert site.read().versions == before.versions
+    finally:
+        site.api.let_go()
+    site.settle(60)
+
+
+def _ended(site: Site, reason: str) -> float:
+    return site.daemon.metric("nqosd_watch_restarts_total", reason=reason)
+
+
 def test_the_rights_are_withdrawn_and_given_back(site: Site) -> None:
-    """Without rights nothing is deleted; with them everything is made up for."""
+    """Without rights nothing is deleted, and it is noticed though no watch is cut; with them all is made up for."""
     before = site.read()
     site.cluster.withdraw()
     try:
-        site.api.cut()
         site.daemon.wait_until(
             lambda: site.daemon.metric("nqosd_watch_restarts_total", reason="refused") > 0, what="refused"
         )

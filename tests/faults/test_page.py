@@ -6,7 +6,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "faults.md"
 NAMED = re.compile(r"`(tests/[a-z_/]+\.py)::(test_\w+)`")
-OF_FAULTS = ("test_api_server", "test_database", "test_members", "test_daemon", "test_silence")
+OF_FAULTS = (
+    "test_api_server",
+    "test_database",
+    "test_members",
+    "test_daemon",
+    "test_silence",
+    "test_answers",
+    "test_restored",
+)
 
 
 def test_every_test_that_the_page_names_is_there() -> None:

@@ -4,21 +4,23 @@ All tests of this file share a server of their own, which they stop, kill and fr
 """
 
 import asyncio
-import json
 import secrets
-import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 import pytest
 
+from nqosd.informers import trust
 from nqosd.informers.changes import Kind
 from nqosd.informers.kube_credentials import KubeOptions
 from nqosd.informers.steps import ReflectorOptions
 from nqosd.informers.transitions import Outcome
+from tests.faults.liar import Answer, Liar
 from tests.informers.fake_silent_proxy import FakeSilentProxy
 from tests.informers.informing import change_pod, create_pod, delete_pod, informing
+from tests.services.backup import Backup
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import DAEMON, ApiServer
 
@@ -313,42 +315,6 @@ async def _compact_often(etcd: Etcd, server: ApiServer, home: str) -> None:
         await asyncio.to_thread(etcd.compact)
 
 
-@attrs.frozen
-class Backup:
-    """What an etcd held at some time, and how to bring it back: both servers are stopped for it, as one has to."""
-
-    etcd: Etcd
-    server: ApiServer
-
-    @property
-    def directory(self) -> Path:
-        """Where the copy is."""
-        return self.etcd.directory / "backup"
-
-    def take(self) -> None:
-        """Copy the data."""
-        self.server.kill()
-        self.etcd.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
-        shutil.copytree(self.etcd.directory / "data", self.directory)
-        self.etcd.start()
-        self.server.start()
-
-    def restore(self) -> None:
-        """Put the copy back."""
-        self.server.kill()
-        self.etcd.stop()
-        shutil.rmtree(self.etcd.directory / "data")
-        shutil.copytree(self.directory, self.etcd.directory / "data")
-        self.etcd.start()
-        self.server.start()
-
-
-def newest(server: ApiServer) -> int:
-    """Give the newest resource version."""
-    return int(json.loads(server.request("GET", "/api/v1/pods?limit=1"))["metadata"]["resourceVersion"])
-
-
 @pytest.mark.parametrize("grows", [False, True])
 async def test_an_etcd_that_was_restored_from_a_backup_is_noticed(
     etcd: Etcd,
@@ -365,17 +331,38 @@ async def test_an_etcd_that_was_restored_from_a_backup_is_noticed(
         for number in range(20):
             create_pod(server, home, f"lost-{number}")
         await informed.listener.until(lambda: "lost-19" in informed.keys(POD, home), "told")
-        seen, added = newest(server), {"kept"}
+        seen = backup.newest_version()
         proxy.refusing = True
         proxy.cut()
         await asyncio.to_thread(backup.restore)
-        while grows and newest(server) <= seen + 10:
-            added.add(f"new-{len(added)}")
-            create_pod(server, home, f"new-{len(added) - 1}")
+        if grows:
+            await asyncio.to_thread(backup.grow_past, seen)
         proxy.refusing = False
-        await informed.listener.until(lambda: informed.keys(POD, home) == added, "listed again")
-    for name in added:
-        delete_pod(server, home, name)
+        await informed.listener.until(lambda: informed.keys(POD, home) == {"kept"}, "listed again")
+    delete_pod(server, home, "kept")
+
+
+async def test_a_watch_that_says_nothing_is_found_out(
+    server: ApiServer, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end in time is no proof that it told everything: the objects are counted now and then, here each second."""
+    monkeypatch.setattr(trust, "COUNT_EVERY", 1.0)
+
+    def say_nothing(path: str) -> Answer | None:
+        if "watch=true" not in path or "sendInitialEvents" in path:
+            return None
+        time.sleep(1.1)  # the time that the watch was asked to take
+        return Answer()
+
+    with Liar(server) as liar:
+        kube = attrs.evolve(through_files(server), server=f"https://127.0.0.1:{liar.port}")
+        async with informing(kube, POD, options=QUICK) as informed:
+            await informed.listener.until_synced(POD)
+            liar.tell(say_nothing)
+            create_pod(server, home, "untold")
+            await informed.listener.until(lambda: informed.keys(POD, home) == {"untold"}, "listed")
+            assert (POD, Outcome.DIFFERS) in informed.counter.restarts
+            assert (POD, Outcome.BROKEN) not in informed.counter.restarts
 
 
 async def test_a_watch_that_is_cut_again_and_again_goes_on(server: ApiServer, home: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -11,8 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from nqosd.informers import kube_client, kube_credentials
+from nqosd.informers.backoff import PATIENCE
 from nqosd.informers.kube_client import KubeClient, KubeConnectionError
 from nqosd.informers.kube_credentials import KubeConfigError, KubeOptions
+from tests.faults.liar import Answer, Liar
 from tests.informers.fake_silent_proxy import FakeSilentProxy
 from tests.services.kubernetes import ADMIN, DAEMON, ApiServer
 from tests.services.process import free_port
@@ -278,3 +281,35 @@ async def test_a_user_without_rights_is_refused(api_server: ApiServer) -> None:
     """The daemon's user may do nothing until a role is bound to it."""
     async with KubeClient(KubeOptions(kubeconfig=str(api_server.kubeconfig(DAEMON)))) as client:
         assert (await client.request("GET", PODS)).status == 403
+
+
+async def test_a_wrong_retry_after_does_not_stop_anybody(api_server: ApiServer, tmp_path: Path) -> None:
+    """Whoever asks hears half a minute at most, however long the server wants to be left alone."""
+    with Liar(api_server) as liar:
+        given = options(api_server, tmp_path, api_server.tokens[ADMIN])
+        async with KubeClient(attrs.evolve(given, server=f"https://127.0.0.1:{liar.port}")) as client:
+            for asked, heard in (("7", 7.0), ("86400", PATIENCE), ("9" * 5000, PATIENCE), ("soon", None)):
+                liar.tell(partial(ask_for_patience, asked))
+                assert (await client.request("GET", PODS)).retry_after == heard
+                async with client.stream(PODS, query=WATCH, limit=5.0) as stream:
+                    assert stream.retry_after == heard
+
+
+def ask_for_patience(seconds: str, _path: str) -> Answer:
+    """Answer every request with a refusal that asks for patience."""
+    return Answer(status=429, headers=(("Retry-After", seconds),))
+
+
+async def test_after_a_connection_has_hung_no_other_of_its_time_is_used(api_server: ApiServer, tmp_path: Path) -> None:
+    """A line that swallows one connection swallows the idle ones beside it: the next request makes a new one."""
+    async with FakeSilentProxy(api_server.port) as proxy:
+        given = options(api_server, tmp_path, api_server.tokens[ADMIN])
+        async with KubeClient(attrs.evolve(given, server=proxy.url, answer_timeout=0.5)) as client:
+            await asyncio.gather(*(client.request("GET", PODS) for _ in range(5)))
+            proxy.fall_silent()
+            with pytest.raises(KubeConnectionError):
+                await client.request("GET", PODS)
+            proxy.speak_again()
+            connections = proxy.connections
+            assert (await client.request("GET", PODS)).status == 200
+            assert proxy.connections == connections + 1
