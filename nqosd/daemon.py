@@ -91,6 +91,7 @@ class Daemon:
             observer=self._metrics.informers,
             in_touch=self._rounds.caution.in_touch,
         )
+        self._rounds.first_plan.list_again = source.list_again
         events = EventRecorder(client, self._metrics.status, instance=platform.node())
         status = StatusWriter(client, self._metrics.status, listener=self._condition_changed)
         self._tellers = Tellers(status, events)

@@ -22,6 +22,7 @@ from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta, RowKey
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.first_plan import FirstPlan
 from nqosd.inbox import Inbox
 from nqosd.informers.changes import Change, Kind
 from nqosd.large_sets import LargeSets
@@ -70,6 +71,7 @@ class Rounds:
         self.tellers = tellers
         self.inbox = Inbox(northbound.wake)
         self.caution = Caution(northbound.wake.set)
+        self.first_plan = FirstPlan(northbound.wake.set)
         self._northbound = northbound
         self._metrics = metrics
         self._health = health
@@ -129,12 +131,20 @@ class Rounds:
             self._check(compiler)
         if delta:
             self._awaiting += [change.seen for change in changes]
-        result = await self._northbound.reconcile(compiler.desired, delta, may_wait=compiler.may_wait)
+        prune = self._may_prune(compiler)
+        result = await self._northbound.reconcile(compiler.desired, delta, prune=prune, may_wait=compiler.may_wait)
         self._take(result, compiler, delta)
         seconds = time.monotonic() - started
         self.last = RoundState(result.outcome.value, time.time(), seconds)
         self._metrics.ended(result.outcome, seconds)
         self.inbox.round_ended()
+
+    def _may_prune(self, compiler: IncrementalCompiler) -> bool:
+        """Say whether what isn't desired may be removed."""
+        facts = self._northbound.facts
+        if not (facts.synced and facts.lock_held):
+            return True  # nothing will be written
+        return self.first_plan.may_prune(compiler.desired.rows, self._northbound.row_keys())
 
     def _settings(self) -> Settings | None:
         """Put the compiler's settings together; None as long as the database's zone isn't known."""

@@ -14,7 +14,7 @@ while `reconcile` runs, and runs one at a time; it may keep changing everything 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import attrs
 import structlog
@@ -98,6 +98,10 @@ class Northbound:
         if self._reconciler is None:
             return RoundResult(Outcome.DISCONNECTED, problem="not started")
         return await self._reconciler.reconcile(desired, delta, prune=prune, may_wait=may_wait)
+
+    def row_keys(self) -> Collection[RowKey]:
+        """Return the keys of our rows in the database, as far as they are known."""
+        return () if self._driver is None else self._driver.idl.replica.row_keys()
 
     def lacking(self, policy: str) -> Lacking:
         """Return what a policy (`namespace/name`) lacks in the database, as of the last round."""

@@ -80,6 +80,12 @@ def _answer_with(body: bytes, path: str) -> Answer | None:
     return Answer(body) if path.startswith(("/api/v1/", "/apis/k8s.ovn.org/", "/apis/k8s.cni.cncf.io/")) else None
 
 
+def _empty_list(api_version: str, kind: str) -> Answer:
+    """Give a streamed list of nothing."""
+    bookmark = {"type": "BOOKMARK", "object": {"apiVersion": api_version, "kind": kind, "metadata": END}}
+    return Answer(json.dumps(bookmark).encode() + b"\n")
+
+
 @attrs.define
 class Lacking:
     """Answers lists of pods with nothing, so many times, once no watch of pods lives any more."""
@@ -93,8 +99,7 @@ class Lacking:
         if "sendInitialEvents" not in path:
             return Answer()
         self.times -= 1
-        bookmark = {"type": "BOOKMARK", "object": {"kind": "Pod", "apiVersion": "v1", "metadata": END}}
-        return Answer(json.dumps(bookmark).encode() + b"\n")
+        return _empty_list("v1", "Pod")
 
 
 def test_a_list_that_lacks_most_is_believed_the_second_time(lied: Lied) -> None:
@@ -153,3 +158,27 @@ def test_a_line_that_flaps(site: Site) -> None:
         over.set()
         flapping.join()
     site.settle()
+
+
+def test_a_first_list_of_nothing_removes_no_row(lied: Lied) -> None:
+    """A daemon that has just started lists everything twice before it removes most of what the database has."""
+    before = lied.site.settle()
+    lied.daemon.kill()
+    nothing = _empty_list("k8s.ovn.org/v1alpha1", "NetworkQoS")
+    lied.liar.tell(lambda path: nothing if path.startswith(QOS) and not lied.liar.lies else None)
+    lied.daemon.start()
+    assert lied.site.settle(60).versions == before.versions
+    assert lied.liar.lies == 1
+    lied.site.change()
+    lied.site.settle()
+
+
+def test_a_first_list_of_nothing_that_is_true(lied: Lied) -> None:
+    """When the second list says the same, the rows go."""
+    site = lied.site
+    lied.daemon.kill()
+    for policy in json.loads(site.cluster.server.request("GET", QOS))["items"]:
+        site.cluster.delete({"kind": "NetworkQoS", "metadata": policy["metadata"]})
+    lied.daemon.start()
+    site.settle(60)
+    assert lied.lists_of_pods() == 2
