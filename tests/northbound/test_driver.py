@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from nqosd.northbound.ovsdb import connection
 from nqosd.northbound.replica import driver
+from nqosd.northbound.replica.idl import RawTransaction
 from nqosd.northbound.results import Outcome
 from tests.northbound.cases import BOTH, TALKERS, VIDEO, VOICE
 from tests.northbound.desires import address_set, desired
@@ -89,6 +90,18 @@ async def test_an_error_in_any_step_is_borne(
         await daemon.run_until(lambda: daemon.facts.lock_held and daemon.results[-1].settled)
         assert (await daemon.write(desired())).outcome is Outcome.COMMITTED
         assert daemon.northbound.stuck is None
+
+
+async def test_a_transaction_that_cannot_be_sent_stands_in_nobodys_way(ovsdb_nb: OvsdbServer) -> None:
+    """After a transaction with text that isn't Unicode, turns go on and the next transaction is committed."""
+    async with written(ovsdb_nb) as daemon:
+        transaction = RawTransaction(driver_of(daemon).idl)
+        transaction.add_op({"op": "comment", "comment": "\ud800"})
+        with pytest.raises(ValueError, match="surrogates"):
+            transaction.commit()
+        before = daemon.connections
+        assert (await daemon.write(desired())).outcome is Outcome.COMMITTED
+        assert daemon.connections == before
 
 
 async def test_turns_that_fail_for_long_are_told(ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> None:

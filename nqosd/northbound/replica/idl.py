@@ -36,6 +36,13 @@ class RawTransaction(idl.Transaction):  # type: ignore[misc] # python-ovs ships 
         """How far it is, as python-ovs calls it."""
         return str(self._status)
 
+    def commit(self) -> str:
+        """Send it. What can't be written as JSON raises ValueError, and leaves the IDL ready for the next one."""
+        try:
+            return str(super().commit())
+        finally:
+            self.idl.txn = None
+
     def _process_reply(self, message: Message) -> None:
         self.refusal = message.error
         if message.type == Message.T_REPLY:
