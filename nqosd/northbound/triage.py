@@ -53,6 +53,8 @@ def note_changes(
     for name, members in changes.sets.items():
         dirty.touch_set(name, members, Cause.DATABASE)
         dirty.touch_rows(_rows_of_group(name, open_rows, view), Cause.SURROUNDINGS)
+    for name in changes.unused:
+        dirty.touch_set(name, frozenset(), Cause.SURROUNDINGS)
     dirty.ports |= changes.ports
     for port in changes.ports & absent_ports.keys():
         for group in absent_ports[port]:

@@ -126,6 +126,23 @@ async def test_a_policy_goes_while_its_row_lingers(ovsdb_nb: OvsdbServer) -> Non
     assert dump_ours(ovsdb_nb) == empty
 
 
+@every_generation
+@pytest.mark.parametrize("how", [["ls-del", "node1"], ["qos-del", "node1"]], ids=["switch", "row"])
+async def test_a_set_goes_after_its_last_row(ovsdb_nb: OvsdbServer, how: list[str]) -> None:
+    """A row lingers and goes with its switch, or by somebody's hand: its set is removed at once, and is no repair."""
+    add_switches(ovsdb_nb, "node1", "node2")
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        await daemon.write(desired([VIDEO, VOICE], [SENDERS, TALKERS]))
+        daemon.may_wait = lambda _key: True
+        await daemon.write(desired([VOICE], [TALKERS]))
+        assert "set_a" in ovsdb_nb.dump("Address_Set")
+        ovsdb_nb.nbctl(*how)
+        await daemon.run_until(lambda: daemon.results[-1].operations.get("set_delete") == 1)
+        assert not any(result.repaired for result in daemon.results)
+        assert await daemon.settle() == []
+    assert "set_a" not in ovsdb_nb.dump("Address_Set")
+
+
 async def test_a_row_waits_for_its_switch(ovsdb_nb: OvsdbServer) -> None:
     """A row whose switch isn't there yet is written as soon as the switch is."""
     async with running(options_of(ovsdb_nb.unix)) as daemon:

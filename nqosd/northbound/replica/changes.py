@@ -15,12 +15,14 @@ from nqosd.compiler.desired import RowKey
 class Changes:
     """Names of what changed.
 
-    `sets`: for each address set or port group the members that came or went; None stands for any of them. `unreadable`:
-    a row of ours came that doesn't say what it is for. `cleared`: the whole replica was emptied and filled again.
+    `sets`: for each address set or port group the members that came or went; None stands for any of them. `unused`:
+    sets that a row of ours referred to, and now none does. `unreadable`: a row of ours came that doesn't say what it is
+    for. `cleared`: the whole replica was emptied and filled again.
     """
 
     rows: set[RowKey] = attrs.field(factory=set)
     sets: dict[str, set[str] | None] = attrs.field(factory=dict)
+    unused: set[str] = attrs.field(factory=set)
     switches: set[str] = attrs.field(factory=set)
     ports: set[str] = attrs.field(factory=set)
     unreadable: bool = False
@@ -36,5 +38,12 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(
-            self.rows or self.sets or self.switches or self.ports or self.unreadable or self.globals_ or self.cleared
+            self.rows
+            or self.sets
+            or self.unused
+            or self.switches
+            or self.ports
+            or self.unreadable
+            or self.globals_
+            or self.cleared
         )

@@ -157,13 +157,14 @@ class Replica:
         taken = Changes(
             set(mine.rows),
             dict(mine.sets),
+            set(mine.unused),
             set(mine.switches),
             set(mine.ports),
             mine.unreadable,
             mine.globals_,
             mine.cleared,
         )
-        for part in (mine.rows, mine.sets, mine.switches, mine.ports):
+        for part in (mine.rows, mine.sets, mine.unused, mine.switches, mine.ports):
             part.clear()
         mine.unreadable = mine.globals_ = mine.cleared = False
         return taken

@@ -141,6 +141,8 @@ class RowTable:
             _discard(self._by_key, key, uuid)
         for name in row.references:
             _discard(self._users, name, uuid)
+            if name not in self._users:
+                self._changes.unused.add(name)
         return row
 
     def _touch(self, uuid: str) -> None:
