@@ -24,7 +24,7 @@ TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo bench bench-scale dataplane clean
-.PHONY: audit chaos failover services-prometheus docs reference package package-tools
+.PHONY: audit replay chaos failover services-prometheus docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -98,6 +98,13 @@ pytest: setup services ## the tests only; PYTEST_ARGS chooses, e.g. PYTEST_ARGS=
 
 prove: setup services-ovn services-ovn-new ## prove the compiler at length; PROVE_ARGS='--cases 100000 --rows 200 --seed 1' chooses
 	@$(VENV)/bin/python -m tests.proof $(PROVE_ARGS)
+
+# --transactions 10000 --seed 7 replays more, or others.
+REPLAY ?=
+
+replay: setup services-ovn services-ovn-new ## the same 2,000 transactions on the tests' model database and on real servers, answered alike
+	@echo "[replay] running tests.northbound.replay"
+	@$(VENV)/bin/python -m tests.northbound.replay $(REPLAY)
 
 demo: setup services-ovn ## show the daemon at work on a real OVN
 	@echo "[demo] running tests.demo"

@@ -1,8 +1,8 @@
 """A model of an OVN Northbound database: executes RFC 7047 operations and tells a replica what changed.
 
-It stands in for ovsdb-server where a test wants thousands of databases; other tests hold the same against a real one.
-The rule: it refuses what the real one refuses (a `wait` that fails, a second row of one name, a set that names a member
-twice), keeps a QoS row only while a switch refers to it, and drops weak references to ports that are gone.
+It stands in for ovsdb-server where a test wants thousands of databases. The rule: it refuses what the real one refuses,
+with the same error at the same operation; `tests/northbound/replay.py` holds the two against each other. Two things are
+simpler: it has only the columns that nqosd uses, and ports that never belonged to a switch stay.
 """
 
 import itertools
@@ -10,85 +10,76 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from nqosd.compiler.desired import OWNER
+from nqosd.northbound.ovsdb.schema import OWNED
 from nqosd.northbound.plan.operations import Operation
 from nqosd.northbound.replica.replica import Replica
-
-Row = dict[str, object]
-Tables = dict[str, dict[str, Row]]
-
-DEFAULTS: dict[str, Row] = {
-    "QoS": {"priority": 0, "direction": "", "match": "", "action": {}, "bandwidth": {}, "external_ids": {}},
-    "Address_Set": {"name": "", "addresses": frozenset(), "external_ids": {}},
-    "Port_Group": {"name": "", "ports": frozenset(), "external_ids": {}},
-    "Logical_Switch": {"name": "", "qos_rules": frozenset()},
-    "Logical_Switch_Port": {"name": ""},
-    "NB_Global": {"name": "", "options": {}},
-}
-UNIQUE_NAMES = ("Address_Set", "Port_Group", "Logical_Switch_Port")
-REFERENCES = {"ports", "qos_rules"}
-
-
-class RefusedError(Exception):
-    """The transaction was refused; nothing was written. `place`: which operation it was, None when none alone was."""
-
-    place: int | None = None
+from tests.northbound.execution import Execution
+from tests.northbound.ovsdb_types import RefusedError, check_text
+from tests.northbound.tables import DEFAULTS, Row, Tables, check_names, check_references, collect, copied, encode
+from tests.services.generation import GENERATIONS, OvnGeneration
 
 
 class ModelDatabase:
     """The tables, and the replica of one instance that is kept up to date."""
 
-    def __init__(self, owner: str = "nqosd") -> None:
+    def __init__(self, owner: str = "nqosd", generation: OvnGeneration = GENERATIONS[-1]) -> None:
         self.owner = owner
         self.tables: Tables = {table: {} for table in DEFAULTS}
         self.replica = Replica(owner)
         self.watched: set[str] = set()
+        self._generation = generation
         self._serial = itertools.count(1)
 
     def execute(self, operations: Iterable[Operation]) -> None:
         """Execute planned operations in one transaction."""
         self.transact(*(operation.body for operation in operations))
 
-    def transact(self, *bodies: Mapping[str, object]) -> None:
-        """Execute operations in one transaction.
+    def transact(self, *bodies: Mapping[str, object]) -> list[object]:
+        """Execute operations in one transaction; return for each a uuid, a number of rows, or None for a `wait`.
 
         Raises:
             RefusedError: one of them failed, or a rule of the schema would be broken.
         """
         before = self.tables
-        self.tables = _copied(before)
+        self.tables = copied(before)
+        execution = Execution(self.tables, self._generation, self._new_uuid)
+        place: int | None = None
+        answers: list[object] = []
         try:
-            names: dict[str, str] = {}
-            place: int | None = None
+            check_text(bodies)
             for number, body in enumerate(bodies):
                 place = number
-                self._do(body, names)
+                answers.append(execution.do(body))
             place = None
-            self._collect()
-            self._check()
+            check_references(self.tables)
+            collect(self.tables, before)
+            check_names(self.tables)
         except RefusedError as error:
             self.tables, error.place = before, place
+            error.done = ["uuid" if isinstance(each, str) else each for each in answers]
             raise
         self._notify(before)
+        return answers
 
     def add(self, table: str, **columns: object) -> str:
         """Put a row into a table, from outside of any plan; return its uuid."""
-        before, uuid = _copied(self.tables), self._new_uuid()
+        before, uuid = copied(self.tables), self._new_uuid()
         self.tables[table][uuid] = DEFAULTS[table] | columns
         self._notify(before)
         return uuid
 
     def edit(self, table: str, uuid: str, **columns: object) -> None:
         """Overwrite columns of a row, from outside of any plan."""
-        before = _copied(self.tables)
+        before = copied(self.tables)
         self.tables[table][uuid] |= columns
-        self._collect()
+        collect(self.tables, before)
         self._notify(before)
 
     def remove(self, table: str, uuid: str) -> None:
         """Take a row out of a table, from outside of any plan."""
-        before = _copied(self.tables)
+        before = copied(self.tables)
         del self.tables[table][uuid]
-        self._collect()
+        collect(self.tables, before)
         self._notify(before)
 
     def watch(self, names: Iterable[str]) -> None:
@@ -113,72 +104,12 @@ class ModelDatabase:
         """Return the rows of others, and which of them each switch refers to."""
         mine = {uuid for uuid, row in self.tables["QoS"].items() if self._is_mine(row)}
         kept: Tables = {
-            table: {uuid: row for uuid, row in rows.items() if "external_ids" not in row or not self._is_mine(row)}
-            for table, rows in _copied(self.tables).items()
+            table: {uuid: row for uuid, row in rows.items() if table not in OWNED or not self._is_mine(row)}
+            for table, rows in copied(self.tables).items()
         }
         for switch in kept["Logical_Switch"].values():
             switch["qos_rules"] = cast("frozenset[str]", switch["qos_rules"]) - mine
         return kept
-
-    def _do(self, body: Mapping[str, object], names: dict[str, str]) -> None:
-        table = str(body["table"])
-        match body["op"]:
-            case "insert":
-                uuid = self._new_uuid()
-                if "uuid-name" in body:
-                    names[str(body["uuid-name"])] = uuid
-                self.tables[table][uuid] = DEFAULTS[table] | self._columns(body["row"], names)
-            case "update":
-                for uuid in self._select(table, body):
-                    self.tables[table][uuid] |= self._columns(body["row"], names)
-            case "delete":
-                for uuid in self._select(table, body):
-                    del self.tables[table][uuid]
-            case "mutate":
-                for uuid in self._select(table, body):
-                    self._mutate(self.tables[table][uuid], cast("list[list[object]]", body["mutations"]), names)
-            case "wait":
-                self._wait(table, body, names)
-            case other:
-                raise AssertionError(f"the model knows no operation {other!r}")
-
-    def _wait(self, table: str, body: Mapping[str, object], names: dict[str, str]) -> None:
-        assert (body["until"], body["timeout"]) == ("==", 0)
-        columns = cast("list[str]", body["columns"])
-        found = [{name: self.tables[table][uuid][name] for name in columns} for uuid in self._select(table, body)]
-        if found != [self._columns(row, names) for row in cast("list[object]", body["rows"])]:
-            raise RefusedError(f"timed out: {body}, found {found}")
-
-    def _select(self, table: str, body: Mapping[str, object]) -> list[str]:
-        ((column, function, value),) = cast("list[list[object]]", body["where"])
-        assert (column, function) == ("_uuid", "==")
-        uuid = cast("list[str]", value)[1]
-        return [uuid] if uuid in self.tables[table] else []
-
-    def _mutate(self, row: Row, mutations: list[list[object]], names: dict[str, str]) -> None:
-        for column, mutator, value in mutations:
-            old, changed = cast("frozenset[str]", row[str(column)]), cast("frozenset[str]", _decode(value, names))
-            assert mutator in {"insert", "delete"}
-            row[str(column)] = old | changed if mutator == "insert" else old - changed
-
-    def _columns(self, row: object, names: dict[str, str]) -> Row:
-        return {column: _decode(value, names) for column, value in cast("Row", row).items()}
-
-    def _collect(self) -> None:
-        """Drop QoS rows that no switch refers to, and references to ports that are gone."""
-        used = {uuid for row in self.tables["Logical_Switch"].values() for uuid in cast("set[str]", row["qos_rules"])}
-        self.tables["QoS"] = {uuid: row for uuid, row in self.tables["QoS"].items() if uuid in used}
-        for row in self.tables["Port_Group"].values():
-            row["ports"] = cast("frozenset[str]", row["ports"]).intersection(self.tables["Logical_Switch_Port"])
-
-    def _check(self) -> None:
-        for table in UNIQUE_NAMES:
-            names = [row["name"] for row in self.tables[table].values()]
-            if len(set(names)) != len(names):
-                raise RefusedError(f"constraint violation: two rows of {table} have one name")
-        for row in self.tables["Logical_Switch"].values():
-            if not cast("frozenset[str]", row["qos_rules"]) <= self.tables["QoS"].keys():
-                raise RefusedError("referential integrity violation: a switch refers to a row that isn't there")
 
     def _notify(self, before: Tables) -> None:
         for table in sorted(DEFAULTS, reverse=True):
@@ -192,12 +123,12 @@ class ModelDatabase:
                     self.replica.apply(table, uuid, {"delete": None})
                 elif old is not None and new is not None and old != new:
                     changed = {
-                        name: _encode(name, _diff(old[name], new[name])) for name in new if new[name] != old[name]
+                        name: encode(name, _diff(old[name], new[name])) for name in new if new[name] != old[name]
                     }
                     self.replica.apply(table, uuid, {"modify": changed})
 
     def _is_seen(self, table: str, row: Row | None) -> bool:
-        if row is None or "external_ids" not in row:
+        if row is None or table not in OWNED:
             return row is not None
         return self._is_mine(row) or (table != "QoS" and row["name"] in self.watched)
 
@@ -208,41 +139,9 @@ class ModelDatabase:
         return f"00000000-0000-0000-0000-{next(self._serial):012d}"
 
 
-def _copied(tables: Tables) -> Tables:
-    """Copy tables and rows; values are replaced, never changed."""
-    return {table: {uuid: dict(row) for uuid, row in rows.items()} for table, rows in tables.items()}
-
-
 def _columns_of(table: str, row: Row) -> Row:
     """Encode a row as the monitor does when it is new: without columns that have their default."""
-    return {name: _encode(name, value) for name, value in row.items() if value != DEFAULTS[table][name]}
-
-
-def _decode(value: object, names: Mapping[str, str]) -> object:
-    if isinstance(value, list):
-        tag, content = value
-        match tag:
-            case "map":
-                return dict(content)
-            case "set":
-                members = [str(_decode(each, names)) for each in content]
-                if len(set(members)) != len(members):
-                    raise RefusedError("ovsdb error: set contains duplicate")
-                return frozenset(members)
-            case "uuid":
-                return content
-            case "named-uuid":
-                return names[content]
-    return value
-
-
-def _encode(column: str, value: object) -> object:
-    if isinstance(value, dict):
-        return ["map", [[key, value[key]] for key in sorted(value)]]
-    if isinstance(value, frozenset):
-        members = [["uuid", each] if column in REFERENCES else each for each in sorted(value)]
-        return members[0] if len(members) == 1 else ["set", members]
-    return value
+    return {name: encode(name, value) for name, value in row.items() if value != DEFAULTS[table][name]}
 
 
 def _diff(old: object, new: object) -> object:

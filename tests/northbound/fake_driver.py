@@ -10,7 +10,8 @@ from nqosd.northbound.plan.operations import Kind, Operation, Subject
 from nqosd.northbound.replica.driver import Driver
 from nqosd.northbound.results import Outcome
 from nqosd.northbound.writer import Commit
-from tests.northbound.database import ModelDatabase, RefusedError
+from tests.northbound.database import ModelDatabase
+from tests.northbound.ovsdb_types import RefusedError
 
 T = TypeVar("T")
 
@@ -68,5 +69,5 @@ class FakeDriver:
             self.idl.database.execute(operations)
         except RefusedError as error:
             subject = None if error.place is None else operations[error.place].subject
-            return Commit(Outcome.REFUSED, str(error), subject, is_hard="timed out" not in str(error))
+            return Commit(Outcome.REFUSED, str(error), subject, is_hard=error.error != "timed out")
         return Commit(Outcome.COMMITTED)

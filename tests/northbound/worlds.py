@@ -7,8 +7,9 @@ from nqosd.compiler.desired import OWNER, Desired, QosRow, RowKey
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.plan import Plan, make_plan
 from nqosd.northbound.replica.scope import Scope
-from tests.northbound.database import ModelDatabase, RefusedError
+from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import ADDRESSES, GROUPS, KEYS, PORTS, SETS, SWITCHES, row
+from tests.northbound.ovsdb_types import RefusedError
 
 OWNERS = ("nqosd", "nqosd", "other", None)
 """Whose a row may be; None: of somebody who doesn't know nqosd."""
