@@ -182,7 +182,9 @@ def _decoded(column: str, value: object) -> object:
         return frozenset(wire.uuids(value))
     if column == "addresses":
         return frozenset(wire.strings(value))
-    return wire.mapping(value) if isinstance(value, list) else value
+    if isinstance(value, list):  # a map
+        return dict(cast("list[tuple[str, object]]", value[1]))
+    return value
 
 
 def _with(real: Mapping[str, str], column: str, value: object) -> object:
