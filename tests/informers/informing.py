@@ -25,6 +25,16 @@ class Informed:
     listener: Listener
     counter: Counter
     client: KubeClient
+    out_of_touch: dict[Kind, str] = attrs.field(factory=dict)
+    """Why changes of a kind may go unheard now."""
+
+    def in_touch(self, kind: Kind, *, is_in_touch: bool, reason: str = "") -> None:
+        """Take whether changes of a kind are heard."""
+        assert bool(reason) is not is_in_touch
+        if is_in_touch:
+            del self.out_of_touch[kind]
+        else:
+            self.out_of_touch[kind] = reason
 
     def keys(self, kind: Kind, namespace: str) -> set[str]:
         """Give the names of a namespace's objects that are there."""
@@ -45,10 +55,13 @@ async def informing(
     listener, counter = Listener(), Counter()
     async with KubeClient(kube) as client:
         resources = [BY_KIND[kind] for kind in kinds]
-        source = ApiServerSource(client, options=options, observer=counter, resources=resources)
+        informed = Informed(listener, counter, client)
+        source = ApiServerSource(
+            client, options=options, observer=counter, resources=resources, in_touch=informed.in_touch
+        )
         task = asyncio.create_task(source.run(listener))
         try:
-            yield Informed(listener, counter, client)
+            yield informed
         finally:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

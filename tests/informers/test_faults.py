@@ -147,6 +147,29 @@ async def test_a_connection_that_hangs_is_given_up(server: ApiServer, home: str)
         await informed.listener.until(lambda: informed.keys(POD, home) == {"missed"}, "caught up")
 
 
+async def test_who_hears_nothing_says_so_of_each_kind(server: ApiServer) -> None:
+    """A line that swallows everything puts every kind out of touch, with a reason, until each was listed again."""
+    kinds = (POD, Kind.NODE, Kind.NAMESPACE)
+    async with (
+        FakeSilentProxy(server.port) as proxy,
+        informing(through(proxy, server), *kinds, options=IMPATIENT) as informed,
+    ):
+        await informed.listener.until_synced(*kinds)
+        await informed.listener.until(lambda: not informed.out_of_touch, "in touch")
+        proxy.fall_silent()
+        await informed.listener.until(lambda: set(informed.out_of_touch) == set(kinds), "out of touch")
+        given_up = {Outcome.SILENT, Outcome.UNREACHABLE}
+        await informed.listener.until(
+            lambda: {kind for kind, outcome in informed.counter.restarts if outcome in given_up} == set(kinds),
+            "given up",
+        )
+        lists = len(informed.counter.lists)
+        proxy.speak_again()
+        await informed.listener.until(lambda: not informed.out_of_touch, "in touch again")
+        assert {kind for kind, _ in informed.counter.lists[lists:]} == set(kinds)
+    await asyncio.sleep(0.1)  # the connections that hung, cut by the end of the proxy, are closed here too
+
+
 async def test_a_server_that_freezes_is_waited_for(server: ApiServer, home: str) -> None:
     """A process that is stopped keeps its connections; when it goes on, so does the watch."""
     create_pod(server, home, "stays")
