@@ -22,7 +22,7 @@ from nqosd.informers.manifest_source import ManifestSource
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import Facts, Outcome
 from nqosd.parts import kube_options, northbound_options, reflector_options, round_options
-from nqosd.rounds import Rounds, Tellers
+from nqosd.rounds import Rounds
 from nqosd.state import DaemonState
 from nqosd.stats_parts import endpoint_options
 from nqosd.status.events import EventRecorder
@@ -33,6 +33,7 @@ from nqosd.telemetry.health import Health, Role
 from nqosd.telemetry.http import HttpOptions, HttpServer
 from nqosd.telemetry.metrics import Metrics
 from nqosd.telemetry.systemd import Notifier, watchdog
+from nqosd.telling import Tellers
 
 _log = structlog.get_logger()
 
@@ -73,7 +74,6 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         collector.expect(loop)
         _log.info("starting", version=__version__, instance=self._config.daemon.instance)
-        self._health.wait_for("informers", "not listed yet")
         self._health.wait_for("northbound", "not connected yet")
         async with self._serving():
             if self._config.kubernetes.source == "manifests":
@@ -89,9 +89,10 @@ class Daemon:
             client,
             options=reflector_options(self._config),
             observer=self._metrics.informers,
-            in_touch=self._rounds.caution.in_touch,
+            in_touch=self._rounds.contact.in_touch,
         )
         self._rounds.first_plan.list_again = source.list_again
+        self._rounds.contact.versions = lambda: source.resource_versions
         events = EventRecorder(client, self._metrics.status, instance=platform.node())
         status = StatusWriter(client, self._metrics.status, listener=self._condition_changed)
         self._tellers = Tellers(status, events)
@@ -99,13 +100,13 @@ class Daemon:
         await self._work(source.run(self._rounds.inbox), status.run(), events.run())
 
     def _condition_changed(self, policy: NetworkQoS, old: Condition | None, new: Condition) -> None:
-        if self._rounds.tellers.events is not None:
-            self._rounds.tellers.events.condition_changed(policy, old, new)
+        if self._rounds.telling.tellers.events is not None:
+            self._rounds.telling.tellers.events.condition_changed(policy, old, new)
 
     def _choose_tellers(self) -> None:
         """Tell Kubernetes what the configuration wants it to be told."""
         wanted = self._config.status
-        self._rounds.tellers = Tellers(
+        self._rounds.telling.tellers = Tellers(
             self._tellers.status if wanted.enabled else None,
             self._tellers.events if wanted.enabled and wanted.events else None,
         )

@@ -25,6 +25,11 @@ class Inbox:
         self.pause = 0.0
         """Seconds that the next round waits for more changes."""
 
+    @property
+    def oldest(self) -> float | None:
+        """When the first of the changes that wait was seen, in monotonic seconds; None if none waits."""
+        return self._changes[0].seen if self._changes else None
+
     def changed(self, changes: list[Change]) -> None:
         """Take changes."""
         self._changes += changes

@@ -18,9 +18,11 @@ def round_options(config: Config) -> RoundOptions:
     section = config.daemon
     return RoundOptions(
         instance=section.instance,
+        lock=config.northbound.lock,
         zone=section.zone,
         any_network=section.unselected_networks == "all",
         batch_window=section.batch_window,
+        yield_after=config.northbound.yield_after,
         check_compile=section.check_compile,
     )
 

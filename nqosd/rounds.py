@@ -3,10 +3,13 @@
 In: changes from informers, facts about the database. Out: the desired state handed to the northbound layer, statuses
 and Events handed to Kubernetes, numbers for telemetry. Rules: nothing is compiled or written before every informer has
 told all it has once; changes that come while a transaction is in flight wait for the next round; a status says only
-what was committed.
+what was committed; who is out of touch with Kubernetes keeps the lock from nobody.
 """
 
 import asyncio
+import os
+import platform
+import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -16,28 +19,24 @@ import structlog
 
 from nqosd import collector
 from nqosd.api.networkqos import NetworkQoS
-from nqosd.api.objects import Node
-from nqosd.caution import Caution
 from nqosd.compiler.compile import compile_everything
-from nqosd.compiler.desired import Delta, RowKey
+from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.contact import CATCHING_UP, Contact
+from nqosd.convergence import Convergence
 from nqosd.first_plan import FirstPlan
 from nqosd.inbox import Inbox
 from nqosd.informers.changes import Change, Kind
 from nqosd.large_sets import LargeSets
+from nqosd.northbound.claim import Claim
 from nqosd.northbound.northbound import Northbound
+from nqosd.northbound.replica.record import WriterRecord
 from nqosd.northbound.results import Outcome, RoundResult
-from nqosd.status.conditions import TRUE, condition, condition_type
-from nqosd.status.events import EventRecorder
-from nqosd.status.transitions import repaired
-from nqosd.status.writer import StatusWriter
 from nqosd.telemetry.health import Health
 from nqosd.telemetry.rounds import RoundMetrics
 from nqosd.telemetry.state import RoundState
-
-WHOLE_CLUSTER = "global"
-"""What the zone is called where the database has no name: it is one for the whole cluster."""
+from nqosd.telling import Tellers, Telling
 
 _log = structlog.get_logger()
 
@@ -47,18 +46,12 @@ class RoundOptions:
     """What the rounds take from the configuration; `zone` empty: NB_Global.name. Times are in seconds."""
 
     instance: str = "nqosd"
+    lock: str = "nqosd"
     zone: str = ""
     any_network: bool = True
     batch_window: float = 0.0
+    yield_after: float = 10.0
     check_compile: bool = False
-
-
-@attrs.frozen
-class Tellers:
-    """Who tells Kubernetes; None where there is none, or it isn't wanted."""
-
-    status: StatusWriter | None = None
-    events: EventRecorder | None = None
 
 
 class Rounds:
@@ -68,23 +61,26 @@ class Rounds:
         self, options: RoundOptions, northbound: Northbound, metrics: RoundMetrics, health: Health, tellers: Tellers
     ) -> None:
         self.options = options
-        self.tellers = tellers
+        self.telling = Telling(northbound, tellers)
         self.inbox = Inbox(northbound.wake)
-        self.caution = Caution(northbound.wake.set)
         self.first_plan = FirstPlan(northbound.wake.set)
+        self.contact = Contact(northbound.wake.set)
+        self.convergence = Convergence(lambda: self.inbox.oldest)
         self._northbound = northbound
         self._metrics = metrics
         self._health = health
+        self._process = f"{os.getpid()}.{secrets.token_hex(4)}"
         self.last: RoundState | None = None
         self._compiler: IncrementalCompiler | None = None
         self._zone: str | None = options.zone or None
-        self._untold: set[str] = set()
-        self._tell_all = True
         self._has_settled = False
         self._awaiting: list[float] = []
-        self._alive: frozenset[str] | None = None
         self._large = LargeSets()
-        self._states: dict[str, tuple[str, str]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._withheld = ""
+        health.await_part("informers", lambda: self._unlisted() or self.contact.problem)
+        health.await_part("convergence", lambda: self.convergence.problem)
+        metrics.ask(unconverged=lambda: self.convergence.seconds, out_of_touch=lambda: self.contact.seconds)
 
     @property
     def compiler(self) -> IncrementalCompiler | None:
@@ -105,34 +101,36 @@ class Rounds:
                 await asyncio.sleep(pause)
             wake.clear()
             self._health.round_began()
+            self.convergence.began()
             await self._round()
             self._health.round_ended()
 
     async def _round(self) -> None:
         started = time.monotonic()
+        await self._yield_lock()
         settings = self._settings()
         if settings is None or self.inbox.unsynced:
-            self._say_what_is_awaited()
+            self.convergence.awaits(self._unlisted() or "the database's zone isn't known yet")
             return
-        if pause := self.caution.wait(lock_held=self._northbound.facts.lock_held):
-            self._wait_for_informers(pause)
-            return
-        self._health.has("informers")
-        changes = self.inbox.take()
+        changes, versions = self.inbox.take(), self.contact.versions()
         if self._compiler is None:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
         delta = compiler.configure(settings, changes)
         if compiler.is_zoned and any(change.kind is Kind.NODE for change in changes):
-            self._tell_all, self._alive = True, None  # another zone's word counts now, or no more
+            self.telling.zones_changed()
         self._large.look(delta, compiler.desired)
         _report_unreadable(changes)
         if self.options.check_compile:
             self._check(compiler)
         if delta:
             self._awaiting += [change.seen for change in changes]
+        claim = self._claim({kind.value: version for kind, version in versions.items() if version})
         prune = self._may_prune(compiler)
-        result = await self._northbound.reconcile(compiler.desired, delta, prune=prune, may_wait=compiler.may_wait)
+        result = await self._northbound.reconcile(
+            compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=claim
+        )
+        self.convergence.ended(result, pruned=prune)
         self._take(result, compiler, delta)
         seconds = time.monotonic() - started
         self.last = RoundState(result.outcome.value, time.time(), seconds)
@@ -145,6 +143,30 @@ class Rounds:
         if not (facts.synced and facts.lock_held):
             return True  # nothing will be written
         return self.first_plan.may_prune(compiler.desired.rows, self._northbound.row_keys())
+
+    async def _yield_lock(self) -> None:
+        """Give the lock up to whoever waits for it, if it is time to, and foresee when it is."""
+        moment, now = self.contact.yields_at(self.options.yield_after), time.monotonic()
+        if moment is not None and moment <= now and self._northbound.facts.lock_held:
+            _log.warning("giving the lock up, to another daemon if one waits for it", why=self.contact.state)
+            self.contact.yielded()
+            await self._northbound.yield_lock()
+            moment = self.contact.yields_at(self.options.yield_after)
+        if moment is not None and moment > now:
+            self._wake_at(moment)
+
+    def _wake_at(self, moment: float) -> None:
+        """Run a round at a moment, in monotonic seconds."""
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(moment - time.monotonic(), self._northbound.wake.set)
+
+    def _claim(self, versions: dict[str, str]) -> Claim:
+        """Say who writes, and up to which resource versions it knows the objects."""
+        record = WriterRecord(self.options.instance, self.options.lock, platform.node(), self._process, versions)
+
+        return Claim(record, lambda before, held_since: self.contact.refusal(record, before, held_since))
 
     def _settings(self) -> Settings | None:
         """Put the compiler's settings together; None as long as the database's zone isn't known."""
@@ -161,25 +183,17 @@ class Rounds:
             any_network=self.options.any_network,
         )
 
-    def _wait_for_informers(self, pause: float) -> None:
-        """Write nothing yet: the writer before this one may have known more."""
-        kinds = ", ".join(f"{kind} ({why})" for kind, why in self.caution.out_of_touch.items()) or "catching up"
-        self._health.wait_for("informers", f"out of touch with the API server: {kinds}")
-        asyncio.get_running_loop().call_later(pause, self._northbound.wake.set)
-
-    def _say_what_is_awaited(self) -> None:
-        if self.inbox.unsynced:
-            self._health.wait_for("informers", f"not listed yet: {', '.join(sorted(self.inbox.unsynced))}")
-        else:
-            self._health.has("informers")
+    def _unlisted(self) -> str:
+        """Say which kinds haven't been listed yet, if any."""
+        return f"not listed yet: {', '.join(sorted(self.inbox.unsynced))}" if self.inbox.unsynced else ""
 
     def _take(self, result: RoundResult, compiler: IncrementalCompiler, delta: Delta) -> None:
         """Take how a round ended: count it, and tell what can be told."""
-        self._untold |= delta.policies | {policy for policy in result.policies if policy}
+        self.telling.policies_changed(delta.policies | {policy for policy in result.policies if policy})
         if result.outcome in (Outcome.STANDBY, Outcome.LOST_LOCK):
-            self._stand_by()
-        if result.outcome in (Outcome.STANDBY, Outcome.LOST_LOCK, Outcome.DISCONNECTED):
-            self.caution.doubt()
+            self.telling.stand_by()
+            self._awaiting.clear()
+        self._say_withheld(result.problem if result.outcome is Outcome.WITHHELD else "")
         if not result.settled:
             return
         if not self._has_settled:
@@ -189,79 +203,20 @@ class Rounds:
             now = time.monotonic()
             self._metrics.committed(now - seen for seen in self._awaiting)
         self._awaiting.clear()
-        untold, self._untold = self._untold, set()
-        if self._tell_all:
-            self._tell_all = False
-            untold |= compiler.tables.policies.keys()
-        for key in sorted(untold):
-            self._tell(key, compiler)
-        self._tell_repaired(result, compiler)
-        self._count(compiler, told=bool(untold))
+        told = self.telling.tell(compiler, self._zone)
+        self.telling.tell_repaired(result, compiler)
+        self._count(compiler, told=told)
 
-    def _stand_by(self) -> None:
-        """Write no status while another daemon writes rows."""
-        self._tell_all = True
-        self._awaiting.clear()
-        if self.tellers.status is not None:
-            self.tellers.status.clear()
-
-    def _tell(self, key: str, compiler: IncrementalCompiler) -> None:
-        """Tell how a policy stands."""
-        policy, report = compiler.tables.policies.get(key), compiler.report(key)
-        if policy is None or report is None:
-            self._states.pop(key, None)
-            if self.tellers.status is not None:
-                self.tellers.status.forget(key)
-            return
-        lacking = self._northbound.lacking(key)
-        zone = self._zone or WHOLE_CLUSTER
-        now = condition(policy, report, zone, lacking)
-        if self._states.get(key) != (now.reason, now.message):
-            self._states[key] = (now.reason, now.message)
-            (_log.info if now.status == TRUE else _log.warning)(
-                "policy", policy=key, reason=now.reason, detail=now.message, generation=policy.generation
-            )
-        if self.tellers.status is not None:
-            self.tellers.status.submit(
-                policy,
-                report,
-                zone,
-                lacking,
-                zones_with_sources=self._zones_with_sources(key, compiler),
-                alive=self._conditions_alive(compiler),
-            )
-
-    def _conditions_alive(self, compiler: IncrementalCompiler) -> frozenset[str] | None:
-        """Give the types of all zones' conditions; None where this is the only database, and knows of no zones."""
-        if not compiler.is_zoned:
-            return None
-        if self._alive is None:
-            zones = map(self._zone_of, compiler.tables.nodes.values())
-            self._alive = frozenset(condition_type(zone) for zone in zones)
-        return self._alive
-
-    def _zones_with_sources(self, key: str, compiler: IncrementalCompiler) -> frozenset[str] | None:
-        """Name the zones that have source pods of a policy."""
-        nodes, known = compiler.source_nodes(key), compiler.tables.nodes
-        return None if nodes is None else frozenset(self._zone_of(known[name]) for name in nodes if name in known)
-
-    def _zone_of(self, node: Node) -> str:
-        """Name a node's zone as its own daemon does: by NB_Global.name, the annotation or else the node's name."""
-        mine = self._zone if self._zone in (node.name, node.zone) else None
-        return mine or node.zone or node.name
-
-    def _tell_repaired(self, result: RoundResult, compiler: IncrementalCompiler) -> None:
-        """Tell whose rows another hand had changed."""
-        if self.tellers.events is None or not result.repaired:
-            return
-        rows: dict[str, list[str]] = {}
-        for subject in result.repaired:
-            if isinstance(subject, RowKey):
-                rows.setdefault(subject.policy, []).append(f"rule {subject.rule} on switch {subject.switch}")
-        for key, texts in rows.items():
-            policy: NetworkQoS | None = compiler.tables.policies.get(key)
-            if policy is not None:
-                self.tellers.events.record(policy, repaired(", ".join(sorted(texts))))
+    def _say_withheld(self, reason: str) -> None:
+        """Say why nothing is written although the lock is held, and try again soon."""
+        if reason:
+            self._health.wait_for("writing", reason)
+            self._wake_at(time.monotonic() + CATCHING_UP)
+            if not self._withheld:
+                _log.warning("writing nothing: the writer before may have known more", why=reason)
+        else:
+            self._health.has("writing")
+        self._withheld = reason
 
     def _count(self, compiler: IncrementalCompiler, *, told: bool) -> None:
         tables, desired = compiler.tables, compiler.desired
@@ -275,7 +230,7 @@ class Rounds:
             }
         )
         if told:
-            self._metrics.policies(Counter(reason for reason, _message in self._states.values()))
+            self._metrics.policies(Counter(reason for reason, _message in self.telling.states.values()))
 
     def _check(self, compiler: IncrementalCompiler) -> None:
         """Hold the incremental result against the definition; it costs what a restart costs."""

@@ -16,7 +16,7 @@ from nqosd.compiler.desired import QosRow
 from nqosd.informers.changes import Kind
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import Outcome
-from nqosd.rounds import WHOLE_CLUSTER, Rounds
+from nqosd.rounds import Rounds
 from nqosd.statistics.endpoints import Counts, EndpointOptions, collect, total
 from nqosd.statistics.rules import Rule
 from nqosd.status.conditions import TRUE, condition
@@ -30,6 +30,7 @@ from nqosd.telemetry.state import (
     SelectionState,
     Statistics,
 )
+from nqosd.telling import WHOLE_CLUSTER
 
 PIECE = 100
 """How many entries are read before others get their turn; a hundred reports take a few milliseconds."""

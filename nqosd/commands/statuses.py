@@ -8,11 +8,11 @@ from nqosd.commands.gathering import GatherError, gather_objects
 from nqosd.config import Config
 from nqosd.informers.kube_client import KubeClient
 from nqosd.parts import kube_options
-from nqosd.rounds import WHOLE_CLUSTER
 from nqosd.status.conditions import condition_type
 from nqosd.status.entry import Removal
 from nqosd.status.requests import NOT_FOUND, send
 from nqosd.status.writer import APPLY
+from nqosd.telling import WHOLE_CLUSTER
 
 
 async def withdraw(config: Config, zone: str) -> int:

@@ -90,6 +90,11 @@ class Northbound:
     """The certificate (PEM file) of the authority that must have signed the database's."""
     lock: str = _option("nqosd", checks.lock)
     """The OVSDB lock whose holder writes; daemons that stand in for each other name the same one."""
+    yield_after: float = _option(10.0, Between(1, 3600, "seconds"), reloadable=True)
+    """Seconds out of touch with the API server after which the lock is given up to a daemon that waits for it.
+
+    Where none waits, this one has it back at once; it asks again after twice as long each time, up to a minute.
+    """
     probe_interval: float = _option(4.0, Between(1, 3600, "seconds"))
     """Seconds of silence after which the connection is probed; after as many again it is given up.
 

@@ -20,6 +20,7 @@ import attrs
 import structlog
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
+from nqosd.northbound.claim import NO_CLAIM, Claim
 from nqosd.northbound.link import Link
 from nqosd.northbound.ovsdb.options import Options
 from nqosd.northbound.ovsdb.remotes import resolve
@@ -88,16 +89,25 @@ class Northbound:
         *,
         prune: bool = True,
         may_wait: Callable[[RowKey], bool] = never,
+        claim: Claim = NO_CLAIM,
     ) -> RoundResult:
         """Write what is desired and not there.
 
         `delta` says what changed since the last call. `prune=False`: the desired state may still be incomplete, so
         nothing is removed or overwritten. `may_wait` tells of a row that isn't desired whether its rule still exists,
-        so that only its senders are gone: then it may stay, with an empty set, up to `detach_after`.
+        so that only its senders are gone: then it may stay, with an empty set, up to `detach_after`. `claim` is what
+        the daemon says of itself, and whether it may write after the writer before it.
         """
         if self._reconciler is None:
             return RoundResult(Outcome.DISCONNECTED, problem="not started")
-        return await self._reconciler.reconcile(desired, delta, prune=prune, may_wait=may_wait)
+        return await self._reconciler.reconcile(desired, delta, prune=prune, may_wait=may_wait, claim=claim)
+
+    async def yield_lock(self) -> None:
+        """Give the lock up and ask for it again at once, so that whoever waits for it gets it first."""
+        if self._driver is not None:
+            await self._driver.idle()
+            self._driver.idl.requeue()
+            self._driver.kick()
 
     def row_keys(self) -> Collection[RowKey]:
         """Return the keys of our rows in the database, as far as they are known."""

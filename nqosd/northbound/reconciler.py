@@ -15,6 +15,7 @@ import structlog
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
 from nqosd.northbound.alarms import Alarms
+from nqosd.northbound.claim import NO_CLAIM, Claim, Permit
 from nqosd.northbound.contested import Contested
 from nqosd.northbound.dirty import Cause, Dirty
 from nqosd.northbound.open_rows import OpenRows
@@ -88,6 +89,7 @@ class Reconciler:
         )
         self._in_flight = False
         self._in_order = False  # everything was once found right, and we have been the writer since
+        self._permit = Permit(self._replica, options.owner)
         self._compared = self._alarms.now
 
     def take_changes(self, changes: Changes) -> None:
@@ -106,6 +108,7 @@ class Reconciler:
         self._dirty.touch_everything()
         self._spare = SpareGroups()
         self._in_order = False
+        self._permit.forget()
 
     def lacking(self, policy: str) -> Lacking:
         """Return what a policy lacks in the database."""
@@ -116,7 +119,13 @@ class Reconciler:
         self._alarms.close()
 
     async def reconcile(
-        self, desired: Desired, delta: Delta, *, prune: bool, may_wait: Callable[[RowKey], bool]
+        self,
+        desired: Desired,
+        delta: Delta,
+        *,
+        prune: bool,
+        may_wait: Callable[[RowKey], bool],
+        claim: Claim = NO_CLAIM,
     ) -> RoundResult:
         """Make the database equal to what is desired, in one transaction at most."""
         await self._driver.idle()
@@ -128,7 +137,9 @@ class Reconciler:
         if not idl.holds_lock:
             self.doubt()
             return self._complete(RoundResult(Outcome.STANDBY if idl.is_synced else Outcome.DISCONNECTED))
-        round_ = self._begin(desired, prune=prune, may_wait=may_wait)
+        if reason := self._permit.withheld(claim, self._alarms.now):
+            return self._complete(RoundResult(Outcome.WITHHELD, problem=reason))
+        round_ = self._begin(desired, prune=prune, may_wait=may_wait, claim=claim)
         started = time.perf_counter()
         plan = await self._plan(round_)
         plan_seconds = time.perf_counter() - started
@@ -160,7 +171,7 @@ class Reconciler:
             )
         )
 
-    def _begin(self, desired: Desired, *, prune: bool, may_wait: Callable[[RowKey], bool]) -> _Round:
+    def _begin(self, desired: Desired, *, prune: bool, may_wait: Callable[[RowKey], bool], claim: Claim) -> _Round:
         now, oldest = self._alarms.now, self._lingering.oldest
         is_audit = not self._dirty.everything and now >= self._compared + self.options.audit_interval
         self._retry(self._refusals.due(now))
@@ -176,6 +187,7 @@ class Reconciler:
             may_wait=may_wait,
             lingering=self._lingering,
             detach=oldest is not None and now >= oldest + self.options.detach_after,
+            record=claim.record,
             spent=spent,
         )
         return _Round(desired, taken, taken.scope(desired, self._replica), circumstances, is_audit, now)

@@ -28,6 +28,8 @@ class Outcome(StrEnum):
     """No connection, or not yet in step; what was on its way may have been written or not."""
     STANDBY = "standby"
     """Another daemon holds the lock; nothing was tried."""
+    WITHHELD = "withheld"
+    """This daemon holds the lock, but the writer before it knew more; nothing was tried."""
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from nqosd.northbound.plan.operations import Kind, Operation, SetName, Subject, describe
+from nqosd.northbound.plan.operations import Kind, Operation, RecordName, SetName, Subject, describe
 from nqosd.northbound.replica.driver import Driver
 from nqosd.northbound.replica.idl import RawTransaction
 from nqosd.northbound.results import Outcome
@@ -96,8 +96,8 @@ def _blame(transaction: RawTransaction, operations: Sequence[Operation], driver:
 
 
 def _named(text: str, operations: Sequence[Operation]) -> Subject | None:
-    """Return the new set whose name the server says is taken; it finds that out after the last operation."""
+    """Return the new set or record whose name the server says is taken; it finds that out after the last operation."""
     found = _TAKEN.search(text)
-    inserted = {each.subject for each in operations if each.kind is Kind.SET_INSERT}
-    subject = SetName(found[1]) if found else None
-    return subject if subject in inserted else None
+    inserted = {each.subject for each in operations if each.kind in {Kind.SET_INSERT, Kind.RECORD}}
+    named = [SetName(found[1]), RecordName(found[1])] if found else []
+    return next((each for each in named if each in inserted), None)

@@ -9,7 +9,7 @@ from nqosd.northbound.results import Facts, Outcome
 from nqosd.telemetry.gauges import GaugeFamily
 
 COMMITS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-OF_SUBJECTS = ("row", "set", "switch")
+OF_SUBJECTS = ("row", "set", "switch", "record")
 OF_TRANSACTIONS = (Outcome.COMMITTED, Outcome.REFUSED, Outcome.LOST_LOCK, Outcome.TIMED_OUT, Outcome.DISCONNECTED)
 
 

@@ -49,6 +49,7 @@ class Health:
         self._questions: list[Callable[[], str | None]] = []
         self.transaction_timeout = 0.0
         """Seconds that a round may wait for an answer of the database."""
+        self._awaited: dict[str, Callable[[], str]] = {}
         self.role = Role.UNKNOWN
 
     def supervise(self, name: str, task: asyncio.Task[object]) -> None:
@@ -75,6 +76,10 @@ class Health:
         """Note that a part is there."""
         self._waiting_for.pop(part, None)
 
+    def await_part(self, part: str, reason: Callable[[], str]) -> None:
+        """Ask, whenever readiness is asked for, why a part isn't there; it says nothing while it is."""
+        self._awaited[part] = reason
+
     def problems(self) -> tuple[str, ...]:
         """Give the reasons why the daemon should be restarted."""
         found = [f"the task {name} has ended{_why(task)}" for name, task in self._tasks.items() if task.done()]
@@ -88,7 +93,8 @@ class Health:
     def readiness(self) -> Readiness:
         """Say whether the daemon does its work, or could at once."""
         unhealthy = {"health": "; ".join(problems)} if (problems := self.problems()) else {}
-        return Readiness(self.role, unhealthy | self._waiting_for)
+        asked = {part: found for part, reason in self._awaited.items() if (found := reason())}
+        return Readiness(self.role, unhealthy | self._waiting_for | asked)
 
 
 def _why(task: asyncio.Task[object]) -> str:

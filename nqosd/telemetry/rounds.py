@@ -4,7 +4,7 @@ In: what `nqosd.daemon` reports after each round. Out: series `nqosd_…`. Rule:
 when the transaction that carries its effect has been committed, and never for events that changed nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -54,6 +54,22 @@ class RoundMetrics:
         self._selections = Gauge(
             "nqosd_selections", "Distinct selections of pods that policies refer to.", registry=registry
         )
+
+        self._unconverged = Gauge(
+            "nqosd_unconverged_seconds",
+            "Age of the oldest change, from Kubernetes or the database, that isn't in the database; 0 on a standby.",
+            registry=registry,
+        )
+        self._out_of_touch = Gauge(
+            "nqosd_out_of_touch_seconds",
+            "For how long changes may have gone unheard, because the API server doesn't answer a watch; 0 in touch.",
+            registry=registry,
+        )
+
+    def ask(self, *, unconverged: Callable[[], float], out_of_touch: Callable[[], float]) -> None:
+        """Ask these whenever the metrics are read."""
+        self._unconverged.set_function(unconverged)
+        self._out_of_touch.set_function(out_of_touch)
 
     def ended(self, outcome: Outcome, seconds: float) -> None:
         """Count a round that took so many seconds."""

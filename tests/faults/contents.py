@@ -10,7 +10,8 @@ from typing import Protocol, cast
 
 import attrs
 
-from nqosd.compiler.desired import OWNER, Desired
+from nqosd.compiler.desired import OWNER, PART, Desired
+from nqosd.northbound.replica.record import WRITER
 
 Row = Mapping[str, object]
 Columns = tuple[tuple[str, object], ...]
@@ -144,7 +145,7 @@ def _own_sets(rows: Mapping[str, Mapping[str, Row]], mine: set[tuple[str, str]],
     found = []
     for table, column in SETS.items():
         for uuid, row in rows[table].items():
-            if (table, uuid) in mine:
+            if (table, uuid) in mine and dict(_pairs(row["external_ids"])).get(PART) != WRITER:
                 members = _uuids(row[column]) if table == "Port_Group" else set(map(str, _elements(row[column])))
                 if table == "Port_Group" and not members:  # it may stay for a while, and does nothing
                     continue

@@ -18,8 +18,8 @@ from pathlib import Path
 import attrs
 
 from nqosd.compiler.desired import Desired
-from nqosd.rounds import WHOLE_CLUSTER
 from nqosd.status.conditions import TRUE, condition_type
+from nqosd.telling import WHOLE_CLUSTER
 from tests.faults import contents, manifests
 from tests.faults.cluster import Cluster
 from tests.faults.contents import Contents, Database

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from collections.abc import Set as AbstractSet
 
 from nqosd.compiler.desired import Desired, RowKey
+from nqosd.northbound.claim import Claim
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.ovsdb.options import Options
 from nqosd.northbound.ovsdb.remotes import Remote
@@ -40,6 +41,7 @@ class Daemon:
         self.northbound = Northbound(options, self.watcher)
         self.desired = EMPTY
         self.may_wait: Callable[[RowKey], bool] = never
+        self.claim = Claim()
         self.results: list[RoundResult] = []
 
     @property
@@ -52,6 +54,13 @@ class Daemon:
         """A number that grows with each connection that is made or lost."""
         return int(driver_of(self).idl.session.get_seqno())
 
+    @property
+    def sees_record(self) -> bool:
+        """Whether its replica has the record of a writer."""
+        driver = self.northbound._driver
+        assert driver is not None
+        return bool(driver.idl.replica.records())
+
     async def round(self, desired: Desired | None = None, *, policies: AbstractSet[str] = frozenset()) -> RoundResult:
         """Run one round, whether something woke the daemon or not; `policies` changed although no row did."""
         new = self.desired if desired is None else desired
@@ -59,7 +68,8 @@ class Daemon:
         delta.policies |= policies
         self.desired = new
         self.northbound.wake.clear()
-        self.results.append(await self.northbound.reconcile(new, delta, may_wait=self.may_wait))
+        result = await self.northbound.reconcile(new, delta, may_wait=self.may_wait, claim=self.claim)
+        self.results.append(result)
         return self.results[-1]
 
     async def wait_until(self, done: Callable[[], bool], *, patience: float = PATIENCE) -> None:

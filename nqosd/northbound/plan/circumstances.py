@@ -12,6 +12,7 @@ import attrs
 from nqosd.compiler.desired import RowKey
 from nqosd.northbound.plan.lingering import Lingering
 from nqosd.northbound.plan.operations import Subject
+from nqosd.northbound.replica.record import WriterRecord
 
 
 def never(_key: RowKey) -> bool:
@@ -36,3 +37,5 @@ class Circumstances:
     """Port groups that nobody wants and that have been empty for so long that they may be deleted."""
     refused: Mapping[Subject, str] = attrs.field(factory=dict)
     """Objects that can't be written as they are, with the server's words: left as they are, and all that needs them."""
+    record: WriterRecord | None = None
+    """What the writer says of itself beside the rows that it writes; None: nothing."""

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     SET_MUTATE = "set_mutate"
     SET_UPDATE = "set_update"
     SET_DELETE = "set_delete"
+    RECORD = "record"
 
 
 @attrs.frozen
@@ -42,7 +43,14 @@ class SwitchName:
     name: str
 
 
-Subject: TypeAlias = RowKey | SetName | SwitchName
+@attrs.frozen
+class RecordName:
+    """The name of the writer's record, as the object of an operation."""
+
+    name: str
+
+
+Subject: TypeAlias = RowKey | SetName | SwitchName | RecordName
 
 
 def describe(subject: Subject) -> str:
@@ -54,6 +62,8 @@ def describe(subject: Subject) -> str:
             return f"set {subject.name}"
         case SwitchName():
             return f"logical switch {subject.name}"
+        case RecordName():
+            return f"the writer's record {subject.name}"
 
 
 def kind_of(subject: Subject) -> str:
@@ -65,6 +75,8 @@ def kind_of(subject: Subject) -> str:
             return "set"
         case SwitchName():
             return "switch"
+        case RecordName():
+            return "record"
 
 
 @attrs.frozen

@@ -13,6 +13,7 @@ order, and what can't be done now and why. Pure. The rules:
   transaction, or every chassis would log a parse error.
 - A row that only lost its senders may stay with an empty set until another change of structure, since attaching and
   detaching makes northd compute everything anew.
+- Whatever is written, the writer's record goes with it; it alone is never written.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from nqosd.compiler.desired import Desired, RowKey
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.draft import Draft
 from nqosd.northbound.plan.operations import Kind, Operation, SetName, Subject, SwitchName, count_by_kind
+from nqosd.northbound.plan.record import plan_record
 from nqosd.northbound.plan.rows import RowPlanner
 from nqosd.northbound.plan.sets import SetPlanner
 from nqosd.northbound.replica.replica import View
@@ -106,8 +108,11 @@ def _attempt(desired: Desired, view: View, scope: Scope, circumstances: Circumst
         rows.remove_unreadable()
     rows.settle_unwanted()
     sets.settle_unwanted(rows.leaving)
+    operations = draft.operations()
+    if operations and circumstances.record is not None:
+        operations += plan_record(circumstances.record, view, circumstances.refused)
     return Plan(
-        operations=draft.operations(),
+        operations=operations,
         waiting=rows.waiting,
         absent_ports=sets.absent_ports,
         portless=rows.portless,

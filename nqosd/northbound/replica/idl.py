@@ -72,6 +72,16 @@ class NorthboundIdl(CheckedIdl):
         """Whether the server said that we hold the lock, on the connection that we have."""
         return bool(self.has_lock) and self.is_synced
 
+    def requeue(self) -> None:
+        """Give the lock up and ask for it again: it is ours at once if nobody else waits for it.
+
+        Only a lock that is held is given up, and never under a transaction that has asserted it.
+        """
+        if self.holds_lock and not self._outstanding_txns:
+            name = self.lock_name
+            self.set_lock(None)
+            self.set_lock(name)
+
     def watch(self, names: Iterable[str]) -> None:
         """Monitor our own rows, and address sets and port groups of these names whoever owns them."""
         mine = ["external_ids", "includes", wire.string_map({OWNER: self.owner})]

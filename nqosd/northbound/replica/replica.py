@@ -69,6 +69,9 @@ class View(Protocol):
     def port(self, name: str) -> str | None:
         """Return the uuid of a logical switch port."""
 
+    def records(self) -> list[StoredSet]:
+        """Return the records of writers, in a fixed order; no other question finds them."""
+
 
 class _Table(Protocol):
     def insert(self, uuid: str, columns: Mapping[str, object]) -> None: ...
@@ -235,6 +238,10 @@ class Replica:
     def port(self, name: str) -> str | None:
         """See `View`."""
         return self._ports.uuid_of(name)
+
+    def records(self) -> list[StoredSet]:
+        """See `View`."""
+        return self._address_sets.records()
 
     @staticmethod
     def _apply(table: _Table, uuids: set[str], uuid: str, update: Mapping[str, object]) -> None:

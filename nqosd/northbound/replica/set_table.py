@@ -1,7 +1,8 @@
 """The tables Address_Set and Port_Group in the replica: our sets by name, with their members as plain Python sets.
 
-In: rows as the monitor sends them. Out: `StoredSet` by name. The rule: a change of members costs what changed, not what
-the set holds. python-ovs would make an object for each address, and copy the whole set for each change.
+In: rows as the monitor sends them. Out: `StoredSet` by name, and apart from them the records of writers. The rule: a
+change of members costs what changed, not what the set holds. python-ovs would make an object for each address, and copy
+the whole set for each change.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,7 @@ from sys import intern
 
 from nqosd.northbound.ovsdb import wire
 from nqosd.northbound.replica.changes import Changes
+from nqosd.northbound.replica.record import is_record
 from nqosd.northbound.replica.stored import StoredSet
 
 
@@ -27,9 +29,14 @@ class SetTable:
         self._by_member = by_member
         self._sets: dict[str, StoredSet] = {}
         self._by_name: dict[str, str] = {}
+        self._records: dict[str, StoredSet] = {}
+
+    def records(self) -> list[StoredSet]:
+        """Return the records of writers, in a fixed order."""
+        return [self._records[uuid] for uuid in sorted(self._records)]
 
     def get(self, name: str) -> StoredSet | None:
-        """Return the set of that name, whoever owns it."""
+        """Return the set of that name, whoever owns it; a record is none."""
         uuid = self._by_name.get(name)
         return None if uuid is None else self._sets[uuid]
 
@@ -48,8 +55,7 @@ class SetTable:
         # Interned, since an address stands in the sets of many selections: with 20,000 addresses in 2,000 sets of 500
         # the replica takes 78 MB instead of 140, for 0.05 s.
         self._sets[uuid] = StoredSet(uuid, name, external_ids, set(map(intern, members)))
-        self._by_name[name] = uuid
-        self._changes.touch_set(name)
+        self._file(self._sets[uuid])
 
     def modify(self, uuid: str, columns: Mapping[str, object]) -> None:
         """Apply what changed in a row."""
@@ -58,26 +64,35 @@ class SetTable:
             changed = list(map(intern, self._decode(columns[self._column])))
             wire.toggle(stored.members, changed)
             self._changes.touch_set(stored.name, changed if self._by_member else None)
-        if "external_ids" in columns:
-            wire.amend(stored.external_ids, wire.mapping(columns["external_ids"]))
-            self._changes.touch_set(stored.name)
-        if "name" in columns:
-            self._forget_name(stored)
-            stored.name = str(columns["name"])
-            self._by_name[stored.name] = uuid
-            self._changes.touch_set(stored.name)
+        if "external_ids" in columns or "name" in columns:
+            self._unfile(stored)
+            if "external_ids" in columns:
+                wire.amend(stored.external_ids, wire.mapping(columns["external_ids"]))
+            stored.name = str(columns.get("name", stored.name))
+            self._file(stored)
 
     def delete(self, uuid: str) -> None:
         """Forget a row that went, or that the monitor's condition doesn't select any more."""
-        self._forget_name(self._sets.pop(uuid))
+        self._unfile(self._sets.pop(uuid))
 
     def clear(self) -> None:
         """Forget everything, a set at a time: a single call would hold up all threads, 100 ms for a million members."""
         while self._sets:
             self._sets.popitem()
         self._by_name.clear()
+        self._records.clear()
 
-    def _forget_name(self, stored: StoredSet) -> None:
+    def _file(self, stored: StoredSet) -> None:
+        """Note what a row is: a set by its name, or a record, which no plan looks at."""
+        if is_record(stored.external_ids):
+            self._records[stored.uuid] = stored
+        else:
+            self._by_name[stored.name] = stored.uuid
+            self._changes.touch_set(stored.name)
+
+    def _unfile(self, stored: StoredSet) -> None:
+        if self._records.pop(stored.uuid, None) is not None:
+            return
         self._changes.touch_set(stored.name)
         if self._by_name.get(stored.name) == stored.uuid:
             del self._by_name[stored.name]
