@@ -99,6 +99,10 @@ class Reconciler:
         if self._refusals and not changes.cleared:
             changed: list[Subject] = [*changes.rows, *map(SetName, changes.sets), *map(SwitchName, changes.switches)]
             self._retry(self._refusals.forget(changed))
+        if not changes.cleared:
+            find = self._replica.address_set, self._replica.port_group
+            gone = [name for name in changes.sets if not any(each(name) for each in find)]
+            self._spare.vanished(gone, self._alarms.now)
         note_changes(self._dirty, changes, self._open, self._absent_ports, self._replica, theirs=theirs)
         if self._dirty and not awaited and not self._in_flight and self._driver.idl.holds_lock:
             self._wake()
@@ -179,6 +183,9 @@ class Reconciler:
         spent = self._spare.spent(now)
         for name in spent:
             self._dirty.touch_set(name, None, Cause.DESIRED)
+        for name in self._spare.back(desired.port_groups, now):
+            self._dirty.touch_set(name, None, Cause.DATABASE)
+            self._dirty.touch_rows(self._open.portless.get(name, ()), Cause.SURROUNDINGS)
         taken = self._dirty.take()
         taken.everything = taken.everything or is_audit
         circumstances = Circumstances(
@@ -189,6 +196,7 @@ class Reconciler:
             detach=oldest is not None and now >= oldest + self.options.detach_after,
             record=claim.record,
             spent=spent,
+            pausing=self._spare.pausing,
         )
         return _Round(desired, taken, taken.scope(desired, self._replica), circumstances, is_audit, now)
 

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from nqosd.compiler.desired import Desired, Direction, PortGroup, QosRow, RowKey
+from nqosd.northbound.plan.operations import SetName
 from tests.northbound.desires import desired
 from tests.northbound.real import Daemon, options_of, running
 from tests.services.chassis import Chassis
@@ -78,6 +79,20 @@ async def test_senders_that_come_back_have_their_flows(node: Node) -> None:
     await node.write(desired())
     assert node.marks() == 0
     assert node.chassis.parse_errors() == []
+
+
+async def test_a_group_deleted_by_hand_comes_back_with_its_flows(node: Node) -> None:
+    """Its row leaves at once, and both are made again when northd has had time to see the group gone."""
+    await node.write(cameras("one"))
+    assert (before := node.marks())
+    node.central.northd.pause()
+    node.central.nb.nbctl("destroy", "Port_Group", "cameras")
+    await node.daemon.settle()
+    node.central.northd.resume()
+    assert node.marks() == 0
+    await node.daemon.run_until(lambda: "cameras" in node.central.nb.nbctl("qos-list", SWITCH))
+    assert node.marks() == before
+    assert SetName("cameras") in {subject for result in node.daemon.results for subject in result.repaired}
 
 
 async def test_no_chassis_is_given_a_group_without_members(node: Node) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.compiler.desired import AddressSet, Desired, RowKey
-from nqosd.northbound import alarms, refusals
+from nqosd.northbound import alarms, refusals, spare_groups
 from nqosd.northbound.plan.operations import Operation, SetName, Subject, SwitchName
 from nqosd.northbound.results import Lacking, Outcome
 from nqosd.northbound.writer import Commit
@@ -24,10 +24,10 @@ from tests.northbound.worlds import Contents, contents_of, databases, expected_c
 @pytest.fixture(autouse=True, scope="module")
 def impatience() -> Iterator[None]:
     """Let another attempt follow a failed one at once."""
-    before = alarms.FIRST_RETRY
-    alarms.FIRST_RETRY = 0.0
+    before = alarms.FIRST_RETRY, spare_groups.PAUSE
+    alarms.FIRST_RETRY = spare_groups.PAUSE = 0.0
     yield
-    alarms.FIRST_RETRY = before
+    alarms.FIRST_RETRY, spare_groups.PAUSE = before
 
 
 def expire(rounds: Rounds) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.compiler.desired import Desired
-from nqosd.northbound import alarms
+from nqosd.northbound import alarms, spare_groups
 from nqosd.northbound.plan.operations import Operation
 from nqosd.northbound.results import Outcome
 from nqosd.northbound.writer import Commit
@@ -22,10 +22,10 @@ from tests.northbound.worlds import contents_of, databases, expected_contents
 @pytest.fixture(autouse=True, scope="module")
 def impatience() -> Iterator[None]:
     """Let another attempt follow a failed one at once."""
-    before = alarms.FIRST_RETRY
-    alarms.FIRST_RETRY = 0.0
+    before = alarms.FIRST_RETRY, spare_groups.PAUSE
+    alarms.FIRST_RETRY = spare_groups.PAUSE = 0.0
     yield
-    alarms.FIRST_RETRY = before
+    alarms.FIRST_RETRY, spare_groups.PAUSE = before
 
 
 FAULTS = ("refused", "lost before", "lost after", "edited before", "edited after", "lock lost")

@@ -35,6 +35,8 @@ class Circumstances:
     """Remove the lingering rows now."""
     spent: AbstractSet[str] = frozenset()
     """Port groups that nobody wants and that have been empty for so long that they may be deleted."""
+    pausing: AbstractSet[str] = frozenset()
+    """Port groups that somebody else deleted a moment ago: not made again yet."""
     refused: Mapping[Subject, str] = attrs.field(factory=dict)
     """Objects that can't be written as they are, with the server's words: left as they are, and all that needs them."""
     record: WriterRecord | None = None

@@ -61,9 +61,9 @@ class SetPlanner:
             self._unwanted.add(name)
 
     def is_portless(self, name: str) -> bool:
-        """Say whether it is a port group of which no port is there yet: a match that names it would be an error."""
+        """Say whether it is a port group without members for now: a match that names it would be an error."""
         group = self._desired.port_groups.get(name)
-        return group is not None and not any(self._view.port(port) for port in group.ports)
+        return group is not None and (self._is_pausing(name) or not any(map(self._view.port, group.ports)))
 
     def refusal(self, name: str) -> str | None:
         """Return in words why rows can't refer to a set, or None when they can once the transaction is done."""
@@ -105,7 +105,7 @@ class SetPlanner:
                 self.absent_ports.setdefault(port, set()).add(group.name)
             else:
                 members.add(uuid)
-        if stored is None and not members:  # it comes with its first port
+        if stored is None and (not members or self._is_pausing(group.name)):  # it comes with its first port
             return
         uuids = None if touched is None else {uuid for port in touched if (uuid := self._view.port(port))}
         self._bring(_PORT_GROUPS, stored, group, members, uuids)
@@ -154,6 +154,9 @@ class SetPlanner:
             target = self._guarded(table, stored)
             encoded = table.encoded(came), table.encoded(went)
             self._draft.sets.append(mutate(Kind.SET_MUTATE, target, table.column, *encoded))
+
+    def _is_pausing(self, name: str) -> bool:
+        return name in self._circumstances.pausing and self._view.port_group(name) is None
 
     def _give_up(self, group: StoredSet | None, *, used: bool) -> None:
         """Empty a port group that nobody wants; delete it if it has been empty for long."""
