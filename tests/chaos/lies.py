@@ -1,13 +1,17 @@
 """For how long daemons said that all was well while it wasn't.
 
-In: moments: who says ready in which role, what differs, which faults are open. Out: lies, each with its length. The
-rules: a lie lasts as long as one and the same thing differs at every moment while one and the same daemon says ready;
-the active daemon answers for the database; a standby answers for it only while nobody that answers is active.
+In: moments: who has which role and who is ready, what differs, which faults are open. Out: lies, each with its length.
+The rules: a lie lasts as long as one and the same thing differs at every moment while one and the same daemon says
+ready; the active daemon answers for the database, a standby only while nobody that answers is active.
 """
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 import attrs
+
+ACTIVE = "active"
+STANDBY = "standby"
 
 
 @attrs.frozen
@@ -36,9 +40,18 @@ class Lies:
     told: list[Lie] = attrs.field(factory=list)
     _open: dict[tuple[str, str, str], _Open] = attrs.field(factory=dict)
 
-    def take(self, at: float, ready: Mapping[str, str], differences: Iterable[str], faults: frozenset[str]) -> None:
+    def take(
+        self,
+        at: float,
+        roles: Mapping[str, str],
+        ready: AbstractSet[str],
+        differences: Iterable[str],
+        faults: frozenset[str],
+    ) -> None:
         """Take a moment."""
-        who = {name: role for name, role in ready.items() if role == "active"} or ready
+        answers_for_it = ACTIVE if ACTIVE in roles.values() else STANDBY
+        who = {name: role for name, role in roles.items() if name in ready and role == answers_for_it}
+        differences = frozenset(differences)
         now = {(name, role, what) for name, role in who.items() for what in differences}
         for key in self._open.keys() - now:
             self._close(key, at)

@@ -12,9 +12,8 @@ from statistics import median
 
 import attrs
 
-from tests.chaos.lies import Lie
+from tests.chaos.lies import ACTIVE, Lie
 
-ACTIVE = "active"
 LONGEST_RECOVERY = 35.0
 LONGEST_LIE = 10.0
 """Seconds: what is longer has missed its goal."""

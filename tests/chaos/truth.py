@@ -18,7 +18,7 @@ import attrs
 
 from nqosd.compiler.compile import Compiled
 from nqosd.compiler.desired import NETWORK, POLICY, RULE, SWITCH
-from tests.chaos.lies import Lies
+from tests.chaos.lies import ACTIVE, Lies
 from tests.chaos.stores import DatabaseFile, stored_objects
 from tests.faults import contents
 from tests.faults.contents import Own
@@ -30,7 +30,6 @@ from tests.services.process import ServiceError
 INTERVAL = 1.0
 PATIENCE = 1.0
 """Seconds that a probe may take; who answers later has said nothing."""
-ACTIVE = "active"
 SHOWN = 6
 """Differences that are written out."""
 SETS = re.compile(r"[$@](nqosd\w*)")
@@ -38,20 +37,23 @@ SETS = re.compile(r"[$@](nqosd\w*)")
 
 @attrs.frozen
 class Look:
-    """One moment. `ready`: the daemons that say ready, with the role that they say they have."""
+    """One moment. `roles`: those that daemons say they have; `ready`: the daemons that say that they are."""
 
-    ready: Mapping[str, str]
+    roles: Mapping[str, str]
+    ready: frozenset[str]
     differences: Mapping[str, str]
     """By what differs (a rule's row, a set), in which way."""
 
     @property
     def converged(self) -> bool:
         """Whether nothing differs, and an active daemon is ready."""
-        return not self.differences and ACTIVE in self.ready.values()
+        return not self.differences and any(self.roles[name] == ACTIVE for name in self.ready)
 
     def __str__(self) -> str:
         some = list(self.differences.values())[:SHOWN]
-        return "\n".join([f"ready: {dict(self.ready)}; {len(self.differences)} differences", *some])
+        return "\n".join(
+            [f"{dict(self.roles)}, ready: {sorted(self.ready)}; {len(self.differences)} differences", *some]
+        )
 
 
 class Truth:
@@ -64,7 +66,7 @@ class Truth:
 
     def look(self) -> Look | None:
         """Look once; None where a store can't be read at this moment."""
-        before = _ready(self._site.daemons)
+        before = _answers(self._site.daemons)
         with contextlib.suppress(OSError, http.client.HTTPException):  # etcd is down: the objects are what they were
             self._objects = stored_objects(self._site.cluster.etcd)
         try:
@@ -74,9 +76,10 @@ class Truth:
         compiled = self._site.cluster.compiled(self._objects, zone=self._site.zone, northd=now.northd)
         should = contents.wanted(compiled.desired, "nqosd", now.switches, now.ports)
         lines = set(should.differences(now.own)) - _waiting(should, now.own, compiled)
-        after = _ready(self._site.daemons)
-        ready = {name: role for name, role in before.items() if after.get(name) == role}
-        return Look(ready, {_subject(line): line for line in sorted(lines)})
+        after = _answers(self._site.daemons)
+        roles = {name: role for name, (role, _ready) in after.items() if role}
+        ready = frozenset(name for name in roles if before[name] == after[name] == (roles[name], True))
+        return Look(roles, ready, {_subject(line): line for line in sorted(lines)})
 
 
 class Sampler(threading.Thread):
@@ -93,7 +96,7 @@ class Sampler(threading.Thread):
         """Look, and look again."""
         while not self._ended.wait(INTERVAL):
             if (look := self._truth.look()) is not None:
-                self.lies.take(time.monotonic(), look.ready, look.differences, self._faults())
+                self.lies.take(time.monotonic(), look.roles, look.ready, look.differences, self._faults())
 
     def end(self) -> None:
         """Look no more; a lie that goes on counts until now."""
@@ -102,21 +105,20 @@ class Sampler(threading.Thread):
         self.lies.end(time.monotonic())
 
 
-def _ready(daemons: list[Nqosd]) -> dict[str, str]:
-    """Ask all at once who is ready, and as what."""
+def _answers(daemons: list[Nqosd]) -> dict[str, tuple[str, bool]]:
+    """Ask all at once which role they have and whether they are ready."""
     with ThreadPoolExecutor(len(daemons)) as pool:
-        roles = pool.map(_role_if_ready, daemons)
-    return {daemon.name: role for daemon, role in zip(daemons, roles, strict=True) if role}
+        return {each.name: answer for each, answer in zip(daemons, pool.map(_answer, daemons), strict=True)}
 
 
-def _role_if_ready(daemon: Nqosd) -> str:
+def _answer(daemon: Nqosd) -> tuple[str, bool]:
     connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
-        return str(json.load(answer)["role"]) if answer.status == http.client.OK else ""
+        return str(json.load(answer)["role"]), answer.status == http.client.OK
     except (OSError, http.client.HTTPException, ValueError):
-        return ""
+        return "", False
     finally:
         connection.close()
 
