@@ -27,15 +27,16 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=OF_A_RUN, help=f"faults of one run (default: {OF_A_RUN})")
     parser.add_argument("--total", type=int, default=FAULTS, help=f"faults of all runs (default: {FAULTS})")
     parser.add_argument("--lanes", type=int, default=LANES, help=f"runs side by side (default: {LANES})")
+    parser.add_argument("--kinds", default="", help="draw only from the faults whose names contain this")
     options = parser.parse_args()
     started = time.monotonic()
     if options.seed is not None:
-        results = _lane(options.seed, 1, options.faults, 1)
+        results = _lane(options.seed, 1, options.faults, 1, options.kinds)
     else:
         each = -(-options.total // options.lanes)
         with ProcessPoolExecutor(options.lanes, multiprocessing.get_context("spawn")) as pool:
             lanes = [
-                pool.submit(_lane, options.first + lane, options.lanes, options.faults, each)
+                pool.submit(_lane, options.first + lane, options.lanes, options.faults, each, options.kinds)
                 for lane in range(options.lanes)
             ]
             results = [result for lane in lanes for result in lane.result()]
@@ -46,14 +47,14 @@ def main() -> int:
     return 1 if any(result.failure for result in results) else 0
 
 
-def _lane(first: int, step: int, faults: int, total: int) -> list[Result]:
+def _lane(first: int, step: int, faults: int, total: int, kinds: str) -> list[Result]:
     """Do one run after the other, on a cluster of its own, until there were enough faults."""
     results: list[Result] = []
     injected = 0
     with Cluster.started(flags=JSON_STORAGE) as cluster:
         for seed in itertools.count(first, step):
             begun = time.monotonic()
-            result = run(cluster, seed, faults)
+            result = run(cluster, seed, faults, kinds)
             results.append(result)
             injected += max(result.injected.total(), 1)
             seconds = time.monotonic() - begun

@@ -52,6 +52,8 @@ class Run:
     seed: int
     harness: Harness
     random: Random
+    kinds: str = ""
+    """What the name of a fault must contain; by default, nothing."""
     injected: Counter[str] = attrs.field(factory=Counter)
     recoveries: list[Recovery] = attrs.field(factory=list)
     log: list[str] = attrs.field(factory=list)
@@ -120,8 +122,13 @@ class Run:
         able = [
             each
             for each in FAULTS
-            if not each.harms & (harmed | needed) and not each.needs & harmed and each.is_possible(self.harness)
+            if self.kinds in each.name
+            and not each.harms & (harmed | needed)
+            and not each.needs & harmed
+            and each.is_possible(self.harness)
         ]
+        if not able:  # what is open leaves nothing of these kinds to harm
+            return
         (fault,) = self.random.choices(able, [each.weight for each in able])
         self._note(fault.name, *sorted(fault.harms))
         self._bout += (fault.name,)
@@ -148,11 +155,11 @@ class Run:
         self.log.append(" ".join([f"{dt.datetime.now(dt.UTC):%H:%M:%S.%f}", *words]))
 
 
-def run(cluster: Cluster, seed: int, faults: int) -> Result:
-    """Do one run."""
+def run(cluster: Cluster, seed: int, faults: int, kinds: str = "") -> Result:
+    """Do one run, with faults whose names contain `kinds`."""
     random = Random(seed)  # noqa: S311 - a seed is what it needs
     with _harness(cluster, seed, random) as harness:
-        one = Run(seed, harness, random)
+        one = Run(seed, harness, random, kinds)
         sampler = Sampler(harness.site, one.faults_now)
         failure = ""
         try:
