@@ -1,0 +1,29 @@
+"""One lane of `make chaos`: one run after the other, in a process of its own.
+
+In: the first seed, how many faults. Out: results. The rule: lanes share nothing, so a fault in one harms no other.
+"""
+
+import itertools
+import time
+
+from tests.chaos.results import Result
+from tests.chaos.run import run
+from tests.chaos.stores import JSON_STORAGE
+from tests.faults.cluster import Cluster
+
+
+def lane(first: int, step: int, faults: int, total: int, kinds: str) -> list[Result]:
+    """Do one run after the other, on a cluster of its own, until there were enough faults."""
+    results: list[Result] = []
+    injected = 0
+    with Cluster.started(flags=JSON_STORAGE) as cluster:
+        for seed in itertools.count(first, step):
+            begun = time.monotonic()
+            result = run(cluster, seed, faults, kinds)
+            results.append(result)
+            injected += max(result.injected.total(), 1)
+            seconds = time.monotonic() - begun
+            print(f"[chaos] {seconds:.0f} s for {result}", flush=True)
+            if injected >= total:
+                break
+    return results
