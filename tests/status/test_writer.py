@@ -168,7 +168,7 @@ async def test_a_refusal_delays_nobody_and_passes(
                 writer.submit(policy, report("default"), "z")
             writer.submit(cluster.create(), report("default"), "z")
             await eventually(lambda: cluster.get().status.summary == APPLIED)
-            assert counting.results["refused"] >= 5
+            await eventually(lambda: counting.results["refused"] >= 5)
             await eventually(lambda: counting.pending == 5)
             other_cluster.grant()
             await drained(writer)
