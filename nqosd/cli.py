@@ -6,7 +6,6 @@ standard error.
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from nqosd import __version__, collector
 from nqosd.commands import Command, Run, adopt, cleanup, diff, explain, get, stats, takeover, top
 from nqosd.commands.configuration import DEFAULT_CONFIG, add_config, load_config
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK, USAGE
+from nqosd.commands.output import complain, say
 from nqosd.compiler.rendering import Format
 from nqosd.config import ConfigError
 
@@ -93,7 +93,7 @@ def _run(path: Path | None) -> int:
     try:
         config = load_config(path)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return BAD_CONFIG
     collector.pause()
     # The parts that speak with others take most of a second to import; no other command needs them.
@@ -104,7 +104,7 @@ def _run(path: Path | None) -> int:
     try:
         asyncio.run(daemon.Daemon(config, lambda: load_config(path)).run())
     except daemon.StartError as error:
-        print(f"nqosd: {error}", file=sys.stderr)
+        complain(f"nqosd: {error}")
         return FAILED
     return OK
 
@@ -113,9 +113,9 @@ def _check_config(path: Path | None) -> int:
     try:
         load_config(path)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return BAD_CONFIG
-    print(f"{path or DEFAULT_CONFIG}: ok")
+    say(f"{path or DEFAULT_CONFIG}: ok")
     return OK
 
 
@@ -133,11 +133,11 @@ def _compile(options: argparse.Namespace) -> int:
         )
         answer = offline.compile_manifests(request)
     except offline.RequestError as error:
-        print(f"nqosd compile: {error}", file=sys.stderr)
+        complain(f"nqosd compile: {error}")
         return USAGE
     for line in answer.complaints:
-        print(line, file=sys.stderr)
-    sys.stdout.write(answer.text)
+        complain(line)
+    say(answer.text.removesuffix("\n"))
     if answer.is_incomplete:
         return USAGE
     return OK if answer.all_ready else FAILED

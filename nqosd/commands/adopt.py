@@ -8,6 +8,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from nqosd.commands import hands
+from nqosd.commands.output import say
 from nqosd.config import Config
 
 if TYPE_CHECKING:
@@ -39,17 +40,17 @@ async def _adopt(config: Config, options: argparse.Namespace) -> None:
         holdings = Holdings.of(await database.select(TABLES))
         if not options.instance:
             for owner, number in sorted(holdings.instances().items()):
-                print(f"{owner}: {number} rows{', this instance' if owner == mine else ''}")
+                say(f"{owner}: {number} rows{', this instance' if owner == mine else ''}")
             return
         if options.instance == mine:
             raise hands.RefusedError(f"{mine} is the instance of this configuration already (daemon.instance)")
         rows = holdings.owned(options.instance)
         hands.say(hands.listed(holdings, rows, "~"))
         if not options.apply:
-            print(f"{len(rows)} rows of {options.instance} would become {mine}'s; run again with --apply to do it")
+            say(f"{len(rows)} rows of {options.instance} would become {mine}'s; run again with --apply to do it")
             return
         if rows:
             answer = await database.commit(adoption(rows, mine))
             if answer.outcome is not Outcome.COMMITTED:
                 raise hands.RefusedError(f"nothing was written: {answer.problem or answer.outcome.value}; run it again")
-        print(f"{len(rows)} rows of {options.instance} are {mine}'s now")
+        say(f"{len(rows)} rows of {options.instance} are {mine}'s now")

@@ -8,6 +8,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from nqosd.commands import hands
+from nqosd.commands.output import say
 from nqosd.config import Config
 
 if TYPE_CHECKING:
@@ -39,15 +40,15 @@ async def _clean(config: Config, options: argparse.Namespace) -> None:
         rows = holdings.owned(instance)
         hands.say(hands.listed(holdings, rows, "-"))
         if not options.apply:
-            print(f"{len(rows)} rows of {instance} would be removed; run again with --apply to do it")
+            say(f"{len(rows)} rows of {instance} would be removed; run again with --apply to do it")
             return
         if rows:
             answer = await database.commit(removal(holdings, rows))
             if answer.outcome is not Outcome.COMMITTED:
                 raise hands.RefusedError(f"nothing was written: {answer.problem or answer.outcome.value}; run it again")
-        print(f"{len(rows)} rows of {instance} were removed")
+        say(f"{len(rows)} rows of {instance} were removed")
         zone = config.daemon.zone or database.replica.zone or ""
     if config.status.enabled and config.kubernetes.source == "cluster" and instance == config.daemon.instance:
         from nqosd.commands.statuses import withdraw  # noqa: PLC0415
 
-        print(f"{await withdraw(config, zone)} statuses were withdrawn")
+        say(f"{await withdraw(config, zone)} statuses were withdrawn")

@@ -1,14 +1,18 @@
 """Colour on terminals: a few lines in place of a library, since two commands colour whole lines or words.
 
-In: text. Out: the same text, between escape sequences if the reader can make use of them. Rule: a pipe, a dumb terminal
-and NO_COLOR (set to anything but nothing, as no-color.org asks) get plain text.
+In: text. Out: the same text, between escape sequences if the reader can make use of them. Rules: a pipe, a dumb
+terminal and NO_COLOR (set to anything but nothing, as no-color.org asks) get plain text; nobody but this module writes
+escape sequences: those in a text are shown as what they are.
 """
 
 import os
+import secrets
 from enum import Enum
 from typing import TextIO
 
 import attrs
+
+from nqosd.api.text import visible
 
 
 class Hue(Enum):
@@ -26,6 +30,8 @@ class Painter:
     """Colours text, or leaves it as it is."""
 
     is_on: bool = False
+    _mark: str = attrs.field(factory=lambda: secrets.token_hex(8), repr=False)
+    """What stands for the beginning of an escape sequence until a line is printed; nobody can have foreseen it."""
 
     @classmethod
     def of(cls, stream: TextIO) -> "Painter":
@@ -34,5 +40,13 @@ class Painter:
         return cls(not plain and stream.isatty())
 
     def __call__(self, text: str, hue: Hue) -> str:
-        """Colour a text."""
-        return f"\x1b[{hue.value}m{text}\x1b[0m" if self.is_on else text
+        """Colour a text; `shown` makes it one that can be printed."""
+        return f"{self._mark}{hue.value}m{text}{self._mark}0m" if self.is_on else text
+
+    def shown(self, line: str) -> str:
+        """Give a line, of which parts may have been coloured, as it can be printed."""
+        return visible(line).replace(self._mark, "\x1b[")
+
+    def say(self, *lines: str, before: str = "") -> None:
+        """Print lines; `before` is printed as it is."""
+        print(before + "\n".join(map(self.shown, lines)), flush=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.configuration import add_config, load_config
 from nqosd.commands.exits import BAD_CONFIG, DIFFERENT, FAILED, OK
+from nqosd.commands.output import complain
 from nqosd.config import Config, ConfigError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         config = load_config(options.config)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return BAD_CONFIG
     from nqosd.commands.gathering import GatherError  # noqa: PLC0415 - what speaks with others takes long to import
     from nqosd.telemetry import logs  # noqa: PLC0415
@@ -50,14 +51,14 @@ def run(options: argparse.Namespace) -> int:
     try:
         sections, remarks = asyncio.run(_compare(config, options.paths))
     except GatherError as error:
-        print(f"nqosd diff: {error}", file=sys.stderr)
+        complain(f"nqosd diff: {error}")
         return FAILED
     for remark in remarks:
-        print(remark, file=sys.stderr)
+        complain(remark)
     paint = Painter.of(sys.stdout)
     for section in sections:
         for line in _unified(section):
-            print(_painted(line, paint))
+            paint.say(_painted(line, paint))
     return DIFFERENT if sections else OK
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from nqosd.commands.colour import Painter
 from nqosd.commands.configuration import add_config, load_config
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK, USAGE
+from nqosd.commands.output import complain, say
 from nqosd.config import ConfigError
 from nqosd.explain.question import Question, QuestionError, Transport, ask
 
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
             return _show(_offline(options, question), options)
         return _live(options, question)
     except QuestionError as error:
-        print(f"nqosd explain: {error}", file=sys.stderr)
+        complain(f"nqosd explain: {error}")
         return USAGE
 
 
@@ -108,7 +109,7 @@ def _live(options: argparse.Namespace, question: Question) -> int:
     try:
         config = load_config(options.config)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return BAD_CONFIG
     from nqosd.commands.explain_live import look  # noqa: PLC0415
     from nqosd.commands.gathering import GatherError  # noqa: PLC0415
@@ -118,7 +119,7 @@ def _live(options: argparse.Namespace, question: Question) -> int:
     try:
         return _show(asyncio.run(look(question, config, options.paths, options.southbound)), options)
     except GatherError as error:
-        print(f"nqosd explain: {error}", file=sys.stderr)
+        complain(f"nqosd explain: {error}")
         return FAILED
 
 
@@ -127,8 +128,8 @@ def _show(found: "Found", options: argparse.Namespace) -> int:
     from nqosd.commands.explain_text import text  # noqa: PLC0415
 
     if options.format == "json":
-        print(json.dumps(document(found), indent=2, ensure_ascii=False))
+        say(json.dumps(document(found), indent=2, ensure_ascii=False))
     else:
-        for line in text(found, Painter.of(sys.stdout), everything=options.all):
-            print(line)
+        paint = Painter.of(sys.stdout)
+        paint.say(*text(found, paint, everything=options.all))
     return OK

@@ -9,13 +9,13 @@ import argparse
 import http.client
 import json
 import ssl
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nqosd.commands.configuration import add_config, load_config
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
 from nqosd.commands.get_tables import TABLES
+from nqosd.commands.output import complain, say
 from nqosd.compiler.rendering import table
 from nqosd.config import ConfigError
 from nqosd.config.options import Http
@@ -36,9 +36,10 @@ def add(commands: "Subparsers") -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "get",
-        help="show the policies, selections or rows of the running daemon",
+        help="show the policies, selections, rows or networks of the running daemon",
         description="Ask the daemon that runs with this configuration, over its HTTP port, for its policies with their "
-        "state, the selections of pods with their members, or the rows. Exit code 1 if no daemon answers.",
+        "state, the selections of pods with their members, the rows, or the definitions of networks, ignored ones "
+        "included. Exit code 1 if no daemon answers.",
     )
     parser.add_argument("what", choices=list(TABLES), help="what to show")
     parser.add_argument("--format", choices=["table", "json"], default="table", help="default: table")
@@ -51,18 +52,18 @@ def run(options: argparse.Namespace) -> int:
     try:
         section = load_config(options.config).http
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return BAD_CONFIG
     try:
         found = fetch(section, options.what)
     except GetError as error:
-        print(f"nqosd get: {error}", file=sys.stderr)
+        complain(f"nqosd get: {error}")
         return FAILED
     if options.format == "json":
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        say(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         header, cells = TABLES[options.what]
-        print(table(header, map(cells, found)))
+        say(table(header, map(cells, found)))
     return OK
 
 

@@ -6,12 +6,13 @@ lock is asked for; with it, everything is one transaction under the daemon's loc
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from nqosd.commands import output
 from nqosd.commands.configuration import add_config, load_config
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
+from nqosd.commands.output import complain
 from nqosd.config import Config, ConfigError
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ def run(options: argparse.Namespace, work: Work) -> int:
     try:
         config = load_config(options.config)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return BAD_CONFIG
     logs.configure("error", config.log.format)
     try:
         asyncio.run(work(config, options))
     except (RefusedError, ReadError, GatherError, TimeoutError) as error:
-        print(f"nqosd {options.command}: {error or 'no answer in time'}", file=sys.stderr)
+        complain(f"nqosd {options.command}: {error or 'no answer in time'}")
         return FAILED
     return OK
 
@@ -73,4 +74,4 @@ def listed(holdings: "Holdings", rows: Iterable["Held"], sign: str) -> Iterator[
 def say(lines: Iterable[str]) -> None:
     """Print lines."""
     for line in lines:
-        print(line)
+        output.say(line)

@@ -7,13 +7,13 @@ and the bridge's counters, and changes nothing in any of them.
 import argparse
 import asyncio
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import attrs
 
 from nqosd.commands.configuration import add_config, load_config
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
+from nqosd.commands.output import complain, say
 from nqosd.compiler.rendering import table
 from nqosd.config import ConfigError
 
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         config = load_config(options.config)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return BAD_CONFIG
     from nqosd.statistics.exporter import Exporter, StatsError, read_once  # noqa: PLC0415 - it takes time to import
     from nqosd.stats_parts import stats_options  # noqa: PLC0415
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
             return OK
         found = sorted(asyncio.run(read_once(stats_options(config))).items())
     except StatsError as error:
-        print(f"nqosd stats: {error}", file=sys.stderr)
+        complain(f"nqosd stats: {error}")
         return FAILED
     if options.format == "json":
         entries = [
@@ -68,11 +68,11 @@ def run(options: argparse.Namespace) -> int:
             | attrs.asdict(figures)
             for rule, figures in found
         ]
-        print(json.dumps(entries, indent=2))
+        say(json.dumps(entries, indent=2))
     else:
         lines = [
             (f"{rule.namespace}/{rule.policy}", str(rule.index), rule.network, *map(str, figures.amounts))
             for rule, figures in found
         ]
-        print(table(HEADER, lines))
+        say(table(HEADER, lines))
     return OK

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nqosd.commands import hands
+from nqosd.commands.output import say
 from nqosd.config import Config
 
 if TYPE_CHECKING:
@@ -83,14 +84,14 @@ async def _take_over(config: Config, options: argparse.Namespace) -> None:
         hands.say(f"+ {number} {kind.replace('_', ' ')}" for kind, number in sorted(plan.counts.items()))
         hands.say(_losses(before, compiled, tables))
         if not options.apply:
-            print(f"{len(theirs)} rows of ovn-kubernetes would be replaced; run again with --apply to do it")
+            say(f"{len(theirs)} rows of ovn-kubernetes would be replaced; run again with --apply to do it")
             return
         operations = (*removal(before, theirs), *plan.operations)
         if operations:
             answer = await database.commit(operations)
             if answer.outcome is not Outcome.COMMITTED:
                 raise hands.RefusedError(f"nothing was written: {answer.problem or answer.outcome.value}; run it again")
-        print(f"{len(theirs)} rows of ovn-kubernetes were replaced")
+        say(f"{len(theirs)} rows of ovn-kubernetes were replaced")
         if await _changes(database, (), options.watch):
             raise hands.RefusedError("ovn-kubernetes has written again: turn its controller off, run this again")
 

@@ -17,6 +17,7 @@ import attrs
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.configuration import add_config, load_config
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
+from nqosd.commands.output import complain, say
 from nqosd.compiler.rendering import table
 from nqosd.config import ConfigError
 
@@ -76,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         config = load_config(options.config)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return BAD_CONFIG
     from nqosd.stats_parts import endpoint_options  # noqa: PLC0415 - the HTTP client takes time to import
 
@@ -122,7 +123,7 @@ def _show(
     rates: "Mapping[Place, Rate]", collected: "Collected", options: argparse.Namespace, *, before: str = ""
 ) -> None:
     if options.format == "json":
-        print(json.dumps({"rates": list(map(_entry, rates.items())), "failures": collected.failures}), flush=True)
+        say(json.dumps({"rates": list(map(_entry, rates.items())), "failures": collected.failures}))
         return
     paint = Painter.of(sys.stdout)
     header, *lines = table(HEADER, [_cells(place, rate) for place, rate in rates.items()]).splitlines()
@@ -135,7 +136,7 @@ def _show(
         *(paint(line, hue) if hue else line for line, hue in zip(lines, hues, strict=True)),
     ]
     text += [paint(f"{url}: {why}", Hue.RED) for url, why in collected.failures.items()]
-    print(before + "\n".join(text), flush=True)
+    paint.say(*text, before=before)
 
 
 def _cells(place: "Place", rate: "Rate") -> list[str]:

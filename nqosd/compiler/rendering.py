@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
+from nqosd.api.text import visible
 from nqosd.compiler.desired import NETWORK, PART, POLICY, RULE
 from nqosd.compiler.document import Document, PolicyEntry, QosEntry
 
@@ -41,7 +42,7 @@ def _sections(compiled: Document) -> Iterator[str]:
     yield table(
         ("POLICY", "RULE", "NETWORK", "SWITCH", "DIRECTION", "PRIORITY", "DSCP", "LIMIT"), map(_cells, compiled["qos"])
     )
-    yield "\n".join(f"{_identity(row)}\n  {row['match']}" for row in compiled["qos"]) or "no rows"
+    yield "\n".join(f"{visible(_identity(row))}\n  {visible(row['match'])}" for row in compiled["qos"]) or "no rows"
     sets = [
         [f"${each['name']}", _members(each["addresses"]), _about(each["external_ids"])]
         for each in compiled["address_sets"]
@@ -89,8 +90,8 @@ def _members(members: Sequence[str]) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Align cells in columns; the last one is as long as it is."""
-    lines = [header, *rows]
+    """Align cells in columns; the last one is as long as it is. A cell is one line, whatever is in it."""
+    lines = [header, *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

@@ -15,6 +15,8 @@ from typing import TextIO, TypeAlias
 import structlog
 from structlog.typing import Processor
 
+from nqosd.api.text import visible
+
 EventDict: TypeAlias = MutableMapping[str, object]
 
 REDACTED = "<redacted>"
@@ -28,6 +30,8 @@ _SECRET_TEXT = re.compile(
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """The levels of syslog, which the journal understands as a prefix `<3>` of a line."""
 
+_LINES = ("exception", "stack")
+"""Keys of an entry whose text has several lines."""
 _OURS = "nqosd"
 
 
@@ -98,10 +102,31 @@ def _apply_arguments(_logger: object, _method: str, event: EventDict) -> EventDi
 
 def _renderer(style: str, stream: TextIO) -> Processor:
     if style == "console" or (style == "auto" and stream.isatty()):
-        render: Processor = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        render: Processor = _console(structlog.dev.ConsoleRenderer(colors=stream.isatty()))
     else:
-        render = structlog.processors.JSONRenderer(ensure_ascii=False)
+        render = _plain(structlog.processors.JSONRenderer(ensure_ascii=False))
     return _prefixed(render) if _is_journal(stream) else render
+
+
+def _console(render: Processor) -> Processor:
+    """Show what an entry's texts hold before anything is coloured; a traceback keeps its lines."""
+
+    def process(logger: object, method: str, event: EventDict) -> str:
+        shown = {visible(key): _shown(value, lines=key in _LINES) for key, value in event.items()}
+        return str(render(logger, method, shown))
+
+    return process
+
+
+def _shown(value: object, *, lines: bool = False) -> object:
+    if isinstance(value, bool | int | float | None):
+        return value
+    return "\n".join(map(visible, str(value).split("\n"))) if lines else visible(str(value))
+
+
+def _plain(render: Processor) -> Processor:
+    """Escape what JSON doesn't and a terminal would obey; it can stand in strings only."""
+    return lambda logger, method, event: visible(str(render(logger, method, event)))
 
 
 def _is_journal(stream: TextIO) -> bool:

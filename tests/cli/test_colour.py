@@ -24,7 +24,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[TextIO]:
 
 def test_a_terminal_gets_colours(terminal: TextIO) -> None:
     """Text for a terminal stands between escape sequences."""
-    assert Painter.of(terminal)("wins", Hue.GREEN) == "\x1b[32mwins\x1b[0m"
+    paint = Painter.of(terminal)
+    assert paint.shown(f"it {paint('wins', Hue.GREEN)}") == "it \x1b[32mwins\x1b[0m"
 
 
 def test_a_pipe_gets_plain_text() -> None:
@@ -43,3 +44,12 @@ def test_no_color_that_is_empty(terminal: TextIO, monkeypatch: pytest.MonkeyPatc
     """An empty NO_COLOR counts as not set."""
     monkeypatch.setenv("NO_COLOR", "")
     assert Painter.of(terminal).is_on
+
+
+def test_escape_sequences_of_a_text_are_shown(terminal: TextIO) -> None:
+    """Only the painter colours: what a text holds of that kind is printed as what it is, in colour or not."""
+    hostile = "\x1b[31mred\x1b[0m \x9b2J \u202eevil \ud800 \U000e0001 \n fake line"
+    plain = r"\u001b[31mred\u001b[0m \u009b2J \u202eevil \ud800 \udb40\udc01 \u000a fake line"
+    paint = Painter.of(terminal)
+    assert paint.shown(paint(hostile, Hue.RED) + hostile) == f"\x1b[31m{plain}\x1b[0m{plain}"
+    assert Painter.of(io.StringIO()).shown(hostile) == plain

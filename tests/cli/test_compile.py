@@ -151,3 +151,19 @@ def test_not_a_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == USAGE
     assert "--ovn-version new" in err
     assert "24.09" in err
+
+
+def test_hostile_texts_are_shown_as_what_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Neither output nor complaints hold a control character, a bidi mark or an escape of an object's."""
+    name = r'"we\u001b[2Jb\u202e\u009b\u2028x"'
+    config = r"""'{"type": "ovn-k8s-cni-overlay", "name": "x\u001b[31m", "topology": "layer2"}'"""
+    metadata = f"metadata: {{name: {name}, namespace: default}}"
+    (tmp_path / "policy.yaml").write_text(POLICY.replace("metadata: {name: web, namespace: default}", metadata))
+    (tmp_path / "nad.yaml").write_text(
+        f"apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\n{metadata}\nspec: {{config: {config}}}\n"
+    )
+    for style in ("table", "json", "nbctl"):
+        _code, out, err = compiled(capsys, "--format", style, GUIDE, str(tmp_path))
+        assert r"\u001b[2J" in err
+        assert all(line.isprintable() for line in (*out.split("\n"), *err.split("\n")))
+        assert style == "nbctl" or r"we\u001b[2Jb\u202e\u009b\u2028x" in out

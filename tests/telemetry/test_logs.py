@@ -193,3 +193,19 @@ def test_the_journal_gets_priorities(tmp_path: Path, monkeypatch: pytest.MonkeyP
         logs.configure("debug", "auto", stream)
         logger().info("x")
     assert [line[:4] for line in path.read_text().splitlines()] == ["<7>{", "<6>{", "<4>{", "<3>{", "<2>{", '{"ev']
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_hostile_texts_are_shown_as_what_they_are(style: str) -> None:
+    """No text of an object acts on the terminal of who reads the log, or makes a line of its own."""
+    stream = io.StringIO()
+    logs.configure("info", style, stream)
+    hostile = "\x1b[2J\x9b31m\u202e\u2028\n{}"
+    try:
+        raise ValueError(hostile)  # noqa: TRY301 - it is raised to be logged
+    except ValueError:
+        logger().exception(f"refused {hostile}", policy=hostile, **{"a\x1b": [hostile]})
+    lines = stream.getvalue().splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert r"\u202e\u2028" in lines[0]
+    assert sum("refused" in line for line in lines) == 1
