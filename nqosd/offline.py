@@ -12,8 +12,9 @@ import attrs
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Node
 from nqosd.cache.tables import Tables
-from nqosd.compiler.compile import compile_everything
+from nqosd.compiler.compile import Compiled, compile_everything
 from nqosd.compiler.document import document
+from nqosd.compiler.networks import Networks
 from nqosd.compiler.places import Zone
 from nqosd.compiler.rendering import Format, render
 from nqosd.compiler.settings import Settings, parse_ovn_version
@@ -65,7 +66,7 @@ def compile_manifests(request: Request) -> Answer:
     printed = document(compiled.desired, compiled.reports, request.instance)
     return Answer(
         text=render(printed, request.style),
-        complaints=tuple(_complaints(manifests, tables, request)),
+        complaints=tuple(_complaints(manifests, tables, compiled, request)),
         is_incomplete=bool(manifests.problems),
         all_ready=all(each.ready for each in compiled.reports),
     )
@@ -81,12 +82,16 @@ def tables_of(manifests: Manifests) -> Tables:
     return tables
 
 
-def _complaints(manifests: Manifests, tables: Tables, request: Request) -> Iterator[str]:
+def _complaints(manifests: Manifests, tables: Tables, compiled: Compiled, request: Request) -> Iterator[str]:
     yield from (f"error: {problem}" for problem in manifests.problems)
     yield from (f"warning: {warning}" for warning in manifests.warnings)
     for (kind, key), value in manifests.objects.items():
         if not isinstance(value, NetworkQoS) and value.problem is not None:
             yield f"warning: {kind} {key}: what can't be read counts for nothing: {value.problem}"
+    for key, why in Networks.of(tables.attachments).ignored.items():
+        yield f"warning: NetworkAttachmentDefinition {key} is ignored: {why}"
+    for key, refused in compiled.refused.items():
+        yield from (f"warning: Pod {key}: {each}, so it doesn't count" for each in refused)
     if request.zone and Zone.of(request.zone, tables.nodes).nodes is None:
         known = ", ".join(sorted(tables.nodes)) or "none"
         yield (

@@ -12,13 +12,11 @@ import platform
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable
 
 import attrs
 import structlog
 
 from nqosd import collector
-from nqosd.api.networkqos import NetworkQoS
 from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
@@ -27,12 +25,13 @@ from nqosd.contact import CATCHING_UP, Contact
 from nqosd.convergence import Convergence
 from nqosd.first_plan import FirstPlan
 from nqosd.inbox import Inbox
-from nqosd.informers.changes import Change, Kind
+from nqosd.informers.changes import Kind
 from nqosd.large_sets import LargeSets
 from nqosd.northbound.claim import Claim
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.replica.record import WriterRecord
 from nqosd.northbound.results import Outcome, RoundResult
+from nqosd.objections import Objections
 from nqosd.telemetry.health import Health
 from nqosd.telemetry.rounds import RoundMetrics
 from nqosd.telemetry.state import RoundState
@@ -76,6 +75,7 @@ class Rounds:
         self._has_settled = False
         self._awaiting: list[float] = []
         self._large = LargeSets()
+        self._objections = Objections()
         self._timer: asyncio.TimerHandle | None = None
         self._withheld = ""
         health.await_part("informers", lambda: self._unlisted() or self.contact.problem)
@@ -120,7 +120,8 @@ class Rounds:
         if compiler.is_zoned and any(change.kind is Kind.NODE for change in changes):
             self.telling.zones_changed()
         self._large.look(delta, compiler.desired)
-        _report_unreadable(changes)
+        events = self.telling.tellers.events if self._northbound.facts.lock_held else None
+        self._objections.take(changes, delta.pods, compiler, events)
         if self.options.check_compile:
             self._check(compiler)
         if delta:
@@ -238,18 +239,3 @@ class Rounds:
         if whole.desired != compiler.desired:
             self._metrics.compile_differs()
             _log.error("the incremental result differs from a full compilation; please report it")
-
-
-def _report_unreadable(changes: Iterable[Change]) -> None:
-    """Log, once for each, what can't be read of objects and so counts for nothing."""
-    for change in changes:
-        new, old = change.new, change.old
-        if new is None or isinstance(new, NetworkQoS) or new.problem is None:
-            continue
-        if old is None or isinstance(old, NetworkQoS) or old.problem != new.problem:
-            _log.warning(
-                "a part of an object can't be read and counts for nothing",
-                kind=change.kind,
-                key=new.key,
-                why=new.problem,
-            )

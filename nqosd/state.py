@@ -23,6 +23,7 @@ from nqosd.status.conditions import TRUE, condition
 from nqosd.telemetry.health import Health
 from nqosd.telemetry.state import (
     InformerState,
+    NetworkState,
     Overview,
     PolicyState,
     RowState,
@@ -116,6 +117,17 @@ class DaemonState:
         rows = [] if compiler is None else list(compiler.desired.rows.values())
         found = [self._row(row) async for row in _pieces(rows)]
         return sorted(found, key=lambda each: (each.policy, each.rule, each.network, each.switch, each.part))
+
+    async def networks(self) -> list[NetworkState]:
+        """See `StateSource`."""
+        compiler = self._rounds.compiler
+        found = []
+        async for nad in _pieces([] if compiler is None else list(compiler.tables.attachments.values())):
+            ignored = nad.problem or ("" if compiler is None else compiler.networks.ignored.get(nad.key, ""))
+            if nad.network or ignored:
+                topology, role = (nad.topology.value, nad.role.value) if nad.network else ("", "")
+                found.append(NetworkState(nad.key, nad.network, topology, role, nad.subnets, nad.accepted, ignored))
+        return sorted(found, key=lambda each: (each.network, each.definition))
 
     async def statistics(self) -> Statistics | None:
         """See `StateSource`."""

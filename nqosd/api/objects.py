@@ -49,7 +49,10 @@ class Attachment:
 
 @attrs.frozen
 class Pod:
-    """A pod; `node` is empty until it is scheduled, `ended` is phase Succeeded or Failed."""
+    """A pod; `node` is empty until it is scheduled, `ended` is phase Succeeded or Failed.
+
+    `created` is its creationTimestamp, RFC 3339 in UTC; empty where it never was in a cluster.
+    """
 
     namespace: str
     name: str
@@ -59,6 +62,7 @@ class Pod:
     ended: bool = False
     attachments: tuple[Attachment, ...] = ()
     problem: str | None = None
+    created: str = ""
 
     @property
     def key(self) -> str:
@@ -105,7 +109,8 @@ class NetworkAttachment:
 
     `network` is empty where the definition renders none of ovn-kubernetes' (another CNI type, or no topology: a handle
     of the default network) or doesn't parse; the latter has a `problem`. `subnets` are the ranges (canonical CIDRs) of
-    a flat network. `owner_kind` is `UserDefinedNetwork`, `ClusterUserDefinedNetwork` or empty.
+    the network. `owner_kind` is `UserDefinedNetwork`, `ClusterUserDefinedNetwork` or empty.
+    `created` is its creationTimestamp; `accepted` says that ovn-kubernetes has given the network an identifier.
     """
 
     namespace: str
@@ -118,6 +123,8 @@ class NetworkAttachment:
     owner_kind: str = ""
     owner_name: str = ""
     problem: str | None = None
+    created: str = ""
+    accepted: bool = False
 
     @property
     def key(self) -> str:

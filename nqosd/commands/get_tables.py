@@ -46,8 +46,21 @@ def _row(entry: Entry) -> list[str]:
     ]
 
 
+def _network(entry: Entry) -> list[str]:
+    return [
+        entry["network"] or "-",
+        entry["definition"],
+        entry["topology"] or "-",
+        entry["role"] or "-",
+        ", ".join(entry["subnets"]) or "-",
+        "yes" if entry["accepted"] else "no",
+        f"ignored: {entry['ignored']}" if entry["ignored"] else "counts",
+    ]
+
+
 TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[Entry], list[str]]]] = {
     "policies": (("POLICY", "READY", "REASON", "ROWS", "NETWORKS", "MESSAGE"), _policy),
     "selections": (("SET", "SIZE", "OF", "MEMBERS"), _selection),
     "rows": (("POLICY", "RULE", "NETWORK", "SWITCH", "DIRECTION", "PRIORITY", "DSCP", "LIMIT", "MATCH"), _row),
+    "networks": (("NETWORK", "DEFINITION", "TOPOLOGY", "ROLE", "SUBNETS", "ACCEPTED", "STATE"), _network),
 }

@@ -11,10 +11,12 @@ import attrs
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.cache.tables import Tables
+from nqosd.compiler.claims import Counted, Refused, counted
 from nqosd.compiler.contexts import Context, namespace_contexts
 from nqosd.compiler.desired import AddressSet, Desired, PortGroup, QosRow
 from nqosd.compiler.networks import Networks, switch_subnets
 from nqosd.compiler.places import Place, Zone, places
+from nqosd.compiler.ranges import network_ranges
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
 from nqosd.compiler.returned import returned
@@ -25,10 +27,14 @@ from nqosd.compiler.settings import Settings
 
 @attrs.frozen
 class Compiled:
-    """What `compile_everything` gives; reports stand in order of namespace and name."""
+    """What `compile_everything` gives; reports stand in order of namespace and name.
+
+    `refused` are the addresses that don't count, by the keys of the pods that have any.
+    """
 
     desired: Desired
     reports: tuple[PolicyReport, ...]
+    refused: Mapping[str, tuple[Refused, ...]]
 
 
 @attrs.frozen
@@ -69,7 +75,8 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
     """Compile all current objects."""
     networks = Networks.of(tables.attachments)
     zone = Zone.of(settings.zone, tables.nodes)
-    world = _World(tables, settings, networks, {key: places(pod, networks, zone) for key, pod in tables.pods.items()})
+    found = all_places(tables, networks, zone)
+    world = _World(tables, settings, networks, {key: mine.places for key, mine in found.items()})
     facts = Facts(networks, lambda set_id: bool(world.members(set_id)))
     by_namespace: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
     for policy in tables.policies.values():
@@ -99,7 +106,17 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
             if set_id.family is None and (name := world.name(set_id))
         },
     )
-    return Compiled(desired, tuple(sorted(reports, key=lambda each: (each.namespace, each.name))))
+    return Compiled(
+        desired,
+        tuple(sorted(reports, key=lambda each: (each.namespace, each.name))),
+        {key: mine.refused for key, mine in found.items() if mine.refused},
+    )
+
+
+def all_places(tables: Tables, networks: Networks, zone: Zone) -> Mapping[str, Counted]:
+    """Say of every pod which of its places count."""
+    said = {key: places(pod, networks, zone) for key, pod in tables.pods.items()}
+    return counted(said, tables.pods, network_ranges(networks, tables.nodes))
 
 
 def by_switch(places_of_pod: tuple[Place, ...]) -> Iterator[tuple[str, str, tuple[Place, ...]]]:

@@ -26,7 +26,7 @@ class Context:
     """A policy that can be applied. `networks` None means all; `shield_above` is None where tables are merged.
 
     On OVN before 24.09 a rule without a limit above `shield_above` would leave its packets to the meter of a lower
-    rule: it needs a limit of its own that never bites.
+    rule: it needs a limit of its own that never bites. `ignored` says which definitions it selects that don't count.
     """
 
     key: str
@@ -35,6 +35,7 @@ class Context:
     rank: int
     networks: frozenset[str] | None
     shield_above: int | None
+    ignored: tuple[str, ...] = ()
 
     @property
     def sources(self) -> PodSelection:
@@ -71,6 +72,7 @@ def namespace_contexts(
             rank=rank,
             networks=networks.selected(policy.spec, tables, any_network=settings.any_network),
             shield_above=shield_above,
+            ignored=networks.ignored_of(policy.namespace, policy.spec, tables),
         )
         for policy in valid
         if policy.spec is not None and (rank := ranks[policy.key].rank) is not None

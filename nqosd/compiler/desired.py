@@ -163,12 +163,13 @@ class Delta:
 
     `rows`: keys of rows that came, went or changed. `sets`: for each address set or port group that came, went or
     changed, by name, the difference in members (a set that came or went may have none). `policies`: keys of policies
-    whose report may read differently now.
+    whose report may read differently now. `pods`: keys of pods of which other addresses than before don't count.
     """
 
     rows: set[RowKey] = attrs.field(factory=set)
     sets: dict[str, Members] = attrs.field(factory=dict)
     policies: set[str] = attrs.field(factory=set)
+    pods: set[str] = attrs.field(factory=set)
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.sets or self.policies)

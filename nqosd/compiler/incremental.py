@@ -5,7 +5,7 @@ sequence of changes, `desired` equals `compile_everything(tables, settings).desi
 hold the two against each other, and the daemon does on request.
 
 A batch goes down in the order in which things depend on each other: nodes (zone), definitions (networks), policies
-(contexts and the selections they need), pods (members), and at last the units whose inputs changed.
+(contexts and the selections they need), pods (claims, then members), and at last the units whose inputs changed.
 """
 
 from collections import defaultdict
@@ -15,14 +15,18 @@ from typing import TypeVar
 import attrs
 
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS
+from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
+from nqosd.compiler.claims import Claims, Refused, claimant_of
 from nqosd.compiler.contexts import Context, namespace_contexts
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
 from nqosd.compiler.landscape import Landscape
 from nqosd.compiler.membership import Membership, Shift
+from nqosd.compiler.networks import Networks
 from nqosd.compiler.places import places
 from nqosd.compiler.precedence import Standing
+from nqosd.compiler.ranges import ANYTHING
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
 from nqosd.compiler.returned import ReturnedRows
@@ -56,6 +60,8 @@ class IncrementalCompiler:
         """Begin with nothing compiled; the tables stay."""
         self._land = Landscape(self.tables)
         self._returned = ReturnedRows(self._land)
+        self._claims = Claims()
+        self._refused: dict[str, tuple[Refused, ...]] = {}
         self._membership = Membership(self.tables.namespaces)
         self._state = State(self._settings.owner, self._membership)
         self._policies: defaultdict[str, set[str]] = defaultdict(set)
@@ -77,6 +83,11 @@ class IncrementalCompiler:
     def is_zoned(self) -> bool:
         """Whether the database is for the nodes of one zone, and not for the whole cluster."""
         return self._land.zone.nodes is not None
+
+    @property
+    def networks(self) -> Networks:
+        """The networks as their definitions have them."""
+        return self._land.networks
 
     @property
     def selections(self) -> int:
@@ -117,6 +128,14 @@ class IncrementalCompiler:
         facts = Facts(self._land.networks, self._membership.has_members)
         return report(policy, self._standings.get(key), self._contexts.get(key), self._state.units(key), facts)
 
+    def has_node(self, name: str) -> bool:
+        """Say whether a node is of the database's zone."""
+        return name in self._land.zone
+
+    def refused(self, key: str) -> tuple[Refused, ...]:
+        """Say which addresses of a pod don't count."""
+        return self._refused.get(key, ())
+
     def source_nodes(self, key: str) -> frozenset[str] | None:
         """Say on which nodes of the cluster a policy has senders; None where the database is for all of them."""
         if self._land.zone.nodes is None:
@@ -154,11 +173,23 @@ class IncrementalCompiler:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
         for namespace in sorted(namespaces):
             self._recontext(namespace, stale, delta)
-        for key in pods:
-            pod = self.tables.pods.get(key)
-            self._membership.refresh(key, pod, () if pod is None else places(pod, self._land.networks, self._land.zone))
+        self._place(pods, delta)
         self._rebuild(stale, self._membership.drain(), delta)
         return delta
+
+    def _place(self, pods: dict[str, None], delta: Delta) -> None:
+        """Take some pods as they are now into the sets, and others whose addresses that concerns."""
+        affected: set[str] = set()
+        for key in pods:
+            pod = self.tables.pods.get(key)
+            mine = () if pod is None else places(pod, self._land.networks, self._land.zone)
+            affected |= self._claims.take(key, None if pod is None else claimant_of(key, pod), mine)
+        for key in (*pods, *sorted(affected - pods.keys())):
+            found = self._claims.count(key, self._land.ranges)
+            self._membership.refresh(key, self.tables.pods.get(key), found.places)
+            if found.refused != self._refused.get(key, ()):
+                _put(self._refused, key, found.refused or None)
+                delta.pods.add(key)
 
     def _upset(self, batch: Mapping[Kind, dict[str, None]], delta: Delta) -> dict[str, None]:
         """Take changes of nodes and networks; gives the pods that may be elsewhere.
@@ -171,7 +202,11 @@ class IncrementalCompiler:
         for key in self._contexts if upheaval.networks else ():
             if any(network in upheaval.networks for network, _switch in self._state.units(key)):
                 delta.policies.add(key)
-        return upheaval.pods
+        moved: dict[str, None] = {}
+        if upheaval.ranges is not None:
+            now = self._land.ranges.get(DEFAULT_NETWORK, ANYTHING)
+            moved = self._claims.moved(DEFAULT_NETWORK, upheaval.ranges, now)
+        return upheaval.pods | moved
 
     def _file(self, key: str) -> str:
         """Note under its namespace that a policy is there, or no longer; gives the namespace."""

@@ -9,18 +9,25 @@ from collections.abc import Set as AbstractSet
 
 import attrs
 
+from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.tables import Tables
 from nqosd.compiler.networks import Networks, switch_subnets
 from nqosd.compiler.places import Zone
+from nqosd.compiler.ranges import ANYTHING, Ranges, network_ranges
 
 
 @attrs.frozen
 class Upheaval:
-    """What changed: `pods` whose places may, by key; `networks` redefined; `switches` with other ranges."""
+    """What changed: `pods` whose places may, by key; `networks` redefined; `switches` with other ranges.
+
+    `ranges` are those of the default network before; None where they are the same. (A network with other ranges is
+    redefined, and so its pods are among `pods`.)
+    """
 
     pods: dict[str, None]
     networks: AbstractSet[str]
     switches: AbstractSet[str]
+    ranges: Ranges | None
 
 
 class Landscape:
@@ -31,6 +38,7 @@ class Landscape:
         self.networks = Networks.of({})
         self.zone = Zone()
         self.subnets: Mapping[str, tuple[str, ...]] = {}
+        self.ranges: Mapping[str, Ranges] = {}
 
     def renew(self, zone: str, *, nodes: bool, networks: bool) -> Upheaval:
         """Derive the landscape anew: `zone` is its name, the flags say what changed in the tables."""
@@ -39,7 +47,9 @@ class Landscape:
         if networks:
             joined, redefined = self._renetwork()
             pods |= joined
-        return Upheaval(pods, redefined, self._resubnet() if nodes or networks else set())
+        if not (nodes or networks):
+            return Upheaval(pods, redefined, set(), None)
+        return Upheaval(pods, redefined, self._resubnet(), self._rerange())
 
     def _rezone(self, zone: str) -> dict[str, None]:
         """Find the zone's nodes anew; gives the pods on nodes that came or went."""
@@ -69,3 +79,9 @@ class Landscape:
         """Derive the ranges behind each switch anew; gives the switches where they changed."""
         before, self.subnets = self.subnets, switch_subnets(self.networks, self._tables.nodes)
         return {name for name in before.keys() | self.subnets.keys() if before.get(name) != self.subnets.get(name)}
+
+    def _rerange(self) -> Ranges | None:
+        """Derive the ranges of networks anew; gives the default network's before, if they have changed."""
+        before, self.ranges = self.ranges, network_ranges(self.networks, self._tables.nodes)
+        old = before.get(DEFAULT_NETWORK, ANYTHING)
+        return None if old == self.ranges.get(DEFAULT_NETWORK, ANYTHING) else old

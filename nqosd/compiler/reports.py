@@ -19,6 +19,9 @@ from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.rows import POD_PART, Unit
 from nqosd.compiler.sets import SetId
 
+SHOWN = 3
+"""How many ignored definitions a policy is told of by name."""
+
 Units = Mapping[tuple[str, str], Unit]
 """The units of one policy by network and switch; every unit has a sender."""
 
@@ -74,6 +77,9 @@ def _tied(policy: NetworkQoS, standing: Standing) -> Iterator[str]:
 def _noteworthy(context: Context, units: Units, facts: Facts) -> Iterator[str]:
     if context.networks == frozenset():
         yield "spec.networkSelectors: no network matches, so no traffic does"
+    yield from (f"spec.networkSelectors: {each}" for each in context.ignored[:SHOWN])
+    if len(context.ignored) > SHOWN:
+        yield f"spec.networkSelectors: {len(context.ignored) - SHOWN} more definitions are ignored; nqosd get networks"
     if context.spec.bandwidth_scope is BandwidthScope.POD:
         rows = sum(row.key.part.startswith(POD_PART) for unit in units.values() for row in unit.rows)
         yield f"bandwidth-scope Pod takes a row for each pod and limited rule: {rows} rows now, each change recomputes"

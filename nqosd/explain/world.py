@@ -12,11 +12,12 @@ import attrs
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.cache.tables import Tables
+from nqosd.compiler.compile import all_places
 from nqosd.compiler.contexts import Context, namespace_contexts
 from nqosd.compiler.desired import Desired
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.networks import Networks
-from nqosd.compiler.places import Place, Zone, places
+from nqosd.compiler.places import Place, Zone
 from nqosd.compiler.precedence import Standing
 from nqosd.compiler.settings import Settings
 from nqosd.informers.changes import Change, Kind, Object
@@ -38,7 +39,7 @@ class World:
         """Compile everything."""
         networks = Networks.of(tables.attachments)
         zone = Zone.of(settings.zone, tables.nodes)
-        found = {key: mine for key, pod in tables.pods.items() if (mine := places(pod, networks, zone))}
+        found = {key: mine.places for key, mine in all_places(tables, networks, zone).items() if mine.places}
         return cls(tables, settings, networks, zone, found, compiled(tables, settings))
 
     @property

@@ -1,7 +1,7 @@
-"""Events (events.k8s.io/v1) about policies, for people who run `kubectl describe` or `kubectl get events`.
+"""Events (events.k8s.io/v1) about policies and pods, for people who run `kubectl describe` or `kubectl get events`.
 
-In: notes about policies. Out: one Event for each. Rule: Events are worth little enough to lose: they wait in a bounded
-queue, are tried a few times, and a policy that keeps changing gets ten at once and then one a minute.
+In: notes. Out: one Event for each. Rule: Events are worth little enough to lose: they wait in a bounded
+queue, are tried a few times, and an object that keeps changing gets ten at once and then one a minute.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Protocol
 import attrs
 
 from nqosd.api.networkqos import Condition, NetworkQoS
+from nqosd.api.objects import Pod
 from nqosd.status.requests import CONFLICT, Answer, ApiClient, Complaints, send
 from nqosd.status.transitions import Note, transition
 
@@ -21,29 +22,43 @@ CONTROLLER = "nqosd"
 MAX_NOTE = 1024
 """Bytes of an Event's note."""
 MAX_INSTANCE = 128
-MAX_POLICY_NAME = 230
-"""Characters of a policy's name that an Event's name repeats; a name has 253 at most."""
+MAX_SUBJECT_NAME = 230
+"""Characters of an object's name that an Event's name repeats; a name has 253 at most."""
 QUEUE = 1000
 ATTEMPTS = 4
 PAUSE = 1.0
 """Seconds before the second attempt; the third waits twice as long, and so on."""
 AT_ONCE = 10
-"""How many Events a policy may have at once; then it earns one more every REFILL seconds."""
+"""How many Events an object may have at once; then it earns one more every REFILL seconds."""
 REFILL = 60.0
 BUDGETS = 10_000
-"""How many policies' budgets are remembered: the ones that had Events last."""
+"""How many objects' budgets are remembered: the ones that had Events last."""
 
 
 class EventObserver(Protocol):
     """Who counts Events."""
 
     def event(self, result: str) -> None:
-        """Count one: `written`, `limited` (the policy had too many), `dropped` (the queue was full) or `refused`."""
+        """Count one: `written`, `limited` (the object had too many), `dropped` (the queue was full) or `refused`."""
+
+
+@attrs.frozen
+class _Subject:
+    """The object that an Event is about; `uid` is empty where it isn't known."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
 
 
 @attrs.frozen
 class _Event:
-    policy: str
+    subject: _Subject
     path: str
     body: Mapping[str, object]
 
@@ -71,12 +86,19 @@ class EventRecorder:
 
     def record(self, policy: NetworkQoS, note: Note) -> None:
         """Take a note about a policy; returns at once."""
+        self._record(_Subject("k8s.ovn.org/v1alpha1", "NetworkQoS", policy.namespace, policy.name, policy.uid), note)
+
+    def record_for_pod(self, pod: Pod, note: Note) -> None:
+        """Take a note about a pod; returns at once."""
+        self._record(_Subject("v1", "Pod", pod.namespace, pod.name, ""), note)
+
+    def _record(self, subject: _Subject, note: Note) -> None:
         now = self._clock()
-        if not self._spend(policy.uid, now):
+        if not self._spend(subject.uid or str(subject), now):
             self._observer.event("limited")
             return
         try:
-            self._queue.put_nowait(self._event(policy, note, now))
+            self._queue.put_nowait(self._event(subject, note, now))
         except asyncio.QueueFull:
             self._observer.event("dropped")
 
@@ -110,15 +132,15 @@ class EventRecorder:
             if not answer.may_pass or attempt == ATTEMPTS:
                 break
             await asyncio.sleep(_pause(answer, attempt))
-        self._complaints.refused(answer, event.policy)
+        self._complaints.refused(answer, str(event.subject))
         self._observer.event("refused")
 
-    def _spend(self, uid: str, now: float) -> bool:
-        """Take one Event from a policy's budget, if there is one left."""
-        budget = self._budgets.pop(uid, None) or _Budget(AT_ONCE, now)
+    def _spend(self, subject: str, now: float) -> bool:
+        """Take one Event from an object's budget, if there is one left."""
+        budget = self._budgets.pop(subject, None) or _Budget(AT_ONCE, now)
         budget.left = min(AT_ONCE, budget.left + max(0.0, now - budget.at) / REFILL)
         budget.at = now
-        self._budgets[uid] = budget
+        self._budgets[subject] = budget
         if len(self._budgets) > BUDGETS:
             self._budgets.popitem(last=False)
         if budget.left < 1:
@@ -126,15 +148,22 @@ class EventRecorder:
         budget.left -= 1
         return True
 
-    def _event(self, policy: NetworkQoS, note: Note, now: float) -> _Event:
+    def _event(self, subject: _Subject, note: Note, now: float) -> _Event:
         self._made += 1
         time_ = dt.datetime.fromtimestamp(now, dt.UTC)
+        regarding = {
+            "apiVersion": subject.api_version,
+            "kind": subject.kind,
+            "namespace": subject.namespace,
+            "name": subject.name,
+            **({"uid": subject.uid} if subject.uid else {}),
+        }
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
             "metadata": {
-                "name": f"{policy.name[:MAX_POLICY_NAME]}.{time_.timestamp() * 1_000_000:.0f}.{self._made:x}",
-                "namespace": policy.namespace,
+                "name": f"{subject.name[:MAX_SUBJECT_NAME]}.{time_.timestamp() * 1_000_000:.0f}.{self._made:x}",
+                "namespace": subject.namespace,
             },
             "eventTime": time_.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "reportingController": CONTROLLER,
@@ -143,15 +172,9 @@ class EventRecorder:
             "reason": note.reason,
             "type": "Warning" if note.warning else "Normal",
             "note": _clipped(note.text),
-            "regarding": {
-                "apiVersion": "k8s.ovn.org/v1alpha1",
-                "kind": "NetworkQoS",
-                "namespace": policy.namespace,
-                "name": policy.name,
-                "uid": policy.uid,
-            },
+            "regarding": regarding,
         }
-        return _Event(policy.key, f"/apis/events.k8s.io/v1/namespaces/{policy.namespace}/events", body)
+        return _Event(subject, f"/apis/events.k8s.io/v1/namespaces/{subject.namespace}/events", body)
 
 
 def _pause(answer: Answer, attempt: int) -> float:

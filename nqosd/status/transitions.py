@@ -56,3 +56,9 @@ def repaired(what: str) -> Note:
     """
     text = f"Changed in the Northbound database by another hand, and restored: {what}"
     return Note("Repaired", "Repair", text, warning=True)
+
+
+def claimed(what: str) -> Note:
+    """Say that addresses of a pod don't count, since an older pod of another namespace has them; `what` names both."""
+    text = f"NetworkQoS doesn't count addresses that another namespace's pod has: {what}"
+    return Note("AddressClaimed", "Compile", text, warning=True)

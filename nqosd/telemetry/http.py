@@ -151,6 +151,8 @@ class _StatePages:
                 found = await asyncio.to_thread(_plain, await self._state.selections())
             case "rows":
                 found = await asyncio.to_thread(_plain, await self._state.rows())
+            case "networks":
+                found = await asyncio.to_thread(_plain, await self._state.networks())
             case _:
                 raise web.HTTPNotFound
         text = await asyncio.to_thread(json.dumps, found)

@@ -55,6 +55,19 @@ class RowState:
 
 
 @attrs.frozen
+class NetworkState:
+    """A definition of a network. `accepted`: by ovn-kubernetes. `ignored` is why it doesn't count; empty if it does."""
+
+    definition: str
+    network: str
+    topology: str
+    role: str
+    subnets: tuple[str, ...]
+    accepted: bool
+    ignored: str
+
+
+@attrs.frozen
 class InformerState:
     """One kind of objects: whether all of them are known, and how many there are."""
 
@@ -138,6 +151,9 @@ class StateSource(Protocol):
 
     async def rows(self) -> list[RowState]:
         """Give the rows by policy, rule, network, switch and part."""
+
+    async def networks(self) -> list[NetworkState]:
+        """Give the definitions of networks, by network and key."""
 
     async def statistics(self) -> Statistics | None:
         """Ask the exporters; None if there are none to ask."""

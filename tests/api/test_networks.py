@@ -61,6 +61,45 @@ def test_a_definition_without_a_topology_is_a_handle_of_the_default_network() ->
     assert decode({"type": "ovn-k8s-cni-overlay", "name": "ovn-kubernetes"}) == NetworkAttachment("shop", "stream")
 
 
+@pytest.mark.parametrize(
+    ("config", "network"),
+    [
+        ('"TYPE":"ovn-k8s-cni-overlay","Name":"a","tOpOlOgY":"layer2"', "a"),
+        ('"type":"ovn-k8s-cni-overlay","name":"a","topology":"layer2","NAME":"b"', "b"),
+        ('"type":"ovn-k8s-cni-overlay","NAME":"b","topology":"layer2","name":"a"', "a"),
+        ('"name":"a","type":"ovn-k8s-cni-overlay","NAME":"b","topology":"layer2","name":"c"', "c"),
+        ('"type":"ovn-k8s-cni-overlay","name":"a","topology":"layer2","NAME":null', "a"),
+        ('"type":"ovn-k8s-cni-overlay","name":"a","topology":"layer2","PLUGINS":[{"type":"bridge"}]', "a"),
+        ('"type":"ovn-k8s-cni-overlay","name":"a","topology":"layer2","\u017fubnets":"x"', ""),
+    ],
+)
+def test_keys_are_read_as_go_reads_them(config: str, network: str) -> None:
+    """Without regard to case, and of several the last that isn't null; so both see the same network in a text."""
+    assert decode(f"{{{config}}}").network == network
+
+
+@pytest.mark.parametrize(
+    ("topology", "written", "ranges"),
+    [
+        ("layer3", "10.20.0.0/16/24,fd00:20::/48/64", ("10.20.0.0/16", "fd00:20::/48")),
+        ("layer3", "10.20.0.0/16", ("10.20.0.0/16",)),
+        ("layer2", "10.30.0.0/16,fd00:30::/64", ("10.30.0.0/16", "fd00:30::/64")),
+        ("localnet", "", ()),
+    ],
+)
+def test_subnets_are_the_ranges_of_the_network(topology: str, written: str, ranges: tuple[str, ...]) -> None:
+    """On layer3 they are the whole, without the length of a node's share."""
+    assert decode(CONFIG | {"topology": topology, "subnets": written}).subnets == ranges
+
+
+def test_a_definition_says_when_it_was_made_and_whether_it_was_accepted() -> None:
+    """ovn-kubernetes gives a network that it accepts an identifier."""
+    annotations = {"k8s.ovn.org/network-id": "7"}
+    value = decode(CONFIG, creationTimestamp="2026-11-26T02:48:34Z", annotations=annotations)
+    assert (value.created, value.accepted) == ("2026-11-26T02:48:34Z", True)
+    assert decode(CONFIG, annotations={"k8s.ovn.org/network-id": ""}).accepted is False
+
+
 def test_a_list_with_one_plugin_renders_a_network() -> None:
     """In a list of plugins the name stands beside the list."""
     value = decode({"name": "listed", "plugins": [{"type": "ovn-k8s-cni-overlay", "topology": "localnet"}]})
@@ -70,15 +109,29 @@ def test_a_list_with_one_plugin_renders_a_network() -> None:
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ("{", "Input data was truncated"),
-        ("[]", "Expected `object`, got `array`"),
+        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("[]", "a list is not an object"),
         (CONFIG | {"topology": "layer4"}, "topology: layer4 is none of layer3, layer2, localnet"),
         (CONFIG | {"role": "boss"}, "role: boss is none of primary, secondary"),
         (CONFIG | {"name": None}, "name: a network needs one"),
         (CONFIG | {"name": 'x" || ip4'}, f"name: {FOREIGN}"),
         (CONFIG | {"subnets": 'fe80::%" || ip4 || inport == "/64'}, f"{ZONED} is not a CIDR such as {CIDRS}"),
         (CONFIG | {"subnets": "10.0.0.0/8,10.0.0.0/33"}, f"10.0.0.0/33 is not a CIDR such as {CIDRS}"),
-        (CONFIG | {"name": 5}, "Expected `str | null`, got `int` - at `$.name`"),
+        (CONFIG | {"name": 5}, "name: 5 is not a text"),
+        (CONFIG | {"name": {"a": 1}}, "name: an object is not a text"),
+        (
+            CONFIG | {"name": "default"},
+            "name: default is reserved for the cluster's default network; choose another one",
+        ),
+        (
+            CONFIG | {"NAME": "ovn-kubernetes"},
+            "name: ovn-kubernetes is reserved for the cluster's default network; choose another one",
+        ),
+        (
+            CONFIG | {"netAttachDefName": "other/stream"},
+            "netAttachDefName: other/stream is not this definition; write shop/stream",
+        ),
+        ('{"type":NaN}', "NaN is not JSON"),
         ({"plugins": [CONFIG, CONFIG]}, "2 plugins in a list; ovn-k8s-cni-overlay must be the only one"),
     ],
 )

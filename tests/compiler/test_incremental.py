@@ -54,6 +54,7 @@ def check(compiler: IncrementalCompiler) -> None:
     whole = compile_everything(compiler.tables, compiler.settings)
     assert compiler.desired == whole.desired
     assert tuple(compiler.report(each.key) for each in whole.reports) == whole.reports
+    assert {key: found for key in compiler.tables.pods if (found := compiler.refused(key))} == whole.refused
 
 
 @given(batches, every_setting)

@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.api.networkqos import NetworkQoS
+from nqosd.compiler.compile import all_places
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.networks import Networks
-from nqosd.compiler.places import Zone, places
+from nqosd.compiler.places import Zone
 from nqosd.compiler.settings import Settings
 from nqosd.informers.changes import Change
 from tests.compiler.worlds import NODES, batches
@@ -36,11 +37,10 @@ def senders(compiler: IncrementalCompiler, policy: NetworkQoS) -> frozenset[str]
     context = compiler._contexts.get(policy.key)
     if context is None:
         return frozenset()
-    networks = Networks.of(tables.attachments)
     return frozenset(
         pod.node
-        for pod in tables.pods.values()
-        if pod.node and context.sources.matches(pod, tables.namespaces)
-        for place in places(pod, networks, Zone())
+        for key, found in all_places(tables, Networks.of(tables.attachments), Zone()).items()
+        if context.sources.matches(pod := tables.pods[key], tables.namespaces)
+        for place in found.places
         if context.selects(place.network)
     )

@@ -2,6 +2,7 @@
 
 from ipaddress import ip_network
 
+import attrs
 from hypothesis import strategies as st
 
 from nqosd.api.labels import LabelSelector, Operator, Requirement
@@ -73,6 +74,7 @@ pods = st.builds(
     st.sampled_from([False] * 9 + [True]),
     attachments,
     st.sampled_from([None] * 9 + ["broken"]),
+    st.sampled_from(["", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]),
 )
 namespaces = st.builds(Namespace, st.sampled_from(NAMESPACES), labels)
 ranges = st.sampled_from([(), (), ("10.0.0.0/28",), ("10.0.0.0/28", "fd00::/120")])
@@ -87,12 +89,15 @@ nads = st.builds(
     st.sampled_from(NAMESPACES),
     st.sampled_from(NADS),
     labels,
-    st.sampled_from(["blue", "red-net", "flat", ""]),
+    st.sampled_from(["blue", "blue", "red-net", "red.net", "flat", "ext_flat", ""]),
     st.sampled_from(Topology),
     st.sampled_from(Role),
     ranges,
     st.sampled_from(["", "UserDefinedNetwork", "ClusterUserDefinedNetwork"]),
     st.sampled_from(["u1", "u2"]),
+    st.none(),
+    st.sampled_from(["", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]),
+    st.booleans(),
 )
 user_networks = st.builds(UserDefinedNetwork, st.sampled_from(["", "a"]), st.sampled_from(["u1", "u2"]), labels)
 blocks = st.sampled_from(
@@ -182,7 +187,7 @@ def _populated(draw: st.DrawFn) -> list[Change]:
     found = list(_HOME)
     for name in PODS:
         namespace, node = draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from(NODES))
-        pod = Pod(namespace, name, draw(labels), node, attachments=draw(attachments))
+        pod = attrs.evolve(draw(pods), namespace=namespace, name=name, node=node, host_network=False, ended=False)
         found.append(Change(Kind.POD, pod.key, None, pod))
     for name in POLICIES:
         spec = NetworkQoSSpec(

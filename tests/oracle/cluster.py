@@ -4,7 +4,7 @@ In: decoded objects by kind, and the zone. Out: a `Cluster`. The rule: sources a
 cluster, and neither is on the host network or has ended.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -84,10 +84,39 @@ class Cluster:
 def read_cluster(objects: Mapping[str, Iterable[Object]], zone: str | None) -> Cluster:
     """Read a cluster; `zone` None, or one that no node is in, is the whole cluster."""
     networks = read_networks(objects)
-    pods = {pod.key: pod for pod in map(read_pod, objects.get("Pod", ()))}
+    pods = believed([read_pod(manifest) for manifest in objects.get("Pod", ())], networks)
     nodes = _nodes_of_zone(objects.get("Node", ()), zone)
     sending = [pod for pod in pods.values() if pod.live and pod.node and (nodes is None or pod.node in nodes)]
     return Cluster(pods, networks, tuple(sender for pod in sending for sender in _senders(pod, networks)))
+
+
+def believed(pods: Sequence[Pod], networks: Networks) -> dict[str, Pod]:
+    """The pods by key, with those of their addresses that count.
+
+    An address counts if the network can have it, and for the namespace whose pod is the oldest of all live pods that
+    say they have it there. A pod that was created at an unknown time is younger than others.
+    """
+    oldest: dict[tuple[str | None, Address], Pod] = {}
+    for pod in sorted(pods, key=lambda pod: (not pod.created, pod.created, pod.key)):
+        for nad, attachment in pod.attachments.items() if pod.live else ():
+            for address in attachment.addresses:
+                oldest.setdefault((networks.of_attachment(nad), address), pod)
+
+    def counts(pod: Pod, network: str | None, address: Address) -> bool:
+        if network is None or not pod.live:
+            return False
+        return networks.has(network, address) and oldest[network, address].namespace == pod.namespace
+
+    found = {}
+    for pod in pods:
+        attachments = {}
+        for nad, said in pod.attachments.items():
+            network = networks.of_attachment(nad)
+            mine = frozenset(each for each in said.addresses if counts(pod, network, each))
+            if mine or not said.addresses:  # one of whose addresses none counts is no attachment without addresses
+                attachments[nad] = attrs.evolve(said, addresses=mine)
+        found[pod.key] = attrs.evolve(pod, attachments=attachments)
+    return found
 
 
 def _nodes_of_zone(nodes: Iterable[Object], zone: str | None) -> frozenset[str] | None:

@@ -1,8 +1,7 @@
 """Hypothesis strategies of clusters: namespaces, nodes, networks and pods, as decoded manifests.
 
 In: nothing. Out: manifests. The rules: vocabularies are tiny, so that selectors hit, addresses return and NADs share
-networks; what the definition leaves open isn't generated (two network names that make one switch name, an index on an
-attachment without addresses).
+networks; what the definition leaves open isn't generated (an index on an attachment without addresses).
 """
 
 import json
@@ -16,7 +15,7 @@ Manifest = dict[str, object]
 NAMESPACES = ("red", "blue", "green")
 NODES = ("n1", "n-2", "n3")
 ZONES = (None, None, None, "n1", "z1", "elsewhere")
-NETWORKS = {"stream": "layer3", "flat": "layer2", "vlan-100": "localnet", "corp/one": "layer3"}
+NETWORKS = {"stream": "layer3", "flat": "layer2", "vlan-100": "localnet", "corp/one": "layer3", "ext_stream": "layer3"}
 _TOPOLOGIES = ("layer3", "layer2", "localnet")
 _LABELS = {"app": ("web", "db"), "tier": ("a", "b")}
 _POD_NETWORKS = "k8s.ovn.org/pod-networks"
@@ -74,7 +73,8 @@ def _zones() -> st.SearchStrategy[dict[str, str]]:
 def _node_subnets(draw: st.DrawFn) -> dict[str, str]:
     """The ranges of a node on some networks, as ovn-kubernetes annotates it, or nothing."""
     names = draw(st.lists(st.sampled_from(("default", *NETWORKS)), unique=True, max_size=3))
-    return {"k8s.ovn.org/node-subnets": json.dumps(dict.fromkeys(names, RANGES))} if names else {}
+    told = {name: RANGES[:1] if one_in(draw, 8) else RANGES for name in names}
+    return {"k8s.ovn.org/node-subnets": json.dumps(told)} if names else {}
 
 
 _FOREIGN_KEYS = ('red/net-a" || ip4 || inport == "', "red/net-a/01", "Red/net-a", "red", "red/net-a/1/1", "red//1")
@@ -89,28 +89,38 @@ _BROKEN_ENTRIES: tuple[object, ...] = (
 )
 
 RANGES = ("10.0.0.0/8", "fd00::/16")
-"""The ranges that all addresses of pods are from."""
+"""The ranges that all addresses of pods are from; a node has both mostly, and now and then the first alone."""
+
+
+NARROW = ("10.1.0.0/30", "fd00:2::/126", "10.3.0.0/30")
+"""Ranges of a network that leave some of its pods' addresses outside."""
+CREATED = ("", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
 
 
 @st.composite
 def _nads(draw: st.DrawFn, namespace: str, name: str) -> Manifest:
     network = draw(st.sampled_from(tuple(NETWORKS)))
     config: dict[str, object] = {"cniVersion": "1.0.0", "type": "ovn-k8s-cni-overlay", "name": network}
-    config["topology"] = draw(st.sampled_from(_TOPOLOGIES)) if one_in(draw, 12) else NETWORKS[network]
+    config["topology"] = draw(st.sampled_from(_TOPOLOGIES)) if one_in(draw, 8) else NETWORKS[network]
     role = draw(st.sampled_from((None, "secondary", "primary")))
     if role:
         config["role"] = role
     if draw(st.booleans()):
-        config["subnets"] = ",".join(f"{each}/26" if config["topology"] == "layer3" else each for each in RANGES)
-    annotations = {}
+        ranges = NARROW if one_in(draw, 6) else RANGES
+        config["subnets"] = ",".join(f"{each}/126" if config["topology"] == "layer3" else each for each in ranges)
+    if one_in(draw, 3):
+        config["netAttachDefName"] = f"{namespace}/{'other' if one_in(draw, 6) else name}"
+    if one_in(draw, 8):  # Go reads keys without regard to case
+        config = {key.upper(): value for key, value in config.items() if key != "name"} | {"Name": config["name"]}
+    annotations = {"k8s.ovn.org/network-id": "3"} if one_in(draw, 3) else {}
     if one_in(draw, 10):
-        config["name"] = "overridden"
+        config["Name" if "Name" in config else "name"] = "overridden"
         annotations["k8s.ovn.org/network-name"] = network
     spoilt = draw(st.sampled_from(("type", "topology", "json"))) if one_in(draw, 12) else ""
     if spoilt == "type":
-        config["type"] = "macvlan"
+        config = {"name": network, "topology": "layer2", "type": "macvlan"}
     if spoilt == "topology":
-        config["topology"] = "ring"
+        config = {"name": network, "topology": "ring", "type": "ovn-k8s-cni-overlay"}
     owner = draw(st.sampled_from(({}, {"UserDefinedNetwork": "own"}, {"ClusterUserDefinedNetwork": "wide"})))
     references = [
         {"apiVersion": "k8s.ovn.org/v1", "kind": kind, "name": name, "uid": "u", "controller": True}
@@ -122,6 +132,7 @@ def _nads(draw: st.DrawFn, namespace: str, name: str) -> Manifest:
         name,
         labels=draw(labels()),
         annotations=annotations,
+        creationTimestamp=draw(st.sampled_from(CREATED)),
         ownerReferences=references,
         spec={"config": "{" if spoilt == "json" else json.dumps(config)},
     )
@@ -183,6 +194,7 @@ def _pods(draw: st.DrawFn, name: str, nads: Sequence[Mapping[str, object]], addr
         name,
         labels=draw(labels()),
         annotations=annotations,
+        creationTimestamp=draw(st.sampled_from(CREATED)),
         deletionTimestamp=leaving,
         spec=spec,
         status=status,

@@ -9,7 +9,7 @@ Sources: shared facts on ovn-kubernetes, "Networks".
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import attrs
@@ -41,7 +41,8 @@ class Nad:
         primary: whether its role is primary
         owner: kind of the user-defined network that rendered it, None for none
         owner_labels: that object's labels, its own where the object isn't known
-        ranges: of the addresses on it, where it is flat
+        ranges: of the addresses on it, where they are known
+        rank: the lowest counts where NADs disagree
     """
 
     key: str
@@ -53,6 +54,23 @@ class Nad:
     owner: str | None
     owner_labels: Mapping[str, str]
     ranges: tuple[Range, ...]
+    rank: tuple[bool, str, str]
+
+    def conflicts(self, other: "Nad") -> bool:
+        """Whether two NADs can't both hold."""
+        mine, its = ((nad.network, nad.topology, nad.primary, nad.ranges) for nad in (self, other))
+        if dotted(self.network) == dotted(other.network):
+            return mine != its
+        return self._has_outside(other) or other._has_outside(self)
+
+    def _has_outside(self, other: "Nad") -> bool:
+        """Whether the switches by which this network goes out have the names of another's."""
+        return self.primary and other.topology == "layer3" and dotted(other.network) == f"ext_{dotted(self.network)}"
+
+    @property
+    def is_outside_of_default(self) -> bool:
+        """Whether its switches have the names of those by which the default network goes out."""
+        return self.topology == "layer3" and self.network == "ext"
 
 
 @attrs.frozen
@@ -69,7 +87,7 @@ class WayBack:
 
 @attrs.frozen
 class Networks:
-    """All networks of a cluster, beside the default one."""
+    """All networks of a cluster, beside the default one; of NADs only those that count."""
 
     nads: Mapping[str, Nad]
     namespaces: Mapping[str, Mapping[str, str]]
@@ -83,10 +101,12 @@ class Networks:
         return self.nads[nad_key].network if nad_key in self.nads else None
 
     def topology(self, network: str) -> str:
-        """layer3, layer2 or localnet. Where NADs disagree, the first key in alphabetical order decides."""
-        if network == DEFAULT:
-            return "layer3"
-        return next(nad.topology for _, nad in sorted(self.nads.items()) if nad.network == network)
+        """layer3, layer2 or localnet."""
+        return "layer3" if network == DEFAULT else self._of(network).topology
+
+    def _of(self, network: str) -> Nad:
+        """A NAD of a network; they agree."""
+        return next(nad for nad in self.nads.values() if nad.network == network)
 
     def direction(self, network: str) -> str:
         """The direction of a network's rows (shared facts on OVN, "Where a row takes effect")."""
@@ -97,10 +117,18 @@ class Networks:
         if self.topology(network) == "layer3":
             node = next((node for node in self.nodes if self.switch(network, node) == switch), "")
             return WayBack(f"stor-{switch}", self.nodes.get(node, {}).get(network, ()))
-        decides = next(nad for _, nad in sorted(self.nads.items()) if nad.network == network)
+        decides = self._of(network)
         if decides.topology == "localnet":
             return WayBack(f"{dotted(network)}_ovn_localnet_port", decides.ranges)
         return WayBack(f"stor-{switch}", decides.ranges) if decides.primary else None
+
+    def has(self, network: str, address: Address) -> bool:
+        """Whether an address can be one of a network's: it is in its ranges, or they aren't known."""
+        if network == DEFAULT:
+            ranges = tuple(each for of_node in self.nodes.values() for each in of_node.get(DEFAULT, ()))
+        else:
+            ranges = self._of(network).ranges
+        return not ranges or any(address in each for each in ranges)
 
     def switch(self, network: str, node: str) -> str:
         """The logical switch that a pod of a node is attached to."""
@@ -153,12 +181,24 @@ class Networks:
 def read_networks(objects: Mapping[str, Iterable[Object]]) -> Networks:
     """Read the networks of a cluster out of its objects, which are grouped by kind."""
     owners = {(kind, object_key(manifest)): labels(manifest) for kind in _OWNERS for manifest in objects.get(kind, ())}
-    nads = (_read_nad(manifest, owners) for manifest in objects.get("NetworkAttachmentDefinition", ()))
+    read = (_read_nad(manifest, owners) for manifest in objects.get("NetworkAttachmentDefinition", ()))
+    nads = [nad for nad in read if nad is not None]
     return Networks(
-        nads={nad.key: nad for nad in nads if nad is not None},
+        nads={nad.key: nad for nad in nads if not _is_overruled(nad, nads)},
         namespaces={text(manifest, "metadata", "name"): labels(manifest) for manifest in objects.get("Namespace", ())},
         nodes={text(manifest, "metadata", "name"): _node_ranges(manifest) for manifest in objects.get("Node", ())},
     )
+
+
+def _is_overruled(nad: Nad, nads: Sequence[Nad]) -> bool:
+    """Whether another NAD counts in this one's place: one that disagrees, and that isn't overruled itself.
+
+    NADs disagree that say different things of one network, or that would make two networks of one switch. Those that
+    ovn-kubernetes accepted come first, then the older ones.
+    """
+    first = [other for other in nads if other.rank < nad.rank]
+    against = (other for other in first if other.conflicts(nad))
+    return nad.is_outside_of_default or any(not _is_overruled(other, first) for other in against)
 
 
 def _node_ranges(manifest: Object) -> dict[str, tuple[Range, ...]]:
@@ -168,8 +208,9 @@ def _node_ranges(manifest: Object) -> dict[str, tuple[Range, ...]]:
 
 def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, str]]) -> Nad | None:
     try:
-        config = json.loads(text(manifest, "spec", "config"))
-    except ValueError:
+        written = json.loads(text(manifest, "spec", "config"))
+        config = {key.lower(): value for key, value in written.items()}
+    except (ValueError, AttributeError):
         return None
     network = annotation(manifest, "k8s.ovn.org/network-name") or text(config, "name")
     topology, role = text(config, "topology"), at(config, "role")
@@ -177,7 +218,12 @@ def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, st
         return None
     if topology not in ("layer3", "layer2", "localnet") or role not in (None, "", "primary", "secondary"):
         return None
+    if network in (DEFAULT, "ovn-kubernetes") or config.get("netattachdefname", object_key(manifest)) != object_key(
+        manifest
+    ):
+        return None
     namespace = text(manifest, "metadata", "namespace")
+    created = text(manifest, "metadata", "creationTimestamp")
     references = [r for r in sequence(manifest, "metadata", "ownerReferences") if text(r, "kind") in _OWNERS]
     owner = text(references[0], "kind") if references else None
     owner_labels = labels(manifest)
@@ -193,8 +239,14 @@ def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, st
         primary=role == "primary",
         owner=owner,
         owner_labels=owner_labels,
-        ranges=() if topology == "layer3" else tuple(map(ip_network, filter(None, text(config, "subnets").split(",")))),
+        rank=(not annotation(manifest, "k8s.ovn.org/network-id"), created or "unknown", object_key(manifest)),
+        ranges=tuple(map(_read_range, filter(None, text(config, "subnets").split(",")))),
     )
+
+
+def _read_range(written: str) -> Range:
+    address, length, *_of_a_node = written.split("/")
+    return ip_network(f"{address}/{length}")
 
 
 def dotted(name: str) -> str:

@@ -49,6 +49,7 @@ class Pod:
     Args:
         key: `<namespace>/<name>`
         node: where it is scheduled, empty before it is
+        created: creationTimestamp, empty where it isn't known
         live: scheduled, and neither ended nor on the host network
         attachments: by NAD key (`default` for the default network)
     """
@@ -58,6 +59,7 @@ class Pod:
     name: str
     labels: Mapping[str, str]
     node: str
+    created: str
     live: bool
     attachments: Mapping[str, Attachment]
 
@@ -77,6 +79,7 @@ def read_pod(manifest: Object) -> Pod:
         name=text(manifest, "metadata", "name"),
         labels=labels(manifest),
         node=node,
+        created=text(manifest, "metadata", "creationTimestamp"),
         live=bool(node) and not on_host and not ended,
         attachments=read_attachments(manifest),
     )

@@ -10,6 +10,8 @@ from tests.oracle.meaning import Oracle
 
 REPORT = "k8s.v1.cni.cncf.io/network-status"
 """Multus' annotation, of which nothing counts."""
+ACCEPTED = {"k8s.ovn.org/network-id": "7"}
+EARLIER, LATER = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
 SIXTEEN = [f"10.0.0.{host}" for host in range(1, 17)]
 
 
@@ -115,15 +117,48 @@ def test_places_and_directions() -> None:
     }
 
 
-def test_first_nad_decides_on_topology() -> None:
-    """Where NADs of one network disagree, the first in alphabetical order decides on its topology."""
+@pytest.mark.parametrize(
+    ("blue", "red", "counts"),
+    [
+        ({}, {}, "blue"),
+        ({"creationTimestamp": LATER}, {}, "blue"),
+        ({}, {"creationTimestamp": LATER}, "red"),
+        ({"creationTimestamp": EARLIER}, {"creationTimestamp": LATER}, "blue"),
+        ({"creationTimestamp": EARLIER}, {"creationTimestamp": LATER, "annotations": ACCEPTED}, "red"),
+        ({"creationTimestamp": LATER, "annotations": ACCEPTED}, {"annotations": ACCEPTED}, "blue"),
+    ],
+)
+def test_of_nads_that_disagree_one_counts(blue: Manifest, red: Manifest, counts: str) -> None:
+    """One that ovn-kubernetes accepted, then the oldest, then the first by key; by the other no pod is attached."""
     oracle = meaning(
-        nad("red/b", "data", "layer2"),
-        nad("blue/a", "data", "layer3"),
-        pod("p", networks={"red/b": ["10.1.0.1"]}),
+        told(nad("blue/a", "data", "layer3"), blue),
+        told(nad("red/b", "data", "layer2"), red),
+        pod("p", networks={"red/b": ["10.1.0.1"], "blue/a": ["10.1.0.2"]}),
         policy("q"),
     )
-    assert list(sources(oracle)) == [("data", "data_n1")]
+    assert list(sources(oracle)) == [{"blue": ("data", "data_n1"), "red": ("data", "data_ovn_layer2_switch")}[counts]]
+    assert addresses(oracle, *next(iter(sources(oracle)))) == ["10.1.0.2" if counts == "blue" else "10.1.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("other", "role"), [("da.ta", None), ("da/ta", "primary"), ("ext_da-ta", "primary"), ("ext", "secondary")]
+)
+def test_no_network_takes_switches_of_another(other: str, role: str | None) -> None:
+    """Neither by a name that makes the same switches nor by one that makes those by which another goes out."""
+    oracle = meaning(
+        told(nad("red/a", "da-ta", role=role), {"creationTimestamp": EARLIER}),
+        told(nad("red/b", other), {"creationTimestamp": LATER}),
+        pod("p", networks={"red/b": ["10.1.0.1"], "red/a": ["10.1.0.2"]}),
+        policy("q"),
+    )
+    assert list(sources(oracle)) == [("da-ta", "da.ta_n1")]
+
+
+def told(manifest: Manifest, metadata: Manifest) -> Manifest:
+    """A manifest with more metadata."""
+    before = manifest["metadata"]
+    assert isinstance(before, dict)
+    return manifest | {"metadata": before | metadata}
 
 
 @pytest.mark.parametrize(
@@ -191,8 +226,23 @@ def test_addresses_on_another_network(networks: dict[str, list[str]], expected: 
         nad("red/data", "data") | {"spec": {"config": "{"}},
         nad("red/data", "data") | {"spec": {"config": "[]"}},
         nad("red/data", "data") | {"spec": {}},
+        nad("red/data", "default"),
+        nad("red/data", "ovn-kubernetes"),
+        nad("red/data", "data", netAttachDefName="blue/data"),
     ],
-    ids=["type", "topology", "no name", "foreign name", "role", "syntax", "shape", "nothing"],
+    ids=[
+        "type",
+        "topology",
+        "no name",
+        "foreign name",
+        "role",
+        "syntax",
+        "shape",
+        "nothing",
+        "default",
+        "reserved",
+        "key",
+    ],
 )
 def test_attachment_by_an_unreadable_nad_is_none(broken: Manifest) -> None:
     """An attachment whose NAD isn't a readable one of ovn-kubernetes contributes nothing."""
@@ -233,3 +283,58 @@ def test_own_namespace_needs_no_object() -> None:
     """A policy selects pods of its own namespace whether or not the namespace is known as an object."""
     subject = pod("p", "10.0.0.1")
     assert sources(meaning(subject, policy("q"))) == sources(meaning(subject, policy("q"), namespace("red")))
+
+
+@pytest.mark.parametrize(
+    ("network", "outside"),
+    [
+        ("default", "10.2.0.1"),
+        ("l3", "10.4.0.1"),
+        ("l2", "10.5.1.1"),
+        ("no-ipam", ""),
+    ],
+)
+def test_addresses_outside_of_a_networks_ranges_do_not_count(network: str, outside: str) -> None:
+    """A network has the addresses of its subnets, the default one those of all nodes together; any, if unknown."""
+    subnets = {"l3": "10.3.0.0/16/24", "l2": "10.5.0.0/24"}
+    inside = {"default": "10.1.1.1", "l3": "10.3.9.1", "l2": "10.5.0.1", "no-ipam": "172.16.0.1"}[network]
+    topology = "layer3" if network == "l3" else "layer2"
+    key = "default" if network == "default" else "red/data"
+    oracle = meaning(
+        node("n1", ranges=["10.1.0.0/24", "fd00::/64"]),
+        node("n2", ranges=["10.1.1.0/24"]),
+        nad("red/data", network, topology, subnets=subnets.get(network, "")),
+        pod("p", networks={key: [inside, *([outside] if outside else [])]}),
+        policy("q"),
+    )
+    found = oracle.applied["red/q"].sources
+    assert [sorted(map(str, each.addresses)) for (name, _), each in found.items() if name == network] == [[inside]]
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "space", "counts"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "blue", True),
+        ("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z", "blue", False),
+        ("", "2026-01-02T00:00:00Z", "blue", False),
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "blue", False),
+        ("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z", "red", True),
+    ],
+)
+def test_an_address_counts_for_the_namespace_of_the_oldest_pod(
+    mine: str, other: str, space: str, *, counts: bool
+) -> None:
+    """Of two live pods of two namespaces with one address the older has it; pods of one namespace share it."""
+    pods = [
+        pod("p", "10.0.0.1", creationTimestamp=mine),
+        pod("o", "10.0.0.1", space=space, on="n2", creationTimestamp=other),
+        pod("gone", "10.0.0.1", space="green", phase="Failed", creationTimestamp="2020-01-01T00:00:00Z"),
+        pod("new", "10.0.0.1", space="green", on="", creationTimestamp="2020-01-01T00:00:00Z"),
+    ]
+    assert addresses(meaning(*pods, policy("q"))) == (["10.0.0.1"] if counts else [])
+
+
+def test_a_pod_of_which_no_address_counts_is_not_one_without_addresses() -> None:
+    """On a flat network its logical port makes it no source."""
+    flat = nad("red/data", "data", "layer2", subnets="10.5.0.0/24")
+    assert sources(meaning(flat, pod("p", networks={"red/data": ["10.6.0.1"]}), policy("q"))) == {}

@@ -9,6 +9,7 @@ import pytest
 
 from nqosd.api.decoding import DecodeError
 from nqosd.api.networkqos import NetworkQoS
+from nqosd.api.objects import Pod
 from nqosd.cache.tables import Tables
 from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.document import document
@@ -123,9 +124,14 @@ def _round(objects: Mapping[str, list[Manifest]], random: Random) -> Round:
             if (kind, value.key) in taken:
                 continue
             taken.add((kind, value.key))
-            bad = bool(value.problems) if isinstance(value, NetworkQoS) else value.problem is not None
-            (refused if bad else accepted).append(Change(kind, value.key, None, value))
+            (refused if _counts_for_nothing(value) else accepted).append(Change(kind, value.key, None, value))
     return Round(healthy, undecodable, tuple(refused), tuple(accepted))
+
+
+def _counts_for_nothing(value: Object) -> bool:
+    if isinstance(value, NetworkQoS):
+        return bool(value.problems)
+    return value.problem is not None and not (isinstance(value, Pod) and value.attachments)
 
 
 def _metadata(base: Manifest) -> Manifest:

@@ -13,7 +13,7 @@ from nqosd.telemetry.access import Access
 from nqosd.telemetry.http import HttpOptions, HttpServer
 from tests.telemetry.serving import make_server
 
-LISTS = ("policies", "selections", "rows")
+LISTS = ("policies", "selections", "rows", "networks")
 
 
 @pytest.fixture

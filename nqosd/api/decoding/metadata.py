@@ -5,6 +5,7 @@ pods holds some thousand mappings.
 """
 
 import functools
+from datetime import UTC, datetime
 from sys import intern
 from typing import Generic, TypeVar
 
@@ -17,6 +18,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 MALFORMED = (ValueError, RecursionError)
 """What msgspec raises for bad input: its own errors and UnicodeDecodeError are ValueErrors; too deep is the other."""
+
+_TIME_LENGTH = 20
+"""Of a time in UTC to the second, which is taken as it is; most are."""
 
 NOTHING = msgspec.Raw(b"null")
 """A part that is absent; in Kubernetes that is the same as null."""
@@ -90,6 +94,22 @@ def namespaced(meta: Metadata) -> str:
     if not meta.namespace:
         raise ValueError("metadata.namespace: a text is needed")
     return intern(meta.namespace)
+
+
+def read_time(text: str | None) -> str:
+    """Read RFC 3339, and write it as an API server does: in UTC, to the second, so that times compare as texts.
+
+    Empty where it is no time.
+    """
+    try:
+        time = datetime.fromisoformat(text or "")
+        if time.tzinfo is UTC and len(text or "") == _TIME_LENGTH:
+            return intern(text or "")
+        if time.tzinfo is not None:
+            return f"{time.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()}Z"
+    except (ValueError, OverflowError):
+        pass
+    return ""
 
 
 def shared_labels(raw: msgspec.Raw) -> Labels:

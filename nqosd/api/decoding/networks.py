@@ -3,8 +3,12 @@
 The definition's `spec.config` is CNI configuration, JSON in a text: either one plugin's, or a list (`plugins`) of which
 ovn-kubernetes admits only one; then the list has the name. ovn-kubernetes takes a definition of its plugin without a
 topology for a handle of the cluster's default network: it renders no network, so here it has none and no problem.
+
+Rule: keys are read as Go reads them, without regard to case, and of several the last that isn't null; so what
+ovn-kubernetes takes for a network is the same one here.
 """
 
+import json
 from sys import intern
 from typing import TypeVar
 
@@ -20,15 +24,18 @@ from nqosd.api.decoding.metadata import (
     identify,
     named,
     namespaced,
+    read_time,
     shared_labels,
 )
 from nqosd.api.names import MAX_NAME, is_network
-from nqosd.api.objects import NetworkAttachment, Role, Topology, UserDefinedNetwork
+from nqosd.api.objects import DEFAULT_NETWORK, NetworkAttachment, Role, Topology, UserDefinedNetwork
 from nqosd.api.validation.fields import shown
 
 CNI_TYPE = "ovn-k8s-cni-overlay"
 OWNER_KINDS = ("UserDefinedNetwork", "ClusterUserDefinedNetwork")
 CONFIG_FIELD = "spec.config"
+RESERVED = (DEFAULT_NETWORK, "ovn-kubernetes")
+"""Names that ovn-kubernetes keeps for the cluster's default network."""
 
 
 class _Owner(msgspec.Struct, gc=False):
@@ -36,13 +43,17 @@ class _Owner(msgspec.Struct, gc=False):
     name: str | None = None
 
 
-class _Annotations(msgspec.Struct, gc=False, rename={"network": "k8s.ovn.org/network-name"}):
+class _Annotations(
+    msgspec.Struct, gc=False, rename={"network": "k8s.ovn.org/network-name", "network_id": "k8s.ovn.org/network-id"}
+):
     network: str | None = None
+    network_id: str | None = None
 
 
-class _DefinitionMetadata(Metadata, gc=False, rename={"owners": "ownerReferences"}):
+class _DefinitionMetadata(Metadata, gc=False, rename={"owners": "ownerReferences", "created": "creationTimestamp"}):
     annotations: _Annotations | None = None
     owners: list[_Owner] | None = None
+    created: str | None = None
 
 
 class _DefinitionSpec(msgspec.Struct, gc=False):
@@ -58,33 +69,28 @@ class _UserDefinedNetwork(msgspec.Struct, gc=False):
     metadata: Metadata
 
 
-class _Plugin(msgspec.Struct, gc=False):
-    type: str | None = None
-    name: str | None = None
-    topology: str | None = None
-    role: str | None = None
-    subnets: str | None = None
-
-
-class _Config(_Plugin, gc=False):
-    plugins: list[_Plugin] | None = None
-
-
 _Choice = TypeVar("_Choice", Topology, Role)
 
+
+def _without_share(text: str) -> str:
+    """Give the whole of a range on layer3, which reads `10.128.0.0/16/24`: the whole, and the length for a node."""
+    whole, slash, share = text.rpartition("/")
+    return whole if slash and "/" in whole and share.isdecimal() else text
+
+
 _definition = msgspec.json.Decoder(_Definition)
-_config = msgspec.json.Decoder(_Config)
 _user_defined_network = msgspec.json.Decoder(_UserDefinedNetwork)
 
 
 @attrs.frozen
 class _Network:
-    """What a definition renders; `name` is empty where that is no network of ovn-kubernetes."""
+    """What a definition renders, and the `key` that it says it has; `name` is empty where that is no network."""
 
     name: str = ""
     topology: Topology = Topology.LAYER3
     role: Role = Role.SECONDARY
     subnets: tuple[str, ...] = ()
+    key: str = ""
 
 
 def decode_network_attachment(raw: bytes) -> Decoded[NetworkAttachment]:
@@ -101,12 +107,14 @@ def decode_network_attachment(raw: bytes) -> Decoded[NetworkAttachment]:
         known = identify("NetworkAttachmentDefinition", raw)
         attachment = NetworkAttachment(known.namespace, intern(known.name), known.labels, problem=explain(error))
         return Decoded(known.resource_version, attachment)
-    override = meta.annotations.network if meta.annotations else None
+    annotations = meta.annotations or _Annotations()
     network, problem = _Network(), None
     try:
-        network = _read_config(definition.spec.config if definition.spec else None, override)
+        network = _read_config(definition.spec.config if definition.spec else None, annotations.network)
+        if network.key not in ("", f"{namespace}/{name}"):
+            raise ValueError(f"netAttachDefName: {shown(network.key)} is not this definition; write {namespace}/{name}")
     except MALFORMED as error:
-        problem = f"{CONFIG_FIELD}: {error}"
+        network, problem = _Network(), f"{CONFIG_FIELD}: {error}"
     owner = next((each for each in meta.owners or () if each.kind in OWNER_KINDS), _Owner())
     attachment = NetworkAttachment(
         namespace,
@@ -119,6 +127,8 @@ def decode_network_attachment(raw: bytes) -> Decoded[NetworkAttachment]:
         owner_kind=intern(owner.kind or ""),
         owner_name=intern(owner.name or ""),
         problem=problem,
+        created=read_time(meta.created),
+        accepted=bool(annotations.network_id),
     )
     return Decoded(meta.resource_version or "", attachment)
 
@@ -143,26 +153,57 @@ def decode_user_defined_network(raw: bytes) -> Decoded[UserDefinedNetwork]:
 def _read_config(text: str | None, override: str | None) -> _Network:
     if not text:  # the plugins of a definition without configuration read it from the node's disk
         return _Network()
-    config = _config.decode(text)
-    plugin: _Plugin = config.plugins[0] if config.plugins else config
-    if plugin.type != CNI_TYPE:
+    config = json.loads(text, object_pairs_hook=_Config, parse_constant=_no_constant)
+    if not isinstance(config, _Config):
+        raise ValueError(f"{shown(config)} is not an object")  # noqa: TRY004 - malformed, as all else that is
+    plugins = config.get("plugins")  # libcni reads this key as it is written
+    plugin = plugins[0] if isinstance(plugins, list) and plugins else config
+    if not isinstance(plugin, _Config) or plugin.text("type") != CNI_TYPE:
         return _Network()
-    if config.plugins and len(config.plugins) > 1:
-        raise ValueError(f"{len(config.plugins)} plugins in a list; {CNI_TYPE} must be the only one")
-    if not plugin.topology:
+    if plugin is not config and isinstance(plugins, list) and len(plugins) > 1:
+        raise ValueError(f"{len(plugins)} plugins in a list; {CNI_TYPE} must be the only one")
+    if not plugin.text("topology"):
         return _Network()
-    name = override or config.name
+    topology = _choose(Topology, "topology", plugin.text("topology"))
+    role = _choose(Role, "role", plugin.text("role")) if plugin.text("role") else Role.SECONDARY
+    subnets = plugin.text("subnets").split(",") if plugin.text("subnets") else []
+    whole = map(_without_share, subnets) if topology is Topology.LAYER3 else subnets
+    name = _name(override or config.text("name"))
+    return _Network(name, topology, role, ranges(whole), plugin.text("netAttachDefName"))
+
+
+def _name(name: str) -> str:
     if not name:
         raise ValueError("name: a network needs one")
+    if name in RESERVED:
+        raise ValueError(f"name: {name} is reserved for the cluster's default network; choose another one")
     if not is_network(name):
-        raise ValueError(
-            f"name: {shown(name)} is not a network's: up to {MAX_NAME} letters, digits, '-', '_', '.', '/'"
-        )
-    topology = _choose(Topology, "topology", plugin.topology)
-    role = _choose(Role, "role", plugin.role) if plugin.role else Role.SECONDARY
-    # On layer3 they read `10.128.0.0/16/24`, the whole and the part for a node, which the node's annotation names.
-    subnets = ranges(plugin.subnets.split(",")) if plugin.subnets and topology is not Topology.LAYER3 else ()
-    return _Network(name, topology, role, subnets)
+        allowed = f"up to {MAX_NAME} letters, digits, '-', '_', '.', '/'"
+        raise ValueError(f"name: {shown(name)} is not a network's: {allowed}")
+    return name
+
+
+class _Config(dict[str, object]):
+    """A JSON object as Go reads it into a struct; what isn't asked for may be of any type."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        self._folded = {key.casefold(): value for key, value in pairs if value is not None}
+
+    def text(self, key: str) -> str:
+        """Give a text; empty where it is absent.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        value = self._folded.get(key.casefold(), "")
+        if not isinstance(value, str):
+            raise ValueError(f"{key}: {shown(value)} is not a text")  # noqa: TRY004 - malformed, as all else that is
+        return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _choose(choices: type[_Choice], field: str, text: str) -> _Choice:

@@ -16,6 +16,7 @@ from nqosd.api.decoding.metadata import (
     identify,
     named,
     namespaced,
+    read_time,
     shared_labels,
 )
 from nqosd.api.names import is_namespace, is_object
@@ -31,8 +32,9 @@ class _Annotations(msgspec.Struct, gc=False, rename={"pod_networks": POD_NETWORK
     pod_networks: str | None = None
 
 
-class _Metadata(Metadata, gc=False):
+class _Metadata(Metadata, gc=False, rename={"created": "creationTimestamp"}):
     annotations: _Annotations | None = None
+    created: str | None = None
 
 
 class _Spec(msgspec.Struct, gc=False, rename={"node": "nodeName", "host_network": "hostNetwork"}):
@@ -90,6 +92,7 @@ def decode_pod(raw: bytes) -> Decoded[Pod]:
             pod.status.phase in ENDED_PHASES,
             attachments.found,
             problem,
+            read_time(meta.created),
         ),
     )
 

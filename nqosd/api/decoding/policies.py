@@ -4,12 +4,10 @@ Rule: whatever `metadata`, `spec` and `status` contain, the policy is there unde
 that doesn't decode is no problem: it is this daemon's to write.
 """
 
-from datetime import UTC, datetime
-
 import attrs
 import msgspec
 
-from nqosd.api.decoding.metadata import MALFORMED, NOTHING, Decoded, identify, locate
+from nqosd.api.decoding.metadata import MALFORMED, NOTHING, Decoded, identify, locate, read_time
 from nqosd.api.networkqos import Condition, NetworkQoS, NetworkQoSStatus
 from nqosd.api.validation import Verdict, validate
 from nqosd.api.validation.fields import Field, Findings, shown
@@ -91,18 +89,11 @@ def _part(path: str, raw: msgspec.Raw, findings: Findings) -> Field:
 
 
 def _read_time(field: Field) -> str:
-    """Read RFC 3339 as an API server writes it: in UTC, to the second. So times compare as texts."""
     text = field.text() if field.present else None
-    if text is None:
-        return ""
-    try:
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is not None:
-            return f"{time.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()}Z"
-    except (ValueError, OverflowError):
-        pass
-    field.problem(f"{shown(text)} is not a time such as 2026-11-24T10:00:00Z")
-    return ""
+    time = read_time(text)
+    if text is not None and not time:
+        field.problem(f"{shown(text)} is not a time such as 2026-11-24T10:00:00Z")
+    return time
 
 
 def _read_status(value: object) -> NetworkQoSStatus:
