@@ -83,6 +83,23 @@ def test_rows(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
     assert "20000 kbps, burst 100 kb" in out
 
 
+def test_networks(capsys: pytest.CaptureFixture[str], ovsdb_nb: OvsdbServer, tmp_path: Path) -> None:
+    """Each definition is shown with what it renders, and one that is ignored with the reason."""
+    (tmp_path / "nad.yaml").write_text("""
+apiVersion: k8s.cni.cncf.io/v1
+kind: NetworkAttachmentDefinition
+metadata: {name: ovn-stream, namespace: evil}
+spec: {config: '{"type": "ovn-k8s-cni-overlay", "name": "ovn-stream", "topology": "layer2"}'}
+""")
+    with Nqosd([ovsdb_nb.unix], manifests=[GUIDE, tmp_path]) as daemon:
+        daemon.wait_until(lambda: "ovn-stream" in got(capsys, daemon.config, "networks")[1], what="done with a round")
+        found = json.loads(got(capsys, daemon.config, "networks", "--format", "json")[1])
+        by_key = {each["definition"]: each for each in found}
+        assert by_key["default/ovn-stream"]["ignored"] == ""
+        assert by_key["evil/ovn-stream"]["ignored"].startswith("network ovn-stream is what default/ovn-stream says")
+        assert "ignored: network ovn-stream is what" in got(capsys, daemon.config, "networks")[1]
+
+
 class TlsNqosd(Nqosd):
     """A daemon whose probes speak TLS, which the plain ones can't ask."""
 

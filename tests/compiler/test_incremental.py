@@ -111,6 +111,7 @@ def test_nothing_is_kept(events: list[list[Change]]) -> None:
     compiler.apply([Change(kind, key, None, None) for kind, keys in everything.items() for key in keys])
     assert compiler.desired == Desired({}, {}, {})
     assert compiler.selections == 0
+    assert len(compiler._claims) == 0
 
 
 def test_first_use_tells_every_member() -> None:

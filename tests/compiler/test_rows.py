@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import ip_network
 
+import attrs
 import pytest
 
 from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
@@ -23,6 +24,7 @@ from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Role, Topology
 from nqosd.cache.tables import Tables
 from nqosd.compiler.compile import Compiled, compile_everything
 from nqosd.compiler.desired import RETURNED, Direction, QosRow
+from nqosd.compiler.networks import Networks
 from nqosd.compiler.settings import Settings
 from nqosd.informers.changes import Change, Kind
 
@@ -250,3 +252,18 @@ def test_peers_without_addresses_are_warned_of() -> None:
         warning.startswith("spec.egress[0].classifier.to[0]: ") and "network flat" in warning
         for warning in report.warnings
     )
+
+
+def test_a_policy_is_told_of_ignored_definitions_of_its_own_namespace() -> None:
+    """One that it would select is named with what is wrong; another namespace's is none of its business."""
+    first = NetworkAttachment("aa", "net", network="data", topology=Topology.LAYER2, accepted=True)
+    own, foreign = (
+        attrs.evolve(first, namespace=each, topology=Topology.LAYER3, accepted=False) for each in ("ns", "zz")
+    )
+    found = compiled(policy(EgressRule(1)), pods=[pod("web", "10.0.0.1")], nads=[own, foreign, first])
+    (warning,) = found.reports[0].warnings
+    assert warning == (
+        "spec.networkSelectors: definition ns/net is ignored: network data is what aa/net says, "
+        "and this definition has topology layer3 and not layer2"
+    )
+    assert Networks.of({each.key: each for each in (own, foreign, first)}).ignored.keys() == {"ns/net", "zz/net"}

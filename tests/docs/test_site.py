@@ -27,7 +27,16 @@ def checkout(tmp_path: Path) -> Path:
     """Copy what the build reads, but for what pages only link to."""
     for part in ("docs", "tests/docs"):
         shutil.copytree(ROOT / part, tmp_path / part)
-    for part in ("nqosd", "config", "systemd", "README.md", "CHANGELOG.md", "Makefile", "pyproject.toml"):
+    for part in (
+        "nqosd",
+        "config",
+        "systemd",
+        "README.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "Makefile",
+        "pyproject.toml",
+    ):
         (tmp_path / part).symlink_to(ROOT / part)
     for folder in (ROOT / "tests").iterdir():
         if folder.name != "docs":

@@ -1,0 +1,56 @@
+"""Whose an address is, kept at the cost of what changed."""
+
+from nqosd.api.objects import DEFAULT_NETWORK
+from nqosd.compiler.claims import Claims, Refused
+from nqosd.compiler.desired import Family
+from nqosd.compiler.places import Place
+from nqosd.compiler.ranges import Ranges
+
+ADDRESS = "10.0.0.1"
+PLACE = (Place(DEFAULT_NETWORK, "n1", Family.IP4, ADDRESS),)
+
+
+def crowd(size: int) -> Claims:
+    """A victim, and younger pods of an attacker with its address."""
+    claims = Claims()
+    claims.take("victim/a", ("2026-01-01", "victim/a"), PLACE)
+    for number in range(size):
+        key = f"attacker/{number}"
+        assert claims.take(key, ("2026-01-02", key), PLACE) == set()
+    return claims
+
+
+def test_a_younger_claimant_concerns_nobody_else() -> None:
+    """However many there are, one more of them, or one less, leaves all others as they are."""
+    claims = crowd(1000)
+    assert claims.take("attacker/7", None, ()) == set()
+    assert claims.count("victim/a", {}).refused == ()
+    assert claims.count("attacker/8", {}).refused == (Refused(DEFAULT_NETWORK, ADDRESS, "victim/a"),)
+
+
+def test_an_address_passes_to_the_next_oldest() -> None:
+    """When the oldest goes, those of its namespace and of the next one's are concerned, and no third."""
+    claims = crowd(3)
+    claims.take("victim/b", ("2026-01-09", "victim/b"), PLACE)
+    claims.take("third/x", ("2026-01-09", "third/x"), PLACE)
+    assert claims.take("victim/a", None, ()) == {"attacker/0", "attacker/1", "attacker/2", "victim/b"}
+    assert claims.count("attacker/2", {}).refused == ()
+    assert claims.count("victim/b", {}).refused == (Refused(DEFAULT_NETWORK, ADDRESS, "attacker/0"),)
+
+
+def test_other_ranges_concern_the_pods_in_the_part_that_changed() -> None:
+    """A node that comes or goes with its ranges concerns the pods with addresses there, wherever they are."""
+    claims = Claims()
+    for number in range(100):
+        place = Place(DEFAULT_NETWORK, "n1", Family.IP4, f"10.0.{number}.1")
+        claims.take(f"ns/{number}", ("", f"ns/{number}"), (place,))
+    before, after = Ranges.of(["10.0.0.0/18", "10.0.64.0/24"]), Ranges.of(["10.0.0.0/18", "10.0.65.0/24"])
+    assert list(claims.moved(DEFAULT_NETWORK, before, after)) == ["ns/64", "ns/65"]
+
+
+def test_nothing_is_remembered_of_pods_that_are_gone() -> None:
+    """Claims that end leave nothing behind."""
+    claims = crowd(5)
+    for key in ("victim/a", *(f"attacker/{number}" for number in range(5))):
+        claims.take(key, None, ())
+    assert len(claims) == 0
