@@ -113,7 +113,10 @@ class PlanWriter:
     def _learn(self, part: Plan, answer: Commit) -> bool:
         """Learn whom to leave out; return False if that isn't what made the transaction fail."""
         if answer.is_hard:
-            blamed = answer.subject or self._narrowing.refused(part)
+            named = answer.subject
+            if named is None or named in self._refusals.left_out(self._clock()):  # left out, and yet it is named
+                named = self._narrowing.refused(part)
+            blamed = named
         elif answer.is_unanswered:
             blamed = self._narrowing.unanswered(part)
         else:

@@ -147,6 +147,19 @@ async def test_a_refused_switch_blocks_its_rows_only(database: ModelDatabase) ->
     assert "logical switch node1" in obstacle
 
 
+async def test_a_row_that_has_to_leave_a_refused_switch_stays(database: ModelDatabase) -> None:
+    """When the set of a row is stolen while its switch can't be changed, the row stays, and nothing is tried twice."""
+    rounds = await converged(database)
+    rounds.driver.refused = {SwitchName("node1")}
+    (set_a,) = database.rows("Address_Set", name="set_a")
+    database.edit("Address_Set", set_a, external_ids={})
+    rounds.driver.transactions.clear()
+    assert (await rounds.settle())[-1].settled
+    assert contents_of(database).rows.keys() == {VIDEO.key, VOICE.key}
+    assert len(rounds.driver.transactions) < 5
+    assert rounds.reconciler.lacking("games/video").obstacles
+
+
 async def test_a_row_that_cannot_be_planned_keeps_nobody_waiting(database: ModelDatabase) -> None:
     """What raises for one row, or for one set, leaves that one out, with the error in words."""
     broken = AddressSet("set_b", "x", {"10.0.0.1", None})  # type: ignore[arg-type] # what no compiler should give

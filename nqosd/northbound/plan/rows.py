@@ -43,17 +43,25 @@ class RowPlanner:
     def examine(self, key: RowKey) -> None:
         """Plan one row."""
         wanted, stored = self._desired.rows.get(key), self._view.rows(key)
-        if (words := self._refusal(key, wanted, stored)) is not None:
+        if (words := self._refusal(key, wanted)) is not None:
+            self.blocked[key] = words
+            return
+        sets = () if wanted is None else wanted.sets
+        group = next(filter(self._sets.is_portless, sets), None)
+        reason = next(filter(None, map(self._sets.refusal, sets)), None)
+        switch = self._view.switch(key.switch)
+        stays = wanted is not None and group is None and reason is None
+        if (words := self._refusal_of_switch(key, stored, switch if stays else None)) is not None:
             self.blocked[key] = words
         elif wanted is None:
             (self._idle if self._may_stay(key, stored) else self._leaving)[key] = stored
-        elif (group := next(filter(self._sets.is_portless, wanted.sets), None)) is not None:
+        elif group is not None:
             self.portless[key] = group
             self._remove(key, stored)
-        elif (reason := next(filter(None, map(self._sets.refusal, wanted.sets)), None)) is not None:
+        elif reason is not None:
             self.blocked[key] = reason
             self._remove(key, stored)
-        elif (switch := self._view.switch(key.switch)) is None:
+        elif switch is None:
             self.waiting[key] = key.switch
             self._remove(key, stored)
         else:
@@ -62,7 +70,9 @@ class RowPlanner:
     def remove_unreadable(self) -> None:
         """Remove rows of ours of which nobody can say what they are for."""
         if _UNREADABLE not in self._circumstances.refused:
-            self._draft.attempt(_UNREADABLE, self._remove, _UNREADABLE, self._view.unreadable())
+            rows = self._view.unreadable()
+            free = [row for row in rows if self._refusal_of_switch(_UNREADABLE, [row], None) is None]
+            self._draft.attempt(_UNREADABLE, self._remove, _UNREADABLE, free)
 
     def settle_unwanted(self) -> None:
         """Remove what nobody wants; rows without senders wait until the structure changes anyway, or it is time."""
@@ -79,27 +89,29 @@ class RowPlanner:
         for key, stored in self._leaving.items():
             self._draft.attempt(key, self._remove, key, stored)
 
-    def _refusal(self, key: RowKey, wanted: QosRow | None, stored: list[StoredRow]) -> str | None:
-        """Say why a row must be left as it is: it was refused, or its switch, or a set that it needs."""
+    def _refusal(self, key: RowKey, wanted: QosRow | None) -> str | None:
+        """Say why a row must be left as it is: it was refused, or a set that it needs."""
+        refused = self._circumstances.refused
+        if (words := refused.get(key)) is not None:
+            return f"the row is left as it is: {words}"
+        for name in () if wanted is None or not refused else wanted.sets:
+            if (words := refused.get(SetName(name))) is not None:
+                return f"the set {name} is left as it is: {words}"
+        return None
+
+    def _refusal_of_switch(self, key: RowKey, stored: list[StoredRow], switch: str | None) -> str | None:
+        """Say why rows can't come or go: a switch was refused. `switch`: where the row is to be, None: nowhere."""
         refused = self._circumstances.refused
         if not refused:
             return None
-        if (words := refused.get(key)) is not None:
-            return f"the row is left as it is: {words}"
-        for name in () if wanted is None else wanted.sets:
-            if (words := refused.get(SetName(name))) is not None:
-                return f"the set {name} is left as it is: {words}"
-        places = {self._view.switch_name(each) or "" for row in stored for each in self._view.switches_of(row.uuid)}
-        for name in sorted(places | {key.switch} if wanted is not None else places):
-            if (words := refused.get(SwitchName(name))) is not None and not self._is_in_place(wanted, stored):
+        at = {place for row in stored for place in self._view.switches_of(row.uuid)}
+        if switch is not None and len(stored) == 1 and at == {switch}:
+            return None
+        names = {self._view.switch_name(place) or "" for place in at} | ({key.switch} if switch is not None else set())
+        for name in sorted(names):
+            if (words := refused.get(SwitchName(name))) is not None:
                 return f"logical switch {name} is left as it is: {words}"
         return None
-
-    def _is_in_place(self, wanted: QosRow | None, stored: list[StoredRow]) -> bool:
-        """Say whether no switch has to change for a row."""
-        if wanted is None:
-            return not stored
-        return len(stored) == 1 and self._view.switches_of(stored[0].uuid) == {self._view.switch(wanted.key.switch)}
 
     def _may_stay(self, key: RowKey, stored: list[StoredRow]) -> bool:
         """Say whether a row that nobody wants may wait: its rule is there, and without senders it does nothing."""
