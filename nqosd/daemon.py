@@ -202,6 +202,10 @@ class _DatabaseWatch:
         self.metrics.facts(facts)
         if facts.synced:
             self.health.has("northbound")
+            if facts.other_holder:
+                self.health.wait_for("lock", facts.other_holder)
+            else:
+                self.health.has("lock")
             self.health.role = Role.ACTIVE if facts.lock_held else Role.STANDBY
         else:
             self.health.wait_for("northbound", facts.problem or "not in step with the database yet")

@@ -53,9 +53,9 @@ class Permit:
             return ""
         if self._held_since is None:
             self._held_since = now
-        found = (WriterRecord.of(each.external_ids) for each in self._replica.records())
+        found = [WriterRecord.of(each.external_ids) for each in self._replica.records()]
         before = [each for each in found if each.owner == self._owner]
-        if not before and any(self._replica.size[table] for table in schema.OWNED):
+        if not before and sum(self._replica.size[table] for table in schema.OWNED) > len(found):
             before = [WriterRecord(self._owner)]
         reason = next(filter(None, (claim.refusal(each, self._held_since) for each in before)), "")
         self._is_granted = not reason

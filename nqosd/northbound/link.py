@@ -8,7 +8,9 @@ import attrs
 import structlog
 
 from nqosd.northbound.replica.idl import NorthboundIdl
+from nqosd.northbound.replica.record import WriterRecord
 from nqosd.northbound.results import Facts
+from nqosd.northbound.rivals import other_holder
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,8 @@ class Link:
         before, replica = self.facts, idl.replica
         connected = idl.session.connection is not None
         synced = idl.is_synced
+        is_contended = synced and bool(idl.is_lock_contended)
+        records = (WriterRecord.of(each.external_ids) for each in replica.records())
         self.facts = Facts(
             connected=connected,
             synced=synced,
@@ -33,6 +37,8 @@ class Link:
             problem="" if synced else idl.session.reason,
             zone=replica.zone if synced else before.zone,
             northd_version=replica.northd_version if synced else before.northd_version,
+            is_contended=is_contended,
+            other_holder=other_holder(records, idl.owner, idl.lock_name) if is_contended else "",
         )
         if self.facts != before:
             self._tell(before, idl)
@@ -57,5 +63,7 @@ class Link:
             log.info("northbound: lock won, this daemon writes now", lock=idl.lock_name)
         elif before.lock_held and now.synced and not now.lock_held:
             log.warning("northbound: lock lost, another daemon writes now", lock=idl.lock_name)
+        if now.other_holder and now.other_holder != before.other_holder:
+            log.warning("northbound: another instance has the lock", lock=idl.lock_name, reason=now.other_holder)
         if now.synced and before.synced and (now.zone, now.northd_version) != (before.zone, before.northd_version):
             log.info("northbound: global facts changed", zone=now.zone, northd_version=now.northd_version)

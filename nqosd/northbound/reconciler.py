@@ -29,19 +29,16 @@ from nqosd.northbound.refusals import Refusals
 from nqosd.northbound.replica.changes import Changes
 from nqosd.northbound.replica.conflicts import Conflicts
 from nqosd.northbound.replica.driver import Driver
+from nqosd.northbound.replica.record import WriterRecord
 from nqosd.northbound.replica.scope import Scope
 from nqosd.northbound.results import Lacking, Observer, Outcome, RoundResult
+from nqosd.northbound.rivals import other_writer
 from nqosd.northbound.spare_groups import SpareGroups
 from nqosd.northbound.triage import note_changes, note_delta
 from nqosd.northbound.writer import Commit, commit
 
 _LIGHT = 200
 """Rows and sets that a plan may look at in the event loop: with sets of 500 members that takes about 5 ms."""
-
-_RIVAL = (
-    "look for another nqosd with the same daemon.instance and another northbound.lock, or for a script; "
-    "daemons of one instance need the same lock and settings, others a daemon.instance of their own"
-)
 
 log = structlog.get_logger(__name__)
 
@@ -214,7 +211,9 @@ class Reconciler:
         """Plan without what is blocked and without `rest`; in a thread if it takes long."""
         refused = {**self._refusals.left_out(round_.begun), **dict.fromkeys(rest, "not yet")}
         plan = await self._make_plan(round_, refused)
-        if held := self._contested.hold(plan.subjects, self._alarms.now, _RIVAL):
+        records = (WriterRecord.of(each.external_ids) for each in self._replica.records())
+        cause = other_writer(records, round_.circumstances.record)
+        if held := self._contested.hold(plan.subjects, self._alarms.now, cause):
             plan = await self._make_plan(round_, {**refused, **held})
         for subject, error in plan.failed.items():
             log.error("northbound: can't be planned", object=describe(subject), exc_info=error)

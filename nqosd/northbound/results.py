@@ -86,6 +86,10 @@ class Facts:
     """NB_Global.name; None as long as it isn't known."""
     northd_version: str | None = None
     """NB_Global.options:northd_internal_version; None as long as it isn't known."""
+    is_contended: bool = False
+    """Whether the server said that somebody else holds the lock."""
+    other_holder: str = ""
+    """Which other instance seems to hold the lock, so that nothing of this one is written, in words."""
 
 
 class Observer(Protocol):

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from ovs.db import idl
 from ovs.jsonrpc import Message
 
-from nqosd.compiler.desired import OWNER
+from nqosd.compiler.desired import OWNER, PART
 from nqosd.northbound.ovsdb import answers, schema, wire
 from nqosd.northbound.ovsdb.checked_idl import CheckedIdl
 from nqosd.northbound.ovsdb.framing import FramingError, decode_updates
 from nqosd.northbound.ovsdb.options import Options
+from nqosd.northbound.replica.record import WRITER
 from nqosd.northbound.replica.replica import Replica, ReplicaError
 
 for _hook in ("_Idl__do_parse_update", "_Idl__clear"):
@@ -83,11 +84,12 @@ class NorthboundIdl(CheckedIdl):
             self.set_lock(name)
 
     def watch(self, names: Iterable[str]) -> None:
-        """Monitor our own rows, and address sets and port groups of these names whoever owns them."""
+        """Monitor our own rows, records of all writers, and address sets and port groups of these names, whose ever."""
         mine = ["external_ids", "includes", wire.string_map({OWNER: self.owner})]
         named = [["name", "==", name] for name in sorted(names)]
         self.cond_change(schema.QOS, [mine])
-        self.cond_change(schema.ADDRESS_SET, [mine, *named])
+        records = ["external_ids", "includes", wire.string_map({PART: WRITER})]
+        self.cond_change(schema.ADDRESS_SET, [mine, records, *named])
         self.cond_change(schema.PORT_GROUP, [mine, *named])
 
     def force_reconnect(self) -> None:
