@@ -285,6 +285,7 @@ class Reconciler:
         if not round_.circumstances.prune:
             self._dirty.everything = True
         self._refusals.forget(self._refusals.due(round_.begun))  # tried again in this round, and not refused
+        self._spare.forget_all_but(round_.desired.port_groups)
         self._alarms.succeeded()
         self._foresee()
         return policies
