@@ -86,7 +86,8 @@ class Mirror:
             await asyncio.sleep(RETRY)
 
     async def _follow(self, remote: Remote) -> None:
-        reader, writer = await asyncio.wait_for(dial(remote, self._tls), SILENCE)
+        async with asyncio.timeout(SILENCE):  # `wait_for` loses a cancellation that comes together with the answer
+            reader, writer = await dial(remote, self._tls)
         try:
             await self._converse(reader, writer)
         finally:
@@ -101,7 +102,8 @@ class Mirror:
         framer, is_asked = Framer(), False
         while True:
             try:
-                chunk = await asyncio.wait_for(reader.read(_CHUNK), SILENCE)
+                async with asyncio.timeout(SILENCE):
+                    chunk = await reader.read(_CHUNK)
             except TimeoutError:
                 if is_asked:
                     raise _LostError(f"silent for {2 * SILENCE:g} s") from None
@@ -151,7 +153,9 @@ class Mirror:
 
 
 def _texts(value: object) -> dict[str, str]:
-    return {key: str(each) for key, each in wire.mapping(value).items()}
+    """Decode a map of strings to strings or numbers; numbers as text."""
+    pairs = cast("list[tuple[str, object]]", cast("list[object]", value)[1])
+    return {str(key): str(each) for key, each in pairs}
 
 
 def _call(id_: str, method: str, params: list[object]) -> bytes:
