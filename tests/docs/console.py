@@ -16,9 +16,9 @@ import attrs
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LOOKS = re.compile(r"curl |kubectl (get|describe) |ovn-nbctl (-\S+ )*(list|find|qos-list) ")
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds in which a command that only looks must come to show what the page says: what it looks at is on its way."""
-COMMAND_TIMEOUT = 60
+COMMAND_TIMEOUT = 120
 
 
 @attrs.frozen
@@ -115,7 +115,7 @@ class Shell:
         for process in self.background:
             process.terminate()
         for process in self.background:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
     def _run(self, step: Step) -> str:
         command = ["bash", "-c", self._here(step.command)]

@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-STARTUP_DEADLINE = 30.0
-STOP_DEADLINE = 10.0
+STARTUP_DEADLINE = 120.0
+STOP_DEADLINE = 60.0
+"""Seconds; nobody waits so long but on a machine that others keep busy."""
 POLL_INTERVAL = 0.02
 TAIL_LINES = 40
 
