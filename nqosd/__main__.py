@@ -1,7 +1,24 @@
-"""`python -m nqosd` is the command `nqosd`."""
+"""Where the program begins: `nqosd` and `python -m nqosd`.
+
+In: arguments. Out: the exit code of `nqosd.cli`. Rule: SIGHUP to a service is held back before anything is imported
+that takes time.
+"""
 
 import sys
 
-from nqosd.cli import main
+from nqosd import signals
 
-sys.exit(main())
+SERVICES = ("run", "stats")
+
+
+def main() -> int:
+    """Run the command that the arguments name."""
+    if sys.argv[1:2] and sys.argv[1] in SERVICES:
+        signals.hold()
+    from nqosd import cli  # noqa: PLC0415 - see the rule above
+
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

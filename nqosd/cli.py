@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nqosd import __version__, collector
 from nqosd.commands import Command, Run, adopt, cleanup, diff, explain, get, stats, takeover, top
-from nqosd.commands.configuration import DEFAULT_CONFIG, add_config, load_config
+from nqosd.commands.configuration import DEFAULT_CONFIG, add_config, load_config, service_path
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK, USAGE
 from nqosd.commands.output import complain, say
 from nqosd.compiler.rendering import Format
@@ -90,8 +90,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(path: Path | None) -> int:
+    path = service_path(path)
     try:
-        config = load_config(path)
+        config = load_config(path, awaits=True)
     except ConfigError as error:
         complain(error)
         return BAD_CONFIG
@@ -101,11 +102,7 @@ def _run(path: Path | None) -> int:
     from nqosd.telemetry import logs  # noqa: PLC0415
 
     logs.configure(config.log.level, config.log.format)
-    try:
-        asyncio.run(daemon.Daemon(config, lambda: load_config(path)).run())
-    except daemon.StartError as error:
-        complain(f"nqosd: {error}")
-        return FAILED
+    asyncio.run(daemon.Daemon(config, lambda: load_config(path, awaits=True)).run())
     return OK
 
 

@@ -6,16 +6,16 @@ that ends by an error ends the daemon, and systemd starts it anew; rows stay in 
 
 import asyncio
 import contextlib
+import functools
 import platform
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
 import attrs
 import structlog
 
-from nqosd import __version__, collector
+from nqosd import __version__, collector, signals
 from nqosd.api.networkqos import Condition, NetworkQoS
-from nqosd.config import Config, ConfigError, diff
+from nqosd.config import Config, ConfigError, Reload, diff
 from nqosd.informers.api_server import ApiServerSource
 from nqosd.informers.kube_client import KubeClient
 from nqosd.informers.manifest_source import ManifestSource
@@ -38,17 +38,13 @@ from nqosd.telling import Tellers
 _log = structlog.get_logger()
 
 
-class StartError(Exception):
-    """The daemon can't start; the message says what is in the way."""
-
-
 class Daemon:
     """One daemon; `run` returns when it was told to end."""
 
     def __init__(self, config: Config, read_again: Callable[[], Config]) -> None:
         self._config = config
         self._read_again = read_again
-        self._stop = asyncio.Event()
+        self._hangup = asyncio.Event()
         self._metrics = Metrics()
         self._health = Health()
         self._notifier = Notifier()
@@ -65,24 +61,24 @@ class Daemon:
         """Run until SIGTERM or SIGINT.
 
         Raises:
-            StartError: the HTTP port can't be opened.
             Exception: a part has failed in a way that it doesn't know how to bear.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        collector.expect(loop)
-        _log.info("starting", version=__version__, instance=self._config.daemon.instance)
-        self._health.wait_for("northbound", "not connected yet")
-        async with self._serving():
-            if self._config.kubernetes.source == "manifests":
-                source = ManifestSource(self._config.kubernetes.manifests, observer=self._metrics.informers)
-                await self._work(source.run(self._rounds.inbox))
-            else:
-                async with KubeClient(kube_options(self._config)) as client:
-                    await self._work_in_cluster(client)
+        with signals.taken(reload=self._hangup.set, ending=self._ending):
+            collector.expect(asyncio.get_running_loop())
+            _log.info("starting", version=__version__, instance=self._config.daemon.instance)
+            self._health.wait_for("northbound", "not connected yet")
+            async with self._serving():
+                if self._config.kubernetes.source == "manifests":
+                    source = ManifestSource(self._config.kubernetes.manifests, observer=self._metrics.informers)
+                    await self._work(source.run(self._rounds.inbox))
+                else:
+                    async with KubeClient(kube_options(self._config)) as client:
+                        await self._work_in_cluster(client)
         _log.info("stopped")
+
+    def _ending(self) -> None:
+        self._notifier.stopping()
+        _log.info("stopping; rows stay in the database")
 
     async def _work_in_cluster(self, client: KubeClient) -> None:
         source = ApiServerSource(
@@ -112,29 +108,22 @@ class Daemon:
         )
 
     async def _work(self, *parts: Coroutine[object, object, None]) -> None:
-        """Run all parts until the daemon is told to stop, or until one of them fails."""
+        """Run all parts until this is cancelled, or until one of them fails."""
         work = {
             "northbound": self._northbound.run(),
             "rounds": self._rounds.run(),
             "watchdog": watchdog(self._notifier, self._health),
             "loop": self._metrics.loop.run(),
+            "reload": self._reload_for_ever(),
         } | dict(zip(("informers", "status", "events"), parts, strict=False))
         async with asyncio.TaskGroup() as group:
-            tasks = []
             for name, part in work.items():
-                task = group.create_task(part, name=name)
-                self._health.supervise(name, task)
-                tasks.append(task)
-            self._notifier.ready("running")
-            await self._stop.wait()
-            self._notifier.stopping()
-            _log.info("stopping; rows stay in the database")
-            for task in tasks:
-                task.cancel()
+                self._health.supervise(name, group.create_task(part, name=name))
+            self._notifier.ready()
 
     @contextlib.asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
-        """Serve the status page, /metrics and the probes, if that is wanted."""
+        """Serve the status page, /metrics and the probes meanwhile, if that is wanted."""
         section = self._config.http
         if section.address is None:
             yield
@@ -149,44 +138,44 @@ class Daemon:
             self._config.northbound.lock,
             exporters=endpoint_options(self._config) if self._config.stats.endpoints else None,
         )
-        server = HttpServer(options, self._metrics.registry, self._health, state)
-        try:
-            await server.start()
-        except OSError as error:
-            raise StartError(f"http.listen: {section.listen}: {error.strerror or error}; choose another one") from error
-        self._http = server
-        _log.info("serving the status page, /metrics, /healthz and /readyz", url=server.url)
-        try:
+        self._http = HttpServer(
+            options, self._metrics.registry, self._health, state, functools.partial(self._notifier.status, "http")
+        )
+        async with self._http.serving():
             yield
-        finally:
-            await server.stop()
 
-    def _reload(self) -> None:
-        """Read the configuration again and use what can be changed while running."""
-        self._notifier.reloading()
-        try:
-            change = diff(self._config, self._read_again())
-            if self._http is not None:
-                self._http.reload_certificate()
-        except (ConfigError, OSError) as error:
-            self._metrics.config_reloaded(applied=False)
-            _log.error("the configuration was not reloaded; the old one stays in effect", why=str(error))
-        else:
-            self._config = change.config
-            logs.configure(self._config.log.level, self._config.log.format)
-            self._rounds.options = round_options(self._config)
-            section = self._config.northbound
-            self._northbound.tune(
-                transaction_timeout=section.transaction_timeout,
-                detach_after=section.detach_after,
-                audit_interval=section.audit_interval,
-            )
-            self._health.transaction_timeout = section.transaction_timeout
-            self._choose_tellers()
-            self._northbound.wake.set()
-            self._metrics.config_reloaded(applied=True)
-            _log.info("configuration reloaded", applied=change.applied, needs_restart=change.needs_restart)
-        self._notifier.ready("running")
+    async def _reload_for_ever(self) -> None:
+        """At each SIGHUP read the configuration again, and use what can be changed while running."""
+        while True:
+            await self._hangup.wait()
+            self._hangup.clear()
+            self._notifier.reloading()
+            try:
+                change = diff(self._config, await asyncio.to_thread(self._read_again))
+            except ConfigError as error:
+                self._metrics.config_reloaded(applied=False)
+                _log.error("the configuration was not reloaded; the old one stays in effect", why=str(error))
+            else:
+                self._use(change)
+            self._notifier.ready()
+
+    def _use(self, change: Reload) -> None:
+        self._config = change.config
+        logs.configure(self._config.log.level, self._config.log.format)
+        self._rounds.options = round_options(self._config)
+        section = self._config.northbound
+        self._northbound.tune(
+            transaction_timeout=section.transaction_timeout,
+            detach_after=section.detach_after,
+            audit_interval=section.audit_interval,
+        )
+        self._health.transaction_timeout = section.transaction_timeout
+        self._choose_tellers()
+        self._northbound.wake.set()
+        if self._http is not None:
+            self._http.renew_certificate()
+        self._metrics.config_reloaded(applied=True)
+        _log.info("configuration reloaded", applied=change.applied, needs_restart=change.needs_restart)
 
 
 @attrs.frozen
@@ -210,7 +199,7 @@ class _DatabaseWatch:
         else:
             self.health.wait_for("northbound", facts.problem or "not in step with the database yet")
             self.health.role = Role.UNKNOWN
-        self.notifier.status(f"{self.health.role}, {facts.remote or 'no database'}")
+        self.notifier.status("northbound", f"{self.health.role}, {facts.remote or 'no database'}")
 
     def replica(self, sizes: Mapping[str, int]) -> None:
         """Take the number of rows in the replica by table."""

@@ -34,7 +34,7 @@ def stats_options(config: Config) -> StatsOptions:
         owner=config.daemon.instance,
         node=section.node or platform.node(),
         interval=section.interval,
-        http=HttpOptions(host, port, http.certificate, http.private_key, http.bearer_token_file),
+        http=HttpOptions(host, port, http.certificate, http.private_key, http.bearer_token_file, "stats.listen"),
         tls=tls_files(config),
     )
 

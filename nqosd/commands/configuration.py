@@ -5,9 +5,10 @@ counts if it is there, and else every option's default.
 """
 
 import argparse
+import os
 from pathlib import Path
 
-from nqosd.config import Config, load
+from nqosd.config import Config, ConfigError, load
 
 DEFAULT_CONFIG = Path("/etc/nqosd/nqosd.toml")
 
@@ -23,12 +24,22 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_config(path: Path | None) -> Config:
-    """Read the configuration.
+def load_config(path: Path | None, *, awaits: bool = False) -> Config:
+    """Read the configuration; who `awaits` goes on without those files that it can take up later.
 
     Raises:
         ConfigError: the file can't be read, or has mistakes.
     """
-    if path is None:
-        return load(DEFAULT_CONFIG) if DEFAULT_CONFIG.exists() else Config()
-    return load(path)
+    if path is not None:
+        return load(path, awaits=awaits)
+    try:
+        return load(DEFAULT_CONFIG, awaits=awaits)
+    except ConfigError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return Config()
+        raise
+
+
+def service_path(path: Path | None) -> Path | None:
+    """Give the file that a service reads now and at each reload; one that was there at its start must not vanish."""
+    return path or (DEFAULT_CONFIG if os.path.lexists(DEFAULT_CONFIG) else None)

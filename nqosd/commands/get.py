@@ -9,7 +9,6 @@ import argparse
 import http.client
 import json
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nqosd.commands.configuration import add_config, load_config
@@ -19,6 +18,7 @@ from nqosd.commands.output import complain, say
 from nqosd.compiler.rendering import table
 from nqosd.config import ConfigError
 from nqosd.config.options import Http
+from nqosd.small_files import read_small
 
 if TYPE_CHECKING:
     from nqosd.commands import Subparsers
@@ -76,13 +76,13 @@ def fetch(section: Http, what: str) -> list[dict[str, Any]]:
     if section.address is None:
         raise GetError("http.listen is empty: the daemon serves nothing; set it to 127.0.0.1:17476, for example")
     host, port = section.address
-    headers = {"Authorization": f"Bearer {_token(section)}"} if section.bearer_token_file else {}
+    headers = {"Authorization": b"Bearer " + _token(section)} if section.bearer_token_file else {}
     connection = _connection(section, ANYWHERE.get(host, host), port)
     try:
         connection.request("GET", f"/state/{what}", headers=headers)
         answer = connection.getresponse()
         body = answer.read()
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise GetError(f"{section.listen}: no daemon answers there: {error}; does it run with http.listen?") from error
     finally:
         connection.close()
@@ -105,8 +105,8 @@ def _connection(section: Http, host: str, port: int) -> http.client.HTTPConnecti
     return http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
 
 
-def _token(section: Http) -> str:
+def _token(section: Http) -> bytes:
     try:
-        return Path(section.bearer_token_file).read_text().strip()
+        return read_small(section.bearer_token_file).strip()
     except OSError as error:
         raise GetError(f"http.bearer_token_file: {section.bearer_token_file}: {error.strerror}") from error

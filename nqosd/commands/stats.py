@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from nqosd.commands.configuration import add_config, load_config
+from nqosd import signals
+from nqosd.commands.configuration import add_config, load_config, service_path
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
 from nqosd.commands.output import complain, say
 from nqosd.compiler.rendering import table
@@ -44,8 +45,11 @@ def add(commands: "Subparsers") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
+    if options.once:
+        signals.release()
+    path = options.config if options.once else service_path(options.config)
     try:
-        config = load_config(options.config)
+        config = load_config(path, awaits=not options.once)
     except ConfigError as error:
         complain(error)
         return BAD_CONFIG

@@ -1,8 +1,7 @@
 """Where a key stands in a TOML text, for messages; the standard library's parser doesn't say.
 
-In: a text that `tomllib` has accepted. Out: the line, counted from 1, of each table header and each key, under its
-full path. Rule: this is for messages only. A text that it doesn't follow gives fewer lines, never a wrong value and
-never an error.
+In: a text. Out: the line, counted from 1, of each table header and each key, under its full path; and how many parts a
+key has. Rule: a text that it doesn't follow gives fewer lines, never a wrong value and never an error.
 """
 
 import contextlib
@@ -41,6 +40,17 @@ def find(text: str) -> dict[Path, int]:
     with contextlib.suppress(_LostError, IndexError, RecursionError):
         scanner.document()
     return scanner.lines
+
+
+def dotted(text: str) -> Iterator[tuple[int, int]]:
+    """Give, for each word between two other marks, its line and the number of its parts between dots."""
+    parts = 1
+    for token in _tokens(text):
+        if token.text == ".":
+            parts += 1
+        elif token.text in "[]{}=,\n":
+            yield token.line, parts
+            parts = 1
 
 
 def _tokens(text: str) -> Iterator[_Token]:

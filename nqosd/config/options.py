@@ -20,10 +20,13 @@ T = TypeVar("T")
 CHECK = "check"
 RELOADABLE = "reloadable"
 FILE = "file"
+NEEDED, AWAITED = "needed", "awaited"
+"""What an option that names a file says of it: it must be there when the daemon starts, or the daemon goes on without
+it and takes it up when it comes."""
 
 
-def _option(default: T, check: Check[T] | None = None, *, reloadable: bool = False, file: bool = False) -> T:
-    """Declare an option; `file` says that it names a file which has to be there when the daemon starts."""
+def _option(default: T, check: Check[T] | None = None, *, reloadable: bool = False, file: str | None = None) -> T:
+    """Declare an option; `file` (NEEDED, AWAITED) says that it names one."""
     field: T = attrs.field(default=default, metadata={CHECK: check, RELOADABLE: reloadable, FILE: file})
     return field
 
@@ -56,7 +59,7 @@ class Kubernetes:
 
     source: Literal["cluster", "manifests"] = _option("cluster")
     """An API server, or files and folders of YAML or JSON manifests that are watched for changes."""
-    kubeconfig: str = _option("", file=True)
+    kubeconfig: str = _option("", file=NEEDED)
     """A kubeconfig file. Empty: $KUBECONFIG, else ~/.kube/config if it exists, else the service account of the pod."""
     context: str = _option("")
     """The context of the kubeconfig; empty takes its current-context."""
@@ -82,11 +85,11 @@ class Northbound:
 
     remotes: tuple[str, ...] = _option(("unix:/run/ovn/ovnnb_db.sock",), checks.remotes)
     """The database, or the members of its cluster: `unix:PATH`, `tcp:HOST:PORT`, `ssl:HOST:PORT`."""
-    private_key: str = _option("", file=True)
+    private_key: str = _option("", file=NEEDED)
     """The private key (PEM file) for `ssl:` remotes."""
-    certificate: str = _option("", file=True)
+    certificate: str = _option("", file=NEEDED)
     """The certificate (PEM file) for `ssl:` remotes."""
-    ca_certificate: str = _option("", file=True)
+    ca_certificate: str = _option("", file=NEEDED)
     """The certificate (PEM file) of the authority that must have signed the database's."""
     lock: str = _option("nqosd", checks.lock)
     """The OVSDB lock whose holder writes; daemons that stand in for each other name the same one."""
@@ -124,11 +127,11 @@ class Http:
 
     listen: str = _option("127.0.0.1:17476", checks.listen)
     """The address, `HOST:PORT`; port 0 takes a free one, empty turns the server off."""
-    certificate: str = _option("", file=True)
+    certificate: str = _option("", file=AWAITED)
     """A certificate chain (PEM file): with it, and `private_key`, the server speaks TLS only."""
-    private_key: str = _option("", file=True)
+    private_key: str = _option("", file=AWAITED)
     """The private key (PEM file) of `certificate`."""
-    bearer_token_file: str = _option("", file=True)
+    bearer_token_file: str = _option("", file=AWAITED)
     """A file with a token that all but the probes then ask for (`Authorization: Bearer …`); read anew for each request.
 
     A browser may give it as the password of any user. Without one, /metrics is for everybody who reaches the port, and
@@ -157,7 +160,7 @@ class Stats:
     """Seconds between two readings; what flows count between their last reading and their end is lost."""
     endpoints: tuple[str, ...] = _option((), checks.urls)
     """Where `nqosd stats` runs: the addresses that `nqosd top` and the status page read."""
-    ca_certificate: str = _option("", file=True)
+    ca_certificate: str = _option("", file=NEEDED)
     """The certificate (PEM file) of the authority that signed those of `https:` endpoints; empty takes the system's."""
 
     @property

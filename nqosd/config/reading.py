@@ -7,21 +7,40 @@ file is ignored. `parse` looks at the text alone, `load` also at whether the fil
 import difflib
 import json
 import math
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import attrs
 
-from nqosd.config import lines
-from nqosd.config.options import CHECK, FILE, SECTIONS, Config, Daemon, Http, Kubernetes, Log, Northbound, Stats, Status
+from nqosd.config import lines, toml
+from nqosd.config.options import (
+    AWAITED,
+    CHECK,
+    FILE,
+    NEEDED,
+    SECTIONS,
+    Config,
+    Daemon,
+    Http,
+    Kubernetes,
+    Log,
+    Northbound,
+    Stats,
+    Status,
+)
 from nqosd.config.rules import contradictions
+from nqosd.small_files import read_small
 
 Values: TypeAlias = dict[str, dict[str, object]]
 Loc: TypeAlias = tuple[str, ...]
 S = TypeVar("S", bound=attrs.AttrsInstance)
+
+MOST_TOLD = 50
+"""Mistakes in a message."""
+LONGEST = 200
+"""Characters of a value that a message shows."""
 
 
 @attrs.frozen
@@ -39,28 +58,32 @@ class Mistake:
 
 
 class ConfigError(Exception):
-    """The configuration is not usable; `str()` has one line for each mistake."""
+    """The configuration is not usable; `str()` has one line for each mistake, up to MOST_TOLD."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
-        super().__init__("\n".join(map(str, self.mistakes)))
+        left = len(self.mistakes) - MOST_TOLD
+        more = [f"and {left} more"] if left > 0 else []
+        super().__init__("\n".join([*map(str, self.mistakes[:MOST_TOLD]), *more]))
 
 
-def load(path: Path) -> Config:
-    """Read a file, and see that the files which it names exist.
+def load(path: Path, *, awaits: bool = False) -> Config:
+    """Read a file, and see that the files which it names exist; with `awaits`, those alone that can't be awaited.
 
     Raises:
         ConfigError: the file can't be read or is not a correct configuration, or a file that it names is missing.
     """
     try:
-        text = path.read_bytes().decode()
+        text = read_small(path).decode()
     except OSError as error:
-        raise ConfigError([Mistake(str(path), None, "", f"cannot be read: {error.strerror}")]) from error
+        message = f"cannot be read: {error.strerror}; --config names a TOML file"
+        raise ConfigError([Mistake(str(path), None, "", message)]) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError([Mistake(str(path), line, "", "is not UTF-8 text, as TOML must be")]) from error
     config = parse(text, file=str(path))
-    missing = [(key, f"{_shown(name)} is not a file that exists") for key, name in _missing_files(config)]
+    kinds = (NEEDED,) if awaits else (NEEDED, AWAITED)
+    missing = [(key, f"{_shown(name)} is not a file that exists") for key, name in _missing_files(config, kinds)]
     if missing:
         raise ConfigError(_mistakes(missing, lines.find(text), str(path)))
     return config
@@ -73,11 +96,9 @@ def parse(text: str, *, file: str = "nqosd.toml") -> Config:
         ConfigError: it is not TOML, or an option is unknown, of the wrong type, out of bounds or at odds with another.
     """
     try:
-        document = cast("dict[str, object]", tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r" \(at line (?P<line>\d+), column \d+\)$", str(error))
-        line = int(found["line"]) if found else text.count("\n") + 1
-        raise ConfigError([Mistake(file, line, "", f"is not TOML: {error}")]) from error
+        document = toml.read(text)
+    except toml.TomlError as error:
+        raise ConfigError([Mistake(file, error.line, "", str(error))]) from error
     values, wrong = _values(document)
     config = _build(values)
     doubtful = {path[0] for path, _ in wrong}
@@ -146,6 +167,8 @@ def _complaint(field: "attrs.Attribute[object]", value: object) -> str | None:
     wanted = _type_complaint(field.type, value)
     if wanted:
         return f"{_shown(value)} {wanted}"
+    if any("\0" in each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)):
+        return f"{_shown(value)} has a character NUL, as no name can"
     check = field.metadata[CHECK]
     message = check(tuple(value) if isinstance(value, list) else value) if check else None
     return f"{_shown(value)} {message}" if message else None
@@ -176,8 +199,12 @@ def _number_complaint(kind: object, value: object) -> str | None:
 
 
 def _shown(value: object) -> str:
-    """Show a value as it is written in TOML."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    """Show a value as it is written in TOML, its beginning if it is long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):  # digits and lists beyond what Python writes out, though it has read them
+        return "the value"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _unknown_section(section: str) -> str:
@@ -199,10 +226,10 @@ def _meant(word: object, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _missing_files(config: Config) -> Iterable[tuple[Loc, str]]:
+def _missing_files(config: Config, kinds: Container[object]) -> Iterable[tuple[Loc, str]]:
     for section, options in SECTIONS.items():
         values = getattr(config, section)
         for field in attrs.fields(options):
-            name = getattr(values, field.name) if field.metadata[FILE] else ""
-            if name and not Path(name).is_file():
+            name = getattr(values, field.name) if field.metadata[FILE] in kinds else ""
+            if name and not os.path.isfile(name):  # noqa: PTH113 - it says no where `Path.is_file` raises
                 yield (section, field.name), name

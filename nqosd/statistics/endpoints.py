@@ -8,12 +8,12 @@ import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from pathlib import Path
 
 import aiohttp
 import attrs
 from prometheus_client.parser import text_string_to_metric_families
 
+from nqosd.small_files import read_small
 from nqosd.statistics.rules import Rule
 from nqosd.statistics.tally import Figures
 
@@ -71,8 +71,10 @@ class Collected:
 async def collect(options: EndpointOptions, patience: float) -> Collected:
     """Ask all exporters at once."""
     try:
-        token = await asyncio.to_thread(Path(options.token_file).read_text) if options.token_file else ""
+        token = (await asyncio.to_thread(read_small, options.token_file)).decode() if options.token_file else ""
         context = ssl.create_default_context(cafile=options.authority or None)
+    except UnicodeDecodeError as error:
+        return Collected({}, dict.fromkeys(options.urls, f"{options.token_file}: is not UTF-8: {error.reason}"))
     except OSError as error:
         return Collected({}, dict.fromkeys(options.urls, f"{error.filename or options.authority}: {error.strerror}"))
     headers = {"Authorization": f"Bearer {token.strip()}"} if token else {}

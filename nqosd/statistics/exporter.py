@@ -5,15 +5,14 @@ and told, and the counters stand still meanwhile.
 """
 
 import asyncio
-import contextlib
-import signal
+import functools
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 import structlog
 
-from nqosd import __version__
+from nqosd import __version__, signals
 from nqosd.compiler.desired import OWNER
 from nqosd.northbound.ovsdb import schema, wire
 from nqosd.northbound.ovsdb.options import TlsFiles
@@ -48,7 +47,7 @@ NORTHBOUND, SOUTHBOUND, BRIDGE = "northbound", "southbound", "bridge"
 
 
 class StatsError(Exception):
-    """The counters can't be read or served; the message says what is in the way."""
+    """The counters can't be read; the message says what is in the way."""
 
 
 @attrs.frozen
@@ -122,10 +121,11 @@ class Exporter:
 
     def __init__(self, options: StatsOptions) -> None:
         self._options = options
-        self._stop = asyncio.Event()
         self._health = Health()
         self._notifier = Notifier()
         self._metrics = StatsMetrics(options.node)
+        tell = functools.partial(self._notifier.status, "http")
+        self._http = HttpServer(options.http, self._metrics.registry, self._health, None, tell)
         self._databases = Databases(options, self._changed)
         self._tally = Tally()
         self._last_row: dict[Rule, float] = {}
@@ -134,40 +134,19 @@ class Exporter:
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
 
-        Raises:
-            StatsError: the HTTP port can't be opened.
+        SIGHUP lets it read its certificate again.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        _log.info("starting", version=__version__, node=self._options.node)
-        for part in (NORTHBOUND, SOUTHBOUND, BRIDGE):
-            self._health.wait_for(part, "not read yet")
-        async with self._serving(), asyncio.TaskGroup() as group:
-            work = {name: mirror.run() for name, mirror in self._databases.mirrors.items()}
-            work |= {"readings": self._read_for_ever(), "watchdog": watchdog(self._notifier, self._health)}
-            tasks = [group.create_task(part, name=name) for name, part in work.items()]
-            for task in tasks:
-                self._health.supervise(task.get_name(), task)
-            self._notifier.ready("running")
-            await self._stop.wait()
-            self._notifier.stopping()
-            for task in tasks:
-                task.cancel()
+        with signals.taken(reload=self._http.renew_certificate, ending=self._notifier.stopping):
+            _log.info("starting", version=__version__, node=self._options.node)
+            for name in (NORTHBOUND, SOUTHBOUND, BRIDGE):
+                self._health.wait_for(name, "not read yet")
+            async with self._http.serving(), asyncio.TaskGroup() as group:
+                work = {name: mirror.run() for name, mirror in self._databases.mirrors.items()}
+                work |= {"readings": self._read_for_ever(), "watchdog": watchdog(self._notifier, self._health)}
+                for name, part in work.items():
+                    self._health.supervise(name, group.create_task(part, name=name))
+                self._notifier.ready()
         _log.info("stopped")
-
-    @contextlib.asynccontextmanager
-    async def _serving(self) -> AsyncIterator[None]:
-        server = HttpServer(self._options.http, self._metrics.registry, self._health, None)
-        try:
-            await server.start()
-        except OSError as error:
-            raise StatsError(f"stats.listen: {error.strerror or error}; choose another one") from error
-        _log.info("serving /metrics, /healthz and /readyz", url=server.url)
-        try:
-            yield
-        finally:
-            await server.stop()
 
     async def _read_for_ever(self) -> None:
         await self._databases.filled()

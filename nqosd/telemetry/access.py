@@ -11,10 +11,11 @@ import base64
 import binascii
 import hmac
 from ipaddress import ip_address
-from pathlib import Path
 
 import structlog
 from aiohttp import web
+
+from nqosd.small_files import read_small
 
 _log = structlog.get_logger()
 
@@ -46,12 +47,12 @@ class Access:
 
     async def _has_token(self, request: web.Request, *, basic: bool) -> bool:
         try:
-            token = await asyncio.to_thread(Path(self._token_file).read_bytes)
+            token = await asyncio.to_thread(read_small, self._token_file)
         except OSError as error:
-            _log.error("a request is refused, the token can't be read", file=error.filename, error=error.strerror)
+            _log.error("a request is refused, the token can't be read", file=self._token_file, error=error.strerror)
             return False
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-        given = text.strip().encode()
+        given = text.strip().encode(errors="surrogateescape")  # the bytes as they came
         if basic and scheme.lower() == "basic":
             given = _password(given)
         elif scheme.lower() != "bearer":
@@ -74,7 +75,10 @@ def _password(credentials: bytes) -> bytes:
 
 
 def _is_local(request: web.Request) -> bool:
-    host = request.url.host or ""
+    try:
+        host = request.url.host or ""
+    except ValueError:  # the header Host is no address
+        return False
     return _is_loopback(request.remote or "") and (host == "localhost" or _is_loopback(host))
 
 

@@ -1,59 +1,97 @@
 """The HTTP server: /metrics for Prometheus, /healthz and /readyz for probes, / and /state/… for people and `nqosd get`.
 
-In: a registry of metrics, the health, and the daemon's state; `nqosd stats` has none to show. Out: answers. Rule: a
-request changes nothing, and what it costs is taken from the loop in small pieces: texts are written out in a thread.
+In: a registry of metrics, the health, and the daemon's state; `nqosd stats` has none to show. Out: answers, one for
+each connection. Rules: a request changes nothing, and what it costs is taken from the loop in small pieces: texts are
+written out in a thread. The daemon works without its port, and the port is opened as soon as that can be.
 """
 
 import asyncio
+import contextlib
 import json
+import logging
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import attrs
+import structlog
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from nqosd.telemetry.access import Access
+from nqosd.telemetry.connections import Connections
 from nqosd.telemetry.health import Health
 from nqosd.telemetry.page import POLICY, page
+from nqosd.telemetry.port import HttpOptions, bind, close_all, tls_context
 from nqosd.telemetry.state import StateSource
+
+__all__ = ["HttpOptions", "HttpServer"]
 
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds that requests in progress may take when the server stops."""
+LINGERING = 1.0
+"""Seconds for which the body of a request that has its answer is still read."""
+RETRY = 2.0
+"""Seconds between two attempts to open the port or to load the certificate."""
 
-
-@attrs.frozen
-class HttpOptions:
-    """Where to listen and how to protect it; empty paths mean no TLS, and no token (see `access`)."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    certificate: str = ""
-    private_key: str = ""
-    bearer_token_file: str = ""
+_log = structlog.get_logger()
 
 
 class HttpServer:
-    """The server; between `start` and `stop` it answers."""
+    """The server; between `start` and `stop` it answers. `tell` takes what is wrong with it, "" when all is well."""
 
     def __init__(
-        self, options: HttpOptions, registry: CollectorRegistry, health: Health, state: StateSource | None
+        self,
+        options: HttpOptions,
+        registry: CollectorRegistry,
+        health: Health,
+        state: StateSource | None,
+        tell: Callable[[str], None] = lambda _why: None,
     ) -> None:
         self._options = options
         self._access = Access(options.bearer_token_file)
         self._state = state
         self._registry = registry
         self._health = health
-        self._tls: ssl.SSLContext | None = None
+        self._tell = tell
+        self._renewal = asyncio.Event()
         self._runner: web.AppRunner | None = None
+        self._connections: Connections | None = None
 
     @property
     def url(self) -> str:
         """The server's address, with the port that it really has."""
-        addresses = self._runner.addresses if self._runner else []
-        host, port = addresses[0][:2]
-        return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+        assert self._connections is not None  # noqa: S101 - there is none before `start`
+        host, port = self._connections.addresses[0]
+        scheme = "https" if self._options.certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Serve meanwhile; what is in the way is told, and tried again."""
+        task = asyncio.create_task(self._run(), name="http")
+        self._health.supervise("http", task)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        try:
+            await self._until_done(self.start)
+            _log.info("serving HTTP", url=self.url)
+            while True:
+                await self._renewal.wait()
+                self._renewal.clear()
+                await self._until_done(self.load_certificate)
+        finally:
+            await self.stop()
+
+    def renew_certificate(self) -> None:
+        """Read the certificate and its key again, for new connections; the old ones serve until that succeeds."""
+        self._renewal.set()
 
     async def start(self) -> None:
         """Begin to listen.
@@ -61,12 +99,64 @@ class HttpServer:
         Raises:
             OSError: the address is taken or isn't this machine's, or the certificate can't be used.
         """
-        options = self._options
-        if options.certificate:
-            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-            self.reload_certificate()
-        application = web.Application()
+        listeners = await bind(self._options)
+        try:
+            context = await self._context()
+        except BaseException:
+            close_all(listeners)
+            raise
+        self._runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            logger=_logger(),
+            shutdown_timeout=SHUTDOWN_TIMEOUT,
+            lingering_time=LINGERING,
+            auto_decompress=False,
+        )
+        await self._runner.setup()
+        assert self._runner.server is not None  # noqa: S101 - `setup` has made it
+        self._connections = Connections(self._runner.server)
+        self._connections.tls = context
+        self._connections.listen(listeners)
+
+    async def stop(self) -> None:
+        """Close all connections and the port."""
+        runner, self._runner = self._runner, None
+        if runner is not None and self._connections is not None:
+            await self._connections.deafen()
+            await runner.cleanup()
+            await self._connections.close()
+
+    async def load_certificate(self) -> None:
+        """Read the certificate and its key, for connections from now on.
+
+        Raises:
+            OSError: one can't be read, or they don't belong together. The old ones stay in use.
+        """
+        if self._connections is not None:
+            self._connections.tls = await self._context()
+
+    async def _until_done(self, step: Callable[[], Awaitable[None]]) -> None:
+        told = ""
+        while True:
+            try:
+                await step()
+            except OSError as error:
+                why = str(error)
+            else:
+                self._tell("")
+                return
+            if why != told:
+                _log.error("HTTP isn't served as it should be, trying again", why=why, every=RETRY)
+                self._tell(why)
+                told = why
+            await asyncio.sleep(RETRY)
+
+    async def _context(self) -> ssl.SSLContext | None:
+        return await asyncio.to_thread(tls_context, self._options) if self._options.certificate else None
+
+    def _application(self) -> web.Application:
+        application = web.Application(middlewares=[self._note])
         if self._state is not None:
             shown = _StatePages(self._state, self._access)
             application.router.add_get("/", shown.page)
@@ -74,33 +164,16 @@ class HttpServer:
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/readyz", self._readyz)
-        application.on_response_prepare.append(_add_headers)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, options.host, options.port, ssl_context=self._tls).start()
-        except OSError:
-            await self.stop()
-            raise
+        application.on_response_prepare.append(_finish)
+        return application
 
-    async def stop(self) -> None:
-        """Close all connections and the port."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
-
-    def reload_certificate(self) -> None:
-        """Read the certificate and its key again, for connections from now on; nothing without TLS.
-
-        Raises:
-            OSError: a file can't be read, or key and certificate don't belong together (`ssl.SSLError`). The old ones
-                stay in use.
-        """
-        if self._tls is not None:
-            files = self._options.certificate, self._options.private_key
-            # on a context of its own first: a pair that is refused half-way would leave the one in use with no pair
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
-            self._tls.load_cert_chain(*files)
+    @web.middleware
+    async def _note(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if self._connections is not None:
+            self._connections.asked(request.protocol)
+        return await handler(request)
 
     async def _metrics(self, request: web.Request) -> web.Response:
         if (refusal := await self._access.refuse_metrics(request)) is not None:
@@ -169,7 +242,17 @@ def _answer(*, ok: bool, body: Mapping[str, object]) -> web.Response:
     return web.json_response(body, status=200 if ok else 503)
 
 
-async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+async def _finish(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = "nqosd"
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    # a connection has one question, so that its time can be limited as a whole; too late for aiohttp to say so itself
+    response.headers["Connection"] = "close"
+    response.force_close()
+
+
+def _logger() -> logging.Logger:
+    """Give aiohttp a log in which what clients send by mistake doesn't appear."""
+    logger = logging.getLogger("nqosd.http")
+    logger.filters = [lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))]
+    return logger

@@ -27,19 +27,21 @@ class Notifier:
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
         self.watchdog_interval = _watchdog_interval(environment)
         """Seconds between two signs of life that systemd expects at most; None if it expects none."""
+        self._parts: dict[str, str] = {}
 
     @property
     def active(self) -> bool:
         """Say whether a service manager listens."""
         return self._address is not None
 
-    def ready(self, status: str) -> None:
+    def ready(self) -> None:
         """Tell that start-up, or a reload, is complete."""
-        self._send("READY=1", f"STATUS={status}")
+        self._send("READY=1", self._status())
 
-    def status(self, status: str) -> None:
-        """Show a line in `systemctl status`."""
-        self._send(f"STATUS={status}")
+    def status(self, part: str, text: str) -> None:
+        """Say how a part does in the line of `systemctl status`; an empty text takes it out."""
+        self._parts[part] = text
+        self._send(self._status())
 
     def reloading(self) -> None:
         """Tell that a reload has begun; `ready` must follow."""
@@ -52,6 +54,9 @@ class Notifier:
     def alive(self) -> None:
         """Give the sign of life that the watchdog waits for."""
         self._send("WATCHDOG=1")
+
+    def _status(self) -> str:
+        return f"STATUS={'; '.join(filter(None, self._parts.values())) or 'running'}"
 
     def _send(self, *assignments: str) -> None:
         if self._address is None:

@@ -129,12 +129,3 @@ def test_a_standby_is_ready_and_writes_nothing(daemon: Nqosd, ovsdb_nb: OvsdbSer
         assert ovsdb_nb.dump("QoS", "Address_Set", "Logical_Switch") == before
         (tmp_path / "nqos.yaml").unlink()
         standby.wait_until(lambda: rows(ovsdb_nb) == 0, what="done with a change")
-
-
-def test_a_port_that_is_taken(daemon: Nqosd, ovsdb_nb: OvsdbServer, tmp_path: Path) -> None:
-    """A port that is taken is exit code 1, and the message names the option."""
-    second = Nqosd([ovsdb_nb.unix], manifests=[tmp_path], name="second")
-    second.configure({"http": {"listen": f"127.0.0.1:{daemon.port}"}})
-    answer = nqosd("run", "--config", str(second.config))
-    assert answer.returncode == 1
-    assert f"http.listen: 127.0.0.1:{daemon.port}" in answer.stderr

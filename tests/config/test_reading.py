@@ -1,5 +1,6 @@
 """A configuration file is read completely, or refused with every mistake named by file, line and key."""
 
+import os
 from pathlib import Path
 
 import attrs
@@ -185,14 +186,70 @@ def test_a_file_is_named_by_its_path(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """A missing file, a folder and a file that isn't UTF-8 are mistakes, not tracebacks."""
+    """A missing file, a folder, a FIFO, a huge file and one that isn't UTF-8 are mistakes, and none is waited for."""
     with pytest.raises(ConfigError, match=r"absent\.toml: cannot be read: No such file or directory"):
         load(tmp_path / "absent.toml")
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
-        load(tmp_path)
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo", Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="cannot be read: is not a regular file; --config names a TOML file"):
+            load(path)
+    (tmp_path / "huge.toml").touch()
+    os.truncate(tmp_path / "huge.toml", 1 << 30)
+    with pytest.raises(ConfigError, match="cannot be read: is larger than 1048576 bytes"):
+        load(tmp_path / "huge.toml")
     (tmp_path / "latin.toml").write_bytes(b"a = 1\nb = '\xe9'\n")
     with pytest.raises(ConfigError, match=r"latin\.toml:2: is not UTF-8 text, as TOML must be"):
         load(tmp_path / "latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"a = {'[' * 100_000}", "nqosd.toml:2: is nested too deeply; no option needs more than a list"),
+        ("a = " + "[\n" * 10_000, "is nested too deeply; no option needs more than a list"),
+        (f"a = 1\nb = {'1' * 5000}", "nqosd.toml:3: is not TOML: Exceeds the limit (4300 digits)"),
+        (
+            f"northbound.detach_after = 0x{'f' * 5000}",
+            "nqosd.toml:2: northbound.detach_after: the value is not between",
+        ),
+        (f"{'a.' * 10_000}b = 1", "nqosd.toml:2: has a key or a number of more than 20 parts; an option's has two"),
+        (f"[{'a.' * 10_000}b]", "nqosd.toml:2: has a key or a number of more than 20 parts; an option's has two"),
+        (f"daemon.zone = '{'a' * 5000}'", f'nqosd.toml:2: daemon.zone: "{"a" * 199}… is not a zone'),
+        ('daemon.zone = "a\\u0000"', 'nqosd.toml:2: daemon.zone: "a\\u0000" has a character NUL, as no name can'),
+        ('northbound.remotes = ["unix:/\\u0000"]', "nqosd.toml:2: northbound.remotes: "),
+        ("".join(f"[{number}]\n" for number in range(1000)), "\nand 950 more"),
+    ],
+    ids=[
+        "a line of lists",
+        "lines of lists",
+        "digits",
+        "hex digits",
+        "key",
+        "table",
+        "string",
+        "NUL",
+        "NULs",
+        "sections",
+    ],
+)
+def test_a_text_beyond_the_parser(text: str, said: str) -> None:
+    """What Python's parser can't take, and whatever else is out of all proportion, is a mistake with its line."""
+    with pytest.raises(ConfigError) as caught:
+        parse(f"# a comment\n{text}")
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 20_000
+
+
+def test_files_that_a_service_awaits(tmp_path: Path) -> None:
+    """The files of the HTTP port may come later where a service awaits them; those of the database may not."""
+    path = tmp_path / "nqosd.toml"
+    path.write_text("[http]\nprivate_key = '/absent'\ncertificate = '/absent'\nbearer_token_file = '/absent'\n")
+    assert load(path, awaits=True).http.certificate == "/absent"
+    with pytest.raises(ConfigError, match="is not a file that exists"):
+        load(path)
+    path.write_text("[kubernetes]\nkubeconfig = '/absent'\n")
+    with pytest.raises(ConfigError, match="is not a file that exists"):
+        load(path, awaits=True)
 
 
 def test_files_that_are_named_must_exist(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ OF_FAULTS = (
     "test_silence",
     "test_answers",
     "test_restored",
+    "test_port",
+    "test_signals",
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nqosd.telemetry.connections import MOST
 from nqosd.telemetry.health import STUCK_AFTER
 from tests.services.generation import GENERATIONS, OvnGeneration
 from tests.services.ovsdb import OvsdbServer
@@ -70,12 +71,18 @@ def test_a_service_is_confined(unit: Path) -> None:
 
 
 def test_the_service_manager_is_told() -> None:
-    """The daemon says when it is ready and that it lives, as user nqosd, and is reloaded by the signal it knows."""
+    """The daemon says when it is ready and that it lives, as user nqosd."""
     unit = settings()
     assert unit["Type"] == ["notify"]
     assert unit["User"] == ["nqosd"]
-    assert unit["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     assert 0 < int(unit["WatchdogSec"][0]) < STUCK_AFTER
+
+
+@pytest.mark.parametrize("unit", [SERVICE, STATS], ids=lambda each: each.stem)
+def test_a_service_has_descriptors_to_spare(unit: Path) -> None:
+    """What others can take of its descriptors is a small part of those that it has; SIGHUP is how it is reloaded."""
+    assert int(settings(unit)["LimitNOFILE"][0]) >= 10 * MOST
+    assert settings(unit)["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
 
 
 def test_the_exporter_has_nothing_of_roots_power() -> None:

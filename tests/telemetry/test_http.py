@@ -2,7 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
+import os
+import re
 import ssl
+import subprocess
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -129,11 +133,14 @@ async def test_the_port_is_free_again(client: aiohttp.ClientSession) -> None:
         assert again.url == url
 
 
-async def test_a_taken_port_is_an_error(server: HttpServer) -> None:
-    """A second server on the same port fails to start, and leaves nothing behind."""
+async def test_a_port_that_is_taken_or_no_address(server: HttpServer) -> None:
+    """A server on a taken port, or under a name that is none, doesn't start, says which option, and leaves nothing."""
     second = make_server(HttpOptions(port=int(server.url.rpartition(":")[2])))
-    with pytest.raises(OSError, match="address already in use"):
+    with pytest.raises(OSError, match=r"http\.listen: 127\.0\.0\.1:[0-9]+: Address already in use; choose another one"):
         await second.start()
+    third = make_server(HttpOptions(host="a" * 70))
+    with pytest.raises(OSError, match=r"http\.listen: a+:0: .*; choose another one"):
+        await third.start()
 
 
 async def test_ipv6_loopback(client: aiohttp.ClientSession) -> None:
@@ -198,13 +205,109 @@ async def test_tls_and_a_rotated_certificate(client: aiohttp.ClientSession, tmp_
         with pytest.raises(aiohttp.ClientConnectionError):
             await client.get(server.url.replace("https:", "http:"))
         first.certificate.write_bytes(second.certificate.read_bytes())
-        with pytest.raises(ssl.SSLError):
-            server.reload_certificate()
+        with pytest.raises(
+            OSError, match=r"http\.certificate, http\.private_key: .*KEY_VALUES_MISMATCH.*must be a pair"
+        ):
+            await server.load_certificate()
         assert await trusted_by(old)
         first.key.write_bytes(second.key.read_bytes())
-        server.reload_certificate()
+        await server.load_certificate()
         assert await trusted_by(new)
         assert not await trusted_by(old)
+
+
+@pytest.mark.parametrize("fault", ["absent", "folder", "FIFO", "text", "passphrase"])
+async def test_a_certificate_that_cannot_be_used(tmp_path: Path, fault: str) -> None:
+    """Whatever is wrong with it, nobody is waited for, the message names option and file, and the port stays free."""
+    files = Authority(tmp_path).issue("nqosd")
+    key = tmp_path / "other.key"
+    if fault == "folder":
+        key.mkdir()
+    elif fault == "FIFO":
+        os.mkfifo(key)
+    elif fault == "text":
+        key.write_text("no key")
+    elif fault == "passphrase":
+        encrypt = ["openssl", "ec", "-aes256", "-passout", "pass:x", "-in", str(files.key), "-out", str(key)]
+        subprocess.run(encrypt, check=True, capture_output=True, timeout=30)  # noqa: ASYNC221 - nothing else runs
+    server = make_server(HttpOptions(certificate=str(files.certificate), private_key=str(key)))
+    with pytest.raises(OSError, match=re.escape(str(key))) as caught:
+        await server.start()
+    assert "http.private_key" in str(caught.value)
+
+
+GARBAGE = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /state/%ff%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /state/policies HTTP/1.1\r\nHost: [::1\r\n\r\n",
+    b"GET /state/policies HTTP/1.1\r\nHost: a:99999999\r\n\r\n",
+    b"GET /state/policies HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n",
+    b"GET /state/policies HTTP/1.1\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xc3\xa4\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xff\xfe\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic \xff\xfe\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic /////w==\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nAuthorization:\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept-Encoding: \xff;q=z\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nCookie: \xff=\xff;;=\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nExpect: the worst\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"POST /metrics HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n\x00\xff",
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\n" + b"X: y\r\n" * 10_000 + b"\r\n",
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("request_", GARBAGE, ids=range(len(GARBAGE)))
+async def test_no_request_is_a_failure_of_the_server(
+    client: aiohttp.ClientSession, tmp_path: Path, caplog: pytest.LogCaptureFixture, request_: bytes
+) -> None:
+    """Whatever bytes come, the answer is of status 2xx to 4xx, with or without a token, and nothing is logged."""
+    token = tmp_path / "token"
+    token.write_bytes(b"p\xc3\xa4ss\n")
+    for options in (HttpOptions(), HttpOptions(bearer_token_file=str(token))):
+        async with serving(options) as server:
+            port = int(server.url.rpartition(":")[2])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request_)
+            writer.write_eof()
+            with contextlib.suppress(ConnectionResetError):  # it doesn't read a long request to its end
+                answer = await asyncio.wait_for(reader.read(), 20)
+                assert re.match(rb"HTTP/1\.[01] [234]\d\d ", answer) or not answer
+            writer.close()
+            async with client.get(f"{server.url}/healthz") as healthy:
+                assert healthy.status == 200
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_a_token_of_any_bytes(tmp_path: Path) -> None:
+    """A token that isn't ASCII counts byte by byte; a file that can't be read is a token that nobody has."""
+    token = tmp_path / "token"
+
+    async def status(given: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + given + b"\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        return answer.split()[1]
+
+    async with serving(HttpOptions(bearer_token_file=str(token))) as server:
+        for content in (b"p\xc3\xa4ss", b"\xff\xfe"):
+            token.write_bytes(content + b"\n")
+            assert await status(content) == b"200"
+            assert await status(b"p\xe4ss") == b"401"
+            assert await status(b"pass") == b"401"
+        token.unlink()
+        os.mkfifo(token)
+        assert [await status(b"x") for _ in range(40)] == [b"401"] * 40
+        token.unlink()
+        token.mkdir()
+        assert await status(b"x") == b"401"
 
 
 async def test_a_slow_scrape_holds_nobody_up(server: HttpServer, client: aiohttp.ClientSession) -> None:

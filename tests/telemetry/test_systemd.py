@@ -40,13 +40,13 @@ def test_states_are_sent(manager: tuple[str, socket.socket]) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": name})
     assert notifier.active
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-    notifier.ready("12 policies")
-    notifier.status("two\nlines")
+    notifier.ready()
+    notifier.status("http", "two\nlines")
     notifier.reloading()
     notifier.alive()
     notifier.stopping()
     ready, status, reloading, alive, stopping = received(listener)
-    assert ready == "READY=1\nSTATUS=12 policies"
+    assert ready == "READY=1\nSTATUS=running"
     assert status == "STATUS=two lines"
     assert alive == "WATCHDOG=1"
     assert stopping == "STOPPING=1\nSTATUS=Stopping"
@@ -55,18 +55,34 @@ def test_states_are_sent(manager: tuple[str, socket.socket]) -> None:
     assert before <= int(microseconds) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
+def test_the_status_line_says_how_each_part_does(manager: tuple[str, socket.socket]) -> None:
+    """Each part has its place in the line, one that has nothing to say has none, and being ready doesn't clear it."""
+    name, listener = manager
+    notifier = Notifier({"NOTIFY_SOCKET": name})
+    notifier.status("northbound", "active")
+    notifier.status("http", "no port")
+    notifier.ready()
+    notifier.status("http", "")
+    assert received(listener) == [
+        "STATUS=active",
+        "STATUS=active; no port",
+        "READY=1\nSTATUS=active; no port",
+        "STATUS=active",
+    ]
+
+
 @pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1234"}])
 def test_without_systemd_nothing_happens(environment: dict[str, str]) -> None:
     """Outside systemd, or with an address of another kind, nobody is told anything."""
     notifier = Notifier(environment)
     assert not notifier.active
-    notifier.ready("x")
+    notifier.ready()
     assert notifier.watchdog_interval is None
 
 
 def test_a_manager_that_is_gone_stops_nothing(tmp_path: Path) -> None:
     """A datagram that can't be delivered is given up."""
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / "absent")}).ready("x")
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / "absent")}).ready()
 
 
 @pytest.mark.parametrize(
