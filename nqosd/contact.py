@@ -13,9 +13,9 @@ import attrs
 from nqosd.informers.changes import Kind
 from nqosd.northbound.replica.record import WriterRecord
 
-CATCHING_UP = 1.0
-"""Seconds in touch after which a daemon that has the lock has heard of what the writer before it knew."""
-PATIENCE = 3.0
+NOTICED = 8.0
+"""Seconds within which the informers notice a server that doesn't answer, unless they say otherwise."""
+PATIENCE = 1.5
 """Seconds out of touch that are no fault: a watch that was cut is answered again within them."""
 LONGEST = 60.0
 """Seconds at most between two attempts to find another daemon for the lock."""
@@ -36,11 +36,13 @@ class Contact:
         self._wake = wake
         self._clock = clock
         self._lost: dict[Kind, _Loss] = {}
-        self._in_touch_since = clock() - CATCHING_UP
+        self._in_touch_since = clock()
         self._yields = 0
         self._yielded = 0.0
         self.versions: Callable[[], Mapping[Kind, str]] = dict
-        """Gives the resource version of each kind up to which all changes were told."""
+        """Gives the resource version of each kind up to which all changes were told; nothing without an API server."""
+        self.noticed = NOTICED
+        """Seconds in touch that prove it: a server that doesn't answer would have been noticed."""
 
     def in_touch(self, kind: Kind, *, is_in_touch: bool, reason: str = "") -> None:
         """Take whether every change of a kind is heard; if not, why."""
@@ -66,12 +68,15 @@ class Contact:
         """Say for how long it has been out of touch, with which kinds and why; nothing while that is no fault."""
         return self.state if self.seconds >= PATIENCE else ""
 
-    def refusal(self, mine: WriterRecord, before: WriterRecord, held_since: float) -> str:
-        """Say why nothing may be written after the writer before, or nothing; the lock is held since that moment."""
-        ahead = before.ahead_of(mine.versions)
-        if before.process == mine.process or (before.versions and not ahead):
+    def refusal(self, known: Mapping[str, str], process: str, before: WriterRecord, held_since: float) -> str:
+        """Say why this process, which knows these versions, may write nothing after the writer before; or nothing.
+
+        The lock is held since that moment.
+        """
+        ahead = before.ahead_of(known)
+        if not known or before.process == process or (before.versions and not ahead):
             return ""
-        if not self._lost and self._clock() - max(held_since, self._in_touch_since) >= CATCHING_UP:
+        if not self._lost and self._clock() - max(held_since, self._in_touch_since) >= self.noticed:
             return ""
         who = f"{before.host}, process {before.process}" if before.process else "somebody who left no record"
         state = self.state or "catching up with the API server"

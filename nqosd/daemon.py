@@ -81,14 +81,16 @@ class Daemon:
         _log.info("stopping; rows stay in the database")
 
     async def _work_in_cluster(self, client: KubeClient) -> None:
+        options = reflector_options(self._config)
         source = ApiServerSource(
             client,
-            options=reflector_options(self._config),
+            options=options,
             observer=self._metrics.informers,
             in_touch=self._rounds.contact.in_touch,
         )
         self._rounds.first_plan.list_again = source.list_again
         self._rounds.contact.versions = lambda: source.resource_versions
+        self._rounds.contact.noticed = options.watch_time + options.grace
         events = EventRecorder(client, self._metrics.status, instance=platform.node())
         status = StatusWriter(client, self._metrics.status, listener=self._condition_changed)
         self._tellers = Tellers(status, events)

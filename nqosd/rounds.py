@@ -12,6 +12,7 @@ import platform
 import secrets
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import attrs
 import structlog
@@ -21,11 +22,11 @@ from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings, parse_ovn_version
-from nqosd.contact import CATCHING_UP, Contact
+from nqosd.contact import Contact
 from nqosd.convergence import Convergence
 from nqosd.first_plan import FirstPlan
 from nqosd.inbox import Inbox
-from nqosd.informers.changes import Kind
+from nqosd.informers.changes import Change, Kind
 from nqosd.large_sets import LargeSets
 from nqosd.northbound.claim import Claim
 from nqosd.northbound.northbound import Northbound
@@ -36,6 +37,9 @@ from nqosd.telemetry.health import Health
 from nqosd.telemetry.rounds import RoundMetrics
 from nqosd.telemetry.state import RoundState
 from nqosd.telling import Tellers, Telling
+
+RETRY = 1.0
+"""Seconds until a daemon that writes nothing, because another one may have known more, looks again."""
 
 _log = structlog.get_logger()
 
@@ -78,6 +82,8 @@ class Rounds:
         self._objections = Objections()
         self._timer: asyncio.TimerHandle | None = None
         self._withheld = ""
+        self._written_from: dict[str, str] = {}
+        self._changed: set[str] = set()
         health.await_part("informers", lambda: self._unlisted() or self.contact.problem)
         health.await_part("convergence", lambda: self.convergence.problem)
         metrics.ask(unconverged=lambda: self.convergence.seconds, out_of_touch=lambda: self.contact.seconds)
@@ -126,10 +132,11 @@ class Rounds:
             self._check(compiler)
         if delta:
             self._awaiting += [change.seen for change in changes]
-        claim = self._claim({kind.value: version for kind, version in versions.items() if version})
+        known = {kind.value: version for kind, version in versions.items() if version}
+        self._note_versions(changes, known)
         prune = self._may_prune(compiler)
         result = await self._northbound.reconcile(
-            compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=claim
+            compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)
         )
         self.convergence.ended(result, pruned=prune)
         self._take(result, compiler, delta)
@@ -163,11 +170,24 @@ class Rounds:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(moment - time.monotonic(), self._northbound.wake.set)
 
-    def _claim(self, versions: dict[str, str]) -> Claim:
-        """Say who writes, and up to which resource versions it knows the objects."""
-        record = WriterRecord(self.options.instance, self.options.lock, platform.node(), self._process, versions)
+    def _note_versions(self, changes: Iterable[Change], known: Mapping[str, str]) -> None:
+        """Note from which versions is written what these changes come to.
 
-        return Claim(record, lambda before, held_since: self.contact.refusal(record, before, held_since))
+        Versions that only a bookmark told don't count: another daemon may hear of them later. A list tells changes
+        before the version that it ends with, so a kind that changed stays noted until its version has.
+        """
+        self._changed |= {change.kind.value for change in changes}
+        moved = {kind for kind in self._changed & known.keys() if known[kind] != self._written_from.get(kind)}
+        self._written_from |= {kind: known[kind] for kind in moved}
+        self._changed -= moved
+
+    def _claim(self, known: Mapping[str, str]) -> Claim:
+        """Say who writes, and from which resource versions; `known`: up to which ones nothing has changed since."""
+        process, versions = self._process, dict(self._written_from)
+        return Claim(
+            WriterRecord(self.options.instance, self.options.lock, platform.node(), process, versions),
+            lambda before, held_since: self.contact.refusal(known, process, before, held_since),
+        )
 
     def _settings(self) -> Settings | None:
         """Put the compiler's settings together; None as long as the database's zone isn't known."""
@@ -212,7 +232,7 @@ class Rounds:
         """Say why nothing is written although the lock is held, and try again soon."""
         if reason:
             self._health.wait_for("writing", reason)
-            self._wake_at(time.monotonic() + CATCHING_UP)
+            self._wake_at(time.monotonic() + RETRY)
             if not self._withheld:
                 _log.warning("writing nothing: the writer before may have known more", why=reason)
         else:

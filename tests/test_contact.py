@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from nqosd.contact import CATCHING_UP, LONGEST, PATIENCE, Contact
+from nqosd.contact import LONGEST, NOTICED, PATIENCE, Contact
 from nqosd.informers.changes import Kind
 from nqosd.northbound.replica.record import WriterRecord
 
@@ -44,21 +44,22 @@ def test_out_of_touch_it_writes_only_after_who_knew_no_more(
 ) -> None:
     """Versions are compared as numbers, kind by kind; what can't be compared counts as more; time changes nothing."""
     clock.contact.in_touch(Kind.POD, is_in_touch=False, reason="refused")
-    assert bool(clock.contact.refusal(MINE, before, clock.now)) is refused
+    assert bool(clock.contact.refusal(MINE.versions, MINE.process, before, clock.now)) is refused
     clock.now += 100_000
-    assert bool(clock.contact.refusal(MINE, before, clock.now)) is refused
+    assert bool(clock.contact.refusal(MINE.versions, MINE.process, before, clock.now)) is refused
 
 
 def test_in_touch_it_always_writes_in_the_end(clock: Clock) -> None:
     """A restored etcd counts backwards, so whoever has been in touch for a moment since it has the lock may write."""
     before = attrs.evolve(OTHER, versions={"Pod": "9999"})
-    assert "catching up" in clock.contact.refusal(MINE, before, clock.now)
+    assert "catching up" in clock.contact.refusal(MINE.versions, MINE.process, before, clock.now)
     held_since = clock.now
-    clock.now += CATCHING_UP
-    assert clock.contact.refusal(MINE, before, held_since) == ""
+    clock.now += NOTICED
+    assert clock.contact.refusal(MINE.versions, MINE.process, before, held_since) == ""
     clock.contact.in_touch(Kind.POD, is_in_touch=False)
     clock.contact.in_touch(Kind.POD, is_in_touch=True)
-    assert clock.contact.refusal(MINE, before, held_since)
+    assert clock.contact.refusal(MINE.versions, MINE.process, before, held_since)
+    assert not clock.contact.refusal({}, MINE.process, before, held_since), "there is no API server"
 
 
 def test_it_says_for_how_long_with_which_kinds_and_why(clock: Clock) -> None:
@@ -69,7 +70,7 @@ def test_it_says_for_how_long_with_which_kinds_and_why(clock: Clock) -> None:
     clock.contact.in_touch(Kind.POD, is_in_touch=False, reason="no answer")
     clock.contact.in_touch(Kind.NODE, is_in_touch=False, reason="no answer")
     clock.now += 10
-    assert clock.contact.problem == "out of touch with the API server for 13 s (Node, Pod: no answer)"
+    assert clock.contact.problem == f"out of touch with the API server for {PATIENCE + 10:.0f} s (Node, Pod: no answer)"
     clock.contact.in_touch(Kind.POD, is_in_touch=True)
     assert clock.contact.seconds == 10
     clock.contact.in_touch(Kind.NODE, is_in_touch=True)
