@@ -26,7 +26,8 @@ class Convergence:
         self._pending = pending
         self._clock = clock
         self._since: float | None = None
-        self._why = ""
+        self.why = ""
+        """What held the last round up; nothing if it was well."""
 
     def began(self) -> None:
         """Note that a round takes what waits."""
@@ -36,15 +37,15 @@ class Convergence:
 
     def awaits(self, why: str) -> None:
         """Note that no round can be made, and why."""
-        self._why = why
+        self.why = why
 
     def ended(self, result: RoundResult, *, pruned: bool = True) -> None:
         """Note how a round ended; `pruned`: it was free to remove what there shouldn't be."""
         left = _obstacles(result) or ("" if pruned else "nothing is removed before a second list says the same")
         if result.outcome in {Outcome.STANDBY, Outcome.LOST_LOCK} or (result.settled and not left):
-            self._since, self._why = None, ""
+            self._since, self.why = None, ""
         else:
-            self._why = result.problem or left or result.outcome.value
+            self.why = result.problem or left or result.outcome.value
 
     @property
     def seconds(self) -> float:
@@ -57,7 +58,7 @@ class Convergence:
         """Say for how long and why; nothing while that is no fault."""
         if self.seconds < PATIENCE:
             return ""
-        return f"not converged for {self.seconds:.0f} s: {self._why or 'a round has not ended yet'}"
+        return f"not converged for {self.seconds:.0f} s: {self.why or 'a round has not ended yet'}"
 
 
 def _obstacles(result: RoundResult) -> str:

@@ -39,7 +39,9 @@ from nqosd.telemetry.state import RoundState
 from nqosd.telling import Tellers, Telling
 
 RETRY = 1.0
-"""Seconds until a daemon that writes nothing, because another one may have known more, looks again."""
+"""Seconds until a daemon that writes nothing looks again: another one may have known more, or a round failed."""
+LONGEST = 60.0
+"""Seconds at most between two rounds that fail."""
 
 _log = structlog.get_logger()
 
@@ -82,6 +84,8 @@ class Rounds:
         self._objections = Objections()
         self._timer: asyncio.TimerHandle | None = None
         self._withheld = ""
+        self._failures = 0
+        self._batch: list[Change] = []
         self._written_from: dict[str, str] = {}
         self._changed: set[str] = set()
         health.await_part("informers", lambda: self._unlisted() or self.contact.problem)
@@ -108,8 +112,25 @@ class Rounds:
             wake.clear()
             self._health.round_began()
             self.convergence.began()
-            await self._round()
+            try:
+                await self._round()
+                self._failures = 0
+            except Exception as error:  # noqa: BLE001 - one object must not end the daemon again and again
+                await self._recover(error)
             self._health.round_ended()
+
+    async def _recover(self, error: Exception) -> None:
+        """Say why a round failed, wait, and let the next one compile and compare everything anew."""
+        pause = min(RETRY * 2**self._failures, LONGEST)
+        self._failures = min(self._failures + 1, 16)
+        _log.error("a round failed; rows stay as they are", error=repr(error), again_in=pause, exc_info=error)
+        self.convergence.awaits(f"a round failed: {error!r}; the log says where, please report it")
+        if self._compiler is not None:
+            self._compiler.start_over(self._batch)
+        self._northbound.compare_everything()
+        self._health.round_ended()
+        await asyncio.sleep(pause)
+        self._northbound.wake.set()
 
     async def _round(self) -> None:
         started = time.monotonic()
@@ -119,6 +140,7 @@ class Rounds:
             self.convergence.awaits(self._unlisted() or "the database's zone isn't known yet")
             return
         changes, versions = self.inbox.take(), self.contact.versions()
+        self._batch = changes
         if self._compiler is None:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler

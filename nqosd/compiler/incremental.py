@@ -54,6 +54,7 @@ class IncrementalCompiler:
     def __init__(self, settings: Settings) -> None:
         self.tables = Tables()
         self._settings = settings
+        self._is_whole = True
         self._start()
 
     def _start(self) -> None:
@@ -96,7 +97,7 @@ class IncrementalCompiler:
 
     def configure(self, settings: Settings, changes: Iterable[Change] = ()) -> Delta:
         """Take a batch of changes and other settings; where they are others, everything is compiled anew."""
-        if settings == self._settings:
+        if settings == self._settings and self._is_whole:
             return self.apply(changes)
         before, policies = self.desired, set(self.tables.policies)
         for change in changes:
@@ -104,7 +105,15 @@ class IncrementalCompiler:
         self._settings = settings
         self._start()
         self._propagate(self.tables.keys(), Delta())
+        self._is_whole = True
         return _difference(before, self.desired, policies | self.tables.policies.keys())
+
+    def start_over(self, changes: Iterable[Change]) -> None:
+        """Take a batch whose compilation failed half-way; the next `configure` compiles everything anew."""
+        for change in changes:
+            self.tables.apply(change)
+        self._start()
+        self._is_whole = False
 
     def apply(self, changes: Iterable[Change]) -> Delta:
         """Take a batch of changes and say what they changed."""

@@ -102,6 +102,11 @@ class Northbound:
             return RoundResult(Outcome.DISCONNECTED, problem="not started")
         return await self._reconciler.reconcile(desired, delta, prune=prune, may_wait=may_wait, claim=claim)
 
+    def compare_everything(self) -> None:
+        """Let the next round compare everything, because what was said of changes can't be relied on."""
+        if self._reconciler is not None:
+            self._reconciler.compare_everything()
+
     async def yield_lock(self) -> None:
         """Give the lock up and ask for it again at once, so that whoever waits for it gets it first."""
         if self._driver is not None:

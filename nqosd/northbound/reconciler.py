@@ -111,6 +111,10 @@ class Reconciler:
         self._in_order = False
         self._permit.forget()
 
+    def compare_everything(self) -> None:
+        """Compare everything in the next round: what was said of changes can't be relied on."""
+        self._dirty.touch_everything()
+
     def lacking(self, policy: str) -> Lacking:
         """Return what a policy lacks in the database."""
         return self._open.lacking(policy)
