@@ -20,14 +20,21 @@ _index = re.compile(r"[1-9][0-9]{0,4}")
 _network = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_./]*")
 
 
+@lru_cache(maxsize=4096)  # each pod has one, and they are few
 def is_namespace(text: str) -> bool:
     """Say whether a text can name a namespace: a DNS label."""
     return len(text) <= MAX_LABEL and _label.fullmatch(text) is not None
 
 
 def is_object(text: str) -> bool:
-    """Say whether a text can name a pod, a node or a definition: a DNS subdomain."""
+    """Say whether a text can name a pod or a definition: a DNS subdomain."""
     return len(text) <= MAX_NAME and _subdomain.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def is_node(text: str) -> bool:
+    """Say whether a text can name a node: as an object."""
+    return is_object(text)
 
 
 def is_network(text: str) -> bool:

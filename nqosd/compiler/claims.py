@@ -7,16 +7,19 @@ within the network's ranges. `counted` is the definition; `Claims` keeps it up t
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
 from nqosd.api.objects import Pod
 from nqosd.compiler.places import Place
-from nqosd.compiler.ranges import ANYTHING, Ranges, bucket_of, packed
+from nqosd.compiler.ranges import ANYTHING, Address, Ranges, bucket_of, packed
 
 Claimant = tuple[str, str]
 """When a pod was created, and its key: the lowest is the oldest."""
+
+Owner = Callable[[str, str, Address], Claimant]
+"""Finds the oldest pod that claims an address on a network; the address is given as it is on the wire, too."""
 
 _YOUNGEST = "9999"
 """A pod that never was in a cluster has no age."""
@@ -53,7 +56,8 @@ def counted(
         claimant = claimant_of(key, pods[key])
         for network, address in _addresses(mine):
             owners[network, address] = min(claimant, owners.get((network, address), claimant))
-    return {key: _count(key, mine, ranges, lambda *address: owners[address]) for key, mine in places.items()}
+    owner: Owner = lambda network, address, _packed: owners[network, address]  # noqa: E731 - as `Claims` has one
+    return {key: _count(key, mine, ranges, owner) for key, mine in places.items()}
 
 
 def claimant_of(key: str, pod: Pod) -> Claimant:
@@ -79,7 +83,7 @@ class Claims:
             self._claims[key] = (claimant, places)
         if former == claimant and before == places:
             return set()
-        old, new = dict.fromkeys(_addresses(before)), dict.fromkeys(_addresses(places))
+        old, new = set(_addresses(before)), set(_addresses(places))
         affected: set[str] = set()
         for network, address in old:
             if former is not None and (former != claimant or (network, address) not in new):
@@ -104,8 +108,8 @@ class Claims:
                 found |= dict.fromkeys(key for _created, key in (owner, *self._younger.get((network, address), ())))
         return found
 
-    def _owner(self, network: str, address: str) -> Claimant:
-        return self._oldest[network][bucket_of(packed(address))][address]
+    def _owner(self, network: str, address: str, wire: Address) -> Claimant:
+        return self._oldest[network][bucket_of(wire)][address]
 
     def _claim(self, network: str, address: str, claimant: Claimant) -> set[str]:
         owners = self._oldest.setdefault(network, {}).setdefault(bucket_of(packed(address)), {})
@@ -149,27 +153,23 @@ def _namespace(claimant: Claimant) -> str:
     return claimant[1].partition("/")[0]
 
 
-def _addresses(places: Iterable[Place]) -> Iterator[tuple[str, str]]:
-    return ((place.network, place.member) for place in places if place.family is not None)
+def _addresses(places: Iterable[Place]) -> list[tuple[str, str]]:
+    return [(place.network, place.member) for place in places if place.family is not None]
 
 
-def _count(
-    key: str, places: tuple[Place, ...], ranges: Mapping[str, Ranges], owner: Callable[[str, str], Claimant]
-) -> Counted:
-    refused = tuple(_refused(key, places, ranges, owner))
+def _count(key: str, places: tuple[Place, ...], ranges: Mapping[str, Ranges], owner: Owner) -> Counted:
+    refused = []
+    for place in places:
+        if place.family is not None:
+            network, address, wire = place.network, place.member, packed(place.member)
+            known = ranges.get(network, ANYTHING)
+            if known and wire not in known:
+                refused.append(Refused(network, address, ""))
+                continue
+            claimant = owner(network, address, wire)
+            if claimant[1] != key and _namespace(claimant) != key.partition("/")[0]:
+                refused.append(Refused(network, address, claimant[1]))
     if not refused:
         return Counted(places)
     out = {(each.network, each.address) for each in refused}
-    return Counted(tuple(each for each in places if (each.network, each.member) not in out), refused)
-
-
-def _refused(
-    key: str, places: tuple[Place, ...], ranges: Mapping[str, Ranges], owner: Callable[[str, str], Claimant]
-) -> Iterator[Refused]:
-    namespace = key.partition("/")[0]
-    for network, address in _addresses(places):
-        known = ranges.get(network, ANYTHING)
-        if known and packed(address) not in known:
-            yield Refused(network, address, "")
-        elif _namespace(claimant := owner(network, address)) != namespace:
-            yield Refused(network, address, claimant[1])
+    return Counted(tuple(each for each in places if (each.network, each.member) not in out), tuple(refused))

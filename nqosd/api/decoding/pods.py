@@ -19,7 +19,7 @@ from nqosd.api.decoding.metadata import (
     read_time,
     shared_labels,
 )
-from nqosd.api.names import is_namespace, is_object
+from nqosd.api.names import is_namespace, is_node, is_object
 from nqosd.api.objects import Pod
 from nqosd.api.validation.fields import shown
 
@@ -106,13 +106,12 @@ def _read_attachments(annotations: _Annotations, status: _Status) -> Attachments
 
 def _misnamed(namespace: str, name: str, node: str) -> str | None:
     """Say which name that ports and switches are named after isn't of its form, as can happen in a manifest only."""
-    for field, text, is_right in (
-        ("metadata.namespace", namespace, is_namespace(namespace)),
-        ("metadata.name", name, is_object(name)),
-        ("spec.nodeName", node, not node or is_object(node)),
-    ):
-        if not is_right:
-            return f"{field}: {shown(text)} is not a DNS name"
+    if not is_namespace(namespace):
+        return f"metadata.namespace: {shown(namespace)} is not a DNS name"
+    if not is_object(name):
+        return f"metadata.name: {shown(name)} is not a DNS name"
+    if node and not is_node(node):
+        return f"spec.nodeName: {shown(node)} is not a DNS name"
     return None
 
 
