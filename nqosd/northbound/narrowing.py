@@ -17,6 +17,7 @@ class Narrowing:
 
     def __init__(self) -> None:
         self._limit: int | None = None
+        self._least = 1  # of fewer of the first objects none can be written alone
         self._unanswered = 0
 
     def rest(self, plan: Plan) -> frozenset[Subject]:
@@ -25,17 +26,17 @@ class Narrowing:
 
     def committed(self, *, whole: bool) -> None:
         """Note that a part was committed; after the `whole` of the rest nothing is limited any more."""
-        self._unanswered = 0
+        self._unanswered, self._least = 0, 1
         if whole:
             self._limit = None
 
     def refused(self, plan: Plan) -> Subject | None:
-        """Note that a plan was refused, and nobody named; return the object to blame, if it is alone."""
+        """Note that a plan was refused, and nobody named; return the one to blame, if no smaller part can be tried."""
         parts = plan.parts
-        if len(parts) <= 1:
-            self._limit = None
+        if len(parts) <= self._least:
+            self._limit, self._least = None, 1
             return parts[0] if parts else None
-        self._limit = len(parts) // 2
+        self._limit = max(len(parts) // 2, self._least)
         return None
 
     def unanswered(self, plan: Plan) -> Subject | None:
@@ -50,4 +51,5 @@ class Narrowing:
     def widen(self, plan: Plan) -> None:
         """Take more of a plan at once: the first part alone can't be written."""
         if self._limit is not None:
+            self._least = self._limit + 1
             self._limit = self._limit * 2 if self._limit * 2 < len(plan.parts) else None
