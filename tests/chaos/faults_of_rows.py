@@ -8,6 +8,7 @@ import contextlib
 import subprocess
 from random import Random
 
+from nqosd.northbound.replica.record import WriterRecord
 from tests.chaos.fault import Begin, End, Fault, again_and_again, nothing
 from tests.chaos.harness import Harness
 from tests.faults.manifests import SWITCHES
@@ -18,6 +19,7 @@ from tests.services.process import ServiceError
 SWITCH = "blue_n1"
 """The switch that disappears: nobody else has rows there."""
 MINE = "external_ids:nqosd.io/owner=nqosd"
+RECORD = WriterRecord("nqosd").name
 MANY = 500
 """Rows of others that come and go."""
 
@@ -27,7 +29,7 @@ def _edit(*arguments: str) -> Begin:
 
     def begin(harness: Harness, random: Random) -> End:
         row, name, switch = _victims(harness.site, random.random())
-        if row and name:
+        if row:
             words = {"ROW": row, "SET": name, "SWITCH": switch}
             with contextlib.suppress(ServiceError):  # the daemon may have replaced it since we looked
                 harness.site.nb.nbctl("--if-exists", *(words.get(each, each) for each in arguments))
@@ -38,7 +40,8 @@ def _edit(*arguments: str) -> Begin:
 
 def _victims(site: Site, place: float) -> tuple[str, str, str]:
     rows = site.nb.nbctl("--bare", "--format=csv", "--columns=_uuid,external_ids", "find", "QoS", MINE).splitlines()
-    names = site.nb.nbctl("--bare", "--columns=name", "find", "Address_Set", MINE).split()
+    found = site.nb.nbctl("--bare", "--columns=name", "find", "Address_Set", MINE).split()
+    names = [name for name in found if name != RECORD]
     if not rows or not names:
         return "", "", ""
     row, _comma, ids = rows[int(place * len(rows))].partition(",")
@@ -74,12 +77,13 @@ def _copy_row(harness: Harness, random: Random) -> End:
     return nothing
 
 
-def _take_name(harness: Harness, random: Random) -> End:
+def _take_name_of_a_set(harness: Harness, random: Random) -> End:
+    _row, name, _switch = _victims(harness.site, random.random())
+    return _take_name(harness.site, name) if name else nothing
+
+
+def _take_name(site: Site, name: str) -> End:
     """Take our mark off a set: it has the name that ours must have, and isn't ours any more."""
-    site = harness.site
-    _row, name, _switch = _victims(site, random.random())
-    if not name:
-        return nothing
     with contextlib.suppress(ServiceError):
         site.nb.nbctl("remove", "Address_Set", name, "external_ids", "nqosd.io/owner")
 
@@ -177,13 +181,25 @@ _EDITS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("address smuggled in", ("add", "Address_Set", "SET", "addresses", '"192.0.2.99"')),
     ("set deleted", ("destroy", "Address_Set", "SET")),
     ("set renamed", ("set", "Address_Set", "SET", "name=renamed_by_hand")),
+    ("writer's record deleted", ("destroy", "Address_Set", RECORD)),
+    ("writer's record renamed", ("set", "Address_Set", RECORD, "name=record_by_hand")),
+    (
+        "writer's record ahead of everybody",
+        ("set", "Address_Set", RECORD, 'external_ids:nqosd.io/resource-versions="Pod=999999999"'),
+    ),
 )
 
 FAULTS: tuple[Fault, ...] = (
     *(Fault(name, "edit", _edit(*arguments), "nb switch disk") for name, arguments in _EDITS),
     Fault("every row detached", "edit", _detach_all, "nb switch disk"),
     Fault("row copied", "edit", _copy_row, "nb switch disk"),
-    Fault("name of a set taken", "edit", _take_name, "nb switch disk"),
+    Fault("name of a set taken", "edit", _take_name_of_a_set, "nb switch disk"),
+    Fault(
+        "name of the writer's record taken",
+        "edit",
+        lambda harness, _random: _take_name(harness.site, RECORD),
+        "nb switch disk",
+    ),
     Fault("many rows of others", "edit", _foreign_rows, "nb disk", 0.5),
     Fault("switch removed", "switch", _remove_switch, "nb disk"),
     Fault("lock stolen", "lock", _steal_lock, "nb"),
