@@ -12,7 +12,7 @@ from nqosd.northbound.replica.record import WriterRecord
 from tests.chaos.fault import Begin, End, Fault, again_and_again, nothing
 from tests.chaos.harness import Harness
 from tests.faults.manifests import SWITCHES
-from tests.faults.site import PROMPT, Site
+from tests.faults.site import PATIENCE, PROMPT, Site
 from tests.services.daemon import Nqosd
 from tests.services.process import ServiceError
 
@@ -166,7 +166,7 @@ def _rival(harness: Harness, _random: Random) -> End:
         "status": {"enabled": False},
     }  # fmt: skip
     rival = Nqosd([site.nb.unix], kubeconfig=kubeconfig, options=options, name="rival", directory=harness.directory)
-    rival.awaits = "healthz"
+    rival.awaits, rival.patience = "healthz", PATIENCE
     rival.__enter__()
     return lambda: rival.__exit__(None, None, None)
 
