@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.chaos.faults import KINDS
-from tests.chaos.lanes import lane
+from tests.chaos.lanes import end_with_parent, lane
 from tests.chaos.results import summary
 
 FAULTS = 1000
@@ -31,7 +31,8 @@ def main() -> int:
         results = lane(options.seed, 1, options.faults, 1, options.kinds)
     else:
         share = -(-options.total // options.lanes)
-        with ProcessPoolExecutor(options.lanes, multiprocessing.get_context("spawn")) as pool:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(options.lanes, spawn, initializer=end_with_parent) as pool:
             lanes = [
                 pool.submit(lane, options.first + number, options.lanes, options.faults, share, options.kinds)
                 for number in range(options.lanes)

@@ -4,12 +4,27 @@ In: the first seed, how many faults. Out: results. The rule: lanes share nothing
 """
 
 import itertools
+import multiprocessing
+import os
+import threading
 import time
 
 from tests.chaos.results import Result
 from tests.chaos.run import run
 from tests.chaos.stores import JSON_STORAGE
 from tests.faults.cluster import Cluster
+
+
+def end_with_parent() -> None:
+    """End this process, and with it its services, when the process that started it has ended in whatever way."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def lane(first: int, step: int, faults: int, total: int, kinds: str) -> list[Result]:
