@@ -2,7 +2,7 @@
 
 In: a file's bytes and the name to call it by. Out: its objects, each with the place it stands at, and its problems,
 each with file, document and line. Rule: what parses is decoded by the same functions as an API server's answer, so a
-manifest means what it would mean in a cluster; times, for one, stay texts.
+manifest means what it would mean in a cluster; times, for one, stay texts. Whatever it holds, no other thread waits.
 """
 
 import json
@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 import attrs
 import structlog
-import yaml
 
 from nqosd.api.decoding import DecodeError
+from nqosd.api.text import visible
 from nqosd.informers.changes import Kind, Object
+from nqosd.informers.manifest_json import json_documents
+from nqosd.informers.manifest_yaml import Document, TextError, yaml_documents
 from nqosd.informers.resources import RESOURCES, Resource
 
 _log = structlog.get_logger()
@@ -22,6 +24,10 @@ _BY_NAME: dict[str, Resource] = {resource.kind.value: resource for resource in R
 
 LIST_SUFFIX = "List"
 DEFAULT_NAMESPACE = "default"
+LARGEST = 3 << 20
+"""Characters and values of an object; an API server takes no request of more bytes."""
+MOST_SHOWN = 400
+"""Characters of a message."""
 
 
 @attrs.frozen
@@ -34,8 +40,9 @@ class ManifestProblem:
     line: int = 0
 
     def __str__(self) -> str:
-        place = f"{self.path}:{self.line}" if self.line else self.path
-        return f"{place}: {f'document {self.document}: ' if self.document else ''}{self.message}"
+        place = f"{visible(self.path)}:{self.line}" if self.line else visible(self.path)
+        message = self.message if len(self.message) <= MOST_SHOWN else f"{self.message[:MOST_SHOWN]}…"
+        return f"{place}: {f'document {self.document}: ' if self.document else ''}{visible(message)}"
 
 
 @attrs.frozen
@@ -55,18 +62,16 @@ class ManifestObject:
 
 @attrs.frozen
 class Manifest:
-    """What a file holds. `broken`: it doesn't parse to its end, so it may hold more than `objects`."""
+    """What a file holds.
+
+    `broken`: it doesn't parse to its end, so it may hold more than `objects`. `held`: it said this before, and what it
+    says now doesn't count yet.
+    """
 
     objects: tuple[ManifestObject, ...] = ()
     problems: tuple[ManifestProblem, ...] = ()
     broken: bool = False
-
-
-@attrs.frozen
-class _Document:
-    number: int
-    line: int
-    content: object
+    held: bool = False
 
 
 def parse_manifest(path: str, text: bytes) -> Manifest:
@@ -75,40 +80,32 @@ def parse_manifest(path: str, text: bytes) -> Manifest:
     problems: list[ManifestProblem] = []
     number = 0
     try:
-        for document in _json_documents(text) if path.endswith(".json") else _yaml_documents(text):
+        for document in (json_documents if path.endswith(".json") else yaml_documents)(text):
             number = document.number
-            for found in _objects(path, document):
+            for found in _objects(path, document, may_be_large=len(text) > LARGEST):
                 if isinstance(found, ManifestObject):
                     objects.append(found)
                 else:
                     problems.append(found)
-    except yaml.MarkedYAMLError as error:
-        # the end of a file that breaks off counts as a line of its own
-        line = min(error.problem_mark.line + 1, len(text.splitlines())) if error.problem_mark else 0
-        problems.append(ManifestProblem(path, f"not YAML: {_describe(error)}", number + 1, line))
-    except json.JSONDecodeError as error:
-        problems.append(ManifestProblem(path, f"not JSON: {error.msg}", number + 1, error.lineno))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problems.append(ManifestProblem(path, f"can't be read: {error}", number + 1))
-    else:
-        return Manifest(tuple(objects), tuple(problems))
-    return Manifest(tuple(objects), tuple(problems), broken=True)
+    except TextError as error:
+        problems.append(ManifestProblem(path, str(error), number + 1, error.line))
+        return Manifest(tuple(objects), tuple(problems), broken=True)
+    return Manifest(tuple(objects), tuple(problems))
 
 
-def _describe(error: yaml.MarkedYAMLError) -> str:
-    return ", ".join(part for part in (error.context, error.problem) if part)
-
-
-def _objects(path: str, document: _Document) -> Iterator[ManifestObject | ManifestProblem]:
+def _objects(path: str, document: Document, *, may_be_large: bool) -> Iterator[ManifestObject | ManifestProblem]:
     for content in _flatten(document.content):
-        found = _object(path, document, content)
+        if may_be_large and _is_large(content):
+            found: ManifestObject | str | None = f"an object of more than {LARGEST} characters; no API server takes one"
+        else:
+            found = _object(path, document, content)
         if isinstance(found, str):
             yield ManifestProblem(path, found, document.number, document.line)
         elif found is not None:
             yield found
 
 
-def _flatten(content: object, api_version: str = "", kind: str = "") -> Iterator[dict[str, object] | object]:
+def _flatten(content: object, api_version: str = "", kind: str = "") -> Iterator[object]:
     """Give the objects of lists; an item of a typed list may leave out what the list says (PodList: Pod)."""
     if content is None:
         return
@@ -127,13 +124,13 @@ def _flatten(content: object, api_version: str = "", kind: str = "") -> Iterator
         yield filled
 
 
-def _object(path: str, document: _Document, content: object) -> ManifestObject | str | None:
+def _object(path: str, document: Document, content: object) -> ManifestObject | str | None:
     """Decode one object; a text is what is wrong with it, None means that it is of no interest."""
     if not isinstance(content, dict):
         return f"an object is needed, with apiVersion, kind and metadata; this is {type(content).__name__}"
     api_version, kind = content.get("apiVersion"), content.get("kind")
     if not isinstance(kind, str) or not isinstance(api_version, str):
-        return f"apiVersion is {api_version!r} and kind is {kind!r}: both must be texts"
+        return f"apiVersion is {_shown(api_version)} and kind is {_shown(kind)}: both must be texts"
     resource = _BY_NAME.get(kind)
     if resource is None or api_version.rpartition("/")[0] != resource.group:
         _log.debug("ignored in a manifest", path=path, kind=kind, api_version=api_version)
@@ -141,12 +138,31 @@ def _object(path: str, document: _Document, content: object) -> ManifestObject |
     if api_version != resource.api_version:
         return f"apiVersion of a {kind} is {api_version}: {resource.api_version} is understood"
     try:
-        # not-a-number has no JSON; neither have YAML's own times, sets and bytes, where a tag asks for them
+        # not-a-number and infinity, which YAML can say, have no JSON
         raw = json.dumps(_placed(resource, content), allow_nan=False).encode()
         value = resource.decode(raw).value
-    except (DecodeError, ValueError, TypeError, RecursionError) as error:
+    except (DecodeError, ValueError) as error:
         return str(error)
     return ManifestObject(resource.kind, value, path, document.number, document.line)
+
+
+def _shown(value: object) -> str:
+    """Show a value; what has more than one is named by its type alone."""
+    return type(value).__name__ if isinstance(value, dict | list) else repr(value)
+
+
+def _is_large(content: object) -> bool:
+    """Say whether an object is larger than any from an API server; to write it out would hold up all threads."""
+    size, left = 0, [content]
+    while left and size <= LARGEST:
+        each = left.pop()
+        size += 1 + (len(each) if isinstance(each, str) else 0)
+        if isinstance(each, dict):
+            size += sum(map(len, each))
+            left.extend(each.values())
+        elif isinstance(each, list):
+            left.extend(each)
+    return size > LARGEST
 
 
 def _placed(resource: Resource, content: dict[str, object]) -> dict[str, object]:
@@ -157,51 +173,3 @@ def _placed(resource: Resource, content: dict[str, object]) -> dict[str, object]
     if resource.namespaced:
         return {**content, "metadata": {**metadata, "namespace": metadata.get("namespace") or DEFAULT_NAMESPACE}}
     return {**content, "metadata": {key: value for key, value in metadata.items() if key != "namespace"}}
-
-
-def _json_documents(text: bytes) -> Iterator[_Document]:
-    source = text.decode("utf-8-sig")
-    decoder = json.JSONDecoder()
-    position, number = _after_space(source, 0), 0
-    while position < len(source):
-        content, end = decoder.raw_decode(source, position)
-        number += 1
-        yield _Document(number, source.count("\n", 0, position) + 1, content)
-        position = _after_space(source, end)
-
-
-def _after_space(source: str, position: int) -> int:
-    while position < len(source) and source[position].isspace():
-        position += 1
-    return position
-
-
-def _yaml_documents(text: bytes) -> Iterator[_Document]:
-    loader = _Loader(text)
-    try:
-        number = 0
-        while loader.check_node():
-            number += 1
-            if (node := loader.get_node()) is not None:
-                yield _Document(number, node.start_mark.line + 1, loader.construct_document(node))
-    finally:
-        loader.dispose()
-
-
-if yaml.__with_libyaml__:
-    from yaml import CSafeLoader as _SafeLoader
-else:  # slower, the same result
-    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
-
-_TEXT = "tag:yaml.org,2002:str"
-_TIME = "tag:yaml.org,2002:timestamp"
-_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-
-
-class _Loader(_SafeLoader):
-    """YAML as Kubernetes reads it: neither times nor numbers to the base of sixty (`10:30`)."""
-
-    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool] | bool) -> str:  # noqa: FBT001
-        """Say what a scalar without a tag is."""
-        tag = str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
-        return _TEXT if tag == _TIME or (tag in _NUMBERS and ":" in value) else tag
