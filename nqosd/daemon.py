@@ -69,7 +69,10 @@ class Daemon:
             self._health.wait_for("northbound", "not connected yet")
             async with self._serving():
                 if self._config.kubernetes.source == "manifests":
-                    source = ManifestSource(self._config.kubernetes.manifests, observer=self._metrics.informers)
+                    source = ManifestSource(
+                        self._config.kubernetes.manifests, observer=self._metrics.informers, say=self._manifests_say
+                    )
+                    self._rounds.first_plan.list_again = source.list_again
                     await self._work(source.run(self._rounds.inbox))
                 else:
                     async with KubeClient(kube_options(self._config)) as client:
@@ -96,6 +99,13 @@ class Daemon:
         self._tellers = Tellers(status, events)
         self._choose_tellers()
         await self._work(source.run(self._rounds.inbox), status.run(), events.run())
+
+    def _manifests_say(self, problem: str) -> None:
+        """Take what is wrong with the manifests, if anything."""
+        if problem:
+            self._health.wait_for("manifests", problem)
+        else:
+            self._health.has("manifests")
 
     def _condition_changed(self, policy: NetworkQoS, old: Condition | None, new: Condition) -> None:
         if self._rounds.telling.tellers.events is not None:

@@ -1,29 +1,35 @@
-"""The informer of a folder of manifests: looks at the files each second and tells exact differences.
+"""The informer of manifests: looks at the files each second and tells exact differences.
 
-In: paths. Out: changes and "synced" to a sink, as from an API server. Rule: what can't be read changes nothing. A file
-that doesn't parse keeps its last good content, a path that is gone keeps all of it; only a file that vanishes from a
-folder that is there takes its objects with it.
+In: paths. Out: changes and "synced" to a sink, as from an API server, and what is wrong as a sentence for /readyz.
+Rules: everything that takes time happens in a thread; what can't be read changes nothing; where more than half of the
+objects of a kind would go, and more than a few, they go when that is so for some seconds.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import attrs
 import structlog
 
+from nqosd.informers.backoff import CONFIRM
 from nqosd.informers.changes import Change, Kind, Sink
-from nqosd.informers.manifest_text import Manifest, ManifestProblem
-from nqosd.informers.manifests import Manifests, combine, list_files, read_file, unreadable
+from nqosd.informers.manifest_folder import Look, ManifestFolder
+from nqosd.informers.manifest_text import ManifestProblem
+from nqosd.informers.manifests import Manifests
 from nqosd.informers.observer import InformerObserver, Unobserved
-from nqosd.informers.told import ToldObjects
+from nqosd.informers.pulse import Pulse
+from nqosd.informers.told import FEW, ToldObjects
+
+MOST_SAID = 20
+"""Problems that one look writes to the log."""
+SHARE = 10.0
+"""How many times longer than a look took the next one is waited for, at least."""
+LONGEST = 10.0
+"""Seconds that the next look waits for that at most."""
 
 _log = structlog.get_logger()
-
-Fingerprint: TypeAlias = tuple[int, int, int, int]
-"""Inode, size, and the times of the last change of content and of anything: equal ones mean an unchanged file."""
 
 
 @attrs.frozen
@@ -34,100 +40,32 @@ class ManifestOptions:
     """Between two looks."""
     settling: float = 0.1
     """Between two looks while a file is being written: it is read when two looks see the same."""
+    still: float = 2.0
+    """How long a file must stand still, or have gone, before anything is changed or removed because of it."""
+    confirm: float = CONFIRM
+    """How long most objects of a kind must have gone before that is believed."""
     grace: float = 5.0
     """How long a file that has never parsed can hold up "synced": a restart must not delete what it will say again."""
+    patience: float = 10.0
+    """How long a look may take before it counts as one that hangs."""
 
 
 @attrs.frozen
-class Look:
-    """What the files say now.
+class _News:
+    """What a look has brought."""
 
-    `changed`: other than at the last look. `settled`: nothing is being written. `missing`: a path isn't there.
-    `whole`: every file has parsed at least once.
-    """
-
-    manifests: Manifests
-    changed: bool
-    settled: bool
-    missing: bool
-    whole: bool
+    look: Look
+    changes: list[list[Change]]
+    problems: list[ManifestProblem]
+    warnings: list[ManifestProblem]
 
 
-@attrs.frozen
-class _File:
-    fingerprint: Fingerprint
-    manifest: Manifest
-    good: Manifest | None
-
-
-class ManifestFolder:
-    """The files at some paths, each read once for each time that it changes. Blocks on the disk; knows no clock."""
-
-    def __init__(self, paths: Sequence[str | Path]) -> None:
-        self._paths = [Path(path) for path in paths]
-        self._listed: dict[Path, list[Path]] = {}
-        self._files: dict[Path, _File] = {}
-        self._pending: dict[Path, Fingerprint] = {}
-        self._contents: list[Manifest] | None = None
-        self._manifests = Manifests({})
-
-    def look(self) -> Look:
-        """Read what has changed and has stood still since the last look; the first look reads everything."""
-        missing = [lost for path in self._paths if (lost := self._list(path)) is not None]
-        files = [file for path in self._paths for file in self._listed.get(path, ())]
-        self._read(files)
-        self._files = {file: self._files[file] for file in files if file in self._files}
-        contents = [*(_shown(each) for each in self._files.values()), *missing]
-        changed = contents != self._contents
-        if changed:
-            self._contents, self._manifests = contents, combine(contents)
-        whole = all(each.good is not None for each in self._files.values())
-        return Look(self._manifests, changed, not self._pending, bool(missing), whole)
-
-    def _read(self, files: Sequence[Path]) -> None:
-        last, self._pending = self._pending, {}
-        for file in files:
-            fingerprint = _fingerprint(file)
-            known = self._files.get(file)
-            if fingerprint is None or (known is not None and known.fingerprint == fingerprint):
-                continue
-            if self._contents is None or last.get(file) == fingerprint:
-                self._take(file, fingerprint)
-            else:
-                self._pending[file] = fingerprint
-
-    def _list(self, path: Path) -> Manifest | None:
-        try:
-            path.stat()
-            self._listed[path] = list_files(path)
-        except OSError as error:
-            return unreadable(path, error)
-        return None
-
-    def _take(self, file: Path, fingerprint: Fingerprint) -> None:
-        known = self._files.get(file)
-        manifest = read_file(file)
-        good = (known.good if known is not None else None) if manifest.broken else manifest
-        self._files[file] = _File(fingerprint, manifest, good)
-
-
-def _shown(file: _File) -> Manifest:
-    """Give the last good objects with the present problems; of a file that was never good, what could be read."""
-    if file.good is None or file.good is file.manifest:
-        return file.manifest
-    return attrs.evolve(file.manifest, objects=file.good.objects)
-
-
-def _fingerprint(file: Path) -> Fingerprint | None:
-    try:
-        it = file.stat()
-    except OSError:  # it went between listing and now, or its directory can't be searched: the next look tells
-        return None
-    return (it.st_ino, it.st_size, it.st_mtime_ns, it.st_ctime_ns)
+def _nobody(_reason: str) -> None:
+    """Tell nobody."""
 
 
 class ManifestSource:
-    """Reads manifests for ever."""
+    """Reads manifests for ever; `say` is called with what is wrong, in a sentence, or with nothing."""
 
     def __init__(
         self,
@@ -135,50 +73,105 @@ class ManifestSource:
         *,
         options: ManifestOptions | None = None,
         observer: InformerObserver | None = None,
+        say: Callable[[str], None] = _nobody,
     ) -> None:
         self._options = options or ManifestOptions()
         self._observer = observer or Unobserved()
-        self._folder = ManifestFolder(paths)
+        self._say = say
+        self._folder = ManifestFolder([str(path) for path in paths], self._options.still)
         self._told = {kind: ToldObjects(kind) for kind in Kind}
+        self._doubts: dict[Kind, tuple[str, float]] = {}
         self._said: frozenset[ManifestProblem] = frozenset()
         self._synced = False
+        self._seen_at = float("-inf")
+        self._seen = Pulse()
 
     async def run(self, sink: Sink) -> None:
         """Tell the sink of everything, until cancelled."""
-        began = time.monotonic()
+        options, began = self._options, time.monotonic()
         while True:
-            look = await asyncio.to_thread(self._folder.look)
+            started = time.monotonic()
+            news = await self._look()
             now = time.monotonic()
-            self._say(look.manifests)
-            if look.changed:
-                self._tell(look.manifests, sink, now)
-            in_time = now - began < self._options.grace
-            if not self._synced and not look.missing and ((look.whole and look.settled) or not in_time):
+            self._report(news)
+            for changes in news.changes:
+                self._observer.events(changes[0].kind, len(changes))
+                sink.changed(changes)
+            look = news.look
+            is_complete = (look.whole and look.settled) or now - began >= options.grace
+            if is_complete and not (self._synced or look.missing):
                 self._synced = True
                 for kind in Kind:
                     sink.synced(kind)
                     self._observer.listed(kind, len(self._told[kind]), now - began)
-            await asyncio.sleep(self._options.interval if look.settled else self._options.settling)
+            if look.settled and not look.missing:
+                self._seen_at = started
+                self._seen.beat()
+            pause = options.interval if look.settled else options.settling
+            await asyncio.sleep(max(pause, min(LONGEST, SHARE * (now - started))))
 
-    def _tell(self, manifests: Manifests, sink: Sink, now: float) -> None:
+    async def list_again(self, _why: str) -> None:
+        """Return when everything has been looked at again, some seconds from now."""
+        await asyncio.sleep(self._options.confirm)
+        asked = time.monotonic()
+        while self._seen_at < asked:
+            await self._seen.wait()
+
+    async def _look(self) -> _News:
+        """Look at the files, in a thread; say so if that takes very long."""
+        looking = asyncio.ensure_future(asyncio.to_thread(self._news))
+        try:
+            await asyncio.wait({looking}, timeout=self._options.patience)
+            if not looking.done():
+                self._say(f"the files haven't been read within {self._options.patience:g} s; a file system may hang")
+            return await looking
+        finally:
+            looking.cancel()
+
+    def _news(self) -> _News:
+        """Look at the files, and compare with what was told; not on the event loop."""
+        now = time.monotonic()
+        look = self._folder.look(now)
+        changes = self._differences(look.manifests, now) if look.changed or self._doubts else []
+        manifests, said = look.manifests, self._said
+        if look.changed:
+            self._said = frozenset((*manifests.problems, *manifests.warnings))
+        problems = [each for each in manifests.problems if each not in said]
+        warnings = [each for each in manifests.warnings if each not in said]
+        return _News(look, changes, problems, warnings)
+
+    def _differences(self, manifests: Manifests, now: float) -> list[list[Change]]:
         keys: dict[Kind, set[str]] = {kind: set() for kind in Kind}
-        appeared: dict[Kind, list[Change]] = {kind: [] for kind in Kind}
+        changes: dict[Kind, list[Change]] = {kind: [] for kind in Kind}
         for (kind, key), value in manifests.objects.items():
             keys[kind].add(key)
             if change := self._told[kind].put(key, value, now):
-                appeared[kind].append(change)
+                changes[kind].append(change)
         for kind in Kind:
-            changes = appeared[kind] + self._told[kind].retain(keys[kind], now)
-            if changes:
-                self._observer.events(kind, len(changes))
-                sink.changed(changes)
+            if self._believes(kind, keys[kind], now):
+                changes[kind] += self._told[kind].retain(keys[kind], now)
+        return [each for each in changes.values() if each]
 
-    def _say(self, manifests: Manifests) -> None:
-        """Write what is new among the problems; each is said once until it has gone."""
-        for problem in manifests.problems:
-            if problem not in self._said:
-                _log.error("manifest problem", problem=str(problem))
-        for warning in manifests.warnings:
-            if warning not in self._said:
-                _log.warning("manifest warning", warning=str(warning))
-        self._said = frozenset((*manifests.problems, *manifests.warnings))
+    def _believes(self, kind: Kind, keys: set[str], now: float) -> bool:
+        """Say whether it is believed that no other objects than these are there."""
+        _, until = self._doubts.get(kind, ("", now))
+        if now < until:
+            return False
+        if doubt := self._told[kind].doubt(keys, few=FEW):
+            self._doubts[kind] = (f"{kind}: {doubt}", now + self._options.confirm)
+            return False
+        self._doubts.pop(kind, None)
+        return True
+
+    def _report(self, news: _News) -> None:
+        """Write what is new among the problems, each once until it has gone, and say what is wrong now."""
+        for problem in news.problems[:MOST_SAID]:
+            _log.error("manifest problem", problem=str(problem))
+        for warning in news.warnings[:MOST_SAID]:
+            _log.warning("manifest warning", warning=str(warning))
+        if more := max(0, len(news.problems) - MOST_SAID) + max(0, len(news.warnings) - MOST_SAID):
+            _log.warning("more about manifests; nqosd compile says all of it", more=more)
+        problems = news.look.manifests.problems
+        wrong = [f"{problems[0]}{f', and {len(problems) - 1} more' if len(problems) > 1 else ''}"] if problems else []
+        wrong += [f"{doubt}: nothing is removed until a second look" for doubt, _ in self._doubts.values()]
+        self._say("; ".join(wrong))

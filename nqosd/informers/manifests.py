@@ -1,21 +1,18 @@
-"""Files and folders of manifests: which files there are, and what they say together.
+"""What the manifests at some paths say together.
 
 In: paths, in an order that counts. Out: the objects of all files, problems and warnings (`read_manifests`). Rule: the
 same files give the same result in the same order; an object that stands twice is the one of the later place.
 """
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 import attrs
 
 from nqosd.informers.changes import Change, Kind, Object
+from nqosd.informers.manifest_files import list_files, read_text
 from nqosd.informers.manifest_text import Manifest, ManifestObject, ManifestProblem, parse_manifest
-
-SUFFIXES = (".yaml", ".yml", ".json")
-"""What is read in a folder; a path that names a file is read whatever its name."""
 
 Place: TypeAlias = tuple[Kind, str]
 """A kind and a key."""
@@ -39,62 +36,42 @@ class Manifests:
 
 def read_manifests(paths: Iterable[str | Path]) -> Manifests:
     """Read files, and folders with what is below them; nothing is raised, a path that can't be read is a problem."""
-    manifests: list[Manifest] = []
-    for path in paths:
-        try:
-            manifests += [read_file(file) for file in list_files(path)]
-        except OSError as error:
-            manifests.append(unreadable(path, error))
-    return combine(manifests)
+    return combine([manifest for path in paths for manifest in _read(str(path))])
 
 
-def list_files(path: str | Path) -> list[Path]:
-    """Give the manifests at or below a path, in alphabetical order; names that begin with a dot are left out.
-
-    Raises:
-        OSError: the path, or a folder below it, isn't there or can't be listed.
-    """
-    path = Path(path)
-    return sorted(_walk(path)) if path.is_dir() else [path]
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    # a mounted ConfigMap holds its files twice, in a hidden folder and as links into that; the links count
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _walk(Path(entry.path))
-            elif entry.name.endswith(SUFFIXES):
-                yield Path(entry.path)
-
-
-def read_file(path: Path) -> Manifest:
-    """Read one manifest; a file that can't be read is a broken one."""
+def _read(path: str) -> Iterator[Manifest]:
     try:
-        text = path.read_bytes()
+        listing = list_files(path)
     except OSError as error:
-        return unreadable(path, error)
-    return parse_manifest(str(path), text)
+        yield unreadable(path, error)
+        return
+    for file in listing.files:
+        try:
+            text = read_text(file, listing.root)
+        except OSError as error:
+            yield unreadable(file, error)
+        else:
+            yield parse_manifest(file, text)
+    yield from (unreadable(*each) for each in listing.unlisted.items())
 
 
-def unreadable(path: str | Path, error: OSError) -> Manifest:
+def unreadable(path: str, error: OSError) -> Manifest:
     """Say that a path can't be read."""
-    return Manifest(problems=(ManifestProblem(str(path), f"can't be read: {error.strerror}"),), broken=True)
+    return Manifest(problems=(ManifestProblem(path, f"can't be read: {error.strerror}"),), broken=True)
 
 
-def combine(manifests: Sequence[Manifest]) -> Manifests:
-    """Put files together, later ones over earlier ones."""
-    found: dict[Place, ManifestObject] = {}
+def combine(manifests: Iterable[Manifest]) -> Manifests:
+    """Put files together, later ones over earlier ones; what a file said before isn't warned about."""
+    found: dict[Place, tuple[ManifestObject, bool]] = {}
+    problems: list[ManifestProblem] = []
     warnings: list[ManifestProblem] = []
     for manifest in manifests:
+        problems += manifest.problems
         for each in manifest.objects:
             place = (each.kind, each.value.key)
-            earlier = found.pop(place, None)
-            found[place] = each
-            if earlier is not None:
+            earlier, was_held = found.pop(place, (None, False))
+            found[place] = (each, manifest.held)
+            if earlier is not None and not (was_held or manifest.held):
                 there = f"{each.path}:{each.line}"
                 warnings.append(earlier.problem(f"{each.kind} {each.value.key} stands again at {there}, which counts"))
-    problems = tuple(problem for manifest in manifests for problem in manifest.problems)
-    return Manifests({place: each.value for place, each in found.items()}, problems, tuple(warnings))
+    return Manifests({place: each.value for place, (each, _) in found.items()}, tuple(problems), tuple(warnings))

@@ -29,13 +29,10 @@ from nqosd.informers.changes import Object
 from nqosd.informers.listing import Listing
 from nqosd.informers.resources import Resource
 from nqosd.informers.steps import Action, GetPage, GetStream, Move, ReflectorOptions, Step, Wait
-from nqosd.informers.told import ToldObjects
+from nqosd.informers.told import FEW, ToldObjects
 from nqosd.informers.transitions import FAULTS, TRANSITIONS, Outcome, Phase, Target
 from nqosd.informers.trust import Trust
 from nqosd.informers.versions import is_older
-
-FEW = 10
-"""How many objects a list may lack, or half of all if that is more, before a second one must lack them too."""
 
 
 class Reflector:

@@ -8,6 +8,9 @@ from collections.abc import Collection
 
 from nqosd.informers.changes import Change, Kind, Object
 
+FEW = 10
+"""How many objects a list may lack, or half of all if that is more, before a second one must lack them too."""
+
 
 class ToldObjects:
     """Objects of one kind by key, as they were told last."""

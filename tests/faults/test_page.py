@@ -16,6 +16,7 @@ OF_FAULTS = (
     "test_restored",
     "test_port",
     "test_signals",
+    "test_manifests",
 )
 
 

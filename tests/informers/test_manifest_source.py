@@ -2,27 +2,32 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import attrs
 import pytest
 from structlog.testing import capture_logs
 
 from nqosd.informers.changes import Kind
-from nqosd.informers.manifest_source import ManifestFolder, ManifestOptions, ManifestSource
+from nqosd.informers.manifest_folder import Look, ManifestFolder
+from nqosd.informers.manifest_source import MOST_SAID, ManifestOptions, ManifestSource
 from tests.informers.listening import Counter, Listener
 from tests.informers.test_manifests import namespace, value
 
-QUICK = ManifestOptions(interval=0.02, settling=0.01, grace=0.3)
+QUICK = ManifestOptions(interval=0.02, settling=0.01, still=0.1, confirm=0.2, grace=0.3, patience=0.2)
 BROKEN = "kind: ["
 
 
 @asynccontextmanager
-async def running(*paths: Path, counter: Counter | None = None) -> AsyncIterator[Listener]:
+async def running(
+    *paths: Path, counter: Counter | None = None, say: Callable[[str], None] = print, options: ManifestOptions = QUICK
+) -> AsyncIterator[Listener]:
     """Run a source beside the test."""
     listener = Listener()
-    task = asyncio.create_task(ManifestSource(paths, options=QUICK, observer=counter).run(listener))
+    task = asyncio.create_task(ManifestSource(paths, options=options, observer=counter, say=say).run(listener))
     try:
         yield listener
     finally:
@@ -119,7 +124,7 @@ async def test_a_file_that_is_broken_at_the_start_is_waited_for_a_little(tmp_pat
 async def test_a_file_that_is_mended_in_time_is_synced_at_once(tmp_path: Path) -> None:
     """The grace ends with the last broken file."""
     (tmp_path / "a.yaml").write_text(BROKEN)
-    async with running(tmp_path) as listener:
+    async with running(tmp_path, options=attrs.evolve(QUICK, grace=600.0)) as listener:
         await asyncio.sleep(QUICK.interval)
         (tmp_path / "a.yaml").write_text(namespace("a"))
         await listener.until_synced(*Kind)
@@ -142,27 +147,98 @@ async def test_a_doubled_object_is_warned_about_once(tmp_path: Path) -> None:
     assert [line["event"] for line in lines] == ["manifest warning"] * 2
 
 
-def test_a_file_is_read_when_it_stands_still(tmp_path: Path) -> None:
-    """A file that an editor has emptied, and is about to write, deletes nothing."""
-    file = tmp_path / "a.yaml"
-    file.write_text(namespace("a"))
-    folder = ManifestFolder([tmp_path])
-    assert folder.look().settled
-    file.write_text("")
-    look = folder.look()
-    assert not look.settled
-    assert not look.changed
-    file.write_text(namespace("a", "red"))
-    assert folder.look().manifests.objects == {(Kind.NAMESPACE, "a"): value("a")}
-    look = folder.look()
-    assert (look.settled, look.changed) == (True, True)
-    assert look.manifests.objects == {(Kind.NAMESPACE, "a"): value("a", "red")}
+def many(number: int) -> str:
+    """Give a manifest of namespaces."""
+    return "---\n".join(namespace(f"n{each}") for each in range(number))
 
 
-def test_an_unchanged_folder_is_not_read_again(tmp_path: Path) -> None:
-    """A look at a folder that stands still says so, and gives the same result."""
+async def test_what_takes_away_most_is_believed_after_some_seconds(tmp_path: Path) -> None:
+    """Where more than half of the objects of a kind would go, and more than ten, nothing goes until that has lasted."""
+    file, said = tmp_path / "a.yaml", list[str]()
+    file.write_text(many(30))
+    async with running(tmp_path, say=said.append) as listener:
+        await listener.until_synced(*Kind)
+        file.write_text(many(14))
+        await listener.until(
+            lambda: any("Namespace: 16 of 30 objects that are known" in each for each in said), "doubted"
+        )
+        assert len(names(listener)) == 30
+        await listener.until(lambda: len(names(listener)) == 14, "believed")
+        await listener.until(lambda: said[-1] == "", "ready")
+
+
+async def test_what_comes_back_in_time_was_never_away(tmp_path: Path) -> None:
+    """A doubt ends without a change when the objects are there again."""
+    file, said = tmp_path / "a.yaml", list[str]()
+    file.write_text(many(30))
+    async with running(tmp_path, say=said.append, options=attrs.evolve(QUICK, confirm=60.0)) as listener:
+        await listener.until_synced(*Kind)
+        file.unlink()
+        await listener.until(lambda: "30 of 30" in said[-1], "doubted")
+        file.write_text(many(31))
+        await listener.until(lambda: len(names(listener)) == 31, "there again")
+    assert [change for change in listener.changes if change.new is None] == []
+
+
+async def test_what_is_wrong_is_said_until_it_is_mended(tmp_path: Path) -> None:
+    """The sentence for /readyz names the first problem and the number of others; the log bounds their number."""
+    said = list[str]()
     (tmp_path / "a.yaml").write_text(namespace("a"))
-    folder = ManifestFolder([tmp_path])
-    first, second = folder.look(), folder.look()
-    assert (first.changed, second.changed) == (True, False)
-    assert first.manifests is second.manifests
+    for number in range(MOST_SAID + 5):
+        (tmp_path / f"bad{number:02}.yaml").write_text(BROKEN)
+    with capture_logs() as lines:
+        async with running(tmp_path, say=said.append) as listener:
+            await listener.until_synced(*Kind)
+            assert said[-1].startswith(f"{tmp_path}/bad00.yaml:1: document 1: not YAML")
+            assert said[-1].endswith(f", and {MOST_SAID + 4} more")
+            for number in range(MOST_SAID + 5):
+                (tmp_path / f"bad{number:02}.yaml").unlink()
+            await listener.until(lambda: said[-1] == "", "mended")
+    assert names(listener) == ["a"]
+    assert len(lines) == MOST_SAID + 1
+    assert lines[-1]["more"] == 5
+
+
+async def test_a_file_system_that_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks happen beside the event loop; one that doesn't end is said, and what was known stays."""
+    hangs, goes_on, said = threading.Event(), threading.Event(), list[str]()
+    look = ManifestFolder.look
+
+    def slow(folder: ManifestFolder, now: float) -> Look:
+        if hangs.is_set():
+            goes_on.wait(60)
+        return look(folder, now)
+
+    monkeypatch.setattr(ManifestFolder, "look", slow)
+    (tmp_path / "a.yaml").write_text(namespace("a"))
+    async with running(tmp_path, say=said.append) as listener:
+        try:
+            await listener.until_synced(*Kind)
+            hangs.set()
+            await listener.until(lambda: "a file system may hang" in said[-1], "said")
+            assert names(listener) == ["a"]
+        finally:
+            hangs.clear()
+            goes_on.set()
+        await listener.until(lambda: said[-1] == "", "over")
+
+
+async def test_everything_is_looked_at_again_on_request(tmp_path: Path) -> None:
+    """It is over with a look that began a while after the request, and found everything standing still."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    listener = Listener()
+    source = ManifestSource([folder], options=QUICK)
+    task = asyncio.create_task(source.run(listener))
+    await listener.until_synced(*Kind)
+    shutil.rmtree(folder)
+    again = asyncio.create_task(source.list_again("why"))
+    await asyncio.sleep(2 * QUICK.confirm)
+    assert not again.done()
+    folder.mkdir()
+    (folder / "a.yaml").write_text(namespace("a"))
+    await again
+    assert names(listener) == ["a"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
