@@ -85,7 +85,10 @@ class FakeApi:
         store.log.append((self._version, line))
         now = time.monotonic()
         for watcher in list(store.watchers):
-            await watcher.write(line)
+            try:
+                await watcher.write(line)
+            except ConnectionResetError:  # the client has gone; its next watch gets what is in the log
+                store.watchers.discard(watcher)
         return now
 
     def _handler(self, resource: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
