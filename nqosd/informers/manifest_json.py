@@ -11,7 +11,7 @@ from json.decoder import JSONObject  # type: ignore[attr-defined]  # the stubs l
 from typing import NoReturn
 
 from nqosd.api.text import visible
-from nqosd.informers.manifest_yaml import DEEPEST, EXCERPT, LONGEST_NUMBER, Document, TextError
+from nqosd.informers.manifest_yaml import DEEPEST, EXCERPT, LONGEST_NUMBER, MOST_VALUES, Document, TextError
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _TOKEN = re.compile(rf"{_STRING}|[{{}}\[\]:]")
@@ -24,6 +24,8 @@ def json_documents(text: bytes) -> Iterator[Document]:
     Raises:
         TextError: the text isn't JSON from here on.
     """
+    if sum(map(text.count, (b",", b"[", b"{"))) > MOST_VALUES:  # some may stand in texts, which are rarely so many
+        raise TextError(f"more than {MOST_VALUES} keys and values; split it into several files")
     try:
         source = text.decode("utf-8-sig")
         decoder = _Decoder()

@@ -16,6 +16,8 @@ DEEPEST = 100
 """Collections within each other."""
 MOST_ALIASED = 1 << 20
 """Characters and values of a document that its aliases stand for, all together."""
+MOST_VALUES = 1_000_000
+"""Keys and values of a document: to forget them holds up all threads, 40 ms for so many."""
 LONGEST_NUMBER = 400
 """Digits; the largest float has 309."""
 EXCERPT = 60
@@ -114,6 +116,7 @@ class _Builder:
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[object, int]] = {}
         self._read = 0
+        self._values = 0
         self._aliased = 0
 
     def build(self, number: int) -> Document:
@@ -121,6 +124,9 @@ class _Builder:
         event, line = self._loader.read()
         first = line
         while True:
+            self._values += 1
+            if self._values > MOST_VALUES:
+                raise TextError(f"more than {MOST_VALUES} keys and values; split it into several documents", line)
             if isinstance(event, yaml.CollectionStartEvent):
                 self._begin(event, line)
             else:

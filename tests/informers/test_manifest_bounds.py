@@ -6,7 +6,7 @@ import pytest
 
 from nqosd.api.objects import Namespace, Pod
 from nqosd.informers.manifest_text import LARGEST, MOST_SHOWN, parse_manifest
-from nqosd.informers.manifest_yaml import DEEPEST, LONGEST_NUMBER, MOST_ALIASED
+from nqosd.informers.manifest_yaml import DEEPEST, LONGEST_NUMBER, MOST_ALIASED, MOST_VALUES
 from tests.informers.test_manifest_text import keys, parse
 
 GOOD = "{apiVersion: v1, kind: Node, metadata: {name: n}}"
@@ -38,6 +38,7 @@ MERGES = "".join(f"k{n}: v\n" for n in range(2000))
         ("a: 1\nb: !!python/object/apply:os.system ['true']", 2, "the tag !!python/object/apply:os.system"),
         ("a: 1\nb: !secret x", 2, "the tag !secret says what no object of Kubernetes can hold; remove it"),
         ("a: 1\nb: !!set {x}", 2, "the tag !!set"),
+        ("a:\n  [" + "[]," * 600_000, 2, f"more than {MOST_VALUES} keys and values; split it into several documents"),
         ("a: 1\n? [x]\n: y", 2, "a key must be a text; quote it"),
         ("a: 1\n~: y", 2, "a key must be a text; quote it"),
         ("a: 1\n<<: x", 2, "<< merges a map, or a list of maps, and this is neither"),
@@ -63,6 +64,7 @@ def test_what_no_object_can_hold_is_an_error_at_its_line(text: str, line: int, w
             "the key b stands twice in the map that begins at 2",
         ),
         ("[" * 200_000, 0, f"more than {DEEPEST} lists and objects within each other"),
+        (f"[{'[],' * 600_000}", 0, f"more than {MOST_VALUES} keys and values; split it into several files"),
         ('{"a": "NaN",\n "b": NaN}', 2, "NaN is no number in JSON; if it is a text, quote it"),
         ('{"a":\n -Infinity}', 2, "-Infinity is no number in JSON"),
         (f'{{"a":\n {"9" * 5000}}}', 2, "is a number of 5000 digits; if it is a text, quote it"),
