@@ -25,6 +25,8 @@ from kubernetes_asyncio.config.incluster_config import (
 )
 from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigLoader, KubeConfigMerger
 
+from nqosd.small_files import read_small
+
 FILES_MAX_AGE = 60.0
 """Seconds after which files are read again: kubelet replaces a token long before it expires."""
 FILES_MIN_AGE = 1.0
@@ -146,6 +148,9 @@ async def _from_kubeconfig(options: KubeOptions) -> Credentials:
     paths = options.kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION
     configuration = Configuration()
     try:
+        for path in map(pathlib.Path, paths.split(os.pathsep)):
+            if (it := path.expanduser()).exists():
+                read_small(it)  # the library would wait for whoever writes to a FIFO
         merged = KubeConfigMerger(paths).config
         if merged is None:
             raise KubeConfigError(f"kubeconfig {paths} does not exist: name an existing file, or use in-cluster mode")
@@ -214,6 +219,6 @@ def _digest(path: str | None) -> str:
 
 def _read(path: str) -> bytes:
     try:
-        return pathlib.Path(path).read_bytes()
+        return read_small(path)
     except OSError as error:
         raise KubeConfigError(f"{path}: {error.strerror}: the API server's credentials need this file") from error

@@ -115,6 +115,18 @@ async def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
         credentials.endpoint()
 
 
+async def test_a_fifo_in_place_of_a_file_is_named(tmp_path: Path) -> None:
+    """Nobody waits for somebody to write to it, be it a token, a certificate or the kubeconfig."""
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+    with pytest.raises(KubeConfigError, match=f"{fifo}: is not a regular file"):
+        await load_credentials(KubeOptions(server=SERVER, token_file=fifo))
+    with pytest.raises(KubeConfigError, match=f"{fifo}: is not a regular file"):
+        (await load_credentials(KubeOptions(server=SERVER, ca_file=fifo))).endpoint()
+    with pytest.raises(KubeConfigError, match=f"kubeconfig {fifo}: .*is not a regular file"):
+        await load_credentials(KubeOptions(kubeconfig=fifo))
+
+
 async def test_a_kubeconfig_with_a_token(tmp_path: Path) -> None:
     """The current context counts, or the one that is named; one without a user is an error that names it."""
     options = kubeconfig(tmp_path, {"token": "secret"})

@@ -16,6 +16,7 @@ import ovs.poller
 from ovs.stream import SSLStream, Stream
 
 from nqosd.northbound.ovsdb.options import TlsFiles
+from nqosd.small_files import read_small
 
 
 class TlsStream(SSLStream):  # type: ignore[misc] # python-ovs ships no types
@@ -40,7 +41,9 @@ class TlsStream(SSLStream):  # type: ignore[misc] # python-ovs ships no types
         files = TlsStream._files
         try:
             for file in (files.private_key, files.certificate, files.ca_certificate) if files else ():
-                file.open("rb").close()  # ssl's own error doesn't name the file
+                read_small(
+                    file
+                )  # ssl's own error doesn't name the file, and it would wait for whoever writes to a FIFO
             opened: tuple[int, Any] = SSLStream._open(suffix, dscp)  # noqa: SLF001 (the way a stream type is made)
         except OSError as failure:
             TlsStream.failure = f"the TLS files can't be used: {failure}"
