@@ -174,9 +174,12 @@ class IncrementalCompiler:
     def _propagate(self, batch: Mapping[Kind, dict[str, None]], delta: Delta) -> Delta:
         """Follow what depends on some objects, by kind and key, down to the units; adds to the delta and gives it."""
         stale: _Stale = {}
-        pods = batch[Kind.POD] | self._upset(batch, delta)
+        nodes, networks = bool(batch[Kind.NODE]), any(map(batch.get, _NETWORK_KINDS))
+        pods = dict(batch[Kind.POD])
+        if nodes or networks:
+            pods |= self._upset(delta, nodes=nodes, networks=networks)
         namespaces = {self._file(key) for key in batch[Kind.NETWORK_QOS]}
-        if any(batch[kind] for kind in _NETWORK_KINDS):
+        if networks:
             namespaces |= set(self._policies)
         for namespace in batch[Kind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
@@ -200,13 +203,12 @@ class IncrementalCompiler:
                 _put(self._refused, key, found.refused or None)
                 delta.pods.add(key)
 
-    def _upset(self, batch: Mapping[Kind, dict[str, None]], delta: Delta) -> dict[str, None]:
-        """Take changes of nodes and networks; gives the pods that may be elsewhere.
+    def _upset(self, delta: Delta, *, nodes: bool, networks: bool) -> dict[str, None]:
+        """Take changes of nodes or networks; gives the pods that may be elsewhere.
 
         A network's topology is in its switches' names, so its units follow from its pods; its role is in reports.
         """
-        networks = any(batch[kind] for kind in _NETWORK_KINDS)
-        upheaval = self._land.renew(self._settings.zone, nodes=bool(batch[Kind.NODE]), networks=networks)
+        upheaval = self._land.renew(self._settings.zone, nodes=nodes, networks=networks)
         self._returned.landscape_changed(upheaval)
         for key in self._contexts if upheaval.networks else ():
             if any(network in upheaval.networks for network, _switch in self._state.units(key)):

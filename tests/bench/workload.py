@@ -151,6 +151,7 @@ def _policy(name: str, priority: int, selector: Json, rules: int = 2) -> Json:
             "name": name,
             "namespace": NAMESPACE,
             "uid": name,
+            "resourceVersion": "1",
             "generation": 1,
             "creationTimestamp": "2026-11-24T10:00:00Z",
         },
