@@ -60,6 +60,8 @@ class Reflector:
         self._page_size = self._options.page_size
         self._phase = Phase.STREAMED_LIST
         self._began = now
+        if self._phase in {Phase.STREAMED_LIST, Phase.PAGED_LIST} and not self._listing.token:
+            self._began = now  # what was waited for before doesn't count: it says nothing of how dear a list is
         self._since = now
         self._heard = False
         self._watch_time = 0
@@ -289,6 +291,8 @@ class Reflector:
         elif self._phase is Phase.WATCH and not self._heard and self._trust.wants_count(now):
             self._trust.counted(now)
             self._phase = Phase.COUNT
+        if self._phase in {Phase.STREAMED_LIST, Phase.PAGED_LIST} and not self._listing.token:
+            self._began = now  # what was waited for before doesn't count: it says nothing of how dear a list is
         self._since = now
         self._heard = False
         self._watch_time = math.ceil(min(self._options.watch_time, max(1.0, self._trust.due - now)))

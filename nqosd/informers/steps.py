@@ -68,8 +68,8 @@ Action: TypeAlias = Wait | GetPage | GetStream
 class Move:
     """The reflector went on: what happened in which phase, and how long it pauses now.
 
-    `failures` counts failures in a row. `seconds` is the time since the list was begun. `synced` is true for the one
-    move with which all objects had been told for the first time.
+    `failures` counts failures in a row. `seconds` is the time since the list was begun, or begun anew. `synced` is true
+    for the one move with which all objects had been told for the first time.
     """
 
     phase: Phase

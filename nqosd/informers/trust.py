@@ -13,8 +13,8 @@ SPACING = 5.0
 """Seconds from the end of a list to the beginning of the next one at least."""
 SHARE = 10.0
 """How many times longer than a list took its repetition waits, at most."""
-LONGEST = 60.0
-"""Seconds that the repetition of a list waits at most."""
+LONGEST = 25.0
+"""Seconds that the repetition of a list waits at most: who can be in touch again is so within half a minute."""
 COUNT_EVERY = 60.0
 """Seconds between two counts of objects, up to a fifth more."""
 

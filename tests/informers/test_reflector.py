@@ -531,6 +531,32 @@ def test_lists_take_a_tenth_of_the_time_at_most() -> None:
     assert "sendInitialEvents" in query_of(reflector)
 
 
+def test_an_outage_does_not_count_as_time_that_a_list_takes() -> None:
+    """A list that had to wait for its server says nothing of how dear lists are: the next one needn't wait for it."""
+    reflector = streamed()
+    for at in (10.0, 20.0):
+        reflector.lost("away", at, answered=False)
+        reflector.waited(at + 5.0)
+    step = reflector.lines([bookmark(9, end=True)], 25.1)
+    assert step.moves[-1].seconds == pytest.approx(0.1)
+    reflector.lost("cut", 25.2, answered=True)
+    reflector.waited(25.3)
+    reflector.ended(25.4 + SPACING)
+    assert "sendInitialEvents" in query_of(reflector)
+
+
+def test_the_next_list_never_waits_long() -> None:
+    """However long a list takes, a kind that may have missed changes is listed again within half a minute."""
+    reflector = streamed()
+    reflector.lines([bookmark(9, end=True)], 50.0)
+    reflector.lost("cut", 60.0, answered=True)
+    reflector.waited(60.0)
+    for at in (65.0, 70.0, 75.0, 80.0, 85.0):
+        if "sendInitialEvents" not in query_of(reflector):
+            reflector.ended(at)
+    assert "sendInitialEvents" in query_of(reflector)
+
+
 def test_a_list_is_repeated_without_a_reason_after_a_long_time() -> None:
     """What no other check finds lasts half an hour at most; nobody is alarmed for it."""
     reflector = watching("a")
