@@ -7,6 +7,7 @@ be stopped, killed, paused and started again. The rule: it never outlives the te
 import concurrent.futures
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -24,6 +25,9 @@ STOP_DEADLINE = 60.0
 """Seconds; nobody waits so long but on a machine that others keep busy."""
 POLL_INTERVAL = 0.02
 TAIL_LINES = 40
+FIRST_PORT = 10_000
+FIRST_OF_KERNEL = 32_768
+"""Where net.ipv4.ip_local_port_range begins."""
 
 RUNNING: list["Service"] = []
 """The services that were entered and not yet left, for the report of a failed test."""
@@ -224,10 +228,15 @@ class Service:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of the loopback address that nobody listens on now.
+
+    It lies below those that the kernel gives to outgoing connections, which would take it before its service does.
+    """
+    while True:
+        port = FIRST_PORT + secrets.randbelow(FIRST_OF_KERNEL - FIRST_PORT)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts(path: Path) -> bool:
