@@ -2,6 +2,8 @@
 
 import itertools
 
+import attrs
+
 from nqosd.api.objects import Attachment, Namespace, Pod
 from nqosd.informers.changes import Change, Kind
 from nqosd.informers.transitions import Outcome
@@ -30,9 +32,11 @@ async def test_changes_are_told_one_by_one(api_server: ApiServer, namespace: str
         delete_pod(api_server, namespace, "one")
         await informed.listener.until(lambda: len(informed.changes(Kind.POD, namespace)) == 4, "told")
         changes = informed.changes(Kind.POD, namespace)
-    new = Pod(namespace, "one", {"app": "one"}, "node-1")
-    addressed = Pod(namespace, "one", {"app": "one"}, "node-1", attachments=(Attachment("default", ("10.0.0.1",)),))
-    labelled = Pod(namespace, "one", {"app": "two"}, "node-1", attachments=(Attachment("default", ("10.0.0.1",)),))
+    first = changes[0].new
+    assert isinstance(first, Pod)
+    new = Pod(namespace, "one", {"app": "one"}, "node-1", created=first.created)
+    addressed = attrs.evolve(new, attachments=(Attachment("default", ("10.0.0.1",)),))
+    labelled = attrs.evolve(addressed, labels={"app": "two"})
     states = [None, new, addressed, labelled, None]
     key = f"{namespace}/one"
     expected = [Change(Kind.POD, key, old, now) for old, now in itertools.pairwise(states)]
