@@ -14,6 +14,9 @@ from tests.chaos.results import summary
 FAULTS = 1000
 OF_A_RUN = 40
 LANES = 3
+MINUTES = 60.0
+LAST = 1 << 31
+"""Beyond all seeds."""
 
 
 def main() -> int:
@@ -24,18 +27,21 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=OF_A_RUN, help=f"faults of one run (default: {OF_A_RUN})")
     parser.add_argument("--total", type=int, default=FAULTS, help=f"faults of all runs (default: {FAULTS})")
     parser.add_argument("--lanes", type=int, default=LANES, help=f"runs side by side (default: {LANES})")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help=f"begin no run later (default: {MINUTES:g})")
     parser.add_argument("--kinds", default="", help="draw only from the faults whose names contain this")
     options = parser.parse_args()
     started = time.monotonic()
     if options.seed is not None:
-        results = lane(options.seed, 1, options.faults, 1, options.kinds)
+        results = lane(range(options.seed, options.seed + 1), options.faults, 1, options.minutes, options.kinds)
     else:
         share = -(-options.total // options.lanes)
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(options.lanes, spawn, initializer=end_with_parent) as pool:
             lanes = [
-                pool.submit(lane, options.first + number, options.lanes, options.faults, share, options.kinds)
-                for number in range(options.lanes)
+                pool.submit(
+                    lane, range(seed, LAST, options.lanes), options.faults, share, options.minutes, options.kinds
+                )
+                for seed in range(options.first, options.first + options.lanes)
             ]
             results = [result for each in lanes for result in each.result()]
     for line in summary(results):

@@ -1,9 +1,8 @@
 """One lane of `make chaos`: one run after the other, in a process of its own.
 
-In: the first seed, how many faults. Out: results. The rule: lanes share nothing, so a fault in one harms no other.
+In: seeds, how many faults, how much time. Out: results. The rule: lanes share nothing; a fault in one harms no other.
 """
 
-import itertools
 import multiprocessing
 import os
 import threading
@@ -27,18 +26,18 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def lane(first: int, step: int, faults: int, total: int, kinds: str) -> list[Result]:
-    """Do one run after the other, on a cluster of its own, until there were enough faults."""
+def lane(seeds: range, faults: int, total: int, minutes: float, kinds: str) -> list[Result]:
+    """Do one run after the other, on a cluster of its own, until there were enough faults or the time is over."""
     results: list[Result] = []
-    injected = 0
+    injected, started = 0, time.monotonic()
     with Cluster.started(flags=JSON_STORAGE) as cluster:
-        for seed in itertools.count(first, step):
+        for seed in seeds:
             begun = time.monotonic()
             result = run(cluster, seed, faults, kinds)
             results.append(result)
             injected += max(result.injected.total(), 1)
-            seconds = time.monotonic() - begun
-            print(f"[chaos] {seconds:.0f} s for {result}", flush=True)
-            if injected >= total:
+            now = time.monotonic()
+            print(f"[chaos] {now - begun:.0f} s for {result}", flush=True)
+            if injected >= total or now - started > 60 * minutes:
                 break
     return results
