@@ -23,8 +23,8 @@ _STOOD = {Outcome.ENDED, Outcome.EARLY, Outcome.BROKEN, Outcome.ERROR, Outcome.E
 
 
 def bounded(retry_after: float) -> float:
-    """Give for how many seconds a server's Retry-After is heeded."""
-    return min(retry_after, PATIENCE)
+    """Give for how many seconds a server's Retry-After, which may be any number, is heeded."""
+    return max(0.0, min(retry_after, PATIENCE))
 
 
 class Backoff:

@@ -187,7 +187,7 @@ class Reflector:
         """Take an event; return whether it was one of those that a server sends while all is well."""
         if isinstance(event, Failure):
             outcome, detail = read_failure(event)
-            self._move(step, outcome, now, detail, float(event.retry_after))
+            self._move(step, outcome, now, detail, event.retry_after)
             return False
         version = event.resource_version if isinstance(event, Bookmark) else event.decoded.resource_version
         if self._phase is Phase.WATCH:

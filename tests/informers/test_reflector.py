@@ -324,9 +324,10 @@ def test_retry_after_is_waited() -> None:
     details = watching()
     details.lines([wire.error(504, retry_after=3)], 0.0)
     assert details.action == Wait(3.05)
-    absurd = watching()
-    absurd.lines([wire.error(504, retry_after=86_400)], 0.0)
-    assert absurd.action == Wait(PATIENCE + 0.05)
+    for seconds, wait in ((86_400, PATIENCE + 0.05), (10**400, PATIENCE + 0.05), (-86_400, 0.05)):
+        absurd = watching()
+        absurd.lines([wire.error(504, retry_after=seconds)], 0.0)
+        assert absurd.action == Wait(wait)
 
 
 def test_a_definition_that_is_not_installed_counts_as_told_and_empty() -> None:
