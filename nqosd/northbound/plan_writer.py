@@ -114,7 +114,7 @@ class PlanWriter:
         """Learn whom to leave out; return False if that isn't what made the transaction fail."""
         if answer.is_hard:
             named = answer.subject
-            if named is None or named in self._refusals.left_out(self._clock()):  # left out, and yet it is named
+            if named is None or named in self._refusals.left_out:  # left out, and yet it is named
                 named = self._narrowing.refused(part)
             blamed = named
         elif answer.is_unanswered:
@@ -122,7 +122,7 @@ class PlanWriter:
         else:
             return False
         if blamed is not None:
-            self._refusals.add(blamed, answer.problem, self._clock())
+            self._refusals.add(blamed, answer.problem, self._clock(), is_answered=answer.is_hard)
             if isinstance(blamed, SetName) and blamed.name in part.new_sets:
                 self._suspect({blamed.name})
         return answer.is_hard

@@ -40,6 +40,9 @@ from nqosd.northbound.writer import Commit, commit
 _LIGHT = 200
 """Rows and sets that a plan may look at in the event loop: with sets of 500 members that takes about 5 ms."""
 
+_STALE = 6
+"""Transactions in a row, in about 3 s, that find something else than the replica has: it has missed a change."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -85,6 +88,7 @@ class Reconciler:
             self._commit, self._refusals, self._conflicts.suspect, observer, lambda: self._alarms.now
         )
         self._in_flight = False
+        self._stale = 0
         self._in_order = False  # everything was once found right, and we have been the writer since
         self._permit = Permit(self._replica, options.owner)
         self._compared = self._alarms.now
@@ -108,6 +112,7 @@ class Reconciler:
         """Compare everything in the next round: the connection or the lock was lost."""
         self._dirty.touch_everything()
         self._spare = SpareGroups()
+        self._refusals.hasten(self._alarms.now)
         self._in_order = False
         self._permit.forget()
 
@@ -179,7 +184,7 @@ class Reconciler:
     def _begin(self, desired: Desired, *, prune: bool, may_wait: Callable[[RowKey], bool], claim: Claim) -> _Round:
         now, oldest = self._alarms.now, self._lingering.oldest
         is_audit = not self._dirty.everything and now >= self._compared + self.options.audit_interval
-        self._retry(self._refusals.due(now))
+        self._retry(self._refusals.begin(now))
         self._retry(self._contested.due(now))
         spent = self._spare.spent(now)
         for name in spent:
@@ -213,7 +218,7 @@ class Reconciler:
 
     async def _plan(self, round_: _Round, rest: AbstractSet[Subject] = frozenset()) -> Plan:
         """Plan without what is blocked and without `rest`; in a thread if it takes long."""
-        refused = {**self._refusals.left_out(round_.begun), **dict.fromkeys(rest, "not yet")}
+        refused = {**self._refusals.left_out, **dict.fromkeys(rest, "not yet")}
         plan = await self._make_plan(round_, refused)
         records = (WriterRecord.of(each.external_ids) for each in self._replica.records())
         cause = other_writer(records, round_.circumstances.record)
@@ -288,7 +293,8 @@ class Reconciler:
             self._conflicts.narrow()
         if not round_.circumstances.prune:
             self._dirty.everything = True
-        self._refusals.forget(self._refusals.due(round_.begun))  # tried again in this round, and not refused
+        self._refusals.accepted()
+        self._stale = 0
         self._spare.forget_all_but(round_.desired.port_groups)
         self._alarms.succeeded()
         self._foresee()
@@ -313,7 +319,14 @@ class Reconciler:
         )
         self._in_order = False
         self._dirty.touch_everything()
+        if answer.is_hard:  # the round found objects to blame, and the next one goes on from there
+            self._alarms.succeeded()
         self._alarms.failed()
+        self._stale = self._stale + 1 if answer.is_stale else 0
+        if self._stale >= _STALE:
+            self._stale = 0
+            self._driver.idl.resync(f"{answer.problem}, {_STALE} times in a row")
+            self._driver.kick()
 
     def _watch(self, names: frozenset[str]) -> None:
         self._driver.idl.watch(names)

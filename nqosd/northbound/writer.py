@@ -29,8 +29,8 @@ _OUTCOMES = {
 }
 
 
-_OF_THE_SERVER = {"I/O error", "cluster error"}
-"""Errors that have nothing to do with what was sent: a full disk, a change of leaders."""
+_OF_THE_SERVER = {"I/O error", "cluster error", "not allowed"}
+"""Errors that have nothing to do with what was sent: a full disk, a change of leaders, a backup that only reads."""
 _TAKEN = re.compile(r'identical values \("?([^"()]*)"?\) for index on column "name"')
 
 
@@ -44,6 +44,8 @@ class Commit:
     """The object of the operation that the server named; None if it named none."""
     is_hard: bool = False
     """Whether the same operations would be refused again, whatever else changes."""
+    is_stale: bool = False
+    """Whether something isn't in the database what it is in the replica."""
     is_unanswered: bool = False
     """Whether the operations were sent, and no answer came: in time, or before the connection was lost."""
 
@@ -85,7 +87,8 @@ def _blame(transaction: RawTransaction, operations: Sequence[Operation], driver:
         subject = operations[index].subject if 0 <= index < len(operations) else None
         if answer["error"] == "timed out":
             what = describe(subject) if subject is not None else "something"
-            return Commit(Outcome.REFUSED, f"{what} isn't what it was when the transaction was planned", subject)
+            problem = f"{what} isn't what it was when the transaction was planned"
+            return Commit(Outcome.REFUSED, problem, subject, is_stale=True)
         details = answer.get("details")
         text = f"{answer['error']}: {details}" if details else str(answer["error"])
         subject = subject or _named(text, operations)

@@ -69,5 +69,6 @@ class FakeDriver:
             self.idl.database.execute(operations)
         except RefusedError as error:
             subject = None if error.place is None else operations[error.place].subject
-            return Commit(Outcome.REFUSED, str(error), subject, is_hard=error.error != "timed out")
+            is_stale = error.error == "timed out"
+            return Commit(Outcome.REFUSED, str(error), subject, is_hard=not is_stale, is_stale=is_stale)
         return Commit(Outcome.COMMITTED)

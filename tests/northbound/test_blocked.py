@@ -81,6 +81,26 @@ async def test_more_than_a_round_can_find_take_several(database: ModelDatabase) 
     assert results[-1].blocked.keys() == MANY.rows.keys()
 
 
+async def test_what_was_refused_before_delays_nobody(database: ModelDatabase) -> None:
+    """Though it is time to try a hundred rows again, a new one is committed in the next round, in few transactions."""
+    rounds = Rounds(database)
+    rounds.driver.refused = set(MANY.rows)
+    await rounds.round(MANY)
+    await rounds.settle()
+    expire(rounds)
+    rounds.driver.transactions.clear()
+    result = await rounds.round(attrs.evolve(MANY, rows={**MANY.rows, VIDEO.key: attrs.evolve(VIDEO, sets=())}))
+    assert (result.outcome, result.blocked.keys()) == (Outcome.COMMITTED, MANY.rows.keys())
+    assert database.replica.rows(VIDEO.key)
+    assert len(rounds.driver.transactions) <= refusals.AT_ONCE + 1
+    rounds.driver.refused = set()
+    expire(rounds)
+    await rounds.round()
+    await rounds.settle()
+    assert contents_of(database).rows.keys() == {*MANY.rows, VIDEO.key}
+    assert not rounds.results[-1].blocked
+
+
 async def test_what_is_blocked_is_tried_again_ever_more_seldom(database: ModelDatabase) -> None:
     """The pause doubles from 1 s up to 5 min, and an object that is accepted is forgotten."""
     rounds = Rounds(database)

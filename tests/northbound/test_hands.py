@@ -2,18 +2,20 @@
 
 import asyncio
 import itertools
+import json
+from pathlib import Path
 
 import attrs
 import pytest
 
 from nqosd.compiler.desired import Desired, PortGroup, RowKey
-from nqosd.northbound import writer
+from nqosd.northbound import refusals, writer
 from nqosd.northbound.plan.operations import SetName
 from nqosd.northbound.results import Outcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE
 from tests.northbound.desires import address_set, desired, key, row
 from tests.northbound.real import add_switches, options_of, running
-from tests.services.generation import every_generation
+from tests.services.generation import OvnGeneration, every_generation
 from tests.services.ovsdb import OvsdbServer
 
 PODS = ("ns_pod1", "ns_pod2", "ns_pod3")
@@ -146,6 +148,51 @@ async def test_a_refusal_that_names_nobody(ovsdb_nb: OvsdbServer, monkeypatch: p
         assert len(ovsdb_nb.nbctl("--bare", "--columns=_uuid", "list", "QoS").split()) == 49
         await daemon.run_until(lambda: "set_37" in daemon.results[-1].conflicts and not daemon.results[-1].blocked)
         assert "wasn't made by nqosd" in daemon.northbound.lacking("games/p37").obstacles[0]
+
+
+@every_generation
+async def test_a_wider_schema_ends_every_pause(
+    ovn_generation: OvnGeneration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a schema refused is tried again as soon as there is a new connection, however long it should have waited."""
+    monkeypatch.setattr(refusals, "FIRST_DELAY", refusals.LAST_DELAY)
+    wide = ovn_generation.schema("nb")
+    narrow = json.loads(wide.read_text())
+    narrow["tables"]["QoS"]["columns"]["priority"]["type"]["key"]["maxInteger"] = VIDEO.priority
+    del narrow["cksum"]
+    schema = tmp_path / "narrow.ovsschema"
+    schema.write_text(json.dumps(narrow))
+    state = desired([VIDEO, attrs.evolve(VOICE, priority=VIDEO.priority + 1)], [SENDERS, TALKERS])
+    with OvsdbServer(ovn_generation, "nb") as server:
+        add_switches(server, "node1", "node2")
+        client = ovn_generation.program("ovsdb-client")
+        server.run([client, "convert", server.unix, str(schema)])
+        async with running(options_of(server.unix)) as daemon:
+            assert set((await daemon.write(state)).blocked) == {VOICE.key}
+            server.run([client, "convert", server.unix, str(wide)])
+            await daemon.run_until(lambda: "$set_b" in server.nbctl("qos-list", "node2"))
+            await daemon.run_until(lambda: not daemon.results[-1].blocked)
+
+
+async def test_a_backup_blames_nobody(ovn_generation: OvnGeneration) -> None:
+    """A server that only follows another one refuses everything, and no object is blocked; later it takes everything.
+
+    That of OVN 23.03 refuses the lock already.
+    """
+    with OvsdbServer(ovn_generation, "nb", tcp=True, name="active") as active:
+        add_switches(active, "node1", "node2")
+        with OvsdbServer(ovn_generation, "nb", name="backup") as backup:
+            backup.appctl("ovsdb-server/set-active-ovsdb-server", active.tcp)
+            backup.appctl("ovsdb-server/connect-active-ovsdb-server")
+            async with running(options_of(backup.unix)) as daemon:
+                await daemon.run_until(lambda: "node2" in backup.nbctl("ls-list"))
+                result = await daemon.round(BOTH)
+                assert (result.outcome, result.blocked) == (Outcome.REFUSED, {})
+                assert "read only" in result.problem
+                backup.appctl("ovsdb-server/disconnect-active-ovsdb-server")
+                await daemon.run_until(lambda: daemon.results[-1].settled)
+                assert [each.blocked for each in daemon.results if each.blocked] == []
+                assert "$set_b" in backup.nbctl("qos-list", "node2")
 
 
 def _cameras(*pods: str) -> Desired:

@@ -222,3 +222,17 @@ async def test_a_lock_that_is_somebody_elses(ovsdb_nb: OvsdbServer, tmp_path: Pa
         assert (await daemon.round()).outcome is Outcome.STANDBY
         await other.northbound.close()
         await daemon.run_until(lambda: daemon.facts.lock_held)
+
+
+async def test_an_update_that_was_lost(ovsdb_nb: OvsdbServer, tmp_path: Path) -> None:
+    """If the server keeps a change back, what is written on old knowledge is refused, and everything is read anew."""
+    async with deceived(ovsdb_nb, tmp_path) as (daemon, relay):
+        relay.lie = lambda _exchange, message: [] if b'"update3"' in message else [message]
+        row = ovsdb_nb.nbctl("--bare", "--columns=_uuid", "list", "QoS").split()[0]
+        ovsdb_nb.nbctl("set", "QoS", row, "external_ids:foreign=1")
+        await daemon.wait_until(lambda: relay.told > 0)
+        relay.lie = None
+        before = daemon.connections
+        await daemon.write(desired())
+        assert daemon.connections > before
+        assert "games" not in ovsdb_nb.dump("QoS")
