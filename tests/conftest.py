@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.services.etcd import Etcd
 from tests.services.generation import GENERATIONS, OvnGeneration
@@ -14,6 +15,9 @@ from tests.services.kubernetes import ApiServer
 from tests.services.ovn import OvnCentral
 from tests.services.ovsdb import OvsdbServer
 from tests.services.process import LEFT_BY_FAILURE, RUNNING
+
+settings.register_profile("any speed", parent=settings.default, deadline=None)  # a busy machine is no fault
+settings.load_profile("any speed")
 
 
 @pytest.fixture
