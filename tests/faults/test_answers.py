@@ -44,6 +44,14 @@ class Lied:
         """Return how many requests have ended for a reason."""
         return self.daemon.metric("nqosd_watch_restarts_total", reason=reason)
 
+    def says(self, *words: str) -> None:
+        """Wait until it is not ready and says so in these words."""
+        self.daemon.wait_until(lambda: self._says(words), what=f"not ready: {words}")
+
+    def _says(self, words: tuple[str, ...]) -> bool:
+        status, said = self.daemon.probe("readyz")
+        return status == 503 and all(each in str(said) for each in words)
+
     def lists_of_pods(self) -> float:
         """Return how many lists of pods were believed."""
         return self.daemon.metric("nqosd_list_duration_seconds_count", kind="Pod")
@@ -67,6 +75,7 @@ def test_an_answer_that_is_no_list_deletes_nothing(lied: Lied) -> None:
         enough = lied.liar.lies + 20
         while lied.liar.lies < enough:
             time.sleep(0.1)
+        lied.says("out of touch with the API server")
         assert lied.site.read().versions == before.versions
     lied.liar.stop_lying()
     assert lied.site.settle(60).versions == before.versions
@@ -88,14 +97,20 @@ def _empty_list(api_version: str, kind: str) -> Answer:
 
 @attrs.define
 class Lacking:
-    """Answers lists of pods with nothing, so many times, once no watch of pods lives any more."""
+    """Answers lists of pods with nothing, so many times, once no watch of pods lives any more.
+
+    `holds`: the lists after them aren't answered at all while it lies.
+    """
 
     times: int
+    holds: bool = False
 
     def __call__(self, path: str) -> Answer | None:
         """Answer a request, or leave it to the real server."""
-        if not path.startswith("/api/v1/pods?") or not self.times:
+        if not path.startswith("/api/v1/pods?"):
             return None
+        if not self.times:
+            return Answer(silent=True) if self.holds and "sendInitialEvents" in path else None
         if "sendInitialEvents" not in path:
             return Answer()
         self.times -= 1
@@ -107,8 +122,10 @@ def test_a_list_that_lacks_most_is_believed_the_second_time(lied: Lied) -> None:
     for number in range(12):
         lied.site.add_pod(f"many-{number}")
     before = lied.site.settle()
-    lied.liar.tell(Lacking(1))
+    lied.liar.tell(Lacking(1, holds=True))
     lied.daemon.wait_until(lambda: lied.restarts("doubted") == 1, what="doubted")
+    lied.says("Pod", "15 of 15")
+    lied.liar.stop_lying()
     lied.daemon.wait_until(
         lambda: lied.daemon.metric("nqosd_list_duration_seconds_count", kind="Pod") == 2, what="listed"
     )
@@ -123,8 +140,12 @@ def test_a_definition_that_seems_to_be_gone(lied: Lied) -> None:
     """A 404 deletes nothing at first: a server that is just starting may not know its definitions yet."""
     before = lied.site.settle()
     gone = Answer(b"404 page not found", status=404)
-    lied.liar.tell(lambda path: gone if path.startswith(QOS) and not lied.liar.lies else None)
+    held = Answer(silent=True)
+    lied.liar.tell(lambda path: (held if lied.restarts("doubted") else gone) if path.startswith(QOS) else None)
     lied.daemon.wait_until(lambda: lied.restarts("doubted") == 1, what="doubted")
+    lied.says("NetworkQoS")
+    assert lied.site.read().versions == before.versions
+    lied.liar.stop_lying()
     assert lied.site.settle().versions == before.versions
 
 
@@ -165,10 +186,13 @@ def test_a_first_list_of_nothing_removes_no_row(lied: Lied) -> None:
     before = lied.site.settle()
     lied.daemon.kill()
     nothing = _empty_list("k8s.ovn.org/v1alpha1", "NetworkQoS")
-    lied.liar.tell(lambda path: nothing if path.startswith(QOS) and not lied.liar.lies else None)
+    held = Answer(silent=True)
+    lied.liar.tell(lambda path: (held if lied.liar.lies else nothing) if path.startswith(QOS) else None)
+    lied.daemon.awaits = "healthz"
     lied.daemon.start()
+    lied.says("convergence", "nothing is removed before a second list")
+    lied.liar.stop_lying()
     assert lied.site.settle(60).versions == before.versions
-    assert lied.liar.lies == 1
     lied.site.change()
     lied.site.settle()
 
