@@ -65,7 +65,8 @@ def translated() -> Iterator[None]:
     except TimeoutError as error:  # aiohttp.SocketTimeoutError is one
         raise KubeConnectionError("no answer in time", silent=True) from error
     except aiohttp.ClientConnectorError as error:  # its own text names the TLS context by its address in memory
-        raise KubeConnectionError(f"no connection to {error.host}:{error.port}: {error.os_error}") from error
+        why = str(error.os_error) or "closed while it was being set up"
+        raise KubeConnectionError(f"no connection to {error.host}:{error.port}: {why}") from error
     except aiohttp.ClientPayloadError as error:
         raise KubeConnectionError("the answer broke off") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:

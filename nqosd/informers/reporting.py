@@ -1,7 +1,7 @@
 """What a person and the metrics learn about a reflector's steps.
 
-Rule: a trouble is said once when it begins, or changes its words, and once when it is over; what repeats it in between
-is debug. No line is written for an event.
+Rule: a trouble is said once when it begins, once in each of its words, and once when it is over; what repeats them in
+between is debug, and so are words after the first few. No line is written for an event.
 """
 
 import structlog
@@ -10,6 +10,9 @@ from nqosd.informers.observer import InformerObserver
 from nqosd.informers.resources import Resource
 from nqosd.informers.steps import Move, Step
 from nqosd.informers.transitions import Outcome, Phase
+
+MOST = 5
+"""In how many different words one trouble is said: a proxy may put a number of its own into each answer."""
 
 
 class Reporter:
@@ -20,16 +23,16 @@ class Reporter:
         self._optional = resource.optional
         self._observer = observer
         self._log = structlog.get_logger().bind(resource=resource.full_name)
-        self._trouble = ""
+        self._troubles: set[str] = set()
         self._installed: bool | None = None
 
     def report(self, step: Step, objects: int) -> None:
         """Tell of a step; `objects` is how many are known after it."""
         if step.events:
             self._observer.events(self._kind, step.events)
-            if self._trouble:
+            if self._troubles:
                 self._log.info("the API server answers again")
-                self._trouble = ""
+                self._troubles.clear()
         for _ in range(step.undecodable):
             self._observer.undecodable(self._kind)
         for move in step.moves:
@@ -46,7 +49,7 @@ class Reporter:
                     self._restarted(move)
 
     def _complete(self, move: Move, objects: int) -> None:
-        self._trouble = ""
+        self._troubles.clear()
         self._observer.listed(self._kind, objects, move.seconds)
         self._log.info("listed", objects=objects, seconds=round(move.seconds, 3), how=move.phase.value)
         if self._optional and not self._installed:
@@ -56,7 +59,7 @@ class Reporter:
             self._installed = True
 
     def _missing(self, move: Move) -> None:
-        self._trouble = ""
+        self._troubles.clear()
         if move.synced:
             self._observer.listed(self._kind, 0, move.seconds)
         if self._installed is not False:
@@ -80,6 +83,7 @@ class Reporter:
             self._log.warning("nothing is deleted until a second answer says the same", **words)
         else:
             trouble = move.detail or move.outcome.value
-            repeated = trouble == self._trouble
-            (self._log.debug if repeated else self._log.warning)("trying again", failures=move.failures, **words)
-            self._trouble = trouble
+            is_new = trouble not in self._troubles and len(self._troubles) < MOST
+            (self._log.warning if is_new else self._log.debug)("trying again", failures=move.failures, **words)
+            if is_new:
+                self._troubles.add(trouble)

@@ -1,7 +1,7 @@
 """What is so with the connection, and one log line each time that it changes.
 
 In: the IDL after each turn. Out: `Facts`. The rule: a line for a transition, never for an attempt; the same trouble
-with the same server is told once.
+with the same server is told once, however it alternates with others. Asking for the lock again is no loss.
 """
 
 import attrs
@@ -12,6 +12,9 @@ from nqosd.northbound.replica.record import WriterRecord
 from nqosd.northbound.results import Facts
 from nqosd.northbound.rivals import other_holder
 
+_MOST = 10
+"""How many reasons are told until the database can be used again."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -20,7 +23,8 @@ class Link:
 
     def __init__(self) -> None:
         self.facts = Facts()
-        self._told = ""
+        self._told: set[str] = set()
+        self._is_lost = True
 
     def look(self, idl: NorthboundIdl) -> tuple[Facts, Facts]:
         """Find out what is so now; return what was so before, and what is so now."""
@@ -50,19 +54,21 @@ class Link:
 
     def _tell(self, before: Facts, idl: NorthboundIdl) -> None:
         now = self.facts
-        if before.synced and not now.synced:
-            self._told = idl.session.lost
-            log.warning("northbound: connection lost", remote=before.remote, reason=self._told)
-        elif now.problem and now.problem != self._told:
+        if not self._is_lost and not idl.is_current:
+            self._is_lost = True
+            self._told = {idl.session.lost}
+            log.warning("northbound: connection lost", remote=before.remote, reason=idl.session.lost)
+        elif now.problem and now.problem not in self._told and len(self._told) < _MOST:
             log.warning("northbound: database can't be used", remote=now.remote, reason=now.problem)
-            self._told = now.problem
-        if now.synced and not before.synced:
-            self._told = ""
+            self._told.add(now.problem)
+        if now.synced and self._is_lost:
+            self._is_lost = False
+            self._told.clear()
             log.info("northbound: in step", remote=now.remote, zone=now.zone, rows=dict(idl.replica.size))
         if now.lock_held and not before.lock_held:
             log.info("northbound: lock won, this daemon writes now", lock=idl.lock_name)
         elif before.lock_held and now.synced and not now.lock_held:
-            log.warning("northbound: lock lost, another daemon writes now", lock=idl.lock_name)
+            log.warning("northbound: lock lost to another client of the database", lock=idl.lock_name)
         if now.other_holder and now.other_holder != before.other_holder:
             log.warning("northbound: another instance has the lock", lock=idl.lock_name, reason=now.other_holder)
         if now.synced and before.synced and (now.zone, now.northd_version) != (before.zone, before.northd_version):

@@ -6,7 +6,7 @@ import attrs
 from structlog.testing import capture_logs
 
 from nqosd.informers.changes import Kind
-from nqosd.informers.reporting import Reporter
+from nqosd.informers.reporting import MOST, Reporter
 from nqosd.informers.steps import Move, Step
 from nqosd.informers.transitions import Outcome, Phase
 from tests.informers import wire
@@ -43,6 +43,16 @@ def test_a_trouble_is_said_once_and_its_end_once() -> None:
     assert lines[0]["error"] == "no connection"
     assert counter.restarts == [(KIND, Outcome.UNREACHABLE)] * 2 + [(KIND, Outcome.REFUSED)]
     assert counter.received[KIND] == 2
+
+
+def test_troubles_that_alternate_are_said_once_each() -> None:
+    """A line for each of its words, however often one gives way to another, and for a few of them at most."""
+    one, other = move(Outcome.UNREACHABLE, "reset"), move(Outcome.UNREACHABLE, "closed")
+    said, _, _ = lines_of(one, other, one, other, Step(events=1), one)
+    levels = [level for level, event in said if event == "trying again"]
+    assert levels == ["warning", "warning", "debug", "debug", "warning"]
+    said, _, _ = lines_of(*(move(Outcome.REFUSED, f"500, request {number}") for number in range(2 * MOST)))
+    assert [level for level, _ in said].count("warning") == MOST
 
 
 def test_every_line_names_the_resource() -> None:

@@ -159,6 +159,32 @@ def test_tls_needs_files() -> None:
         options_of("ssl:127.0.0.1:6641")
 
 
+async def test_reasons_that_alternate_are_told_once_each(ovsdb_nb: OvsdbServer) -> None:
+    """A socket that comes and goes while nobody listens gives two reasons, and a line for each."""
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        with capture_logs() as logs:
+            ovsdb_nb.stop()
+            for _ in range(3):
+                await daemon.wait_until(lambda: daemon.facts.problem == os.strerror(errno.ENOENT))
+                with contextlib.closing(socket.socket(socket.AF_UNIX)) as deaf:
+                    deaf.bind(str(ovsdb_nb.socket))
+                await daemon.wait_until(lambda: daemon.facts.problem == os.strerror(errno.ECONNREFUSED))
+                ovsdb_nb.socket.unlink()
+    reasons = [entry["reason"] for entry in logs if entry["event"] == "northbound: database can't be used"]
+    assert len(reasons) == len(set(reasons))
+    assert {os.strerror(errno.ENOENT), os.strerror(errno.ECONNREFUSED)} <= set(reasons)
+
+
+async def test_a_lock_that_is_given_up_is_no_lost_connection(ovsdb_nb: OvsdbServer) -> None:
+    """Who gives the lock up where nobody waits for it has it back, and the log says nothing of a connection."""
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        with capture_logs() as logs:
+            await daemon.northbound.yield_lock()
+            await daemon.wait_until(lambda: len(logs) > 0)
+            await daemon.wait_until(lambda: daemon.facts.lock_held)
+    assert [entry["event"] for entry in logs] == ["northbound: lock won, this daemon writes now"]
+
+
 async def test_a_lost_server_is_told_once(ovsdb_nb: OvsdbServer) -> None:
     """However often it tries in vain, the daemon tells of the loss once, and of each new reason once."""
     async with running(options_of(ovsdb_nb.unix)) as daemon:

@@ -46,12 +46,13 @@ class CheckedIdl(idl.Idl):  # type: ignore[misc] # python-ovs ships no types
     @property
     def is_synced(self) -> bool:
         """Whether the replica is what the server holds, but for what is on its way, and who has the lock is known."""
-        return (
-            self.session.reconnect.is_connected()
-            and self._lock_request_id is None
-            and self.state == self.IDL_S_MONITORING
-            and self.session.get_seqno() == self._last_seqno
-        )
+        return self.is_current and self._lock_request_id is None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the replica is what the server holds, whoever has the lock."""
+        is_monitoring: bool = self.state == self.IDL_S_MONITORING
+        return is_monitoring and self.session.reconnect.is_connected() and self.session.get_seqno() == self._last_seqno
 
     def restart_fsm(self) -> None:
         """Begin on a new connection: ask for the schema before anything else."""
