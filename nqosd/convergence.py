@@ -1,8 +1,8 @@
 """For how long the database has not been what Kubernetes says, and why.
 
 In: how rounds begin and end, and the oldest change that waits for one. Out: seconds, and a reason. Rule: whatever isn't
-known to be in the database counts from the moment at which it was to be there; a standby owes nothing, since another
-daemon writes.
+known to be in the database counts from the moment at which it was to be there; a standby owes nothing as long as
+whoever has the lock writes.
 """
 
 import time
@@ -42,7 +42,8 @@ class Convergence:
     def ended(self, result: RoundResult, *, pruned: bool = True) -> None:
         """Note how a round ended; `pruned`: it was free to remove what there shouldn't be."""
         left = _obstacles(result) or ("" if pruned else "nothing is removed before a second list says the same")
-        if result.outcome in {Outcome.STANDBY, Outcome.LOST_LOCK} or (result.settled and not left):
+        is_others = result.outcome is Outcome.LOST_LOCK or (result.outcome is Outcome.STANDBY and not result.problem)
+        if is_others or (result.settled and not left):
             self._since, self.why = None, ""
         else:
             self.why = result.problem or left or result.outcome.value

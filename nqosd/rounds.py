@@ -236,6 +236,8 @@ class Rounds:
         if result.outcome in (Outcome.STANDBY, Outcome.LOST_LOCK):
             self.telling.stand_by()
             self._awaiting.clear()
+            self._count(compiler)
+            self._metrics.policies({})
         self._say_withheld(result.problem if result.outcome is Outcome.WITHHELD else "")
         if not result.settled:
             return
@@ -248,7 +250,9 @@ class Rounds:
         self._awaiting.clear()
         told = self.telling.tell(compiler, self._zone)
         self.telling.tell_repaired(result, compiler)
-        self._count(compiler, told=told)
+        self._count(compiler)
+        if told:
+            self._metrics.policies(Counter(reason for reason, _message in self.telling.states.values()))
 
     def _say_withheld(self, reason: str) -> None:
         """Say why nothing is written although the lock is held, and try again soon."""
@@ -261,7 +265,7 @@ class Rounds:
             self._health.has("writing")
         self._withheld = reason
 
-    def _count(self, compiler: IncrementalCompiler, *, told: bool) -> None:
+    def _count(self, compiler: IncrementalCompiler) -> None:
         tables, desired = compiler.tables, compiler.desired
         self._metrics.objects({kind.value: number for kind, number in tables.sizes().items()})
         self._metrics.selections(compiler.selections)
@@ -272,8 +276,6 @@ class Rounds:
                 "Port_Group": len(desired.port_groups),
             }
         )
-        if told:
-            self._metrics.policies(Counter(reason for reason, _message in self.telling.states.values()))
 
     def _check(self, compiler: IncrementalCompiler) -> None:
         """Hold the incremental result against the definition; it costs what a restart costs."""

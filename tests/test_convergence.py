@@ -50,6 +50,7 @@ def test_changes_that_no_round_takes_count() -> None:
         RoundResult(Outcome.UNCHANGED, conflicts={"set": "its constraint is taken"}),
         RoundResult(Outcome.COMMITTED, blocked={SetName(f"s{number}"): "constraint" for number in range(9)}),
         RoundResult(Outcome.WITHHELD, problem="constraint: out of touch"),
+        RoundResult(Outcome.STANDBY, problem="no constraint keeps whoever has the lock from writing"),
     ],
 )
 def test_what_is_not_written_counts_and_is_named(result: RoundResult) -> None:

@@ -19,6 +19,7 @@ from nqosd.northbound.claim import NO_CLAIM, Claim, Permit
 from nqosd.northbound.contested import Contested
 from nqosd.northbound.dirty import Cause, Dirty
 from nqosd.northbound.open_rows import OpenRows
+from nqosd.northbound.overlooked import Overlooked
 from nqosd.northbound.ovsdb.options import Options
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.lingering import Lingering
@@ -84,6 +85,7 @@ class Reconciler:
         self._conflicts = Conflicts(self._replica, options.owner, self._watch)
         self._refusals = Refusals()
         self._contested = Contested()
+        self._overlooked = Overlooked(options.lock)
         self._writer = PlanWriter(
             self._commit, self._refusals, self._conflicts.suspect, observer, lambda: self._alarms.now
         )
@@ -104,7 +106,12 @@ class Reconciler:
             find = self._replica.address_set, self._replica.port_group
             gone = [name for name in changes.sets if not any(each(name) for each in find)]
             self._spare.vanished(gone, self._alarms.now)
-        note_changes(self._dirty, changes, self._open, self._absent_ports, self._replica, theirs=theirs)
+        for dirty in (self._dirty, self._overlooked.dirty):
+            note_changes(dirty, changes, self._open, self._absent_ports, self._replica, theirs=theirs)
+        if not self._driver.idl.holds_lock:
+            if changes.rows or changes.sets:
+                self._overlooked.wrote()
+            self._foresee_look()
         if self._dirty and not awaited and not self._in_flight and self._driver.idl.holds_lock:
             self._wake()
 
@@ -146,7 +153,10 @@ class Reconciler:
         idl = self._driver.idl
         if not idl.holds_lock:
             self.doubt()
-            return self._complete(RoundResult(Outcome.STANDBY if idl.is_synced else Outcome.DISCONNECTED))
+            if not idl.is_synced:
+                return self._complete(RoundResult(Outcome.DISCONNECTED))
+            return self._complete(await self._stand_by(desired, delta, may_wait))
+        self._overlooked = Overlooked(self.options.lock)
         if reason := self._permit.withheld(claim, self._alarms.now):
             return self._complete(RoundResult(Outcome.WITHHELD, problem=reason))
         round_ = self._begin(desired, prune=prune, may_wait=may_wait, claim=claim)
@@ -180,6 +190,26 @@ class Reconciler:
                 commit_seconds=written.seconds,
             )
         )
+
+    async def _stand_by(self, desired: Desired, delta: Delta, may_wait: Callable[[RowKey], bool]) -> RoundResult:
+        """Write nothing, and see now and then whether the holder of the lock does."""
+        overlooked, now = self._overlooked, self._alarms.now
+        note_delta(overlooked.dirty, delta, Lingering(), self._open, self._replica)
+        policies: AbstractSet[str] = frozenset()
+        if (taken := overlooked.take(now)) is not None:
+            circumstances = Circumstances(self.options.owner, may_wait=may_wait)
+            round_ = _Round(
+                desired, taken, taken.scope(desired, self._replica), circumstances, is_audit=False, begun=now
+            )
+            plan = await self._make_plan(round_, {})
+            policies = self._note_open(round_, plan)
+            overlooked.found(plan.operations, taken)
+        self._foresee_look()
+        return RoundResult(Outcome.STANDBY, policies=policies, problem=overlooked.words)
+
+    def _foresee_look(self) -> None:
+        if (moment := self._overlooked.next_look(self._alarms.now)) is not None:
+            self._alarms.foresee(moment)
 
     def _begin(self, desired: Desired, *, prune: bool, may_wait: Callable[[RowKey], bool], claim: Claim) -> _Round:
         now, oldest = self._alarms.now, self._lingering.oldest
@@ -366,7 +396,8 @@ class Reconciler:
         self._alarms.foresee(moment)
 
     def _complete(self, result: RoundResult) -> RoundResult:
-        self._observer.blocked(self._refusals.counts)
-        self._observer.contested(len(self._contested.words))
-        blocked = {**self._refusals.words, **self._contested.words}
+        writes = result.outcome is not Outcome.STANDBY  # what is left out is for the writer to say
+        self._observer.blocked(self._refusals.counts if writes else {})
+        self._observer.contested(len(self._contested.words) if writes else 0)
+        blocked = {**self._refusals.words, **self._contested.words} if writes else {}
         return attrs.evolve(result, conflicts=self._conflicts.known, waiting=self._open.waiting, blocked=blocked)

@@ -42,7 +42,8 @@ class RoundMetrics:
         self._objects = GaugeFamily(registry, "nqosd_objects", "Objects in the cache by kind.", "kind")
         self._policies = GaugeFamily(
             registry, "nqosd_policies",
-            "NetworkQoS policies by state, which is the reason of their condition; Applied and NoSourcePods are well.",
+            "NetworkQoS policies by state, which is the reason of their condition; Applied and NoSourcePods are well; "
+            "none on a standby.",
             "state",
         )  # fmt: skip
         self._desired = GaugeFamily(
@@ -57,7 +58,8 @@ class RoundMetrics:
 
         self._unconverged = Gauge(
             "nqosd_unconverged_seconds",
-            "Age of the oldest change, from Kubernetes or the database, that isn't in the database; 0 on a standby.",
+            "Age of the oldest change, from Kubernetes or the database, that isn't in the database; "
+            "on a standby 0 as long as whoever holds the lock writes.",
             registry=registry,
         )
         self._out_of_touch = Gauge(

@@ -24,15 +24,21 @@ def test_a_repair_is_told_in_an_event(site: Site) -> None:
 
 
 def test_the_lock_is_stolen_and_given_back(site: Site) -> None:
-    """A deposed daemon writes nothing and says that it is a standby; it makes up for everything when it is back."""
+    """A deposed daemon writes nothing, says who should, and what isn't written; it makes up for it when it is back."""
     with stolen_lock(site):
         site.daemon.wait_until(lambda: site.daemon.metric("nqosd_lock_held") == 0, what="deposed")
         before = site.read().versions
         site.change()
-        site.daemon.settle()
+        site.daemon.wait_until(lambda: not site.daemon.is_ready(), what="aware that nobody writes")
         assert site.read().versions == before
-        assert site.daemon.probe("readyz")[1]["role"] == "standby"
+        said = site.daemon.probe("readyz")[1]
+        assert said["role"] == "standby"
+        assert "another client of the database holds the lock 'nqosd'" in str(said["waiting_for"])
+        assert site.daemon.metric("nqosd_unconverged_seconds") > 0
+        assert site.daemon.metric("nqosd_policies") == 0
     site.settle()
+    site.daemon.wait_until(site.daemon.is_ready, what="ready")
+    assert site.daemon.metric("nqosd_policies") > 0
     assert site.daemon.probe("readyz")[1]["role"] == "active"
 
 

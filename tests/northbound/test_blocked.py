@@ -188,6 +188,8 @@ async def test_a_row_that_cannot_be_planned_keeps_nobody_waiting(database: Model
     assert (result.outcome, set(result.blocked)) == (Outcome.COMMITTED, {SetName("set_b")})
     assert contents_of(database).rows.keys() == {VIDEO.key}
     assert "can't be written" in rounds.reconciler.lacking("games/voice").obstacles[0]
+    rounds.driver.idl.holds_lock = False
+    assert (await rounds.round()).blocked == {}, "a standby leaves nothing out"
 
 
 @pytest.mark.parametrize("character", ["\0", "\ud800"])
