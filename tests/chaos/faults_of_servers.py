@@ -53,6 +53,21 @@ def _etcd(harness: Harness) -> Service:
     return harness.site.cluster.etcd
 
 
+def _without_etcd(harm: Begin) -> Begin:
+    """Harm etcd when the API server has told everything: what it hasn't heard of itself, no client of it can know."""
+
+    def begin(harness: Harness, random: Random) -> End:
+        cluster = harness.site.cluster
+        cluster.server.wait_until(
+            lambda: cluster.objects() == cluster.objects("?resourceVersion=0"),
+            what="in step with etcd",
+            deadline=PATIENCE,
+        )
+        return harm(harness, random)
+
+    return begin
+
+
 def _empty_database(harness: Harness, _random: Random) -> End:
     site = harness.site
     site.nb.kill()
@@ -182,8 +197,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("northd's version gone", "northd", _forget_northd, "nb disk", 0.5),
     Fault("API server killed", "apiserver", _kill(_api_server), "rights", 0.25),
     Fault("API server frozen", "apiserver", _pause(_api_server), "rights", 0.7),
-    Fault("etcd killed", "apiserver", _kill(_etcd), "rights", 0.4),
-    Fault("etcd frozen", "apiserver", _pause(_etcd), "rights", 0.4),
+    Fault("etcd killed", "apiserver", _without_etcd(_kill(_etcd)), "rights", 0.4),
+    Fault("etcd frozen", "apiserver", _without_etcd(_pause(_etcd)), "rights", 0.4),
     Fault("etcd compacted", "etcd", _compact_etcd, "apiserver", 0.5),
     Fault("etcd restored to an earlier state", "etcd", _restore_etcd(grows=False), "apiserver rights objects", 0.3),
     Fault("etcd restored, and grown past what it was", "etcd", _restore_etcd(grows=True),

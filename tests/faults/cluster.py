@@ -87,11 +87,11 @@ class Cluster:
         metadata = {"name": name, "labels": dict(labels or {})}
         self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
-    def objects(self) -> dict[str, list[Json]]:
-        """List all objects of all kinds that a policy can depend on."""
+    def objects(self, query: str = "") -> dict[str, list[Json]]:
+        """List all objects of all kinds that a policy can depend on; `?resourceVersion=0` asks the server's cache."""
         found: dict[str, list[Json]] = {}
         for resource in RESOURCES:
-            found[resource.kind.value] = json.loads(self.server.request("GET", resource.path))["items"]
+            found[resource.kind.value] = json.loads(self.server.request("GET", resource.path + query))["items"]
         return found
 
     def compiled(self, objects: Mapping[str, list[Json]], *, zone: str, northd: str, owner: str = "nqosd") -> Compiled:
