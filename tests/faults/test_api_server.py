@@ -101,11 +101,11 @@ def test_the_token_expires_and_is_replaced(bare_site: Site) -> None:
     """A token that has expired is refused; the new one in the same file is taken up without a restart."""
     site = bare_site
     file = site.directory / "token"
-    file.write_text(short_lived_token(site.cluster.server, 15))
+    file.write_text(short_lived_token(site.cluster.server, 40))
     kubeconfig = site.cluster.kubeconfig(site.directory / "by-file", port=site.api.port, token_file=file)
     daemon = site.start_daemon(kubeconfig=kubeconfig)
     site.settle()
-    daemon.wait_until(lambda: not is_valid(site.cluster, file), what="left with an expired token", deadline=60)
+    daemon.wait_until(lambda: not is_valid(site.cluster, file), what="left with an expired token", deadline=120)
     site.api.cut()
     site.change()
     daemon.wait_until(lambda: daemon.metric("nqosd_watch_restarts_total", reason="refused") > 0, what="refused")
