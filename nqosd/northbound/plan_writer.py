@@ -29,10 +29,12 @@ Replan: TypeAlias = Callable[[AbstractSet[Subject]], Awaitable[Plan]]
 
 @attrs.define
 class Written:
-    """What was committed, what was tried last and how that ended."""
+    """What was committed, what was tried last and how that ended, and the plan that was made last."""
 
     tried: Plan
     answer: Commit
+    last: Plan
+    """Where it is complete: what is left open, such as what was refused. What was tried last may be a part of it."""
     committed: list[Plan] = attrs.field(factory=list)
     is_complete: bool = False
     """Whether nothing is left to write but what was refused."""
@@ -84,10 +86,10 @@ class PlanWriter:
 
     async def write(self, plan: Plan, replan: Replan) -> Written:
         """Commit a plan that has operations, in one transaction unless the server refuses it."""
-        written = Written(plan, Commit(Outcome.UNCHANGED))
+        written = Written(plan, Commit(Outcome.UNCHANGED), plan)
         for _ in range(MOST_TRIES):
             rest = self._narrowing.rest(plan)
-            part = await replan(rest) if rest else plan
+            written.last = part = await replan(rest) if rest else plan
             if part.operations:
                 started = time.perf_counter()
                 answer = await self._write(part.operations)
@@ -104,7 +106,7 @@ class PlanWriter:
             else:
                 self._narrowing.widen(plan)
             if not written.is_complete:
-                plan = await replan(frozenset())
+                written.last = plan = await replan(frozenset())
                 written.is_complete = not plan.operations
             if written.is_complete:
                 return written

@@ -285,9 +285,9 @@ class Reconciler:
         """Hold what was committed against the replica; whatever isn't right stays dirty."""
         if written.answer.outcome is Outcome.COMMITTED and written.tried.detaches:
             self._lingering.clear()
-        if self._dirty.everything:  # the connection was lost right after the answer
+        if self._dirty.everything:  # the connection was lost right after the answer, or a set of others came into view
             self._wake()
-            return self._note_open(round_, written.tried)
+            return self._note_open(round_, written.last)
         since = self._dirty.take()
         round_.taken.restore(since)
         scope = round_.taken.scope(round_.desired, self._replica)

@@ -249,6 +249,21 @@ async def test_a_transaction_that_is_too_large_goes_in_parts(database: ModelData
     assert contents_of(database) == expected_contents(database, MANY)
 
 
+@pytest.mark.parametrize("is_there", [True, False], ids=["set there", "set new"])
+async def test_a_refused_row_is_lacking_at_once_beside_a_taken_name(database: ModelDatabase, *, is_there: bool) -> None:
+    """A round that meets a taken name, and a row that is refused without being named, ends with the row lacking."""
+    database.add("Address_Set", name="set_b", external_ids={"made-by": "somebody"})
+    rounds = Rounds(database)
+    if is_there:
+        await rounds.round(desired(sets=[SENDERS]))
+    rounds.driver.refused, rounds.driver.names_what_it_refuses = {VIDEO.key}, False
+    result = await rounds.round(desired([VIDEO], [SENDERS, TALKERS]))
+    assert (result.settled, set(result.blocked)) == (True, {VIDEO.key})
+    (obstacle,) = rounds.reconciler.lacking("games/video").obstacles
+    assert "it doesn't like it" in obstacle
+    assert contents_of(database).address_sets.keys() == {"set_a"}
+
+
 SUBJECTS = st.one_of(KEYS, st.sampled_from(SETS).map(SetName), st.sampled_from(SWITCHES).map(SwitchName))
 
 
