@@ -117,7 +117,9 @@ HANDS = {
     "a set's selection": ["set", "Address_Set", "{set}", "external_ids:nqosd.io/selection=none"],
     "a set that is gone": ["destroy", "Address_Set", "{set}"],
     "a set too many": ["create", "Address_Set", "name=nqosd_more", "external_ids:nqosd.io/owner=nqosd"],
-    "a port group too many": ["create", "Port_Group", "name=nqosd_more", "external_ids:nqosd.io/owner=nqosd"],
+    "a port group too many": ["--id=@p", "create", "Logical_Switch_Port", "name=hand", "--", "add", "Logical_Switch",
+                              SWITCHES[0], "ports", "@p", "--", "create", "Port_Group", "name=nqosd_more", "ports=@p",
+                              "external_ids:nqosd.io/owner=nqosd"],
 }  # fmt: skip
 
 
@@ -163,8 +165,7 @@ def test_a_row_without_senders_is_remarked(capsys: pytest.CaptureFixture[str], d
     assert "-rule" not in out
     assert "rule 0 has no senders on switch ovn.stream_ovn-worker any more" in err
     daemon.start()
-    daemon.settle()
-    assert compared(capsys, daemon)[:2] == (OK, "")
+    daemon.wait_until(lambda: compared(capsys, daemon)[:2] == (OK, ""), what="done with the pods that went")
 
 
 def test_what_can_not_be_found_out(

@@ -82,18 +82,19 @@ def test_shields_follow_the_version_of_ovn(daemon: Nqosd, ovsdb_nb: OvsdbServer,
 
 
 def test_senders_without_addresses(daemon: Nqosd, ovsdb_nb: OvsdbServer, folder: Path) -> None:
-    """A pod without addresses is matched by its logical port, which joins the port group when it appears."""
+    """A pod without addresses is matched by its logical port, with which row and port group come."""
     (folder / "vlan.yaml").write_text(VLAN)
     (folder / "marks.yaml").write_text(MARKS)
     on_vlan = ["qos-list", "vlan_ovn_localnet_switch"]
+    daemon.wait_until(lambda: len(limits(ovsdb_nb)) == 4, what="done with the policy on the other network")
+    assert "inport" not in ovsdb_nb.nbctl(*on_vlan)
+    ovsdb_nb.nbctl("lsp-add", "vlan_ovn_localnet_switch", PORT)
+    port = ovsdb_nb.nbctl("get", "Logical_Switch_Port", PORT, "_uuid").strip()
     daemon.wait_until(lambda: "inport == @nqosd_" in ovsdb_nb.nbctl(*on_vlan), what="done with the rows")
     for line in ovsdb_nb.nbctl(*on_vlan).splitlines():
         assert line.strip().startswith("from-lport")
         assert "ip4 && tcp.dst == 80" in line or "ip6 && tcp.dst == 80" in line
-    assert ports(ovsdb_nb) == []
-    ovsdb_nb.nbctl("lsp-add", "vlan_ovn_localnet_switch", PORT)
-    port = ovsdb_nb.nbctl("get", "Logical_Switch_Port", PORT, "_uuid").strip()
-    daemon.wait_until(lambda: ports(ovsdb_nb) == [port], what="done with the port")
+    assert ports(ovsdb_nb) == [port]
 
 
 def ports(nb: OvsdbServer) -> list[str]:
