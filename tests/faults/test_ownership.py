@@ -121,7 +121,8 @@ def test_a_takeover_refuses_while_ovn_kubernetes_writes(theirs: Site) -> None:
         number = 0
         while command.poll() is None:
             number += 1
-            theirs.nb.nbctl("add", "Address_Set", "a1111111", "addresses", f"10.{number // 62500}.{number // 250 % 250}.{number % 250}")
+            address = f"10.244.{number // 250}.{number % 250}"
+            theirs.nb.nbctl("add", "Address_Set", "a1111111", "addresses", address)
         said = command.stdout.read() if command.stdout else ""
     assert command.returncode == 1, said
     assert "still runs" in said
