@@ -17,7 +17,7 @@ NOTICED = 8.0
 """Seconds within which the informers notice a server that doesn't answer, unless they say otherwise."""
 PATIENCE = 1.5
 """Seconds out of touch that are no fault: a watch that was cut is answered again within them."""
-LONGEST = 60.0
+LONGEST = 20.0
 """Seconds at most between two attempts to find another daemon for the lock."""
 
 
@@ -61,7 +61,8 @@ class Contact:
     @property
     def seconds(self) -> float:
         """For how long changes may have gone unheard; 0 while in touch."""
-        return self._clock() - min((each.since for each in self._lost.values()), default=self._clock())
+        now = self._clock()
+        return now - min((each.since for each in self._lost.values()), default=now)
 
     @property
     def problem(self) -> str:

@@ -4,6 +4,7 @@ A service that isn't installed fails the test and names the command that install
 """
 
 import secrets
+import signal
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -18,6 +19,9 @@ from tests.services.process import LEFT_BY_FAILURE, RUNNING
 
 settings.register_profile("any speed", parent=settings.default, deadline=None)  # a busy machine is no fault
 settings.load_profile("any speed")
+
+# A shell starts what runs in the background with SIGINT ignored, and so would the commands that tests end with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ class Northbound:
     yield_after: float = _option(10.0, Between(1, 3600, "seconds"), reloadable=True)
     """Seconds out of touch with the API server after which the lock is given up to a daemon that waits for it.
 
-    Where none waits, this one has it back at once; it asks again after twice as long each time, up to a minute.
+    Where none waits, this one has it back at once; it asks again after twice as long each time, up to 20 s.
     """
     probe_interval: float = _option(4.0, Between(1, 3600, "seconds"))
     """Seconds of silence after which the connection is probed; after as many again it is given up.

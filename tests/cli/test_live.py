@@ -110,9 +110,8 @@ def test_what_another_hand_changes_is_put_right(daemon: Nqosd, ovsdb_nb: OvsdbSe
     theirs = foreign(ovsdb_nb)
     assert len(theirs) == 2
     ours = content(ovsdb_nb)
-    name = ovsdb_nb.nbctl(
-        "--bare", "--columns=name", "find", "Address_Set", "external_ids:nqosd.io/owner=nqosd"
-    ).split()[0]
+    of_a_selection = ["find", "Address_Set", "external_ids:nqosd.io/selection!=''"]  # not the writer's record
+    name = ovsdb_nb.nbctl("--bare", "--columns=name", *of_a_selection).split()[0]
     for hand in (
         ["set", "Address_Set", name, 'addresses="10.9.9.9"'],
         ["destroy", "Address_Set", name],

@@ -78,6 +78,10 @@ def test_a_line_that_swallows_everything_is_noticed(site: Site) -> None:
     site.settle(60)
 
 
+def _refused(site: Site, kind: str) -> float:
+    return site.daemon.metric("nqosd_watch_restarts_total", kind=kind, reason="refused")
+
+
 def _ended(site: Site, reason: str) -> float:
     return site.daemon.metric("nqosd_watch_restarts_total", reason=reason)
 
@@ -87,9 +91,7 @@ def test_the_rights_are_withdrawn_and_given_back(site: Site) -> None:
     before = site.read()
     site.cluster.withdraw()
     try:
-        site.daemon.wait_until(
-            lambda: site.daemon.metric("nqosd_watch_restarts_total", reason="refused") > 0, what="refused"
-        )
+        site.daemon.wait_until(lambda: all(_refused(site, kind) for kind in ("Pod", "NetworkQoS")), what="refused")
         site.change()
         assert site.read().versions == before.versions
     finally:

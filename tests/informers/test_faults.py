@@ -5,6 +5,7 @@ All tests of this file share a server of their own, which they stop, kill and fr
 
 import asyncio
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from nqosd.informers.transitions import Outcome
 from tests.faults.liar import Answer, Liar
 from tests.informers.fake_silent_proxy import FakeSilentProxy
 from tests.informers.informing import change_pod, create_pod, delete_pod, informing
+from tests.informers.listening import until
 from tests.services.backup import Backup
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import DAEMON, ApiServer
@@ -370,10 +372,12 @@ async def test_a_watch_that_says_nothing_is_found_out(
 ) -> None:
     """Its end in time is no proof that it told everything: the objects are counted now and then, here each second."""
     monkeypatch.setattr(trust, "COUNT_EVERY", 1.0)
+    silent = threading.Event()
 
     def say_nothing(path: str) -> Answer | None:
         if "watch=true" not in path or "sendInitialEvents" in path:
             return None
+        silent.set()
         time.sleep(1.1)  # the time that the watch was asked to take
         return Answer()
 
@@ -382,6 +386,7 @@ async def test_a_watch_that_says_nothing_is_found_out(
         async with informing(kube, POD, options=QUICK) as informed:
             await informed.listener.until_synced(POD)
             liar.tell(say_nothing)
+            await until(silent.is_set, "watching in vain")
             create_pod(server, home, "untold")
             await informed.listener.until(lambda: informed.keys(POD, home) == {"untold"}, "listed")
             assert (POD, Outcome.DIFFERS) in informed.counter.restarts
