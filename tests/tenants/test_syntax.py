@@ -1,8 +1,6 @@
 """No text of an object becomes syntax, whatever it is and wherever it stands."""
 
-import re
 from collections import Counter
-from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -10,7 +8,6 @@ import pytest
 from nqosd.api.decoding import DecodeError
 from nqosd.cache.tables import Tables
 from nqosd.compiler.compile import compile_everything
-from nqosd.compiler.desired import Desired, QosRow
 from nqosd.compiler.expression import string
 from nqosd.compiler.settings import Settings
 from nqosd.informers.changes import Change, Kind
@@ -18,22 +15,15 @@ from nqosd.informers.resources import BY_KIND
 from tests.api.manifests import wire
 from tests.oracle.cluster_strategies import Manifest
 from tests.oracle.judge import MATCHES_AT_ONCE, Judge
-from tests.oracle.match_nodes import Ask, Both, Comparison, Node, Reference
-from tests.oracle.match_tokens import Constant, tokens
-from tests.oracle.ovn_match import parse
+from tests.oracle.match_tokens import tokens
 from tests.oracle.packet import packet
 from tests.proof.scenarios import scenarios
 from tests.services.generation import GENERATIONS, OvnGeneration
 from tests.tenants.poison import HOSTILE, poisoned
+from tests.tenants.tokens import PORT, check_tokens
 
 CLUSTERS = 300
 VARIANTS = 6
-PORT = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
-"""A name of a logical port: what the names of namespaces, definitions, networks, nodes and pods can become."""
-
-_SENDER = frozenset({"ip4.src", "ip6.src", "inport"})
-_MEANT = frozenset({"ip4.src", "ip6.src", "ip4.dst", "ip6.dst", "tcp.dst", "udp.dst", "sctp.dst"})
-_PREDICATES = frozenset({"ip4", "ip6", "tcp", "udp", "sctp"})
 
 
 def test_every_token_is_one_that_the_compiler_meant() -> None:
@@ -45,7 +35,7 @@ def test_every_token_is_one_that_the_compiler_meant() -> None:
             tables = _decoded(poisoned(scenario.objects, random), seen)
             desired = compile_everything(tables, Settings(ovn=(25, 3))).desired
             for row in desired.rows.values():
-                _check(row, desired)
+                check_tokens(row, desired)
                 seen["rows"] += 1
             for members in desired.members().values():
                 assert all(PORT.fullmatch(each) or ":" in each for each in members), members
@@ -79,40 +69,3 @@ def _decoded(objects: dict[str, list[Manifest]], seen: Counter[str]) -> Tables:
             seen["objects"] += 1
             tables.apply(Change(resource.kind, value.key, None, value))
     return tables
-
-
-def _check(row: QosRow, desired: Desired) -> None:
-    for alternative in _parts(parse(row.match).node, every=False):
-        sender, *others = _parts(alternative, every=True)
-        assert isinstance(sender, Comparison), row.match
-        assert sender.field.name in _SENDER, row.match
-        for other in others:
-            for part in _parts(other, every=False):
-                _check_part(part, row)
-        for value in _values(alternative):
-            if isinstance(value, Reference):
-                assert value.name in desired.members()
-            elif isinstance(value, str):
-                assert PORT.fullmatch(value), row.match
-
-
-def _check_part(part: Node, row: QosRow) -> None:
-    for each in _parts(part, every=True):  # a range of ports is two comparisons
-        if isinstance(each, Comparison):
-            assert each.field.name in _MEANT, row.match
-            assert each.relation in ("==", "<=", ">="), row.match
-        else:
-            assert isinstance(each, Ask), row.match
-            assert each.predicate.name in _PREDICATES, row.match
-
-
-def _parts(node: Node, *, every: bool) -> tuple[Node, ...]:
-    return node.terms if isinstance(node, Both) and node.every is every else (node,)
-
-
-def _values(node: Node) -> Iterator[Constant | str | Reference]:
-    if isinstance(node, Both):
-        for term in node.terms:
-            yield from _values(term)
-    elif isinstance(node, Comparison):
-        yield from node.values

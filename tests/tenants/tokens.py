@@ -1,0 +1,57 @@
+"""The tokens of a match, held against those that the compiler can mean.
+
+In: a row, and what is desired beside it. Out: an AssertionError with the match, if it asks for anything else.
+"""
+
+import re
+from collections.abc import Iterator
+
+from nqosd.compiler.desired import Desired, QosRow
+from tests.oracle.match_nodes import Ask, Both, Comparison, Node, Reference
+from tests.oracle.match_tokens import Constant
+from tests.oracle.ovn_match import parse
+
+PORT = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
+"""A name of a logical port: what the names of namespaces, definitions, networks, nodes and pods can become."""
+
+_SENDER = frozenset({"ip4.src", "ip6.src", "inport"})
+_MEANT = frozenset({"ip4.src", "ip6.src", "ip4.dst", "ip6.dst", "tcp.dst", "udp.dst", "sctp.dst"})
+_PREDICATES = frozenset({"ip4", "ip6", "tcp", "udp", "sctp"})
+
+
+def check_tokens(row: QosRow, desired: Desired) -> None:
+    """Check that each alternative asks for a sender first, and for nothing else than a rule can."""
+    for alternative in _parts(parse(row.match).node, every=False):
+        sender, *others = _parts(alternative, every=True)
+        assert isinstance(sender, Comparison), row.match
+        assert sender.field.name in _SENDER, row.match
+        for other in others:
+            for part in _parts(other, every=False):
+                _check_part(part, row)
+        for value in _values(alternative):
+            if isinstance(value, Reference):
+                assert value.name in desired.members()
+            elif isinstance(value, str):
+                assert PORT.fullmatch(value), row.match
+
+
+def _check_part(part: Node, row: QosRow) -> None:
+    for each in _parts(part, every=True):  # a range of ports is two comparisons
+        if isinstance(each, Comparison):
+            assert each.field.name in _MEANT, row.match
+            assert each.relation in ("==", "<=", ">="), row.match
+        else:
+            assert isinstance(each, Ask), row.match
+            assert each.predicate.name in _PREDICATES, row.match
+
+
+def _parts(node: Node, *, every: bool) -> tuple[Node, ...]:
+    return node.terms if isinstance(node, Both) and node.every is every else (node,)
+
+
+def _values(node: Node) -> Iterator[Constant | str | Reference]:
+    if isinstance(node, Both):
+        for term in node.terms:
+            yield from _values(term)
+    elif isinstance(node, Comparison):
+        yield from node.values
