@@ -21,7 +21,7 @@ from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
 from nqosd.compiler.returned import returned
 from nqosd.compiler.rows import Site, Unit, build_unit
-from nqosd.compiler.sets import SetId
+from nqosd.compiler.sets import AnySet, PrefixSet
 from nqosd.compiler.settings import Settings
 
 
@@ -46,10 +46,12 @@ class _World:
     networks: Networks
     places: Mapping[str, tuple[Place, ...]]
 
-    def name(self, set_id: SetId) -> str:
+    def name(self, set_id: AnySet) -> str:
         return set_id.name(self.settings.owner)
 
-    def members(self, set_id: SetId) -> frozenset[str]:
+    def members(self, set_id: AnySet) -> frozenset[str]:
+        if isinstance(set_id, PrefixSet):
+            return set_id.prefixes
         return frozenset(
             place.member
             for key, pod in self.tables.pods.items()
@@ -85,7 +87,7 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
     units: list[Unit] = []
     reports: list[PolicyReport] = []
     for policies in by_namespace.values():
-        contexts, ranks = namespace_contexts(policies, networks, tables, settings)
+        contexts, ranks = namespace_contexts(policies, networks, tables, settings, {})
         for policy in policies:
             context = contexts.get(policy.key)
             mine = {} if context is None else _units(context, world)

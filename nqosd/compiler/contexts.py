@@ -11,14 +11,10 @@ import attrs
 from nqosd.api.networkqos import NetworkQoS, NetworkQoSSpec, PodPeer
 from nqosd.cache.selections import PodSelection, Role
 from nqosd.cache.tables import Tables
+from nqosd.compiler.matching import Criteria, selection_of
 from nqosd.compiler.networks import Networks
 from nqosd.compiler.precedence import Standing, lowest_limit, row_priority, standings
 from nqosd.compiler.settings import Settings
-
-
-def selection_of(peer: PodPeer, namespace: str) -> PodSelection:
-    """Give the pods that an entry of a policy of some namespace means."""
-    return PodSelection(Role.PEER, namespace if peer.namespaces is None else peer.namespaces, peer.pods)
 
 
 @attrs.frozen
@@ -27,6 +23,7 @@ class Context:
 
     On OVN before 24.09 a rule without a limit above `shield_above` would leave its packets to the meter of a lower
     rule: it needs a limit of its own that never bites. `ignored` says which definitions it selects that don't count.
+    `criteria` are the classifiers of its rules.
     """
 
     key: str
@@ -36,6 +33,7 @@ class Context:
     networks: frozenset[str] | None
     shield_above: int | None
     ignored: tuple[str, ...] = ()
+    criteria: tuple[Criteria, ...] = attrs.field(default=(), eq=False, repr=False)
 
     @property
     def sources(self) -> PodSelection:
@@ -58,9 +56,16 @@ class Context:
 
 
 def namespace_contexts(
-    policies: Iterable[NetworkQoS], networks: Networks, tables: Tables, settings: Settings
+    policies: Iterable[NetworkQoS],
+    networks: Networks,
+    tables: Tables,
+    settings: Settings,
+    before: Mapping[str, Context],
 ) -> tuple[Mapping[str, Context], Mapping[str, Standing]]:
-    """Give the contexts and the standings of the valid policies of one namespace, by key."""
+    """Give the contexts and the standings of the valid policies of one namespace, by key.
+
+    `before` are the contexts that there were: what a policy says is read once, as long as it says the same.
+    """
     valid = [policy for policy in policies if policy.spec is not None]
     ranks = standings(valid)
     shield_above = lowest_limit(valid, ranks) if settings.tables_are_apart else None
@@ -73,8 +78,15 @@ def namespace_contexts(
             networks=networks.selected(policy.spec, tables, any_network=settings.any_network),
             shield_above=shield_above,
             ignored=networks.ignored_of(policy.namespace, policy.spec, tables),
+            criteria=_criteria(policy.namespace, policy.spec, before.get(policy.key)),
         )
         for policy in valid
         if policy.spec is not None and (rank := ranks[policy.key].rank) is not None
     }
     return contexts, ranks
+
+
+def _criteria(namespace: str, spec: NetworkQoSSpec, before: Context | None) -> tuple[Criteria, ...]:
+    if before is not None and before.spec is spec:
+        return before.criteria
+    return tuple(Criteria.of(rule.classifier, namespace) for rule in spec.egress)

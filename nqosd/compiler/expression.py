@@ -51,26 +51,22 @@ NOTHING: Expression = AnyOf(())
 
 def all_of(parts: Iterable[Expression]) -> Expression:
     """Join by `&&`: flattens, keeps the given order, and is `NOTHING` if any part is."""
-    flat: list[Expression] = []
+    flat: dict[Expression, None] = {}
     for part in parts:
         if part == NOTHING:
             return NOTHING
-        for each in part.parts if isinstance(part, AllOf) else (part,):
-            if each not in flat:
-                flat.append(each)
-    return flat[0] if len(flat) == 1 else AllOf(tuple(flat))
+        flat |= dict.fromkeys(part.parts if isinstance(part, AllOf) else (part,))
+    return next(iter(flat)) if len(flat) == 1 else AllOf(tuple(flat))
 
 
 def any_of(parts: Iterable[Expression]) -> Expression:
     """Join by `||`: flattens, keeps the given order, and is `ALWAYS` if any part is."""
-    flat: list[Expression] = []
+    flat: dict[Expression, None] = {}
     for part in parts:
         if part == ALWAYS:
             return ALWAYS
-        for each in part.parts if isinstance(part, AnyOf) else (part,):
-            if each not in flat:
-                flat.append(each)
-    return flat[0] if len(flat) == 1 else AnyOf(tuple(flat))
+        flat |= dict.fromkeys(part.parts if isinstance(part, AnyOf) else (part,))
+    return next(iter(flat)) if len(flat) == 1 else AnyOf(tuple(flat))
 
 
 def equals(field: str, values: Iterable[str]) -> Expression:

@@ -33,7 +33,7 @@ from nqosd.compiler.returned import ReturnedRows
 from nqosd.compiler.rows import POD_PART, Site, Unit, build_unit
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.state import State
-from nqosd.informers.changes import Change, Kind, Object
+from nqosd.informers.changes import Change, Kind
 
 _T = TypeVar("_T")
 
@@ -122,8 +122,11 @@ class IncrementalCompiler:
         for change in changes:
             if change.kind is Kind.NETWORK_QOS:
                 delta.policies.add(change.key)
-                if _says_the_same(self.tables.policies.get(change.key), change.new):
-                    self.tables.apply(change)
+                before, after = self.tables.policies.get(change.key), change.new
+                if before is not None and isinstance(after, NetworkQoS) and _say_the_same(before, after):
+                    # The spec stays the same object: what was read from it is kept with it.
+                    after = attrs.evolve(after, spec=before.spec)
+                    self.tables.apply(attrs.evolve(change, new=after))
                     continue
             self.tables.apply(change)
             batch[change.kind][change.key] = None
@@ -178,13 +181,15 @@ class IncrementalCompiler:
         pods = dict(batch[Kind.POD])
         if nodes or networks:
             pods |= self._upset(delta, nodes=nodes, networks=networks)
-        namespaces = {self._file(key) for key in batch[Kind.NETWORK_QOS]}
-        if networks:
-            namespaces |= set(self._policies)
+        namespaces: dict[str, list[str]] = {}
+        for key in batch[Kind.NETWORK_QOS]:
+            namespaces.setdefault(self._file(key), []).append(key)
+        for namespace in self._policies if networks else ():
+            namespaces.setdefault(namespace, [])
         for namespace in batch[Kind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
-        for namespace in sorted(namespaces):
-            self._recontext(namespace, stale, delta)
+        for namespace, changed in sorted(namespaces.items()):
+            self._recontext(namespace, changed, stale, delta)
         self._place(pods, delta)
         self._rebuild(stale, self._membership.drain(), delta)
         return delta
@@ -225,13 +230,15 @@ class IncrementalCompiler:
         (self._policies[namespace].add if key in self.tables.policies else self._policies[namespace].discard)(key)
         return namespace
 
-    def _recontext(self, namespace: str, stale: _Stale, delta: Delta) -> None:
-        """Derive the contexts of a namespace's policies anew; adds the units of those that changed."""
+    def _recontext(self, namespace: str, changed: Iterable[str], stale: _Stale, delta: Delta) -> None:
+        """Derive the contexts of a namespace's policies anew; adds the units of those that changed.
+
+        `changed` are the keys of policies that came, went or say something else.
+        """
         keys = sorted(self._policies[namespace])
         policies = [self.tables.policies[key] for key in keys]
-        contexts, ranks = namespace_contexts(policies, self._land.networks, self.tables, self._settings)
-        gone = [key for key in delta.policies if key not in self.tables.policies and key.startswith(f"{namespace}/")]
-        for key in [*keys, *gone]:
+        contexts, ranks = namespace_contexts(policies, self._land.networks, self.tables, self._settings, self._contexts)
+        for key in dict.fromkeys([*keys, *changed]):
             if self._standings.get(key) != ranks.get(key):
                 _put(self._standings, key, ranks.get(key))
                 delta.policies.add(key)
@@ -291,10 +298,8 @@ class IncrementalCompiler:
         return build_unit(context, site, self._state.name)
 
 
-def _says_the_same(before: NetworkQoS | None, after: Object | None) -> bool:
+def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:
     """Say whether a policy changed in its status or generation only, as it does whenever its status is written."""
-    if before is None or not isinstance(after, NetworkQoS):
-        return False
     return before == attrs.evolve(after, status=before.status, generation=before.generation)
 
 

@@ -26,11 +26,12 @@ _NEVER = "9999"
 class Standing:
     """A policy among those of its namespace that share its priority.
 
-    `rank` is 9 for the winner and None for one that found no room; `tied` names the others, in order of precedence.
+    `rank` is 9 for the winner and None for one that found no room. `tied` counts the others, as far as they fit: so
+    that one that comes or goes changes the standing of a few, however many there are.
     """
 
     rank: int | None
-    tied: tuple[str, ...] = ()
+    tied: int = 0
 
 
 def standings(policies: Iterable[NetworkQoS]) -> Mapping[str, Standing]:
@@ -42,10 +43,9 @@ def standings(policies: Iterable[NetworkQoS]) -> Mapping[str, Standing]:
     found = {}
     for tied in by_priority.values():
         tied.sort(key=lambda policy: (policy.created or _NEVER, policy.name))
-        keys = [policy.key for policy in tied]
-        for position, key in enumerate(keys):
-            rank = WINNER - position if position <= WINNER else None
-            found[key] = Standing(rank, tuple(other for other in keys if other != key))
+        others = min(len(tied) - 1, WINNER + 1)
+        for position, policy in enumerate(tied):
+            found[policy.key] = Standing(WINNER - position if position <= WINNER else None, others)
     return found
 
 

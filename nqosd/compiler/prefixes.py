@@ -4,8 +4,8 @@ OVN pays for every negation (`!=`) with hundreds of flows per address (measured:
 exceptions never reach a match. In: blocks of one family. Out: sorted, disjoint, minimal prefixes as text.
 """
 
+import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network
 
 from nqosd.api.networkqos import IPBlock, IPNetwork
 from nqosd.compiler.desired import Family
@@ -40,8 +40,24 @@ def prefixes(ranges: Iterable[Range], family: Family) -> tuple[str, ...]:
     return tuple(_text(first, length, family) for low, high in ranges for first, length in _split(low, high, family))
 
 
+def count(ranges: Iterable[Range]) -> int:
+    """Count the prefixes that ranges take, without writing them.
+
+    From the low end up to the largest power of two within, each bit that is to be added is a prefix, and from there to
+    the high end each bit that is left.
+    """
+    found = 0
+    for low, high in ranges:
+        end = high + 1
+        bit = (low ^ end).bit_length() - 1
+        middle = end >> bit << bit
+        found += (middle - low).bit_count() + (end - middle).bit_count()
+    return found
+
+
 def _range(network: IPNetwork) -> Range:
-    return int(network.network_address), int(network.broadcast_address)
+    first = int(network.network_address)
+    return first, first | (1 << network.max_prefixlen - network.prefixlen) - 1
 
 
 def _without(whole: Range, holes: Iterable[Range]) -> list[Range]:
@@ -75,5 +91,10 @@ def _split(low: int, high: int, family: Family) -> Iterable[tuple[int, int]]:
 
 
 def _text(first: int, length: int, family: Family) -> str:
-    network = IPv4Network((first, length)) if family is Family.IP4 else IPv6Network((first, length))
-    return str(network.network_address) if length == _BITS[family] else str(network)
+    if family is Family.IP4:
+        text = socket.inet_ntop(socket.AF_INET, first.to_bytes(4))
+    else:
+        text = socket.inet_ntop(socket.AF_INET6, first.to_bytes(16))
+        if "." in text:  # OVN's parser knows no IPv6 address with an IPv4 address in it
+            text = f"::{'ffff:' if first >> 32 else ''}{first >> 16 & 0xFFFF:x}:{first & 0xFFFF:x}"
+    return text if length == _BITS[family] else f"{text}/{length}"

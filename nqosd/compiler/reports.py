@@ -11,8 +11,9 @@ import attrs
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS, PodPeer
 from nqosd.api.objects import Role
 from nqosd.api.problems import Problem
-from nqosd.compiler.contexts import Context, selection_of
+from nqosd.compiler.contexts import Context
 from nqosd.compiler.desired import Direction
+from nqosd.compiler.matching import selection_of
 from nqosd.compiler.networks import Networks
 from nqosd.compiler.precedence import WINNER, Standing
 from nqosd.compiler.report import PolicyReport
@@ -61,15 +62,16 @@ def _lost(policy: NetworkQoS, standing: Standing) -> Iterator[Problem]:
     if standing.rank is None and policy.spec is not None:
         yield Problem(
             "spec.priority",
-            f"{len(standing.tied) + 1} policies of namespace {policy.namespace} share priority {policy.spec.priority}; "
+            f"more than {WINNER + 1} policies of namespace {policy.namespace} share priority {policy.spec.priority}; "
             f"the {WINNER + 1} oldest are applied and this one is not: give it a priority of its own",
         )
 
 
 def _tied(policy: NetworkQoS, standing: Standing) -> Iterator[str]:
     if standing.tied and standing.rank is not None and policy.spec is not None:
+        all_ = f"more than {WINNER + 1}" if standing.tied > WINNER else str(standing.tied + 1)
         yield (
-            f"spec.priority: {policy.spec.priority} is shared with {', '.join(standing.tied)}; "
+            f"spec.priority: {all_} policies of namespace {policy.namespace} share {policy.spec.priority}; "
             "where several match, the oldest wins, then the first by name"
         )
 

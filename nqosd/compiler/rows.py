@@ -13,10 +13,10 @@ from nqosd.api.networkqos import BandwidthScope, EgressRule
 from nqosd.compiler.contexts import Context
 from nqosd.compiler.desired import NEVER_BITES, Family, QosRow, RowKey
 from nqosd.compiler.expression import any_of
-from nqosd.compiler.matching import Disjunct, Scope, Senders, by_address, by_port, by_set, disjuncts
+from nqosd.compiler.matching import Criteria, Disjunct, Scope, Senders, by_address, by_port, by_set, disjuncts
 from nqosd.compiler.networks import Network
 from nqosd.compiler.places import Place
-from nqosd.compiler.sets import SetId
+from nqosd.compiler.sets import AnySet, SetId
 
 POD_PART = "pod/"
 """How `RowKey.part` of a row for one pod begins; the pod's name follows."""
@@ -30,7 +30,7 @@ class Unit:
     """
 
     rows: tuple[QosRow, ...] = ()
-    sets: frozenset[SetId] = frozenset()
+    sets: frozenset[AnySet] = frozenset()
     has_limit: bool = False
 
 
@@ -44,18 +44,19 @@ class Site:
     pods: Callable[[], Mapping[str, tuple[Place, ...]]]
 
 
-def build_unit(context: Context, site: Site, name: Callable[[SetId], str]) -> Unit:
+def build_unit(context: Context, site: Site, name: Callable[[AnySet], str]) -> Unit:
     """Build all rows of a policy for one switch; `name` names a set."""
-    scope = Scope(context.namespace, site.network.name, name)
+    scope = Scope(site.network.name, name)
     shared = [
         by_set(SetId(context.sources, site.network.name, site.switch, kind), scope)
         for kind in (*Family, None)
         if kind in site.kinds
     ]
     rows: list[QosRow] = []
-    sets: set[SetId] = set()
-    for index, rule in enumerate(context.spec.egress):
-        for part, alternatives in _parts(context, rule, site, shared, scope):
+    sets: set[AnySet] = set()
+    alone = _each_pod(site) if context.spec.bandwidth_scope is BandwidthScope.POD else None
+    for index, (rule, criteria) in enumerate(zip(context.spec.egress, context.criteria, strict=True)):
+        for part, alternatives in _parts(rule, criteria, shared, alone, scope):
             used = sorted({each for alternative in alternatives for each in alternative.sets}, key=name)
             sets.update(used)
             priority = context.priority(index)
@@ -77,18 +78,22 @@ def build_unit(context: Context, site: Site, name: Callable[[SetId], str]) -> Un
 
 
 def _parts(
-    context: Context, rule: EgressRule, site: Site, shared: list[Senders], scope: Scope
+    rule: EgressRule,
+    criteria: Criteria,
+    shared: list[Senders],
+    alone: Mapping[str, list[Senders]] | None,
+    scope: Scope,
 ) -> Iterable[tuple[str, list[Disjunct]]]:
-    """Say which alternatives of a rule's match stand in one row."""
+    """Say which alternatives of a rule's match stand in one row; `alone` tells each pod, or None: a limit is shared."""
     if rule.limit is None:
-        for alternative in disjuncts(rule.classifier, shared, scope):
+        for alternative in disjuncts(criteria, shared, scope):
             yield alternative.part, [alternative]
-    elif context.spec.bandwidth_scope is BandwidthScope.RULE:
-        if alternatives := disjuncts(rule.classifier, shared, scope):
+    elif alone is None:
+        if alternatives := disjuncts(criteria, shared, scope):
             yield "", alternatives
     else:
-        for pod, senders in _each_pod(site).items():
-            if alternatives := disjuncts(rule.classifier, senders, scope):
+        for pod, senders in alone.items():
+            if alternatives := disjuncts(criteria, senders, scope):
                 yield f"{POD_PART}{pod}", alternatives
 
 

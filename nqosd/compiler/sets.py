@@ -1,11 +1,14 @@
 """Which sets there are: the identity, name and description of an address set or port group.
 
-Rule: a set belongs to a selection, never to a rule number, and its name is a hash of the selection and the owner: equal
-selections share one set, a match can never point at another rule's members, and two instances never share a name.
+Rule: a set belongs to a selection or a list of prefixes, never to a rule number, and its name is a hash of that and the
+owner: equal selections share one set, and so do equal lists; a match can never point at another rule's members, and two
+instances never share a name.
 """
 
 import hashlib
 import json
+from collections.abc import Iterable
+from typing import TypeAlias
 
 import attrs
 
@@ -34,7 +37,7 @@ class SetId:
         scope = selection.namespaces
         parts = [owner, selection.role, isinstance(scope, str), str(scope), str(selection.pods)]
         identity = json.dumps([*parts, self.network, self.switch, self.family])
-        return PREFIX + hashlib.blake2b(identity.encode(), digest_size=10).hexdigest()
+        return PREFIX + _digest(identity)
 
     def holds(self, place: Place) -> bool:
         """Say whether a place of a selected pod makes it a member."""
@@ -45,3 +48,32 @@ class SetId:
         where = f", switch {self.switch}" if self.switch else ""
         what = self.family or "ports"
         return f"{what} of {self.selection} on network {self.network}{where}"
+
+
+@attrs.frozen(cache_hash=True)
+class PrefixSet:
+    """Prefixes of one family, in their order, that are too many for a match; `digest` stands for them."""
+
+    family: Family
+    digest: str
+    prefixes: frozenset[str] = attrs.field(eq=False, repr=False)
+
+    @classmethod
+    def of(cls, family: Family, prefixes: Iterable[str]) -> "PrefixSet":
+        """Give the set of some prefixes, which stand in the order of addresses."""
+        listed = tuple(prefixes)
+        return cls(family, _digest(" ".join(listed)), frozenset(listed))
+
+    def name(self, owner: str) -> str:
+        """Name the set."""
+        return PREFIX + _digest(json.dumps([owner, "prefixes", self.family, self.digest]))
+
+    def __str__(self) -> str:
+        return f"{len(self.prefixes)} prefixes of {self.family}"
+
+
+AnySet: TypeAlias = SetId | PrefixSet
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()

@@ -5,11 +5,12 @@ desired as long as a row uses it, and what a batch took away and gave back is no
 """
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from nqosd.compiler.desired import AddressSet, Delta, Desired, Members, PortGroup, QosRow, RowKey
 from nqosd.compiler.membership import Membership, Shift
 from nqosd.compiler.rows import Unit
-from nqosd.compiler.sets import SetId
+from nqosd.compiler.sets import AnySet, PrefixSet
 
 _NOTHING = Unit()
 
@@ -21,9 +22,9 @@ class State:
         self._owner = owner
         self._membership = membership
         self._units: dict[str, dict[tuple[str, str], Unit]] = {}
-        self._uses: dict[SetId, int] = {}
-        self._used_before: dict[SetId, int] = {}
-        self._names: dict[SetId, str] = {}
+        self._uses: dict[AnySet, int] = {}
+        self._used_before: dict[AnySet, int] = {}
+        self._names: dict[AnySet, str] = {}
         self._rows: dict[RowKey, QosRow] = {}
         self._address_sets: dict[str, AddressSet] = {}
         self._port_groups: dict[str, PortGroup] = {}
@@ -33,7 +34,7 @@ class State:
         """Give the units of a policy by network and switch."""
         return self._units.get(policy, {})
 
-    def name(self, set_id: SetId) -> str:
+    def name(self, set_id: AnySet) -> str:
         """Name a set."""
         name = self._names.get(set_id)
         if name is None:
@@ -90,21 +91,25 @@ class State:
             elif used_before.get(set_id, 1) and (members.added or members.removed):
                 delta.sets[self._names[set_id]] = members
 
-    def _publish(self, set_id: SetId, delta: Delta) -> None:
-        name, members = self.name(set_id), self._membership.members(set_id)
+    def _publish(self, set_id: AnySet, delta: Delta) -> None:
+        name, members = self.name(set_id), self._members(set_id)
         if set_id.family is None:
             self._port_groups[name] = PortGroup(name, str(set_id), members)
         else:
             self._address_sets[name] = AddressSet(name, str(set_id), members)
         delta.sets[name] = Members(added=set(members))
 
-    def _withdraw(self, set_id: SetId, delta: Delta) -> None:
+    def _members(self, set_id: AnySet) -> AbstractSet[str]:
+        return set_id.prefixes if isinstance(set_id, PrefixSet) else self._membership.members(set_id)
+
+    def _withdraw(self, set_id: AnySet, delta: Delta) -> None:
         name = self.name(set_id)
         self._port_groups.pop(name, None)
         self._address_sets.pop(name, None)
         delta.sets[name] = Members()
 
-    def _forget(self, set_id: SetId) -> None:
+    def _forget(self, set_id: AnySet) -> None:
         del self._uses[set_id]
         self._names.pop(set_id, None)
-        self._membership.forget_empty(set_id)
+        if not isinstance(set_id, PrefixSet):
+            self._membership.forget_empty(set_id)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import attrs
 
 from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
-from nqosd.compiler.contexts import selection_of
+from nqosd.compiler.matching import selection_of
 from nqosd.explain.question import Address, Question
 from nqosd.explain.verdict import Entry, Part
 from nqosd.explain.world import World

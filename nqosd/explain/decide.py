@@ -70,13 +70,13 @@ def attachment_verdict(question: Question, pod: Pod, attachment: Attachment, wor
 
 def _policies(question: Question, site: Site, world: World) -> Iterator[PolicyVerdict]:
     for namespace in sorted(world.policies, key=lambda name: (name != site.pod.namespace, name)):
-        contexts, standings = world.standing(namespace)
+        contexts = world.contexts(namespace)
         for policy in world.policies[namespace]:
             context = contexts.get(policy.key)
             selects = context is not None and context.selects(site.network)
             claimed = claim(context, site, world) if selects and context is not None else None
             if context is None or claimed is None:
-                reason, detail = refusal(policy, context, standings.get(policy.key), site)
+                reason, detail = refusal(policy, context, site)
                 yield _verdict(policy, reason, detail, world)
             else:
                 rules = tuple(_rules(question, context, claimed, site, world))
@@ -127,9 +127,9 @@ def _settled(policies: list[PolicyVerdict]) -> tuple[PolicyVerdict, ...]:
 
 def _all_refused(world: World, site: Site | None) -> Iterator[PolicyVerdict]:
     for namespace in sorted(world.policies):
-        contexts, standings = world.standing(namespace)
+        contexts = world.contexts(namespace)
         for policy in world.policies[namespace]:
-            reason, detail = refusal(policy, contexts.get(policy.key), standings.get(policy.key), site)
+            reason, detail = refusal(policy, contexts.get(policy.key), site)
             yield _verdict(policy, reason, detail, world)
 
 

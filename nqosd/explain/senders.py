@@ -16,7 +16,7 @@ from nqosd.cache.selections import PodSelection
 from nqosd.compiler.contexts import Context
 from nqosd.compiler.desired import Family
 from nqosd.compiler.places import Place
-from nqosd.compiler.precedence import Standing
+from nqosd.compiler.precedence import WINNER
 from nqosd.explain.verdict import Reason
 from nqosd.explain.world import World
 
@@ -65,15 +65,12 @@ def claim(context: Context, site: Site, world: World) -> Claim | None:
     return None
 
 
-def refusal(
-    policy: NetworkQoS, context: Context | None, standing: Standing | None, site: Site | None
-) -> tuple[Reason, str]:
+def refusal(policy: NetworkQoS, context: Context | None, site: Site | None) -> tuple[Reason, str]:
     """Say why a packet isn't a policy's; `site` None: the pod can't send."""
     if policy.spec is None:
         return Reason.INVALID, "it is invalid and not applied"
     if context is None:
-        tied = "" if standing is None else f": {', '.join(standing.tied)} share its priority"
-        return Reason.TOO_MANY_TIES, f"it lost a tie and is not applied{tied}"
+        return Reason.TOO_MANY_TIES, f"it is not applied: more than {WINNER + 1} policies share its priority"
     return (Reason.SILENT, "the pod sends nothing here") if site is None else _mismatch(context, site)
 
 

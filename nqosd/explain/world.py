@@ -1,6 +1,6 @@
 """The world in which a packet is sent: everything compiled, and who has which address.
 
-In: tables and settings. Out: the compiled state, contexts and standings of a namespace, the owners of an address. Rule:
+In: tables and settings. Out: the compiled state, contexts of a namespace, the owners of an address. Rule:
 nothing is decided here; it only looks up what the compiler's own functions say.
 """
 
@@ -18,7 +18,6 @@ from nqosd.compiler.desired import Desired
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.networks import Networks
 from nqosd.compiler.places import Place, Zone
-from nqosd.compiler.precedence import Standing
 from nqosd.compiler.settings import Settings
 from nqosd.informers.changes import Change, Kind, Object
 
@@ -65,9 +64,10 @@ class World:
                     found[place.network, place.member].append(key)
         return found
 
-    def standing(self, namespace: str) -> tuple[Mapping[str, Context], Mapping[str, Standing]]:
-        """Give contexts and standings of a namespace's policies."""
-        return namespace_contexts(self.policies.get(namespace, ()), self.networks, self.tables, self.settings)
+    def contexts(self, namespace: str) -> Mapping[str, Context]:
+        """Give the contexts of a namespace's policies."""
+        policies = self.policies.get(namespace, ())
+        return namespace_contexts(policies, self.networks, self.tables, self.settings, {})[0]
 
     def at(self, network: str, switch: str) -> Mapping[str, tuple[Place, ...]]:
         """Find the pods that send through a switch, by key, with their places there."""

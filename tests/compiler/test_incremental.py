@@ -1,15 +1,21 @@
 """The incremental compiler is `compile_everything`, whatever happens in whatever order."""
 
+from collections.abc import Iterable
+from ipaddress import ip_network
+
 import attrs
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.api.labels import LabelSelector, Operator, Requirement
-from nqosd.api.networkqos import Classifier, EgressRule, NetworkQoS, NetworkQoSSpec, NetworkQoSStatus, PodPeer
+from nqosd.api.networkqos import Classifier, EgressRule, IPBlock, NetworkQoS, NetworkQoSSpec, NetworkQoSStatus, PodPeer
 from nqosd.api.objects import Attachment, Pod
+from nqosd.compiler import matching
 from nqosd.compiler.compile import compile_everything
-from nqosd.compiler.desired import Delta, Desired
+from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.prefixes import Range, covered
 from nqosd.compiler.settings import Settings
 from nqosd.informers.changes import Change, Kind
 from tests.compiler.worlds import NODES, batches
@@ -139,4 +145,31 @@ def test_a_written_status_compiles_nothing() -> None:
     compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, policy)])
     delta = compiler.apply([Change(Kind.NETWORK_QOS, "a/p", policy, written)])
     assert (delta.rows, delta.sets, delta.policies) == (set(), {}, {"a/p"})
-    assert compiler.tables.policies["a/p"] is written
+    assert compiler.tables.policies["a/p"] == written
+
+
+def test_a_list_of_prefixes_is_read_once() -> None:
+    """Senders that come to a switch after switch, a tie and a written status read no list of prefixes again."""
+    read: list[Family] = []
+    block = IPBlock(ip_network("0.0.0.0/0"), tuple(ip_network((7919 * each, 32)) for each in range(1, 30)))
+    rules = tuple(EgressRule(1, classifier=Classifier(to=(block,))) for _ in range(3))
+    policy = NetworkQoS("a", "p", "2026-01-01T00:00:00Z", spec=NetworkQoSSpec(1, rules))
+    compiler = IncrementalCompiler(Settings())
+
+    def noting(blocks: Iterable[IPBlock], family: Family) -> list[Range]:
+        read.append(family)
+        return covered(blocks, family)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matching, "covered", noting)
+        compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, policy)])
+        for number in range(1, 9):
+            node = f"n{number}"
+            pod = Pod("a", node, {}, node, attachments=(Attachment("default", (f"10.0.0.{number}",)),))
+            compiler.apply([Change(Kind.POD, pod.key, None, pod)])
+        written = attrs.evolve(policy, status=NetworkQoSStatus("x"), spec=NetworkQoSSpec(1, rules))
+        compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, written)])
+        tied = NetworkQoS("a", "q", "2025-01-01T00:00:00Z", spec=NetworkQoSSpec(1, (EgressRule(1),)))
+        compiler.apply([Change(Kind.NETWORK_QOS, "a/q", None, tied)])
+    assert len(compiler.desired.rows) == 32
+    assert read == [*Family] * len(rules)

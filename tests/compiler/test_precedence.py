@@ -27,16 +27,23 @@ def test_older_wins_then_the_name() -> None:
     old = policy("z", "2025-01-01T00:00:00Z")
     ranks = standings([*tied, old])
     assert [ranks[f"ns/{name}"].rank for name in ("z", "a", "b", "new")] == [9, 8, 7, 6]
-    assert ranks["ns/a"].tied == ("ns/z", "ns/b", "ns/new")
+    assert ranks["ns/a"].tied == 3
 
 
 def test_other_priorities_do_not_tie() -> None:
     """Policies of different priorities are each the winner of their own."""
     ranks = standings([policy("a", "", 1), policy("b", "", 2)])
-    assert {(each.rank, each.tied) for each in ranks.values()} == {(9, ())}
+    assert {(each.rank, each.tied) for each in ranks.values()} == {(9, 0)}
 
 
 def test_eleventh_finds_no_room() -> None:
     """Ten tied policies are ranked, and the youngest beyond them is not."""
     ranks = standings(policy(f"p{number:02}", f"2026-01-{number + 1:02}T00:00:00Z") for number in range(11))
     assert [ranks[f"ns/p{number:02}"].rank for number in range(11)] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, None]
+
+
+def test_one_more_of_many_changes_no_other_standing() -> None:
+    """Where more share a priority than fit, another that comes last stands alone for itself: nobody else is told."""
+    many = [policy(f"p{number:03}", "2026-01-01T00:00:00Z") for number in range(201)]
+    before, after = standings(many[:200]), standings(many)
+    assert {key for key in after if after[key] != before.get(key)} == {"ns/p200"}

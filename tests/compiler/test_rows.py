@@ -267,3 +267,45 @@ def test_a_policy_is_told_of_ignored_definitions_of_its_own_namespace() -> None:
         "and this definition has topology layer3 and not layer2"
     )
     assert Networks.of({each.key: each for each in (own, foreign, first)}).ignored.keys() == {"ns/net", "zz/net"}
+
+
+def excepting(number: int) -> IPBlock:
+    """Give all addresses but some single ones far from each other, so that each takes some twenty prefixes."""
+    return IPBlock(ip_network("0.0.0.0/0"), tuple(ip_network((0x0A000000 + 7919 * each, 32)) for each in range(number)))
+
+
+def test_many_prefixes_stand_in_a_set_that_equal_lists_share() -> None:
+    """A long list of prefixes is a set: a match stays short, and rules and policies with the same list share it."""
+    rules = [EgressRule(dscp, classifier=Classifier(to=(excepting(300),))) for dscp in (8, 16)]
+    found = compiled(policy(*rules), policy(rules[0], name="q", priority=2), pods=[pod("a", "10.0.0.1")])
+    (prefixes,) = (each for each in found.desired.address_sets.values() if "prefixes" in each.selection)
+    assert len(prefixes.addresses) > 3000
+    assert len(rows(found)) == 3
+    for row in rows(found):
+        assert row.match.endswith(f" && ip4.dst == ${prefixes.name}")
+        assert prefixes.name in row.sets
+        assert len(row.match) < 100
+
+
+def test_a_list_of_prefixes_and_pods_are_alternatives() -> None:
+    """Beside pods that a selector chooses, a long list is one more alternative of the same side."""
+    peers = (excepting(10), PodPeer(LabelSelector.of([Requirement("app", Operator.IN, ("db",))])))
+    assert match(EgressRule(8, LIMIT, Classifier(to=peers)), "10.0.0.1") == (
+        "ip4.src == $sources && (ip4.dst == $peers || ip4.dst == $peers)"
+    )
+
+
+def test_the_guides_list_of_prefixes_stands_in_the_match() -> None:
+    """The guide's 55 prefixes are few enough to be read in the match."""
+    excepts = tuple(map(ip_network, ("10.11.12.13/32", "172.16.0.0/12", "192.168.0.0/16")))
+    rule = EgressRule(8, classifier=Classifier(to=(IPBlock(ip_network("0.0.0.0/0"), excepts),)))
+    text = match(rule, "10.0.0.1")
+    assert text.count(",") == 54
+    assert len(text) < 1100
+
+
+def test_ten_thousand_ports_are_compiled_once_and_in_linear_time() -> None:
+    """Ports that don't neighbour each other all stand in the match, each once, whatever stands twice."""
+    ports = tuple(Port(Protocol.TCP, number) for number in (*range(2, 20002, 2), *range(2, 20002, 2)))
+    text = match(EgressRule(8, classifier=Classifier(ports=ports)), "10.0.0.1")
+    assert text.count(",") == 9999

@@ -106,6 +106,8 @@ blocks = st.sampled_from(
         IPBlock(ip_network("10.0.0.4/30")),
         IPBlock(ip_network("fd00::/126"), (ip_network("fd00::1/128"),)),
         IPBlock(ip_network("::/0")),
+        IPBlock(ip_network("0.0.0.0/0"), tuple(ip_network((0x0A000000 + 3 * each, 32)) for each in range(9))),
+        IPBlock(ip_network("::/0"), (ip_network("fd00::3/128"),)),
     ]
 )
 peers = st.lists(

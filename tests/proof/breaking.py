@@ -13,7 +13,6 @@ import pytest
 
 from nqosd.api.networkqos import AnyAddress, BandwidthScope, PodPeer
 from nqosd.compiler.contexts import Context
-from nqosd.compiler.expression import ALWAYS
 from nqosd.compiler.places import Place
 from nqosd.compiler.precedence import Standing
 
@@ -57,7 +56,7 @@ def always_on_side(side: str) -> Mutation:
     """Let one side of a packet always match."""
     return {
         "compiler.matching:_side": lambda real: (
-            lambda peers, which, *rest: ALWAYS if which == side else real(peers, which, *rest)
+            lambda peers, which, *rest: real(() if which == side else peers, which, *rest)
         )
     }
 

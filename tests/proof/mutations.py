@@ -38,7 +38,7 @@ FAMILIES: Mapping[str, Mutation] = {
         )
     },
     "a block of one family lets the other pass": {
-        "compiler.matching:_side": lambda real: (
+        "compiler.matching:Side.test": lambda real: (
             lambda *arguments: ALWAYS if (found := real(*arguments)) == NOTHING else found
         )
     },
@@ -70,6 +70,14 @@ PREFIXES: Mapping[str, Mutation] = {
     },
     "only the first prefix written": {
         "compiler.matching:prefixes": lambda real: lambda ranges, family: real(ranges, family)[:1]
+    },
+    "a prefix missing in a set": {
+        "compiler.sets:PrefixSet.of": lambda real: classmethod(
+            lambda cls, family, listed: real.__func__(cls, family, listed[1:])
+        )
+    },
+    "all lists of prefixes in one set": {
+        "compiler.sets:PrefixSet.name": lambda _: lambda _self, _owner: "nqosd_prefixes"
     },
 }
 

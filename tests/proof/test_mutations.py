@@ -3,6 +3,7 @@
 import attrs
 import pytest
 
+from nqosd.compiler import matching
 from tests.oracle.ovn_match import MatchSyntaxError
 from tests.oracle.probes import Send
 from tests.proof.agreement import Case
@@ -41,6 +42,13 @@ def corpus() -> list[Sample]:
 
 def test_the_unbroken_compiler_is_right(corpus: list[Sample]) -> None:
     """Without a mutation nothing differs in the whole corpus."""
+    assert not any(sample.gives_away() for sample in corpus)
+
+
+@pytest.mark.parametrize("longest", [0, 1 << 20])
+def test_prefixes_mean_the_same_in_a_set(corpus: list[Sample], monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
+    """Whether every list of prefixes stands in a set, or none, nothing differs."""
+    monkeypatch.setattr(matching, "LONGEST_LIST", longest)
     assert not any(sample.gives_away() for sample in corpus)
 
 
