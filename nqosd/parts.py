@@ -24,6 +24,7 @@ def round_options(config: Config) -> RoundOptions:
         batch_window=section.batch_window,
         yield_after=config.northbound.yield_after,
         check_compile=section.check_compile,
+        limits=config.limits,
     )
 
 

@@ -22,6 +22,7 @@ from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.config.options import Limits
 from nqosd.contact import Contact
 from nqosd.convergence import Convergence
 from nqosd.first_plan import FirstPlan
@@ -57,6 +58,7 @@ class RoundOptions:
     batch_window: float = 0.0
     yield_after: float = 10.0
     check_compile: bool = False
+    limits: Limits = attrs.field(factory=Limits)
 
 
 class Rounds:
@@ -224,6 +226,7 @@ class Rounds:
             zone=self._zone,
             ovn=None if version is None else parse_ovn_version(version),
             any_network=self.options.any_network,
+            limits=self.options.limits,
         )
 
     def _unlisted(self) -> str:

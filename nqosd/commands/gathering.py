@@ -98,6 +98,7 @@ async def gather_database(config: Config, names: Iterable[str] = ()) -> Database
         zone=zone,
         ovn=None if version is None else parse_ovn_version(version),
         any_network=config.daemon.unselected_networks == "all",
+        limits=config.limits,
     )
     return Database(replica, settings)
 

@@ -75,6 +75,7 @@ async def _take_over(config: Config, options: argparse.Namespace) -> None:
             zone=zone,
             ovn=None if version is None else parse_ovn_version(version),
             any_network=config.daemon.unselected_networks == "all",
+            limits=config.limits,
         )
         compiled = compile_everything(tables, settings)
         desired = compiled.desired

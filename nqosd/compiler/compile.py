@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import attrs
 
 from nqosd.api.networkqos import NetworkQoS
+from nqosd.api.problems import Problem
 from nqosd.cache.tables import Tables
 from nqosd.compiler.claims import Counted, Refused, counted
-from nqosd.compiler.contexts import Context, namespace_contexts
+from nqosd.compiler.contexts import Context, Read, Reading, namespace_contexts
 from nqosd.compiler.desired import AddressSet, Desired, PortGroup, QosRow
 from nqosd.compiler.networks import Networks, switch_subnets
 from nqosd.compiler.places import Place, Zone, places
@@ -20,7 +21,7 @@ from nqosd.compiler.ranges import network_ranges
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
 from nqosd.compiler.returned import returned
-from nqosd.compiler.rows import Site, Unit, build_unit
+from nqosd.compiler.rows import Site, Unit, build_unit, rows_at_most, too_many_rows
 from nqosd.compiler.sets import AnySet, PrefixSet
 from nqosd.compiler.settings import Settings
 
@@ -80,6 +81,7 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
     found = all_places(tables, networks, zone)
     world = _World(tables, settings, networks, {key: mine.places for key, mine in found.items()})
     facts = Facts(networks, lambda set_id: bool(world.members(set_id)))
+    read: Read = lambda key, spec: Reading.of(key.partition("/")[0], spec, settings.limits)  # noqa: E731 - as cached
     by_namespace: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
     for policy in tables.policies.values():
         by_namespace[policy.namespace].append(policy)
@@ -87,12 +89,12 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
     units: list[Unit] = []
     reports: list[PolicyReport] = []
     for policies in by_namespace.values():
-        contexts, ranks = namespace_contexts(policies, networks, tables, settings, {})
+        contexts, ranks = namespace_contexts(policies, networks, tables, settings, read)
         for policy in policies:
             context = contexts.get(policy.key)
-            mine = {} if context is None else _units(context, world)
+            mine, problem = ({}, None) if context is None else _units(context, world)
             units.extend(mine.values())
-            reports.append(report(policy, ranks.get(policy.key), context, mine, facts))
+            reports.append(report(policy, ranks.get(policy.key), context, mine, facts, excess=problem))
     sets = {set_id for unit in units for set_id in unit.sets}
     rows = [*(row for unit in units for row in unit.rows), *_returned(units, world)]
     desired = Desired(
@@ -131,8 +133,18 @@ def by_switch(places_of_pod: tuple[Place, ...]) -> Iterator[tuple[str, str, tupl
         yield network, switch, tuple(mine)
 
 
-def _units(context: Context, world: _World) -> dict[tuple[str, str], Unit]:
-    return {(site.network.name, site.switch): build_unit(context, site, world.name) for site in world.sites(context)}
+def _units(context: Context, world: _World) -> tuple[dict[tuple[str, str], Unit], Problem | None]:
+    sites = list(world.sites(context))
+    number = sum(rows_at_most(context.spec, len(site.kinds), _senders(site)) for site in sites)
+    if (problem := too_many_rows(number, world.settings.limits)) is not None:
+        return {}, problem
+    return {(site.network.name, site.switch): build_unit(context, site, world.name) for site in sites}, None
+
+
+def _senders(site: Site) -> int:
+    """Count the senders of that kind of which there are most."""
+    places = [place for mine in site.pods().values() for place in mine]
+    return max(len({place.member for place in places if place.family is kind}) for kind in site.kinds)
 
 
 def _returned(units: Iterable[Unit], world: _World) -> Iterator[QosRow]:

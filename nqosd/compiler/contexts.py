@@ -4,17 +4,19 @@ In: tables, networks, settings. Out: one `Context` for each policy that can be a
 when it is equal before and after a change, none of the policy's rows has changed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
 from nqosd.api.networkqos import NetworkQoS, NetworkQoSSpec, PodPeer
+from nqosd.api.problems import Problem
 from nqosd.cache.selections import PodSelection, Role
 from nqosd.cache.tables import Tables
 from nqosd.compiler.matching import Criteria, selection_of
 from nqosd.compiler.networks import Networks
-from nqosd.compiler.precedence import Standing, lowest_limit, row_priority, standings
-from nqosd.compiler.settings import Settings
+from nqosd.compiler.precedence import Standing, age, lowest_limit, row_priority, standings
+from nqosd.compiler.settings import Settings, excess
+from nqosd.config.options import Limits
 
 
 @attrs.frozen
@@ -55,20 +57,43 @@ class Context:
         return row_priority(self.spec.priority, self.rank, rule)
 
 
-def namespace_contexts(
-    policies: Iterable[NetworkQoS],
-    networks: Networks,
-    tables: Tables,
-    settings: Settings,
-    before: Mapping[str, Context],
-) -> tuple[Mapping[str, Context], Mapping[str, Standing]]:
-    """Give the contexts and the standings of the valid policies of one namespace, by key.
+@attrs.frozen
+class Reading:
+    """What a policy asks for, read once: the classifiers of its rules, or the limit that one of them is beyond."""
 
-    `before` are the contexts that there were: what a policy says is read once, as long as it says the same.
-    """
-    valid = [policy for policy in policies if policy.spec is not None]
-    ranks = standings(valid)
-    shield_above = lowest_limit(valid, ranks) if settings.tables_are_apart else None
+    spec: NetworkQoSSpec
+    criteria: tuple[Criteria, ...]
+    excess: Problem | None
+
+    @classmethod
+    def of(cls, namespace: str, spec: NetworkQoSSpec, limits: Limits) -> "Reading":
+        """Read the rules of a policy of some namespace, up to the first one that is beyond a limit."""
+        criteria: list[Criteria] = []
+        for index, rule in enumerate(spec.egress):
+            read = Criteria.of(rule.classifier, namespace, limits)
+            for option, number in read.sizes.items():
+                beyond = excess(f"spec.egress[{index}].classifier", number, option, limits, "write fewer")
+                if beyond is not None:
+                    return cls(spec, (), beyond)
+            criteria.append(read)
+        return cls(spec, tuple(criteria), None)
+
+
+Read = Callable[[str, NetworkQoSSpec], Reading]
+"""Gives what a policy asks for, by its key."""
+
+
+def namespace_contexts(
+    policies: Iterable[NetworkQoS], networks: Networks, tables: Tables, settings: Settings, read: Read
+) -> tuple[Mapping[str, Context], Mapping[str, Standing]]:
+    """Give the contexts and the standings of the valid policies of one namespace, by key."""
+    valid = sorted((policy for policy in policies if policy.spec is not None), key=age)
+    oldest = valid[: settings.limits.policies]
+    readings = {policy.key: read(policy.key, policy.spec) for policy in oldest if policy.spec is not None}
+    beyond = _beyond(valid, readings, settings.limits)
+    fitting = [policy for policy in valid if policy.key not in beyond]
+    ranks = {**standings(fitting), **{key: Standing(None, excess=problem) for key, problem in beyond.items()}}
+    shield_above = lowest_limit(fitting, ranks) if settings.tables_are_apart else None
     contexts = {
         policy.key: Context(
             key=policy.key,
@@ -78,15 +103,24 @@ def namespace_contexts(
             networks=networks.selected(policy.spec, tables, any_network=settings.any_network),
             shield_above=shield_above,
             ignored=networks.ignored_of(policy.namespace, policy.spec, tables),
-            criteria=_criteria(policy.namespace, policy.spec, before.get(policy.key)),
+            criteria=readings[policy.key].criteria,
         )
-        for policy in valid
+        for policy in fitting
         if policy.spec is not None and (rank := ranks[policy.key].rank) is not None
     }
     return contexts, ranks
 
 
-def _criteria(namespace: str, spec: NetworkQoSSpec, before: Context | None) -> tuple[Criteria, ...]:
-    if before is not None and before.spec is spec:
-        return before.criteria
-    return tuple(Criteria.of(rule.classifier, namespace) for rule in spec.egress)
+def _beyond(policies: Iterable[NetworkQoS], readings: Mapping[str, Reading], limits: Limits) -> Mapping[str, Problem]:
+    """Say which policies are beyond a limit: by what they ask for, or, unread, because there are so many older ones."""
+    found = {key: reading.excess for key, reading in readings.items() if reading.excess is not None}
+    for policy in policies:
+        if policy.key not in readings:
+            found[policy.key] = Problem(
+                "metadata.namespace",
+                f"namespace {policy.namespace} has more policies than the {limits.policies} that limits.policies "
+                "allows; the oldest are applied and this one is not: remove others, or ask the administrator of nqosd "
+                "for a higher limit",
+                limit="policies",
+            )
+    return found

@@ -14,12 +14,13 @@ from typing import TypeVar
 
 import attrs
 
-from nqosd.api.networkqos import BandwidthScope, NetworkQoS
+from nqosd.api.networkqos import BandwidthScope, NetworkQoS, NetworkQoSSpec
 from nqosd.api.objects import DEFAULT_NETWORK
+from nqosd.api.problems import Problem
 from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
 from nqosd.compiler.claims import Claims, Refused, claimant_of
-from nqosd.compiler.contexts import Context, namespace_contexts
+from nqosd.compiler.contexts import Context, Reading, namespace_contexts
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
 from nqosd.compiler.landscape import Landscape
 from nqosd.compiler.membership import Membership, Shift
@@ -30,7 +31,8 @@ from nqosd.compiler.ranges import ANYTHING
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
 from nqosd.compiler.returned import ReturnedRows
-from nqosd.compiler.rows import POD_PART, Site, Unit, build_unit
+from nqosd.compiler.rows import POD_PART, Site, Unit, build_unit, rows_at_most, too_many_rows
+from nqosd.compiler.sets import SetId
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.state import State
 from nqosd.informers.changes import Change, Kind
@@ -69,6 +71,8 @@ class IncrementalCompiler:
         self._contexts: dict[str, Context] = {}
         self._standings: dict[str, Standing] = {}
         self._users: defaultdict[PodSelection, set[str]] = defaultdict(set)
+        self._readings: dict[str, Reading] = {}
+        self._excess: dict[str, Problem] = {}
 
     @property
     def settings(self) -> Settings:
@@ -138,7 +142,8 @@ class IncrementalCompiler:
         if policy is None:
             return None
         facts = Facts(self._land.networks, self._membership.has_members)
-        return report(policy, self._standings.get(key), self._contexts.get(key), self._state.units(key), facts)
+        standing, context, excess = self._standings.get(key), self._contexts.get(key), self._excess.get(key)
+        return report(policy, standing, context, self._state.units(key), facts, excess=excess)
 
     def has_node(self, name: str) -> bool:
         """Say whether a node is of the database's zone."""
@@ -168,6 +173,7 @@ class IncrementalCompiler:
         context = self._contexts.get(key.policy)
         return (
             context is not None
+            and key.policy not in self._excess
             and key.rule < len(context.spec.egress)
             and context.selects(key.network)
             and key.network in self._land.networks.by_name
@@ -237,7 +243,7 @@ class IncrementalCompiler:
         """
         keys = sorted(self._policies[namespace])
         policies = [self.tables.policies[key] for key in keys]
-        contexts, ranks = namespace_contexts(policies, self._land.networks, self.tables, self._settings, self._contexts)
+        contexts, ranks = namespace_contexts(policies, self._land.networks, self.tables, self._settings, self._read)
         for key in dict.fromkeys([*keys, *changed]):
             if self._standings.get(key) != ranks.get(key):
                 _put(self._standings, key, ranks.get(key))
@@ -248,11 +254,46 @@ class IncrementalCompiler:
             delta.policies.add(key)
             _put(self._contexts, key, after)
             self._resubscribe(key, before, after)
-            sites = {} if after is None else self._membership.sites(after.sources)
-            for network, switch in [*self._state.units(key), *sites]:
-                stale[key, network, switch] = None
+            self._mark(key, stale)
+            self._measure(key, stale, delta)
+        for key in changed:
+            if key not in self.tables.policies:
+                self._readings.pop(key, None)
         if not keys:
             del self._policies[namespace]
+
+    def _read(self, key: str, spec: NetworkQoSSpec) -> Reading:
+        """Read what a policy asks for, unless it has been read."""
+        known = self._readings.get(key)
+        if known is None or known.spec is not spec:
+            known = self._readings[key] = Reading.of(key.partition("/")[0], spec, self._settings.limits)
+        return known
+
+    def _mark(self, key: str, stale: _Stale) -> None:
+        """Note all units of a policy as stale, those that there are and those that there should be."""
+        context = self._contexts.get(key)
+        sites = {} if context is None else self._membership.sites(context.sources)
+        stale |= dict.fromkeys((key, network, switch) for network, switch in [*self._state.units(key), *sites])
+
+    def _measure(self, key: str, stale: _Stale, delta: Delta) -> None:
+        """Compare the rows of a policy with what it may take; all its units are stale when that turns."""
+        context = self._contexts.get(key)
+        number = 0 if context is None else self._rows_at_most(context)
+        problem = too_many_rows(number, self._settings.limits)
+        if problem != self._excess.get(key):
+            _put(self._excess, key, problem)
+            delta.policies.add(key)
+            self._mark(key, stale)
+
+    def _rows_at_most(self, context: Context) -> int:
+        """Say how many rows a policy can take with the senders that there are."""
+        number = 0
+        for (network, switch), kinds in self._membership.sites(context.sources).items():
+            if context.selects(network):
+                sets = [SetId(context.sources, network, switch, kind) for kind in kinds]
+                senders = max(len(self._membership.members(each)) for each in sets)
+                number += rows_at_most(context.spec, len(kinds), senders)
+        return number
 
     def _resubscribe(self, key: str, before: Context | None, after: Context | None) -> None:
         """Watch the selections that a policy needs now, and no longer those that nobody needs."""
@@ -274,6 +315,8 @@ class IncrementalCompiler:
             for key in self._users.get(selection, ()):
                 if turned or self._contexts[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
+        for key in {key for key, _network, _switch in stale}:
+            self._measure(key, stale, delta)
         for selection in shift.portless | shift.spread:
             delta.policies |= self._users.get(selection, set())
         for key, network, switch in stale:
@@ -287,7 +330,7 @@ class IncrementalCompiler:
     def _unit(self, key: str, network: str, switch: str) -> Unit | None:
         """Build one unit; None where there are no senders, or the policy isn't for them."""
         context = self._contexts.get(key)
-        if context is None or not context.selects(network):
+        if context is None or key in self._excess or not context.selects(network):
             return None
         kinds = self._membership.sites(context.sources).get((network, switch))
         if not kinds:

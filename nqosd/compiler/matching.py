@@ -14,8 +14,9 @@ from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer,
 from nqosd.cache.selections import PodSelection, Role
 from nqosd.compiler.desired import Family
 from nqosd.compiler.expression import ALWAYS, NOTHING, Expression, Term, all_of, any_of, between, equals, string
-from nqosd.compiler.prefixes import covered, is_everything, prefixes
+from nqosd.compiler.prefixes import count, covered, is_everything, prefixes
 from nqosd.compiler.sets import AnySet, PrefixSet, SetId
+from nqosd.config.options import Limits
 
 LONGEST_LIST = 55
 """Prefixes that stand in a match; more stand in an address set.
@@ -61,12 +62,16 @@ class Scope:
 
 @attrs.frozen
 class Side:
-    """What one address of a packet must be, of one family: in `blocks`, in `prefixes`, or one of some pods'."""
+    """What one address of a packet must be, of one family: in `blocks`, in `prefixes`, or one of some pods'.
+
+    `size` counts the prefixes.
+    """
 
     field: str
     blocks: Expression
     prefixes: PrefixSet | None = None
     pods: frozenset[PodSelection] = frozenset()
+    size: int = 0
 
     def test(self, family: Family, scope: Scope, sets: list[AnySet]) -> Expression:
         """Give the expression on a network; notes the sets that this takes."""
@@ -86,13 +91,25 @@ class Criteria:
     sides: Mapping[Family, tuple[Side, Side]]
     """From where and to where, by family."""
     ports: Expression
+    sizes: Mapping[str, int]
+    """How much it takes, by the limit that bounds it."""
 
     @classmethod
-    def of(cls, classifier: Classifier, namespace: str) -> "Criteria":
-        """Read the classifier of a policy of some namespace."""
-        from_, to, ports = classifier.from_, classifier.to, classifier.ports
-        sides = {each: (_side(from_, "src", each, namespace), _side(to, "dst", each, namespace)) for each in Family}
-        return cls(sides, _ports(ports))
+    def of(cls, classifier: Classifier, namespace: str, limits: Limits) -> "Criteria":
+        """Read the classifier of a policy of some namespace; prefixes beyond the limit are counted only."""
+        from_, to, most = classifier.from_, classifier.to, limits.prefixes
+        sides = {
+            each: (_side(from_, "src", each, namespace, most), _side(to, "dst", each, namespace, most))
+            for each in Family
+        }
+        every = [side for both in sides.values() for side in both]
+        ports, number = _ports(classifier.ports)
+        sizes = {
+            "prefixes": sum(side.size for side in every),
+            "ports": number,
+            "selectors": len({pods for side in every for pods in side.pods}),
+        }
+        return cls(sides, ports, sizes)
 
 
 def disjuncts(criteria: Criteria, senders: Iterable[Senders], scope: Scope) -> list[Disjunct]:
@@ -132,8 +149,8 @@ def _by_inport(constant: str, *sets: AnySet) -> Senders:
     return Senders(None, lambda family: all_of((equals("inport", (constant,)), Term(family.value))), sets)
 
 
-def _side(peers: tuple[Peer, ...], side: str, family: Family, namespace: str) -> Side:
-    """Read what any of some entries allows of one address of the packet."""
+def _side(peers: tuple[Peer, ...], side: str, family: Family, namespace: str, most: int) -> Side:
+    """Read what any of some entries allows of one address of the packet; more prefixes than `most` are counted only."""
     field = f"{family}.{side}"
     if not peers or any(isinstance(peer, AnyAddress) for peer in peers):
         return Side(field, ALWAYS)
@@ -141,31 +158,34 @@ def _side(peers: tuple[Peer, ...], side: str, family: Family, namespace: str) ->
     if is_everything(ranges, family):
         return Side(field, ALWAYS)
     pods = frozenset(selection_of(peer, namespace) for peer in peers if isinstance(peer, PodPeer))
-    listed = prefixes(ranges, family)
-    if len(listed) > LONGEST_LIST:
-        return Side(field, NOTHING, PrefixSet.of(family, listed), pods)
-    return Side(field, equals(field, listed), None, pods)
+    size = count(ranges)
+    listed = prefixes(ranges, family) if size <= most else ()
+    if size > LONGEST_LIST:
+        return Side(field, NOTHING, PrefixSet.of(family, listed), pods, size)
+    return Side(field, equals(field, listed), None, pods, size)
 
 
-def _ports(ports: tuple[Port, ...]) -> Expression:
-    """Match any of some protocols and destination ports; neighbouring ports become a range."""
+def _ports(ports: tuple[Port, ...]) -> tuple[Expression, int]:
+    """Match any of some protocols and destination ports; neighbouring ports become a range. Counts ports and ranges."""
     if not ports:
-        return ALWAYS
+        return ALWAYS, 0
     numbers: defaultdict[str, set[int]] = defaultdict(set)
     whole = {port.protocol.lower() for port in ports if port.port is None}
     for port in ports:
         if port.port is not None:
             numbers[port.protocol.lower()].add(port.port)
     tests: list[Expression] = []
+    number = 0
     for protocol in sorted(whole | numbers.keys()):
         if protocol in whole:
             tests.append(Term(protocol))
             continue
         field = f"{protocol}.dst"
         runs = list(_runs(numbers[protocol]))
+        number += len(runs)
         tests.append(equals(field, [str(low) for low, high in runs if low == high]))
         tests.extend(between(field, low, high) for low, high in runs if low < high)
-    return any_of(tests)
+    return any_of(tests), number
 
 
 def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from nqosd.api.networkqos import NetworkQoS
+from nqosd.api.problems import Problem
 
 BASE = 10000
 PER_PRIORITY = 200
@@ -27,11 +28,13 @@ class Standing:
     """A policy among those of its namespace that share its priority.
 
     `rank` is 9 for the winner and None for one that found no room. `tied` counts the others, as far as they fit: so
-    that one that comes or goes changes the standing of a few, however many there are.
+    that one that comes or goes changes the standing of a few, however many there are. `excess` says which limit it is
+    beyond; such a policy takes no part.
     """
 
     rank: int | None
     tied: int = 0
+    excess: Problem | None = None
 
 
 def standings(policies: Iterable[NetworkQoS]) -> Mapping[str, Standing]:
@@ -42,11 +45,16 @@ def standings(policies: Iterable[NetworkQoS]) -> Mapping[str, Standing]:
             by_priority[policy.spec.priority].append(policy)
     found = {}
     for tied in by_priority.values():
-        tied.sort(key=lambda policy: (policy.created or _NEVER, policy.name))
+        tied.sort(key=age)
         others = min(len(tied) - 1, WINNER + 1)
         for position, policy in enumerate(tied):
             found[policy.key] = Standing(WINNER - position if position <= WINNER else None, others)
     return found
+
+
+def age(policy: NetworkQoS) -> tuple[str, str]:
+    """Give what policies are sorted by, the oldest first."""
+    return policy.created or _NEVER, policy.name
 
 
 def row_priority(priority: int, rank: int, rule: int) -> int:

@@ -11,6 +11,7 @@ import attrs
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS, PodPeer
 from nqosd.api.objects import Role
 from nqosd.api.problems import Problem
+from nqosd.api.text import shortened
 from nqosd.compiler.contexts import Context
 from nqosd.compiler.desired import Direction
 from nqosd.compiler.matching import selection_of
@@ -36,22 +37,28 @@ class Facts:
 
 
 def report(
-    policy: NetworkQoS, standing: Standing | None, context: Context | None, units: Units, facts: Facts
+    policy: NetworkQoS,
+    standing: Standing | None,
+    context: Context | None,
+    units: Units,
+    facts: Facts,
+    *,
+    excess: Problem | None = None,
 ) -> PolicyReport:
-    """Report on one policy."""
+    """Report on one policy; `context` is None where it isn't applied, `excess` says if its rows are too many."""
     problems = policy.problems
     warnings = policy.warnings
     if standing is not None:
-        problems += tuple(_lost(policy, standing))
+        problems += tuple(_lost(policy, standing)) if excess is None else (excess,)
         warnings += tuple(_tied(policy, standing))
-    if context is not None:
+    if context is not None and excess is None:
         warnings += tuple(_noteworthy(context, units, facts))
     return PolicyReport(
         namespace=policy.namespace,
         name=policy.name,
-        ready=context is not None,
+        ready=context is not None and excess is None,
         problems=problems,
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=shortened(dict.fromkeys(warnings)),
         networks=tuple(sorted({network for network, _switch in units})),
         switches=tuple(sorted({switch for (_network, switch), unit in units.items() if unit.rows})),
         rows=sum(len(unit.rows) for unit in units.values()),
@@ -59,7 +66,9 @@ def report(
 
 
 def _lost(policy: NetworkQoS, standing: Standing) -> Iterator[Problem]:
-    if standing.rank is None and policy.spec is not None:
+    if standing.excess is not None:
+        yield standing.excess
+    elif standing.rank is None and policy.spec is not None:
         yield Problem(
             "spec.priority",
             f"more than {WINNER + 1} policies of namespace {policy.namespace} share priority {policy.spec.priority}; "

@@ -1,8 +1,11 @@
-"""What the compiler must know besides the objects: whose rows, which zone, which OVN."""
+"""What the compiler must know besides the objects: whose rows, which zone, which OVN, what a policy may take."""
 
 import re
 
 import attrs
+
+from nqosd.api.problems import Problem
+from nqosd.config.options import Limits
 
 MERGED_TABLES = (24, 9)
 """From this release on, OVN marks and meters in one table: the highest match alone acts (measured on 23.03, 25.03)."""
@@ -22,6 +25,7 @@ class Settings:
     zone: str = ""
     ovn: OvnVersion | None = None
     any_network: bool = True
+    limits: Limits = attrs.field(factory=Limits)
 
     @property
     def tables_are_apart(self) -> bool:
@@ -33,3 +37,16 @@ def parse_ovn_version(text: str) -> OvnVersion | None:
     """Read `NB_Global.options:northd_internal_version` (e.g. `25.03.0-20.41.0-77.6`); None if it isn't one."""
     match = re.match(r"(\d{2})\.(\d{2})(?:\D|$)", text)
     return (int(match[1]), int(match[2])) if match else None
+
+
+def excess(field: str, number: int, option: str, limits: Limits, way_out: str) -> Problem | None:
+    """Say that a number is beyond a limit, and what to do; None if it isn't. `option` names the limit."""
+    allowed: int = getattr(limits, option)
+    if number <= allowed:
+        return None
+    return Problem(
+        field,
+        f"{number} {option} are more than the {allowed} that limits.{option} allows: {way_out}, or ask the "
+        "administrator of nqosd for a higher limit",
+        limit=option,
+    )

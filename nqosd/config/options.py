@@ -122,6 +122,25 @@ class Status:
 
 
 @attrs.frozen
+class Limits:
+    """`[limits]`: what a policy may take. One that is beyond isn't applied: its condition is TooLarge, and says why.
+
+    The defaults are far beyond what anybody needs. Nobody else waits for a policy that is beyond them.
+    """
+
+    policies: int = _option(1000, Between(1, 100_000, "policies"), reloadable=True)
+    """NetworkQoS objects of a namespace; where there are more, the oldest are applied."""
+    prefixes: int = _option(100_000, Between(1, 1_000_000, "prefixes"), reloadable=True)
+    """Prefixes of a rule, its blocks joined and their exceptions taken out; each is a flow on every chassis."""
+    ports: int = _option(500, Between(1, 65_535, "ports"), reloadable=True)
+    """Ports of a rule; neighbours that are joined to a range count as one."""
+    selectors: int = _option(100, Between(1, 10_000, "selectors"), reloadable=True)
+    """Entries of a rule that select pods; equal ones count as one."""
+    rows: int = _option(20_000, Between(1, 1_000_000, "rows"), reloadable=True)
+    """Rows of a policy: on each switch with senders one for each rule and family, or for each pod that has limits."""
+
+
+@attrs.frozen
 class Http:
     """`[http]`: the status page, /state, /metrics, /healthz and /readyz on one port."""
 
@@ -190,6 +209,7 @@ class Config:
     kubernetes: Kubernetes = Kubernetes()
     northbound: Northbound = Northbound()
     status: Status = Status()
+    limits: Limits = Limits()
     http: Http = Http()
     stats: Stats = Stats()
     log: Log = Log()
@@ -200,6 +220,7 @@ SECTIONS: dict[str, type[attrs.AttrsInstance]] = {
     "kubernetes": Kubernetes,
     "northbound": Northbound,
     "status": Status,
+    "limits": Limits,
     "http": Http,
     "stats": Stats,
     "log": Log,

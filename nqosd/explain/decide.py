@@ -76,7 +76,7 @@ def _policies(question: Question, site: Site, world: World) -> Iterator[PolicyVe
             selects = context is not None and context.selects(site.network)
             claimed = claim(context, site, world) if selects and context is not None else None
             if context is None or claimed is None:
-                reason, detail = refusal(policy, context, site)
+                reason, detail = refusal(policy, context, world.problems(policy.key), site)
                 yield _verdict(policy, reason, detail, world)
             else:
                 rules = tuple(_rules(question, context, claimed, site, world))
@@ -129,7 +129,7 @@ def _all_refused(world: World, site: Site | None) -> Iterator[PolicyVerdict]:
     for namespace in sorted(world.policies):
         contexts = world.contexts(namespace)
         for policy in world.policies[namespace]:
-            reason, detail = refusal(policy, contexts.get(policy.key), site)
+            reason, detail = refusal(policy, contexts.get(policy.key), world.problems(policy.key), site)
             yield _verdict(policy, reason, detail, world)
 
 

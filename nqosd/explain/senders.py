@@ -5,13 +5,14 @@ doesn't. Rule: on the wire a sender is known by its source address on its switch
 address), so a packet with the address of another source pod counts as that pod's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
 from nqosd.api.labels import LabelSelector
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Pod
+from nqosd.api.problems import Problem
 from nqosd.cache.selections import PodSelection
 from nqosd.compiler.contexts import Context
 from nqosd.compiler.desired import Family
@@ -65,10 +66,15 @@ def claim(context: Context, site: Site, world: World) -> Claim | None:
     return None
 
 
-def refusal(policy: NetworkQoS, context: Context | None, site: Site | None) -> tuple[Reason, str]:
+def refusal(
+    policy: NetworkQoS, context: Context | None, problems: Iterable[Problem], site: Site | None
+) -> tuple[Reason, str]:
     """Say why a packet isn't a policy's; `site` None: the pod can't send."""
     if policy.spec is None:
         return Reason.INVALID, "it is invalid and not applied"
+    beyond = next((each for each in problems if each.limit), None)
+    if beyond is not None:
+        return Reason.TOO_LARGE, f"it is not applied: {beyond}"
     if context is None:
         return Reason.TOO_MANY_TIES, f"it is not applied: more than {WINNER + 1} policies share its priority"
     return (Reason.SILENT, "the pod sends nothing here") if site is None else _mismatch(context, site)

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     SELECTED = "Selected"
     NAMESPACE = "Namespace"
     INVALID = "Invalid"
+    TOO_LARGE = "TooLarge"
     TOO_MANY_TIES = "TooManyTies"
     POD_SELECTOR = "PodSelector"
     NETWORK = "Network"

@@ -11,9 +11,10 @@ from functools import cached_property
 import attrs
 
 from nqosd.api.networkqos import NetworkQoS
+from nqosd.api.problems import Problem
 from nqosd.cache.tables import Tables
 from nqosd.compiler.compile import all_places
-from nqosd.compiler.contexts import Context, namespace_contexts
+from nqosd.compiler.contexts import Context, Read, Reading, namespace_contexts
 from nqosd.compiler.desired import Desired
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.networks import Networks
@@ -65,9 +66,16 @@ class World:
         return found
 
     def contexts(self, namespace: str) -> Mapping[str, Context]:
-        """Give the contexts of a namespace's policies."""
-        policies = self.policies.get(namespace, ())
-        return namespace_contexts(policies, self.networks, self.tables, self.settings, {})[0]
+        """Give the contexts of those policies of a namespace that are applied."""
+        policies, limits = self.policies.get(namespace, ()), self.settings.limits
+        read: Read = lambda _key, spec: Reading.of(namespace, spec, limits)  # noqa: E731 - read once here
+        contexts = namespace_contexts(policies, self.networks, self.tables, self.settings, read)[0]
+        return {key: each for key, each in contexts.items() if not self.problems(key)}
+
+    def problems(self, policy: str) -> tuple[Problem, ...]:
+        """Say why a policy isn't applied."""
+        report = self.compiler.report(policy)
+        return () if report is None else report.problems
 
     def at(self, network: str, switch: str) -> Mapping[str, tuple[Place, ...]]:
         """Find the pods that send through a switch, by key, with their places there."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 import attrs
 
 from nqosd.api.networkqos import Condition, NetworkQoS
+from nqosd.api.text import shortened
 from nqosd.compiler.report import PolicyReport
 from nqosd.northbound.results import Lacking
 
@@ -39,6 +40,7 @@ class Reason(StrEnum):
     APPLIED = "Applied"
     NO_SOURCE_PODS = "NoSourcePods"
     INVALID = "Invalid"
+    TOO_LARGE = "TooLarge"
     TOO_MANY_TIES = "TooManyTies"
     WAITING_FOR_SWITCH = "WaitingForSwitch"
     BLOCKED = "Blocked"
@@ -105,6 +107,8 @@ def summary(conditions: Iterable[Condition], generation: int, zones: Iterable[st
 
 
 def _reason(policy: NetworkQoS, report: PolicyReport, lacking: Lacking) -> Reason:
+    if any(problem.limit for problem in report.problems):
+        return Reason.TOO_LARGE
     if policy.spec is None:
         return Reason.INVALID
     if not report.ready:  # valid, and yet not compiled: it found no room among the policies of its priority
@@ -138,11 +142,12 @@ def _numbered(sentences: Sequence[str]) -> str:
     """Put sentences on one line, since kubectl breaks none."""
     if len(sentences) == 1:
         return sentences[0]
-    return " ".join(f"({number}) {sentence};" for number, sentence in enumerate(sentences, 1)).removesuffix(";")
+    numbered = enumerate(shortened(sentences), 1)
+    return " ".join(f"({number}) {sentence};" for number, sentence in numbered).removesuffix(";")
 
 
 def _listed(noun: str, names: Sequence[str], *, plural: str = "") -> str:
-    return f"{noun if len(names) == 1 else plural or noun + 's'} {', '.join(names)}"
+    return f"{noun if len(names) == 1 else plural or noun + 's'} {', '.join(shortened(names))}"
 
 
 def _count(number: int, noun: str) -> str:

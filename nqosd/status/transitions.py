@@ -24,6 +24,7 @@ ACTIONS = {
     Reason.APPLIED: "Apply",
     Reason.NO_SOURCE_PODS: "Apply",
     Reason.INVALID: "Validate",
+    Reason.TOO_LARGE: "Validate",
     Reason.TOO_MANY_TIES: "Rank",
     Reason.WAITING_FOR_SWITCH: "Wait",
     Reason.BLOCKED: "Apply",

@@ -17,6 +17,7 @@ from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.prefixes import Range, covered
 from nqosd.compiler.settings import Settings
+from nqosd.config.options import Limits
 from nqosd.informers.changes import Change, Kind
 from tests.compiler.worlds import NODES, batches
 
@@ -26,6 +27,7 @@ every_setting = st.builds(
     zone=st.sampled_from(["", "east", *NODES]),
     ovn=st.sampled_from([None, (23, 3), (25, 3)]),
     any_network=st.booleans(),
+    limits=st.sampled_from([Limits(), Limits(policies=1), Limits(rows=2), Limits(prefixes=20, ports=1, selectors=1)]),
 )
 
 
@@ -118,6 +120,7 @@ def test_nothing_is_kept(events: list[list[Change]]) -> None:
     assert compiler.desired == Desired({}, {}, {})
     assert compiler.selections == 0
     assert len(compiler._claims) == 0
+    assert (compiler._readings, compiler._excess) == ({}, {})
 
 
 def test_first_use_tells_every_member() -> None:

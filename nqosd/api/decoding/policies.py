@@ -9,10 +9,16 @@ import msgspec
 
 from nqosd.api.decoding.metadata import MALFORMED, NOTHING, Decoded, identify, locate, read_time
 from nqosd.api.networkqos import Condition, NetworkQoS, NetworkQoSStatus
+from nqosd.api.problems import Problem, first_of
+from nqosd.api.text import shortened
 from nqosd.api.validation import Verdict, validate
 from nqosd.api.validation.fields import Field, Findings, shown
 
 _MAX_GENERATION = 2**63 - 1
+
+LARGEST = 262_144
+"""Bytes of a spec. Reading it takes a tenth of a second; kubectl apply takes no more either, as it keeps the object in
+an annotation."""
 
 
 class _Metadata(msgspec.Struct, gc=False, rename="camel"):
@@ -58,7 +64,11 @@ def decode_network_qos(raw: bytes) -> Decoded[NetworkQoS]:
     uid = _part("metadata.uid", meta.uid, findings)
     generation = _part("metadata.generation", meta.generation, findings)
     annotations = _part("metadata.annotations", meta.annotations, findings)
-    spec = _part("spec", policy.spec, findings)
+    size = memoryview(policy.spec).nbytes
+    if size > LARGEST:
+        message = f"{size} bytes are more than the {LARGEST} of which nqosd reads a policy: split it into several"
+        findings.problems.append(Problem("spec", message, limit="size"))
+    spec = _part("spec", policy.spec if size <= LARGEST else NOTHING, findings)
     verdict = Verdict(None) if findings.problems else validate(annotations.value, spec.value)
     if not known.namespace:
         Field("metadata.namespace", None, findings).problem("required: a text")
@@ -68,10 +78,10 @@ def decode_network_qos(raw: bytes) -> Decoded[NetworkQoS]:
         created=_read_time(created),
         uid=(uid.text() if uid.present else None) or "",
         generation=(generation.integer(0, _MAX_GENERATION) if generation.present else None) or 0,
-        warnings=verdict.warnings,
+        warnings=shortened(verdict.warnings),
         status=_read_status(_part("status", policy.status, Findings()).value),
     )
-    problems = (*findings.problems, *verdict.problems)
+    problems = first_of((*findings.problems, *verdict.problems))
     return Decoded(
         known.resource_version, attrs.evolve(value, spec=None if problems else verdict.spec, problems=problems)
     )

@@ -1,0 +1,121 @@
+"""A policy that takes more than it may isn't applied, says why, and keeps nobody waiting."""
+
+from ipaddress import ip_network
+
+import attrs
+import pytest
+
+from nqosd.api.networkqos import (
+    BandwidthScope,
+    Classifier,
+    EgressRule,
+    IPBlock,
+    Limit,
+    NetworkQoS,
+    NetworkQoSSpec,
+    PodPeer,
+    Port,
+    Protocol,
+)
+from nqosd.api.objects import Attachment, Pod
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.settings import Settings
+from nqosd.config.options import Limits
+from nqosd.informers.changes import Change, Kind
+from nqosd.status.conditions import condition
+
+NODES = ("n1", "n2")
+PLAIN = (EgressRule(1, Limit(1000)),)
+
+
+def policy(name: str, *rules: EgressRule, scope: BandwidthScope = BandwidthScope.RULE) -> NetworkQoS:
+    """Make a policy for all pods of namespace a; names are in order of age."""
+    spec = NetworkQoSSpec(1, rules, bandwidth_scope=scope)
+    return NetworkQoS("a", name, f"2026-01-01T00:00:00Z{name}", spec=spec)
+
+
+def pods(number: int) -> list[Change]:
+    """Give pods on two nodes."""
+    addresses = (f"10.0.{each // 250}.{each % 250}" for each in range(number))
+    found = [
+        Pod("a", f"pod{each}", {}, NODES[each % 2], attachments=(Attachment("default", (address,)),))
+        for each, address in enumerate(addresses)
+    ]
+    return [Change(Kind.POD, each.key, None, each) for each in found]
+
+
+def put(*policies: NetworkQoS) -> list[Change]:
+    """Give policies as they come in."""
+    return [Change(Kind.NETWORK_QOS, each.key, None, each) for each in policies]
+
+
+def compiled(limits: Limits, *policies: NetworkQoS, senders: int = 2) -> IncrementalCompiler:
+    """Compile policies, and pods that send."""
+    compiler = IncrementalCompiler(Settings(limits=limits))
+    compiler.apply([*put(*policies), *pods(senders)])
+    return compiler
+
+
+PREFIXES = Classifier(to=(IPBlock(ip_network("0.0.0.0/0"), (ip_network("10.0.0.1/32"),)),))
+PORTS = Classifier(ports=tuple(Port(Protocol.UDP, number) for number in (1, 2, 4, 6)))
+SELECTORS = Classifier(to=(PodPeer(), PodPeer(namespaces=PodPeer().pods)))
+LARGE = {
+    "prefixes": (policy("p", EgressRule(1, classifier=PREFIXES)), 32),
+    "ports": (policy("p", EgressRule(1, classifier=PORTS)), 3),
+    "selectors": (policy("p", EgressRule(1, classifier=SELECTORS)), 2),
+    "rows": (policy("p", *PLAIN, scope=BandwidthScope.POD), 6),
+}
+
+
+@pytest.mark.parametrize("option", LARGE)
+def test_a_policy_beyond_a_limit_is_not_applied_and_says_why(option: str) -> None:
+    """Its condition is TooLarge with figure, bound and option; at the limit it is applied; others don't notice."""
+    large, figure = LARGE[option]
+    other = policy("q", *PLAIN)
+    tight = attrs.evolve(Limits(), **{option: figure - 1})
+    beyond, alone = compiled(tight, large, other, senders=6), compiled(tight, other, senders=6)
+    report = beyond.report("a/p")
+    assert report is not None
+    assert not report.ready
+    said = condition(large, report, "z")
+    assert (said.status, said.reason) == ("False", "TooLarge")
+    assert f"{figure} {option}" in said.message
+    assert f"the {figure - 1} that limits.{option} allows" in said.message
+    assert not any(key.policy == "a/p" for key in beyond.desired.rows)
+    matches = [{row.match for row in each.desired.rows.values()} for each in (beyond, alone)]
+    assert matches[0] == matches[1]
+    beyond.configure(Settings(limits=attrs.evolve(Limits(), **{option: figure})))
+    assert any(key.policy == "a/p" for key in beyond.desired.rows)
+
+
+def test_only_the_oldest_policies_of_a_namespace_are_applied() -> None:
+    """Beyond the limit the youngest wait, whatever came first, and one takes the room of another that goes."""
+    policies = [policy(f"p{number}", *PLAIN) for number in range(4)]
+    compiler = compiled(Limits(policies=2), *reversed(policies))
+    assert {key.policy for key in compiler.desired.rows if key.policy} == {"a/p0", "a/p1"}
+    report = compiler.report("a/p2")
+    assert report is not None
+    assert condition(policies[2], report, "z").reason == "TooLarge"
+    compiler.apply([Change(Kind.NETWORK_QOS, "a/p0", policies[0], None)])
+    assert {key.policy for key in compiler.desired.rows if key.policy} == {"a/p1", "a/p2"}
+
+
+def test_limits_per_pod_come_and_go_with_the_pods() -> None:
+    """A pod too many takes the policy's rows away, and they are back when it goes."""
+    compiler = compiled(Limits(rows=4), policy("p", *PLAIN, scope=BandwidthScope.POD), senders=4)
+    assert sum(key.policy == "a/p" for key in compiler.desired.rows) == 4
+    fifth = pods(5)[4]
+    compiler.apply([fifth])
+    assert not compiler.desired.rows
+    compiler.apply([Change(Kind.POD, fifth.key, None, None)])
+    assert sum(key.policy == "a/p" for key in compiler.desired.rows) == 4
+
+
+def test_one_update_is_news_of_few_policies() -> None:
+    """Of 201 policies of one priority, one that is changed changes what is to be told of itself alone."""
+    policies = [policy(f"p{number:03}", *PLAIN) for number in range(201)]
+    compiler = compiled(Limits(), *policies)
+    reports = {each.key: compiler.report(each.key) for each in policies}
+    changed = attrs.evolve(policies[150], spec=NetworkQoSSpec(2, PLAIN))
+    compiler.apply(put(changed))
+    assert {key for key, before in reports.items() if compiler.report(key) != before} == {"a/p150"}
