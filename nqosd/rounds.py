@@ -146,6 +146,8 @@ class Rounds:
         if self._compiler is None:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
+        if settings.limits != compiler.settings.limits or any(each.kind is Kind.NETWORK_QOS for each in changes):
+            await asyncio.to_thread(compiler.read_ahead, settings, changes)
         delta = compiler.configure(settings, changes)
         if compiler.is_zoned and any(change.kind is Kind.NODE for change in changes):
             self.telling.zones_changed()

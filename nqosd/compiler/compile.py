@@ -13,7 +13,7 @@ from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.problems import Problem
 from nqosd.cache.tables import Tables
 from nqosd.compiler.claims import Counted, Refused, counted
-from nqosd.compiler.contexts import Context, Read, Reading, namespace_contexts
+from nqosd.compiler.contexts import Context, Reading, namespace_contexts
 from nqosd.compiler.desired import AddressSet, Desired, PortGroup, QosRow
 from nqosd.compiler.networks import Networks, switch_subnets
 from nqosd.compiler.places import Place, Zone, places
@@ -81,7 +81,6 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
     found = all_places(tables, networks, zone)
     world = _World(tables, settings, networks, {key: mine.places for key, mine in found.items()})
     facts = Facts(networks, lambda set_id: bool(world.members(set_id)))
-    read: Read = lambda key, spec: Reading.of(key.partition("/")[0], spec, settings.limits)  # noqa: E731 - as cached
     by_namespace: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
     for policy in tables.policies.values():
         by_namespace[policy.namespace].append(policy)
@@ -89,7 +88,7 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
     units: list[Unit] = []
     reports: list[PolicyReport] = []
     for policies in by_namespace.values():
-        contexts, ranks = namespace_contexts(policies, networks, tables, settings, read)
+        contexts, ranks = namespace_contexts(policies, networks, tables, settings, Reading.of)
         for policy in policies:
             context = contexts.get(policy.key)
             mine, problem = ({}, None) if context is None else _units(context, world)

@@ -62,24 +62,26 @@ class Reading:
     """What a policy asks for, read once: the classifiers of its rules, or the limit that one of them is beyond."""
 
     spec: NetworkQoSSpec
+    limits: Limits
     criteria: tuple[Criteria, ...]
     excess: Problem | None
 
     @classmethod
-    def of(cls, namespace: str, spec: NetworkQoSSpec, limits: Limits) -> "Reading":
-        """Read the rules of a policy of some namespace, up to the first one that is beyond a limit."""
+    def of(cls, key: str, spec: NetworkQoSSpec, limits: Limits) -> "Reading":
+        """Read the rules of a policy, up to the first one that is beyond a limit."""
+        namespace = key.partition("/")[0]
         criteria: list[Criteria] = []
         for index, rule in enumerate(spec.egress):
             read = Criteria.of(rule.classifier, namespace, limits)
             for option, number in read.sizes.items():
                 beyond = excess(f"spec.egress[{index}].classifier", number, option, limits, "write fewer")
                 if beyond is not None:
-                    return cls(spec, (), beyond)
+                    return cls(spec, limits, (), beyond)
             criteria.append(read)
-        return cls(spec, tuple(criteria), None)
+        return cls(spec, limits, tuple(criteria), None)
 
 
-Read = Callable[[str, NetworkQoSSpec], Reading]
+Read = Callable[[str, NetworkQoSSpec, Limits], Reading]
 """Gives what a policy asks for, by its key."""
 
 
@@ -87,10 +89,11 @@ def namespace_contexts(
     policies: Iterable[NetworkQoS], networks: Networks, tables: Tables, settings: Settings, read: Read
 ) -> tuple[Mapping[str, Context], Mapping[str, Standing]]:
     """Give the contexts and the standings of the valid policies of one namespace, by key."""
+    limits = settings.limits
     valid = sorted((policy for policy in policies if policy.spec is not None), key=age)
-    oldest = valid[: settings.limits.policies]
-    readings = {policy.key: read(policy.key, policy.spec) for policy in oldest if policy.spec is not None}
-    beyond = _beyond(valid, readings, settings.limits)
+    oldest = {policy.key: policy.spec for policy in valid[: limits.policies] if policy.spec is not None}
+    readings = {key: read(key, spec, limits) for key, spec in oldest.items()}
+    beyond = _beyond(valid, readings, limits)
     fitting = [policy for policy in valid if policy.key not in beyond]
     ranks = {**standings(fitting), **{key: Standing(None, excess=problem) for key, problem in beyond.items()}}
     shield_above = lowest_limit(fitting, ranks) if settings.tables_are_apart else None

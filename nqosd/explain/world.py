@@ -14,7 +14,7 @@ from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.problems import Problem
 from nqosd.cache.tables import Tables
 from nqosd.compiler.compile import all_places
-from nqosd.compiler.contexts import Context, Read, Reading, namespace_contexts
+from nqosd.compiler.contexts import Context, Reading, namespace_contexts
 from nqosd.compiler.desired import Desired
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.networks import Networks
@@ -67,9 +67,8 @@ class World:
 
     def contexts(self, namespace: str) -> Mapping[str, Context]:
         """Give the contexts of those policies of a namespace that are applied."""
-        policies, limits = self.policies.get(namespace, ()), self.settings.limits
-        read: Read = lambda _key, spec: Reading.of(namespace, spec, limits)  # noqa: E731 - read once here
-        contexts = namespace_contexts(policies, self.networks, self.tables, self.settings, read)[0]
+        policies = self.policies.get(namespace, ())
+        contexts = namespace_contexts(policies, self.networks, self.tables, self.settings, Reading.of)[0]
         return {key: each for key, each in contexts.items() if not self.problems(key)}
 
     def problems(self, policy: str) -> tuple[Problem, ...]:

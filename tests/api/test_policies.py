@@ -16,7 +16,7 @@ from nqosd.api.networkqos import (
     NetworkSelector,
 )
 from nqosd.api.problems import Problem
-from tests.api.manifests import GUIDE_SPEC, policy, rule, wire
+from tests.api.manifests import GUIDE_SPEC, classifier, policy, rule, wire
 from tests.api.written import labelled, network
 
 
@@ -158,3 +158,14 @@ def test_bytes_that_name_no_policy_are_an_error() -> None:
     for raw in (b"", b"[]", b"{}", wire({"metadata": {"namespace": "shop"}, "spec": rule()})):
         with pytest.raises(DecodeError, match="NetworkQoS"):
             decode_network_qos(raw)
+
+
+def test_a_spec_of_any_size_is_answered_briefly() -> None:
+    """A spec of more than 128 KiB isn't read, and of many problems the first are told, and how many more."""
+    many = policy(classifier(ports=[{"protocol": "TCP", "port": number} for number in range(1, 43600)]))
+    (problem,) = decode_network_qos(many).value.problems
+    assert problem.limit == "size"
+    assert "are more than the 131072" in problem.message
+    wrong = decode_network_qos(policy(classifier(ports=[{"port": 0}] * 1000))).value
+    assert wrong.spec is None
+    assert [str(each) for each in wrong.problems[20:]] == ["spec: and 980 more problems"]

@@ -100,6 +100,7 @@ def test_settings_change(events: list[list[Change]], before: Settings, after: Se
     for batch in events[:-1]:
         mirror.follow(compiler.apply(batch), compiler.desired)
     known = set(compiler.tables.policies)
+    compiler.read_ahead(after, events[-1])
     delta = compiler.configure(after, events[-1])
     mirror.follow(delta, compiler.desired)
     check(compiler)
@@ -165,13 +166,18 @@ def test_a_list_of_prefixes_is_read_once() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(matching, "covered", noting)
-        compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, policy)])
+        first = [Change(Kind.NETWORK_QOS, "a/p", None, policy)]
+        compiler.read_ahead(compiler.settings, first)
+        assert len(read) == 2 * len(rules)
+        compiler.apply(first)
         for number in range(1, 9):
             node = f"n{number}"
             pod = Pod("a", node, {}, node, attachments=(Attachment("default", (f"10.0.0.{number}",)),))
             compiler.apply([Change(Kind.POD, pod.key, None, pod)])
         written = attrs.evolve(policy, status=NetworkQoSStatus("x"), spec=NetworkQoSSpec(1, rules))
+        compiler.read_ahead(compiler.settings, [Change(Kind.NETWORK_QOS, "a/p", None, written)])
         compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, written)])
+        compiler.configure(Settings(ovn=(25, 3)))
         tied = NetworkQoS("a", "q", "2025-01-01T00:00:00Z", spec=NetworkQoSSpec(1, (EgressRule(1),)))
         compiler.apply([Change(Kind.NETWORK_QOS, "a/q", None, tied)])
     assert len(compiler.desired.rows) == 32

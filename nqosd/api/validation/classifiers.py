@@ -56,7 +56,7 @@ def _read_block(field: Field) -> IPBlock | None:
         excepts.append(network)
     if cidr is None:
         return None
-    if _join(excepts) == [cidr]:
+    if sum(map(_size, excepts)) >= _size(cidr) and _join(excepts) == [cidr]:
         field.warn(f"except leaves nothing of {cidr}: this entry matches no packet")
     return IPBlock(cidr, tuple(excepts))
 
@@ -84,11 +84,14 @@ def _read_network(field: Field) -> IPNetwork | None:
 
 
 def _is_inside(inner: IPNetwork, outer: IPNetwork) -> bool:
-    if isinstance(inner, IPv4Network) and isinstance(outer, IPv4Network):
-        return inner.subnet_of(outer)
-    if isinstance(inner, IPv6Network) and isinstance(outer, IPv6Network):
-        return inner.subnet_of(outer)
-    return False
+    if inner.version != outer.version or inner.prefixlen < outer.prefixlen:
+        return False
+    host_bits = outer.max_prefixlen - outer.prefixlen
+    return int(inner.network_address) >> host_bits == int(outer.network_address) >> host_bits
+
+
+def _size(network: IPNetwork) -> int:
+    return 1 << network.max_prefixlen - network.prefixlen
 
 
 def _join(networks: list[IPNetwork]) -> list[IPNetwork]:
