@@ -9,6 +9,7 @@ import structlog
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Node
+from nqosd.api.text import shortened
 from nqosd.compiler.desired import RowKey
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.northbound.northbound import Northbound
@@ -81,7 +82,7 @@ class Telling:
         for key, texts in rows.items():
             policy: NetworkQoS | None = compiler.tables.policies.get(key)
             if policy is not None:
-                self.tellers.events.record(policy, repaired(", ".join(sorted(texts))))
+                self.tellers.events.record(policy, repaired(", ".join(shortened(sorted(texts)))))
 
     def _tell(self, key: str, compiler: IncrementalCompiler) -> None:
         """Tell how a policy stands."""

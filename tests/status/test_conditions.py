@@ -103,10 +103,17 @@ def test_what_pods_do_doesnt_show() -> None:
 
 def test_a_message_is_no_longer_than_the_crd_allows() -> None:
     """However many problems there are, the message fits, and shows that it was cut."""
-    problems = tuple(Problem(f"spec.egress[{i}]", "é" * 100) for i in range(1000))
+    problems = tuple(Problem(f"spec.egress[{i}]", "é" * 4000) for i in range(1000))
     message = condition(policy(valid=False), report(ready=False, problems=problems), "z").message
     assert len(message) == condition_schema()["message"]["maxLength"]
     assert message.endswith("…")
+
+
+def test_of_a_long_list_the_first_are_named() -> None:
+    """A condition names twenty networks or switches, and says how many more there are."""
+    networks = tuple(f"n{number:03}" for number in range(500))
+    message = condition(policy(), report(*networks), "z").message
+    assert message.endswith("n018, n019, and 480 more.")
 
 
 def test_reasons_are_as_the_crd_allows() -> None:
