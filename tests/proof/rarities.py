@@ -22,6 +22,7 @@ def rarities() -> list[Scenario]:
         _without_addresses(),
         _empty_sets(),
         _shared_limit(),
+        _long_lists(),
     )
     option = Options(zone=None, unselected_networks="all")
     return [Scenario(_by_kind(manifests), option, version) for manifests in every for version in VERSIONS]
@@ -33,6 +34,13 @@ def _neighbouring_ports() -> list[Manifest]:
     ports: list[object] = [{"protocol": "TCP", "port": number} for number in numbers]
     ports += [{"protocol": "UDP"}, {"protocol": "SCTP", "port": 1}, {"protocol": "SCTP", "port": 2}]
     return [pod("p0", "10.0.0.1", "fd00::1"), policy("ports", rule(1, ports=ports))]
+
+
+def _long_lists() -> list[Manifest]:
+    """Two different lists of more prefixes than stand in a match."""
+    first = block("0.0.0.0/0", "10.0.0.1/32", "172.16.0.1/32", "192.168.0.1/32")
+    second = block("0.0.0.0/0", "10.1.2.3/32", "172.17.0.1/32", "198.51.100.1/32")
+    return [pod("p0", "10.0.0.1"), pod("p1", "10.1.2.3"), policy("long", rule(1, to=[first]), rule(2, to=[second]))]
 
 
 def _owner_labels() -> list[Manifest]:
