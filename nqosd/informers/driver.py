@@ -7,12 +7,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 import attrs
-import msgspec
 
 from nqosd.informers.changes import Kind, Sink
+from nqosd.informers.discovery import is_missing
 from nqosd.informers.kube_client import KubeClient, KubeConnectionError, Stream
 from nqosd.informers.kube_credentials import KubeConfigError
 from nqosd.informers.lines import LineSplitter, LineTooLongError
@@ -133,21 +133,10 @@ class Driver:
         return False
 
     async def _refused(self, status: int, body: bytes, retry_after: float | None) -> None:
-        if status == NOT_FOUND and self._resource.optional and await self._is_api_server():
+        if status == NOT_FOUND and self._resource.optional and await is_missing(self._shared.client, self._resource):
             self._take(self._reflector.missing(time.monotonic()))
         else:
             self._take(self._reflector.refused(status, body, time.monotonic(), retry_after=retry_after))
-
-    async def _is_api_server(self) -> bool:
-        """Ask whether it really was an API server that doesn't know the resource.
-
-        A load balancer without a backend says 404 as well, and to believe it would delete every policy's rows.
-        """
-        try:
-            response = await self._shared.client.request("GET", "/apis")
-            return response.status == OK and bool(_groups.decode(response.body).groups)
-        except (KubeConnectionError, KubeConfigError, ValueError):
-            return False
 
     def _take(self, step: Step) -> None:
         reflector, shared = self._reflector, self._shared
@@ -194,11 +183,3 @@ class Driver:
         if reason != self._said:
             self._said = reason
             self._shared.in_touch(self._resource.kind, is_in_touch=not reason, reason=reason)
-
-
-class _Groups(msgspec.Struct, gc=False):
-    kind: Literal["APIGroupList"]
-    groups: list[msgspec.Raw]
-
-
-_groups = msgspec.json.Decoder(_Groups)

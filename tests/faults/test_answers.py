@@ -136,14 +136,35 @@ def test_a_list_that_lacks_most_is_believed_the_second_time(lied: Lied) -> None:
     lied.site.settle(60)
 
 
+NOT_FOUND = Answer(b"404 page not found\n", status=404, content_type="text/plain")
+NO_GROUPS = Answer(json.dumps({"kind": "APIGroupList", "groups": [{"name": "apps", "versions": [
+    {"groupVersion": "apps/v1"}]}]}).encode())  # fmt: skip
+
+
 def test_a_definition_that_seems_to_be_gone(lied: Lied) -> None:
     """A 404 deletes nothing at first: a server that is just starting may not know its definitions yet."""
     before = lied.site.settle()
-    gone = Answer(b"404 page not found", status=404)
-    held = Answer(silent=True)
-    lied.liar.tell(lambda path: (held if lied.restarts("doubted") else gone) if path.startswith(QOS) else None)
+
+    def gone(path: str) -> Answer | None:
+        if path.startswith(QOS):
+            return Answer(silent=True) if lied.restarts("doubted") else NOT_FOUND
+        return NO_GROUPS if path == "/apis" else None
+
+    lied.liar.tell(gone)
     lied.daemon.wait_until(lambda: lied.restarts("doubted") == 1, what="doubted")
     lied.says("NetworkQoS")
+    assert lied.site.read().versions == before.versions
+    lied.liar.stop_lying()
+    assert lied.site.settle().versions == before.versions
+
+
+def test_a_kind_that_is_said_to_be_there_and_is_not_found(lied: Lied) -> None:
+    """However often a server says 404 for a kind, nothing is deleted while it names the kind among its resources."""
+    before = lied.site.settle()
+    lied.liar.tell(lambda path: NOT_FOUND if path.startswith(QOS) else None)
+    lied.daemon.wait_until(lambda: lied.restarts("refused") > 5, what="refused")
+    lied.says("NetworkQoS", "404")
+    assert not lied.restarts("doubted")
     assert lied.site.read().versions == before.versions
     lied.liar.stop_lying()
     assert lied.site.settle().versions == before.versions

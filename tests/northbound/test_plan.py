@@ -90,7 +90,8 @@ def test_what_is_left_open_is_said(database: ModelDatabase, desired: Desired) ->
     assert written.isdisjoint(plan.blocked)
     assert written.isdisjoint(plan.portless)
     assert written | plan.waiting.keys() | plan.portless.keys() | plan.blocked.keys() == desired.rows.keys()
-    assert all(switch == key.switch and switch not in switches for key, switch in plan.waiting.items())
+    absent = {key: key.switch for key in desired.rows if key.switch not in switches}
+    assert plan.waiting == {key: switch for key, switch in absent.items() if key not in plan.blocked}
     for name, whose in plan.conflicts.items():
         tables = [*database.tables["Address_Set"].values(), *database.tables["Port_Group"].values()]
         owners = [row["external_ids"] for row in tables if row["name"] == name]

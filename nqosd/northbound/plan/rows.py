@@ -55,14 +55,14 @@ class RowPlanner:
             self.blocked[key] = words
         elif wanted is None:
             (self._idle if self._may_stay(key, stored) else self._leaving)[key] = stored
+        elif switch is None:
+            self.waiting[key] = key.switch
+            self._remove(key, stored)
         elif group is not None:
             self.portless[key] = group
             self._remove(key, stored)
         elif reason is not None:
             self.blocked[key] = reason
-            self._remove(key, stored)
-        elif switch is None:
-            self.waiting[key] = key.switch
             self._remove(key, stored)
         else:
             self._bring(wanted, stored, switch)
