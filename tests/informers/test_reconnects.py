@@ -41,7 +41,8 @@ async def test_a_thousand_lost_watches_leave_nothing_behind(
         given = attrs.evolve(options(api_server, tmp_path, api_server.tokens[ADMIN]), server=proxy.url)
         async with informing(given, Kind.POD) as informed:
             await informed.listener.until_synced(Kind.POD)
-            await until(lambda: proxy.open_connections == 1, "watching")
+            create_pod(api_server, namespace, "one")
+            await informed.listener.until(lambda: informed.keys(Kind.POD, namespace) == {"one"}, "watching")
             before = counts()
             while proxy.connections < RECONNECTS:
                 known = proxy.connections
@@ -51,5 +52,5 @@ async def test_a_thousand_lost_watches_leave_nothing_behind(
             back = lambda: all(now <= then for now, then in zip(counts(), before, strict=True))  # noqa: E731
             await until(back, f"back at {before}, but at {counts()}", CLOSING)
             assert informed.counter.restarts
-            create_pod(api_server, namespace, "one")
-            await informed.listener.until(lambda: informed.keys(Kind.POD, namespace) == {"one"}, "told")
+            create_pod(api_server, namespace, "two")
+            await informed.listener.until(lambda: informed.keys(Kind.POD, namespace) == {"one", "two"}, "told")
