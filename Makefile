@@ -24,7 +24,7 @@ TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo bench bench-scale dataplane clean
-.PHONY: audit fuzz replay chaos failover services-prometheus docs reference package package-tools
+.PHONY: unit coverage lock audit fuzz replay chaos failover services-prometheus docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -43,11 +43,11 @@ tools:
 		apt-get -qq install --yes --no-install-recommends $$missing </dev/null >/dev/null; \
 	fi
 
-$(VENV)/installed: pyproject.toml | tools
+$(VENV)/installed: pyproject.toml tests/constraints.txt | tools
 	@echo "[setup] installing nqosd and its development tools into $(VENV)"
 	@[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(VENV)/bin/python -m pip install --quiet --editable . --group dev
+	@$(VENV)/bin/python -m pip install --quiet --editable . --group dev --constraint tests/constraints.txt
 	@touch $@
 	@echo "[setup] done"
 
@@ -95,6 +95,20 @@ test: ## everything: setup, services, check and the tests; a failed part doesn't
 pytest: setup services ## the tests only; PYTEST_ARGS chooses, e.g. PYTEST_ARGS='tests/services -k raft'
 	@echo "[test] pytest with $(WORKERS) workers"
 	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) $(PYTEST_ARGS)
+
+unit: setup ## the tests that start no service, in a minute; PYTEST_ARGS chooses
+	@echo "[unit] pytest with $(WORKERS) workers"
+	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) -m "not services" --quiet $(PYTEST_ARGS)
+
+coverage: setup ## which lines of nqosd the tests without services reach
+	@echo "[coverage] pytest with $(WORKERS) workers"
+	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) -m "not services" --quiet --cov=nqosd --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+lock: setup ## write tests/constraints.txt anew, from the newest versions that pyproject.toml allows
+	@echo "[lock] installing the newest versions into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable . --group dev
+	@{ sed -n '/^#/p' tests/constraints.txt; $(VENV)/bin/python -m pip freeze --exclude-editable --exclude nqosd; } >$(VENV)/constraints
+	@mv $(VENV)/constraints tests/constraints.txt
 
 prove: setup services-ovn services-ovn-new ## prove the compiler at length; PROVE_ARGS='--cases 100000 --rows 200 --seed 1' chooses
 	@$(VENV)/bin/python -m tests.proof $(PROVE_ARGS)

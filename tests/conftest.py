@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import settings
 
+from tests.reach import reaches_service
 from tests.services.etcd import Etcd
 from tests.services.generation import GENERATIONS, OvnGeneration
 from tests.services.kubernetes import ApiServer
@@ -63,6 +64,15 @@ def namespace(api_server: ApiServer) -> Iterator[str]:
     api_server.kubectl("create", "namespace", name)
     yield name
     api_server.delete_namespace(name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start a service, so that `make unit` can leave them out."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            fixtures = [each.func for found in item._fixtureinfo.name2fixturedefs.values() for each in found]
+            if reaches_service([item.function, *fixtures]):
+                item.add_marker("services")
 
 
 def pytest_runtest_setup() -> None:

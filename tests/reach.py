@@ -1,0 +1,54 @@
+"""What a test can reach: whether it starts a real service, found in its code and in that of its fixtures.
+
+In: functions and classes. Out: yes or no. Rule: whatever a name of a module of the tests stands for is followed, so
+that a test that uses a service through a helper counts too.
+"""
+
+import inspect
+import types
+from collections.abc import Iterable, Iterator
+
+from tests.services.process import Service
+
+
+def reaches_service(roots: Iterable[object]) -> bool:
+    """Say whether any of these functions and classes uses a service, itself or through others."""
+    waiting, seen = list(roots), set[int]()
+    while waiting:
+        item = waiting.pop()
+        item = getattr(item, "__func__", item)  # a class method, or a static one
+        item = inspect.unwrap(item) if callable(item) else item
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, type) and issubclass(item, Service):
+            return True
+        waiting += _used_by(item)
+    return False
+
+
+def _used_by(item: object) -> Iterator[object]:
+    """Give what the code of a function, or of a class's methods, names, as far as it belongs to the tests."""
+    if isinstance(item, type):
+        yield from filter(_is_of_tests, [*item.__bases__, *vars(item).values()])
+    elif isinstance(item, property):
+        yield from filter(None, (item.fget, item.fset))
+    elif isinstance(item, types.FunctionType):
+        for name in _names(item.__code__):
+            value = item.__globals__.get(name)
+            if _is_of_tests(value):
+                yield value
+            elif isinstance(value, types.ModuleType) and value.__name__.startswith("tests."):
+                yield from (each for each in map(vars(value).get, _names(item.__code__)) if _is_of_tests(each))
+
+
+def _is_of_tests(value: object) -> bool:
+    return isinstance(value, property) or str(getattr(value, "__module__", "")).startswith("tests.")
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    """Give the names in a piece of code, and in the code within it."""
+    yield from code.co_names
+    for each in code.co_consts:
+        if isinstance(each, types.CodeType):
+            yield from _names(each)
