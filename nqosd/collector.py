@@ -6,8 +6,11 @@ twelfth of the time, off during a first sync a third. Rule: it is on again at la
 attempts to connect make garbage too.
 """
 
-import asyncio
 import gc
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 GRACE = 60.0
 """Seconds."""
@@ -18,7 +21,7 @@ def pause() -> None:
     gc.disable()
 
 
-def expect(loop: asyncio.AbstractEventLoop) -> None:
+def expect(loop: "asyncio.AbstractEventLoop") -> None:
     """Go on after GRACE seconds, whether the daemon has started or not."""
     loop.call_later(GRACE, resume)
 

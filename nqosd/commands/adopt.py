@@ -5,35 +5,22 @@ the owner changes, so no packet notices; the daemon puts the rest right when it 
 """
 
 import argparse
-from typing import TYPE_CHECKING
 
-from nqosd.commands import hands
+from nqosd.commands import plan_and_apply
 from nqosd.commands.output import say
+from nqosd.commands.plan_and_apply import RefusedError, listed, refuse_unless_committed, say_all
 from nqosd.config import Config
+from nqosd.northbound.once import visit
+from nqosd.northbound.plan.holdings import TABLES, Holdings, adoption
+from nqosd.parts import northbound_options
 
-if TYPE_CHECKING:
-    from nqosd.commands import Subparsers
 
-
-def add(commands: "Subparsers") -> None:
-    """Declare the command."""
-    parser = commands.add_parser(
-        "adopt",
-        help="take over the rows of an earlier instance of nqosd",
-        description="Give all QoS rows, address sets and port groups of an earlier instance to the one that the "
-        "configuration names, in one transaction. Without an instance, list the instances that own rows. Stop all "
-        "daemons of both first. Without --apply the plan is shown and nothing is done. "
-        "Exit codes: 0 done, or shown; 1 refused; 78 unusable configuration.",
-    )
-    parser.add_argument("instance", nargs="?", default="", metavar="ID", help="the owner of the rows until now")
-    hands.add_arguments(parser, _adopt)
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    return plan_and_apply.run(options, _adopt)
 
 
 async def _adopt(config: Config, options: argparse.Namespace) -> None:
-    from nqosd.northbound.once import visit  # noqa: PLC0415
-    from nqosd.northbound.plan.holdings import TABLES, Holdings, adoption  # noqa: PLC0415 - takes long to import
-    from nqosd.northbound.results import Outcome  # noqa: PLC0415
-    from nqosd.parts import northbound_options  # noqa: PLC0415
 
     mine = config.daemon.instance
     async with visit(northbound_options(config), exclusive=options.apply and bool(options.instance)) as database:
@@ -43,14 +30,12 @@ async def _adopt(config: Config, options: argparse.Namespace) -> None:
                 say(f"{owner}: {number} rows{', this instance' if owner == mine else ''}")
             return
         if options.instance == mine:
-            raise hands.RefusedError(f"{mine} is the instance of this configuration already (daemon.instance)")
+            raise RefusedError(f"{mine} is the instance of this configuration already (daemon.instance)")
         rows = holdings.owned(options.instance)
-        hands.say(hands.listed(holdings, rows, "~"))
+        say_all(listed(holdings, rows, "~"))
         if not options.apply:
             say(f"{len(rows)} rows of {options.instance} would become {mine}'s; run again with --apply to do it")
             return
         if rows:
-            answer = await database.commit(adoption(rows, mine))
-            if answer.outcome is not Outcome.COMMITTED:
-                raise hands.RefusedError(f"nothing was written: {answer.problem or answer.outcome.value}; run it again")
+            refuse_unless_committed(await database.commit(adoption(rows, mine)))
         say(f"{len(rows)} rows of {options.instance} are {mine}'s now")

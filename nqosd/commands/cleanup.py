@@ -5,50 +5,35 @@ only what carries the instance's own mark is removed, and never while a daemon w
 """
 
 import argparse
-from typing import TYPE_CHECKING
 
-from nqosd.commands import hands
+from nqosd.commands import plan_and_apply
 from nqosd.commands.output import say
+from nqosd.commands.plan_and_apply import listed, refuse_unless_committed, say_all
+from nqosd.commands.statuses import withdraw
 from nqosd.config import Config
+from nqosd.northbound.once import visit
+from nqosd.northbound.plan.holdings import TABLES, Holdings, removal
+from nqosd.parts import northbound_options
 
-if TYPE_CHECKING:
-    from nqosd.commands import Subparsers
 
-
-def add(commands: "Subparsers") -> None:
-    """Declare the command."""
-    parser = commands.add_parser(
-        "cleanup",
-        help="remove every trace of an instance",
-        description="Remove all QoS rows, address sets and port groups of an instance from the Northbound database in "
-        "one transaction, and then what it wrote into the status of policies. Stop its daemons first. Without --apply "
-        "the plan is shown and nothing is done. Exit codes: 0 done, or shown; 1 refused; 78 unusable configuration.",
-    )
-    parser.add_argument("--instance", default="", metavar="ID", help="the owner (default: daemon.instance)")
-    hands.add_arguments(parser, _clean)
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    return plan_and_apply.run(options, _clean)
 
 
 async def _clean(config: Config, options: argparse.Namespace) -> None:
-    from nqosd.northbound.once import visit  # noqa: PLC0415
-    from nqosd.northbound.plan.holdings import TABLES, Holdings, removal  # noqa: PLC0415 - takes long to import
-    from nqosd.northbound.results import Outcome  # noqa: PLC0415
-    from nqosd.parts import northbound_options  # noqa: PLC0415
 
     instance = options.instance or config.daemon.instance
     async with visit(northbound_options(config), exclusive=options.apply) as database:
         holdings = Holdings.of(await database.select(TABLES))
         rows = holdings.owned(instance)
-        hands.say(hands.listed(holdings, rows, "-"))
+        say_all(listed(holdings, rows, "-"))
         if not options.apply:
             say(f"{len(rows)} rows of {instance} would be removed; run again with --apply to do it")
             return
         if rows:
-            answer = await database.commit(removal(holdings, rows))
-            if answer.outcome is not Outcome.COMMITTED:
-                raise hands.RefusedError(f"nothing was written: {answer.problem or answer.outcome.value}; run it again")
+            refuse_unless_committed(await database.commit(removal(holdings, rows)))
         say(f"{len(rows)} rows of {instance} were removed")
         zone = config.daemon.zone or database.replica.zone or ""
     if config.status.enabled and config.kubernetes.source == "cluster" and instance == config.daemon.instance:
-        from nqosd.commands.statuses import withdraw  # noqa: PLC0415
-
         say(f"{await withdraw(config, zone)} statuses were withdrawn")

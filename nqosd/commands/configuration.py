@@ -1,27 +1,27 @@
-"""The option `--config` that commands share, and how the file that it names is read.
+"""How commands read the configuration file.
 
 In: a path, or none. Out: a `Config`. Rule: a file that is named must exist; without one, the file at its usual place
 counts if it is there, and else every option's default.
 """
 
-import argparse
 import os
 from pathlib import Path
 
+from nqosd.commands.exits import ConfigurationError
+from nqosd.commands.table import DEFAULT_CONFIG
 from nqosd.config import Config, ConfigError, load
 
-DEFAULT_CONFIG = Path("/etc/nqosd/nqosd.toml")
 
+def configuration(path: Path | None, *, awaits: bool = False) -> Config:
+    """Read the configuration as `load_config` does.
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """Declare `--config`."""
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=None,
-        metavar="FILE",
-        help=f"the configuration, TOML (default: {DEFAULT_CONFIG} if it exists, else every option's default)",
-    )
+    Raises:
+        ConfigurationError: the file can't be read, or has mistakes.
+    """
+    try:
+        return load_config(path, awaits=awaits)
+    except ConfigError as error:
+        raise ConfigurationError(error) from error
 
 
 def load_config(path: Path | None, *, awaits: bool = False) -> Config:

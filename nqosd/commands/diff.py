@@ -10,67 +10,37 @@ import difflib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nqosd.commands.colour import Hue, Painter
-from nqosd.commands.configuration import add_config, load_config
-from nqosd.commands.exits import BAD_CONFIG, DIFFERENT, FAILED, OK
+from nqosd.commands.configuration import configuration
+from nqosd.commands.exits import DIFFERENT, OK
+from nqosd.commands.gathering import gather_database, gather_objects
 from nqosd.commands.output import complain
-from nqosd.config import Config, ConfigError
-
-if TYPE_CHECKING:
-    from nqosd.commands import Subparsers
-    from nqosd.northbound.plan.difference import Section
-
-
-def add(commands: "Subparsers") -> None:
-    """Declare the command."""
-    parser = commands.add_parser(
-        "diff",
-        help="show what the daemon would change in the database now",
-        description="Compare the Northbound database with what the daemon would make of it now, and print a unified "
-        "diff by policy and set. Objects come from where the daemon takes them, or from manifests. Nothing is written. "
-        "Exit codes: 0 nothing would change, 2 something would, 1 it couldn't be found out.",
-    )
-    add_config(parser)
-    parser.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="a manifest, or a folder of manifests")
-    parser.set_defaults(run=run)
+from nqosd.config import Config
+from nqosd.explain.world import compiled
+from nqosd.northbound.plan.circumstances import Circumstances
+from nqosd.northbound.plan.difference import Section, remarks, sections
+from nqosd.northbound.plan.plan import make_plan
+from nqosd.northbound.replica.scope import Scope
+from nqosd.telemetry import logs
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    try:
-        config = load_config(options.config)
-    except ConfigError as error:
-        complain(error)
-        return BAD_CONFIG
-    from nqosd.commands.gathering import GatherError  # noqa: PLC0415 - what speaks with others takes long to import
-    from nqosd.telemetry import logs  # noqa: PLC0415
-
+    config = configuration(options.config)
     logs.configure("error", config.log.format)
-    try:
-        sections, remarks = asyncio.run(_compare(config, options.paths))
-    except GatherError as error:
-        complain(f"nqosd diff: {error}")
-        return FAILED
-    for remark in remarks:
-        complain(remark)
+    differing, notes = asyncio.run(_compare(config, options.paths))
+    for note in notes:
+        complain(note)
     paint = Painter.of(sys.stdout)
-    for section in sections:
+    for section in differing:
         for line in _unified(section):
             paint.say(_painted(line, paint))
-    return DIFFERENT if sections else OK
+    return DIFFERENT if differing else OK
 
 
-async def _compare(config: Config, paths: list[Path]) -> tuple[list["Section"], list[str]]:
+async def _compare(config: Config, paths: list[Path]) -> tuple[list[Section], list[str]]:
     """Find the sections that differ, and what else there is to say."""
-    from nqosd.commands.gathering import gather_database, gather_objects  # noqa: PLC0415
-    from nqosd.explain.world import compiled  # noqa: PLC0415
-    from nqosd.northbound.plan.circumstances import Circumstances  # noqa: PLC0415
-    from nqosd.northbound.plan.difference import remarks, sections  # noqa: PLC0415
-    from nqosd.northbound.plan.plan import make_plan  # noqa: PLC0415
-    from nqosd.northbound.replica.scope import Scope  # noqa: PLC0415
-
     tables = await gather_objects(config, paths)
     database = await gather_database(config)
     owner = database.settings.owner
@@ -86,7 +56,7 @@ async def _compare(config: Config, paths: list[Path]) -> tuple[list["Section"], 
     return found, notes
 
 
-def _unified(section: "Section") -> Iterator[str]:
+def _unified(section: Section) -> Iterator[str]:
     before, after = f"database: {section.title}", f"desired: {section.title}"
     return difflib.unified_diff(section.before, section.after, before, after, lineterm="")
 

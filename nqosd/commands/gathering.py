@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 
 from nqosd.cache.tables import Tables
+from nqosd.commands.exits import CommandError
 from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.config import Config
 from nqosd.informers.api_server import ApiServerSource
@@ -25,7 +26,7 @@ PATIENCE = 60.0
 """Seconds to wait for the lists of all kinds; 100,000 pods take about ten."""
 
 
-class GatherError(Exception):
+class GatherError(CommandError):
     """Something isn't to be had; the message says what and why."""
 
 

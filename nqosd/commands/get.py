@@ -9,56 +9,28 @@ import argparse
 import http.client
 import json
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nqosd.commands.configuration import add_config, load_config
-from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
+from nqosd.commands.configuration import configuration
+from nqosd.commands.exits import OK, CommandError
 from nqosd.commands.get_tables import TABLES
-from nqosd.commands.output import complain, say
+from nqosd.commands.output import say
 from nqosd.compiler.rendering import table
-from nqosd.config import ConfigError
 from nqosd.config.options import Http
 from nqosd.small_files import read_small
-
-if TYPE_CHECKING:
-    from nqosd.commands import Subparsers
 
 PATIENCE = 30.0
 """Seconds to wait for the answer."""
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a daemon listens everywhere, it is asked here
 
 
-class GetError(Exception):
+class GetError(CommandError):
     """The daemon can't be asked; the message names the address and says why."""
-
-
-def add(commands: "Subparsers") -> None:
-    """Declare the command."""
-    parser = commands.add_parser(
-        "get",
-        help="show the policies, selections, rows or networks of the running daemon",
-        description="Ask the daemon that runs with this configuration, over its HTTP port, for its policies with their "
-        "state, the selections of pods with their members, the rows, or the definitions of networks, ignored ones "
-        "included. Exit code 1 if no daemon answers.",
-    )
-    parser.add_argument("what", choices=list(TABLES), help="what to show")
-    parser.add_argument("--format", choices=["table", "json"], default="table", help="default: table")
-    add_config(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    try:
-        section = load_config(options.config).http
-    except ConfigError as error:
-        complain(error)
-        return BAD_CONFIG
-    try:
-        found = fetch(section, options.what)
-    except GetError as error:
-        complain(f"nqosd get: {error}")
-        return FAILED
+    found = fetch(configuration(options.config).http, options.what)
     if options.format == "json":
         say(json.dumps(found, indent=2, ensure_ascii=False))
     else:

@@ -10,21 +10,17 @@ import contextlib
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import attrs
 
 from nqosd.commands.colour import Hue, Painter
-from nqosd.commands.configuration import add_config, load_config
-from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
-from nqosd.commands.output import complain, say
+from nqosd.commands.configuration import configuration
+from nqosd.commands.exits import FAILED, OK
+from nqosd.commands.output import say
 from nqosd.compiler.rendering import table
-from nqosd.config import ConfigError
-
-if TYPE_CHECKING:
-    from nqosd.commands import Subparsers
-    from nqosd.statistics.endpoints import Collected, EndpointOptions, Place
-    from nqosd.statistics.rates import Rate
+from nqosd.statistics.endpoints import Collected, EndpointOptions, Place, collect
+from nqosd.statistics.rates import Rate, Rates
+from nqosd.stats_parts import endpoint_options
 
 HEADER = ("POLICY", "RULE", "NETWORK", "NODE", "MARKED", "PASSED", "LIMIT", "DROPPED")
 PATIENCE = 5.0
@@ -38,49 +34,9 @@ HIGH = 0.5
 """The share of dropped packets from which on a line is red."""
 
 
-def add(commands: "Subparsers") -> None:
-    """Declare the command."""
-    parser = commands.add_parser(
-        "top",
-        help="show the rates of the rules, live",
-        description="Ask exporters (nqosd stats) again and again, and show what each rule marks, lets through and "
-        "drops per second on each node, the busiest first. Ctrl-C ends it. Where standard output is no terminal, the "
-        "table is printed once. Exit code 1 if an exporter doesn't answer then.",
-    )
-    parser.add_argument(
-        "--endpoint",
-        action="append",
-        default=[],
-        metavar="URL",
-        help="an exporter, such as http://192.0.2.1:17477; may be given several times "
-        "(default: stats.endpoints of the configuration, else the one on this machine)",
-    )
-    parser.add_argument(
-        "--interval",
-        type=float,
-        default=2.0,
-        metavar="SECONDS",
-        help="time of a rate, and between two looks (default: 2)",
-    )
-    parser.add_argument(
-        "--once", action="store_true", help="show it once, when each exporter has read its counters again"
-    )
-    parser.add_argument(
-        "--format", choices=["table", "json"], default="table", help="json: a line for each look; default: table"
-    )
-    add_config(parser)
-    parser.set_defaults(run=run)
-
-
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    try:
-        config = load_config(options.config)
-    except ConfigError as error:
-        complain(error)
-        return BAD_CONFIG
-    from nqosd.stats_parts import endpoint_options  # noqa: PLC0415 - the HTTP client takes time to import
-
+    config = configuration(options.config)
     found = endpoint_options(config)
     if options.endpoint:
         found = attrs.evolve(found, urls=tuple(options.endpoint))
@@ -90,10 +46,7 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-async def _watch(endpoints: "EndpointOptions", options: argparse.Namespace) -> int:
-    from nqosd.statistics.endpoints import collect  # noqa: PLC0415
-    from nqosd.statistics.rates import Rates  # noqa: PLC0415
-
+async def _watch(endpoints: EndpointOptions, options: argparse.Namespace) -> int:
     rates = Rates(options.interval)
     while True:
         collected = await collect(endpoints, PATIENCE)
@@ -102,10 +55,7 @@ async def _watch(endpoints: "EndpointOptions", options: argparse.Namespace) -> i
         await asyncio.sleep(options.interval)
 
 
-async def _look(endpoints: "EndpointOptions", options: argparse.Namespace) -> int:
-    from nqosd.statistics.endpoints import collect  # noqa: PLC0415
-    from nqosd.statistics.rates import Rates  # noqa: PLC0415
-
+async def _look(endpoints: EndpointOptions, options: argparse.Namespace) -> int:
     rates = Rates(options.interval)
     loop = asyncio.get_running_loop()
     end = loop.time() + READINGS
@@ -119,9 +69,7 @@ async def _look(endpoints: "EndpointOptions", options: argparse.Namespace) -> in
     return FAILED if collected.failures or not rates.is_complete(collected) else OK
 
 
-def _show(
-    rates: "Mapping[Place, Rate]", collected: "Collected", options: argparse.Namespace, *, before: str = ""
-) -> None:
+def _show(rates: Mapping[Place, Rate], collected: Collected, options: argparse.Namespace, *, before: str = "") -> None:
     if options.format == "json":
         say(json.dumps({"rates": list(map(_entry, rates.items())), "failures": collected.failures}))
         return
@@ -139,7 +87,7 @@ def _show(
     paint.say(*text, before=before)
 
 
-def _cells(place: "Place", rate: "Rate") -> list[str]:
+def _cells(place: Place, rate: Rate) -> list[str]:
     share = "" if not rate.dropped_share else f" ({rate.dropped_share:.0%})"
     has_limit = rate.limit is not None
     return [
@@ -154,7 +102,7 @@ def _cells(place: "Place", rate: "Rate") -> list[str]:
     ]
 
 
-def _entry(pair: "tuple[Place, Rate]") -> dict[str, object]:
+def _entry(pair: tuple[Place, Rate]) -> dict[str, object]:
     place, rate = pair
     return {
         "namespace": place.rule.namespace,

@@ -4,6 +4,8 @@ In: policies, and a cluster of so many pods on one node. Out: by how many flows 
 matches share included. The rule: rows and sets are what `nqosd compile` gives, written by the commands that it prints.
 """
 
+import contextlib
+import io
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,8 +14,7 @@ from tempfile import TemporaryDirectory
 import attrs
 import yaml
 
-from nqosd.compiler.rendering import Format
-from nqosd.offline import Request, compile_manifests
+from nqosd.cli import main
 from tests.dataplane.cases import EVERYWHERE, Rule
 from tests.dataplane.guide import Measurement
 from tests.dataplane.networks import DEFAULT, NODES, Network
@@ -98,8 +99,10 @@ def _count(generation: OvnGeneration, form: Form, size: int) -> int:
         with TemporaryDirectory(prefix="nqosd-costs-") as directory:
             manifests = Path(directory) / "objects.yaml"
             manifests.write_text(yaml.dump_all(_objects(form, size), Dumper=yaml.CSafeDumper))
-            request = Request((manifests,), ovn_version=generation.series, style=Format.NBCTL)
-            for arguments in _batches(compile_manifests(request).text):
+            command = ["compile", str(manifests), "--ovn-version", generation.series, "--format", "nbctl"]
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                main(command)
+            for arguments in _batches(printed.getvalue()):
                 central.nb.nbctl(*arguments)
         found = len(chassis.flows()) - before
         if wrong := chassis.parse_errors():

@@ -11,12 +11,12 @@ from typing import Literal
 
 import shtab
 
-from nqosd.cli import _parser
+from nqosd.cli import parser as cli_parser
 
 
 def script(shell: Literal["bash", "zsh"]) -> str:
     """Write the script for a shell."""
-    parser = _parser()
+    parser = cli_parser()
     _complete_files(parser)
     text: str = shtab.complete(parser, shell=shell)
     return text.rstrip() + "\n"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from nqosd import __version__
-from nqosd.cli import _parser
+from nqosd.cli import parser as cli_parser
 from tests.docs import roff
 from tests.docs.options import introduction, sections
 
@@ -31,7 +31,7 @@ ENVIRONMENT = (
 
 def command() -> str:
     """Write nqosd(8)."""
-    parser = _parser()
+    parser = cli_parser()
     lines = roff.title("nqosd", 8, __version__)
     lines += [*roff.heading("NAME"), "nqosd \\- NetworkQoS for OVN"]
     lines += [*roff.heading("SYNOPSIS"), *_synopsis(parser)]
@@ -124,5 +124,5 @@ def _exit_codes(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
     for each in words.split("; "):
         found = re.fullmatch(r"(\d+) (.+?)\.?", each)
         if found is None:
-            raise ValueError(f"the help's epilog has no `CODE meaning` in {each!r}: nqosd/cli.py, _parser")
+            raise ValueError(f"the help's epilog has no `CODE meaning` in {each!r}: nqosd/cli.py, parser")
         yield found[1], _sentence(found[2])

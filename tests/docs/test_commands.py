@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.cli import _parser
+from nqosd.cli import parser as cli_parser
 from tests.docs.conftest import OpenShell
 from tests.docs.console import blocks, matches, steps
 from tests.docs.generate import ROOT
@@ -57,7 +57,7 @@ def test_commands_for_real_machines_are_sound(page: Path) -> None:
         done = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{page.name}:{line}: {done.stderr}"
         for arguments in re.findall(r"^\s*nqosd ([^|;&>\n]*)", block, flags=re.MULTILINE):
-            _parser().parse_args(shlex.split(arguments))
+            cli_parser().parse_args(shlex.split(arguments))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -5,7 +5,7 @@ import subprocess
 import attrs
 import pytest
 
-from nqosd.cli import _parser
+from nqosd.cli import parser as cli_parser
 from nqosd.config.options import SECTIONS
 from tests.docs import roff
 from tests.docs.generate import ROOT
@@ -31,7 +31,7 @@ def test_groff_has_no_complaint(page: str) -> None:
 def test_each_command_is_described() -> None:
     """nqosd(8) has every command, each with its options."""
     text = rendered(PAGES[0])
-    for name, parser in _commands(_parser()):
+    for name, parser in _commands(cli_parser()):
         assert f"\n   {name}\n" in text
         for option in parser._option_string_actions:
             assert option in ("-h", "--help") or option in text

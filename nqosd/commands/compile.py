@@ -1,0 +1,59 @@
+"""`nqosd compile`: what the daemon would write for some manifests, without a cluster or a database.
+
+In: paths and settings. Out: a table, JSON or commands; exit code 0, 1 if a policy isn't ready, 2 if a manifest isn't
+usable. Rule: nothing is contacted.
+"""
+
+import argparse
+from collections.abc import Iterator
+
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.cache.tables import Tables
+from nqosd.commands.exits import FAILED, OK, USAGE, UsageError
+from nqosd.commands.manifests import tables_of
+from nqosd.commands.output import complain, say
+from nqosd.compiler.compile import Compiled, compile_everything
+from nqosd.compiler.document import document
+from nqosd.compiler.networks import Networks
+from nqosd.compiler.places import Zone
+from nqosd.compiler.rendering import Format, render
+from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.informers.manifests import Manifests, read_manifests
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    version = parse_ovn_version(options.ovn_version)
+    if version is None:
+        raise UsageError(
+            f"--ovn-version {options.ovn_version}: not a release of OVN; write year and month, as in 24.09"
+        )
+    manifests = read_manifests(options.paths)
+    tables = tables_of(manifests)
+    any_network = options.unselected_networks == "all"
+    compiled = compile_everything(tables, Settings(options.instance, options.zone, version, any_network))
+    for line in _complaints(manifests, tables, compiled, options.zone):
+        complain(line)
+    printed = document(compiled.desired, compiled.reports, options.instance)
+    say(render(printed, Format(options.format)).removesuffix("\n"))
+    if manifests.problems:
+        return USAGE
+    return OK if all(each.ready for each in compiled.reports) else FAILED
+
+
+def _complaints(manifests: Manifests, tables: Tables, compiled: Compiled, zone: str) -> Iterator[str]:
+    yield from (f"error: {problem}" for problem in manifests.problems)
+    yield from (f"warning: {warning}" for warning in manifests.warnings)
+    for (kind, key), value in manifests.objects.items():
+        if not isinstance(value, NetworkQoS) and value.problem is not None:
+            yield f"warning: {kind} {key}: what can't be read counts for nothing: {value.problem}"
+    for key, why in Networks.of(tables.attachments).ignored.items():
+        yield f"warning: NetworkAttachmentDefinition {key} is ignored: {why}"
+    for key, refused in compiled.refused.items():
+        yield from (f"warning: Pod {key}: {each}, so it doesn't count" for each in refused)
+    if zone and Zone.of(zone, tables.nodes).nodes is None:
+        known = ", ".join(sorted(tables.nodes)) or "none"
+        yield (
+            f"warning: --zone {zone}: no node has this name or zone annotation, so it stands for the whole "
+            f"cluster (nodes: {known})"
+        )

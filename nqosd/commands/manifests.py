@@ -1,0 +1,20 @@
+"""Manifests as a cluster would have them, for what is answered offline.
+
+In: manifests. Out: `Tables`. Rule: what is missing is implied as a cluster implies it: a node that a pod is scheduled
+to exists, a namespace has its name as label.
+"""
+
+from nqosd.api.objects import Node
+from nqosd.cache.tables import Tables
+from nqosd.informers.changes import Change, Kind
+from nqosd.informers.manifests import Manifests
+
+
+def tables_of(manifests: Manifests) -> Tables:
+    """Put manifests into tables; a node that a pod is scheduled to exists, whether it is among them or not."""
+    tables = Tables()
+    for change in manifests.changes():
+        tables.apply(change)
+    for name in {pod.node for pod in tables.pods.values() if pod.node} - tables.nodes.keys():
+        tables.apply(Change(Kind.NODE, name, None, Node(name)))
+    return tables

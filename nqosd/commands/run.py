@@ -1,0 +1,21 @@
+"""`nqosd run`: the daemon.
+
+In: a configuration. Out: a daemon until SIGTERM. Rule: nothing is decided here.
+"""
+
+import argparse
+import asyncio
+
+from nqosd import daemon
+from nqosd.commands.configuration import configuration, load_config, service_path
+from nqosd.commands.exits import OK
+from nqosd.telemetry import logs
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    path = service_path(options.config)
+    config = configuration(path, awaits=True)
+    logs.configure(config.log.level, config.log.format)
+    asyncio.run(daemon.Daemon(config, lambda: load_config(path, awaits=True)).run())
+    return OK

@@ -1,0 +1,249 @@
+"""Which commands there are, which arguments they take, and where each one lives.
+
+In: nothing. Out: `COMMANDS`. Rule: nothing is imported here that takes time, so that `nqosd --help` answers at once.
+"""
+
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+DEFAULT_CONFIG = Path("/etc/nqosd/nqosd.toml")
+NEWEST_OVN = "26.03"
+NETWORKS = ("all", "default")
+EXITS = "Exit codes: 0 done, or shown; 1 refused; 78 unusable configuration."
+
+
+class Command(NamedTuple):
+    """A command. Its module in `nqosd.commands` has `run(options) -> int`, which gives the exit code."""
+
+    name: str
+    help: str
+    description: str
+    add_arguments: Callable[[ArgumentParser], None]
+
+    @property
+    def module(self) -> str:
+        """The module's full name."""
+        return f"nqosd.commands.{self.name.replace('-', '_')}"
+
+
+def _config(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help=f"the configuration, TOML (default: {DEFAULT_CONFIG} if it exists, else every option's default)",
+    )
+
+
+def _format(parser: ArgumentParser, *choices: str, before: str = "") -> None:
+    parser.add_argument("--format", choices=choices, default=choices[0], help=f"{before}default: {choices[0]}")
+
+
+def _manifests(parser: ArgumentParser, *, number: str = "*") -> None:
+    parser.add_argument("paths", nargs=number, metavar="PATH", type=Path, help="a manifest, or a folder of manifests")
+
+
+def _apply(parser: ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument("--apply", action="store_true", help="do it; without this, the plan is shown and nothing done")
+
+
+def _offline(parser: ArgumentParser, when: str = "") -> None:
+    parser.add_argument("--zone", default="", metavar="Z", help=f"{when}a zone's name (default: the whole cluster)")
+    before = "" if when else ", such as 23.03; before 24.09 some rows need a shield"
+    parser.add_argument(
+        "--ovn-version",
+        default=NEWEST_OVN,
+        metavar="V",
+        help=f"{when}the release of OVN{before} (default: {NEWEST_OVN})",
+    )
+    parser.add_argument(
+        "--unselected-networks",
+        choices=NETWORKS,
+        default=NETWORKS[0],
+        help=f"{when}the networks of a policy without networkSelectors (default: {NETWORKS[0]})",
+    )
+
+
+def _compile(parser: ArgumentParser) -> None:
+    _manifests(parser, number="+")
+    _offline(parser)
+    _format(parser, "table", "json", "nbctl")
+    parser.add_argument(
+        "--instance", default="nqosd", metavar="ID", help="the owner written into external_ids (default: nqosd)"
+    )
+
+
+def _explain(parser: ArgumentParser) -> None:
+    parser.add_argument("--pod", required=True, metavar="NAMESPACE/NAME", help="the pod that sends")
+    parser.add_argument("--to", required=True, metavar="ADDRESS", help="the destination")
+    transports = ("tcp", "udp", "sctp", "icmp", "other")
+    parser.add_argument("--proto", required=True, choices=transports, help="what it carries")
+    parser.add_argument("--port", type=int, default=None, metavar="N", help="the destination port of tcp, udp and sctp")
+    parser.add_argument("--network", default=None, metavar="NAME", help="the network (default: each of the pod's)")
+    parser.add_argument(
+        "--from", dest="source", default=None, metavar="ADDRESS", help="the source (default: the pod's own address)"
+    )
+    _format(parser, "text", "json")
+    parser.add_argument("--all", action="store_true", help="in text, list policies of other namespaces too")
+    _config(parser)
+    parser.add_argument(
+        "--southbound", default=None, metavar="REMOTE", help="look for the row's flows in this database as well"
+    )
+    _offline(parser, "offline: ")
+    _manifests(parser)
+
+
+def _diff(parser: ArgumentParser) -> None:
+    _config(parser)
+    _manifests(parser)
+
+
+def _get(parser: ArgumentParser) -> None:
+    parser.add_argument("what", choices=["policies", "selections", "rows", "networks"], help="what to show")
+    _format(parser, "table", "json")
+    _config(parser)
+
+
+def _stats(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="print what the flows and meters have counted since they were made, and end; no port is opened",
+    )
+    _format(parser, "table", "json", before="with --once; ")
+    _config(parser)
+
+
+def _top(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--endpoint",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="an exporter, such as http://192.0.2.1:17477; may be given several times "
+        "(default: stats.endpoints of the configuration, else the one on this machine)",
+    )
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="time of a rate, and between two looks (default: 2)",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="show it once, when each exporter has read its counters again"
+    )
+    _format(parser, "table", "json", before="json: a line for each look; ")
+    _config(parser)
+
+
+def _adopt(parser: ArgumentParser) -> None:
+    parser.add_argument("instance", nargs="?", default="", metavar="ID", help="the owner of the rows until now")
+    _apply(parser)
+
+
+def _takeover(parser: ArgumentParser) -> None:
+    parser.add_argument("--from", dest="source", required=True, choices=["ovn-kubernetes"], help="whose rows")
+    parser.add_argument(
+        "--watch",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long to look for signs of that controller, before and after (default: 10)",
+    )
+    _apply(parser)
+
+
+def _cleanup(parser: ArgumentParser) -> None:
+    parser.add_argument("--instance", default="", metavar="ID", help="the owner (default: daemon.instance)")
+    _apply(parser)
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("run", "run the daemon", "Run the daemon until SIGTERM. SIGHUP reloads.", _config),
+    Command(
+        "check-config",
+        "check a configuration file",
+        "Check a configuration file and say what is wrong.",
+        _config,
+    ),
+    Command(
+        "compile",
+        "print what the daemon would write for some manifests",
+        "Read manifests (YAML or JSON, several documents, Lists; NetworkQoS, Pod, Namespace, Node, "
+        "NetworkAttachmentDefinition, UserDefinedNetwork, ClusterUserDefinedNetwork; other kinds are left out) "
+        "and print the rows and sets that the daemon would write. Nothing is contacted. "
+        "Exit code 1 if a policy is not ready.",
+        _compile,
+    ),
+    Command(
+        "explain",
+        "say which rule a packet takes, and why",
+        "Say which policies select a pod and which don't, which rule a packet of it takes, which rules "
+        "lose, and the row, priority, DSCP and limit. With PATHs and no --config it answers from manifests and "
+        "contacts nothing; otherwise it looks into the Northbound database (and takes the objects from PATHs, or from "
+        "where the daemon takes them).",
+        _explain,
+    ),
+    Command(
+        "diff",
+        "show what the daemon would change in the database now",
+        "Compare the Northbound database with what the daemon would make of it now, and print a unified "
+        "diff by policy and set. Objects come from where the daemon takes them, or from manifests. Nothing is written. "
+        "Exit codes: 0 nothing would change, 2 something would, 1 it couldn't be found out.",
+        _diff,
+    ),
+    Command(
+        "get",
+        "show the policies, selections, rows or networks of the running daemon",
+        "Ask the daemon that runs with this configuration, over its HTTP port, for its policies with their "
+        "state, the selections of pods with their members, the rows, or the definitions of networks, ignored ones "
+        "included. Exit code 1 if no daemon answers.",
+        _get,
+    ),
+    Command(
+        "stats",
+        "count what the rules do on this chassis, for Prometheus",
+        "Run on a chassis until SIGTERM: read the counters of br-int's flows and meters, and serve packets "
+        "and bytes marked, let through and dropped, by rule, to Prometheus. The section [stats] of the configuration "
+        "says where everything is.",
+        _stats,
+    ),
+    Command(
+        "top",
+        "show the rates of the rules, live",
+        "Ask exporters (nqosd stats) again and again, and show what each rule marks, lets through and "
+        "drops per second on each node, the busiest first. Ctrl-C ends it. Where standard output is no terminal, the "
+        "table is printed once. Exit code 1 if an exporter doesn't answer then.",
+        _top,
+    ),
+    Command(
+        "adopt",
+        "take over the rows of an earlier instance of nqosd",
+        "Give all QoS rows, address sets and port groups of an earlier instance to the one that the "
+        "configuration names, in one transaction. Without an instance, list the instances that own rows. Stop all "
+        f"daemons of both first. Without --apply the plan is shown and nothing is done. {EXITS}",
+        _adopt,
+    ),
+    Command(
+        "takeover",
+        "replace the rows of the controller in ovn-kubernetes",
+        "Remove the QoS rows and address sets of the NetworkQoS controller in ovn-kubernetes, and write "
+        "this instance's, in one transaction. Turn that controller off first (--enable-network-qos=false): while its "
+        "rows change, this is refused. Without --apply the plan is shown and nothing is done. "
+        "Exit codes: 0 done, or shown; 1 refused, or that controller has written again; 78 unusable configuration.",
+        _takeover,
+    ),
+    Command(
+        "cleanup",
+        "remove every trace of an instance",
+        "Remove all QoS rows, address sets and port groups of an instance from the Northbound database in "
+        "one transaction, and then what it wrote into the status of policies. Stop its daemons first. Without --apply "
+        f"the plan is shown and nothing is done. {EXITS}",
+        _cleanup,
+    ),
+)
