@@ -46,8 +46,13 @@ class OvsdbClient:
                         raise RuntimeError(f"{method}: {message['error']}")
                     return message["result"]
 
-    def receive(self) -> list[tuple[float, Mapping[str, object]]]:
-        """Wait for bytes; gives the messages that became whole, each with when its end came. Answers echo requests."""
+    def receive(self, timeout: float | None = None) -> list[tuple[float, Mapping[str, object]]]:
+        """Wait for bytes; gives the messages that became whole, each with when its end came. Answers echo requests.
+
+        Raises:
+            TimeoutError: nothing came.
+        """
+        self._socket.settimeout(timeout)
         data = self._socket.recv(RECEIVE)
         moment = time.monotonic()
         if not data:

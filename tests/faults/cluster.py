@@ -18,7 +18,7 @@ from nqosd.informers.resources import RESOURCES, Resource
 from tests.faults.manifests import NODES, RANGES, Json
 from tests.proof.agreement import tables_of
 from tests.services.etcd import Etcd
-from tests.services.kubernetes import DAEMON, ApiServer
+from tests.services.kubernetes import ADMIN, DAEMON, ApiServer
 from tests.services.process import ServiceError
 
 ROOT = Path(__file__).parents[2]
@@ -67,20 +67,20 @@ class Cluster:
         """Take all rights from the daemon's user."""
         self.server.request("DELETE", f"{BINDINGS}/nqosd-user")
 
-    def create(self, manifest: Json) -> None:
+    def create(self, manifest: Json, *, user: str = ADMIN) -> None:
         """Create an object."""
         resource, metadata = _of(manifest)
-        self.server.request("POST", _path(resource, metadata.get("namespace", "")), manifest)
+        self.server.request("POST", _path(resource, metadata.get("namespace", "")), manifest, user=user)
 
-    def patch(self, manifest: Json, change: Mapping[str, object], subresource: str = "") -> None:
+    def patch(self, manifest: Json, change: Mapping[str, object], subresource: str = "", *, user: str = ADMIN) -> None:
         """Change an object, or a subresource such as `status`, by a merge patch."""
         path = f"{_object_path(manifest)}/{subresource}".rstrip("/")
-        self.server.request("PATCH", path, change, content_type=MERGE)
+        self.server.request("PATCH", path, change, user=user, content_type=MERGE)
 
-    def delete(self, manifest: Json) -> None:
+    def delete(self, manifest: Json, *, user: str = ADMIN) -> None:
         """Delete an object at once; nothing if it is gone."""
         with contextlib.suppress(ServiceError):
-            self.server.request("DELETE", _object_path(manifest), {"gracePeriodSeconds": 0})
+            self.server.request("DELETE", _object_path(manifest), {"gracePeriodSeconds": 0}, user=user)
 
     def create_namespace(self, name: str, labels: Mapping[str, str] | None = None) -> None:
         """Create a namespace."""

@@ -5,6 +5,7 @@ others with their uuids. The rule: everything that is stored is read, whoever ma
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Protocol, cast
 
@@ -46,8 +47,9 @@ class Own:
     def differences(self, other: "Own") -> list[str]:
         """Say what is here and not there (`-`), and the other way round (`+`)."""
         mine, theirs = [*self.rows, *self.sets], [*other.rows, *other.sets]
-        lines = [f"- {each}" for each in mine if each not in theirs]
-        lines += [f"+ {each}" for each in theirs if each not in mine]
+        here, there = set(mine), set(theirs)
+        lines = [f"- {each}" for each in mine if each not in there]
+        lines += [f"+ {each}" for each in theirs if each not in here]
         if not lines and sorted(mine) != sorted(theirs):
             lines.append("the same rows, but not as many of each")
         return lines
@@ -132,12 +134,15 @@ def wanted(desired: Desired, owner: str, switches: Iterable[str], ports: frozens
 
 def _own_rows(rows: Mapping[str, Mapping[str, Row]], mine: set[tuple[str, str]]) -> list[str]:
     found = []
+    switches: defaultdict[str, list[str]] = defaultdict(list)
+    for switch in rows["Logical_Switch"].values():
+        for uuid in _uuids(switch["qos_rules"]):
+            switches[uuid].append(str(switch["name"]))
     for uuid, row in rows["QoS"].items():
         if ("QoS", uuid) in mine:
-            at = [str(each["name"]) for each in rows["Logical_Switch"].values() if uuid in _uuids(each["qos_rules"])]
             columns = {name: row[name] for name in ("direction", "priority", "match")}
             maps = {name: dict(_pairs(row[name])) for name in ("action", "bandwidth", "external_ids")}
-            found.append(_row_text(at, columns | maps))
+            found.append(_row_text(switches[uuid], columns | maps))
     return sorted(found)
 
 

@@ -1,0 +1,6 @@
+"""Every attack, in the order of docs/security.md."""
+
+from tests.tenants.attacks_of_sizes import OF_SIZES
+from tests.tenants.attacks_of_texts import OF_TEXTS
+
+ATTACKS = (*OF_TEXTS, *OF_SIZES)

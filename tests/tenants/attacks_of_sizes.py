@@ -1,0 +1,182 @@
+"""Attacks by sizes: objects beyond a limit, or at each limit, which the daemon must still bear.
+
+What an attack takes comes from the defaults of `[limits]`, so that it stays at the limit when that changes.
+"""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+
+from nqosd.api.networkqos import BandwidthScope
+from nqosd.config.options import Limits
+from tests.faults.manifests import Json
+from tests.tenants.attack import Attack
+from tests.tenants.attacker import Attacker
+
+LIMITS = Limits()
+RULES = 20
+"""Rules of a policy, at most."""
+WITH_PORTS = min(RULES, 3500 // LIMITS.ports)
+WITH_SELECTORS = min(RULES, 1200 // LIMITS.selectors)
+"""Rules with as many ports or selectors as may be that fit into a spec of 128 KiB."""
+
+
+def huge_policy(attacker: Attacker) -> None:
+    """One policy of 1.3 MB."""
+    attacker.pods(1)
+    ports = [{"protocol": "UDP", "port": number + 1} for number in range(43_600)]
+    attacker.policy("huge", [_rule(0, ports=ports)])
+
+
+def another_huge_policy(attacker: Attacker, _number: int) -> None:
+    """It goes and comes again: the API server needs many seconds for a patch of it."""
+    attacker.replace(attacker.policies[0])
+
+
+def exceptions(attacker: Attacker) -> None:
+    """5,000 exceptions: almost as many prefixes as a rule may have."""
+    attacker.pods(1)
+    attacker.policy("excepts", [_world(attacker, 0)])
+
+
+def other_exceptions(attacker: Attacker, number: int) -> None:
+    """As many other exceptions: another set of 93,000 prefixes each time."""
+    attacker.change(attacker.policies[0], {"egress": [_world(attacker, number + 1)]})
+
+
+def ipv6_exceptions(attacker: Attacker) -> None:
+    """4,000 IPv6 exceptions."""
+    attacker.pods(1)
+    base = int(IPv6Address("2001:db8::"))
+    excepts = [f"{IPv6Address(base + (number << 40) + 0x1234_5678_9ABC)}/128" for number in range(4000)]
+    attacker.policy("excepts", [_rule(0, to=[{"ipBlock": {"cidr": "::/0", "except": excepts}}])])
+
+
+def ports(attacker: Attacker) -> None:
+    """Ports that no range joins, as many as a rule may have, in as many rules as fit."""
+    attacker.pods(1)
+    numbers = range(1, 2 * attacker.part(LIMITS.ports), 2)
+    attacker.policy(
+        "ports",
+        [_rule(each, ports=[{"protocol": "TCP", "port": 1000 * each + number} for number in numbers])
+         for each in range(WITH_PORTS)],
+    )  # fmt: skip
+
+
+def selectors(attacker: Attacker) -> None:
+    """Selectors that each choose every pod of the cluster, as many as a rule may have, in as many rules as fit."""
+    attacker.pods(1)
+    numbers = range(attacker.part(LIMITS.selectors))
+    attacker.policy(
+        "selectors",
+        [_rule(each, to=[_everybody(f"{each}.{number}") for number in numbers]) for each in range(WITH_SELECTORS)],
+    )
+
+
+def policies(attacker: Attacker) -> None:
+    """Policies of one priority, some more than a namespace may have."""
+    attacker.pods(1)
+    for number in range(attacker.part(LIMITS.policies) + 10):
+        attacker.policy(f"p{number:05}", [_rule(number % 64)])
+
+
+def limits_per_pod(attacker: Attacker) -> None:
+    """A limit of its own for each pod in each rule, as many rows as a policy may have."""
+    attacker.pods(attacker.part(LIMITS.rows // RULES))
+    attacker.policy("own", [_rule(each) for each in range(RULES)], BandwidthScope.POD)
+
+
+def _rule(dscp: int, **classifier: object) -> Json:
+    return {"dscp": dscp, "bandwidth": {"rate": 1000 + dscp}, "classifier": classifier}
+
+
+def _world(attacker: Attacker, shift: int) -> Json:
+    return _rule(0, to=[{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(_spread(attacker.part(5000), shift))}}])
+
+
+def _spread(number: int, shift: int) -> Iterator[str]:
+    """Give addresses far from each other."""
+    step = 2**32 // number
+    return (f"{IPv4Address(each * step + 1 + 2 * shift)}/32" for each in range(number))
+
+
+def _everybody(key: str) -> Json:
+    absent = {"matchExpressions": [{"key": key, "operator": "DoesNotExist"}]}
+    return {"namespaceSelector": {}, "podSelector": absent}
+
+
+_POLICY = "a policy"
+_PODS = "policies, pods"
+_LIMIT = "tests/compiler/test_limits.py::test_a_policy_beyond_a_limit_is_not_applied_and_says_why"
+_NODE = frozenset({"n1"})
+
+OF_SIZES = (
+    Attack(
+        "one policy of 1.3 MB: 43,600 ports",
+        _POLICY,
+        "the watchdog killed the daemon again and again, actives and standbys; the log never named the policy",
+        "its spec isn't read",
+        huge_policy,
+        again=another_huge_policy,
+        tests=("tests/api/test_policies.py::test_a_spec_of_any_size_is_answered_briefly",),
+    ),
+    Attack(
+        "5,000 exceptions, others each time",
+        _POLICY,
+        "1.6 MB of match on each switch: 20 s and 391 MB of each ovn-controller",
+        "one set, a match of 80 characters",
+        exceptions,
+        again=other_exceptions,
+        limits=_NODE,
+        tests=(
+            "tests/compiler/test_rows.py::test_many_prefixes_stand_in_a_set_that_equal_lists_share",
+            "tests/compiler/test_incremental.py::test_a_list_of_prefixes_is_read_once",
+        ),
+    ),
+    Attack(
+        "4,000 exceptions of IPv6",
+        _POLICY,
+        "13.8 MB of match for each row and switch",
+        "its spec isn't read",
+        ipv6_exceptions,
+        tests=(_LIMIT,),
+    ),
+    Attack(
+        f"{LIMITS.ports} ports in each of {WITH_PORTS} rules",
+        _POLICY,
+        "nothing bounded it",
+        "matches of 5,000 characters",
+        ports,
+        limits=_NODE,
+        tests=(_LIMIT,),
+    ),
+    Attack(
+        f"{LIMITS.selectors} selectors in each of {WITH_SELECTORS} rules, each of which chooses every pod there is",
+        _POLICY,
+        "nothing bounded it",
+        "each new pod of anybody comes into all of their sets",
+        selectors,
+        limits=_NODE,
+        tests=(_LIMIT,),
+    ),
+    Attack(
+        f"{LIMITS.policies:,} policies of one priority, and 10 more",
+        "policies",
+        "10,000 took 5 s for each change, and each change wrote the status of all of them",
+        "ten are applied; a change is news of few",
+        policies,
+        limits=_NODE,
+        tests=(
+            "tests/compiler/test_limits.py::test_only_the_oldest_policies_of_a_namespace_are_applied",
+            "tests/compiler/test_limits.py::test_one_update_is_news_of_few_policies",
+        ),
+    ),
+    Attack(
+        f"a limit for each of {LIMITS.rows // RULES:,} pods in each of {RULES} rules",
+        _PODS,
+        "2,000 pods: 4.8 s for each change of one",
+        "applied",
+        limits_per_pod,
+        limits=_NODE,
+        tests=("tests/compiler/test_limits.py::test_limits_per_pod_come_and_go_with_the_pods",),
+    ),
+)

@@ -1,0 +1,168 @@
+"""What is watched of the victim while an attack goes on, and how: one run of one attack.
+
+In: a victim, an attack. Out: `Seen`. Rules: an attack goes on from before the first new pod of the victim until after
+the last one; a pod's time ends with the change of the database that an OVSDB monitor tells; /healthz is asked all the
+while, on a new connection each time.
+"""
+
+import contextlib
+import http.client
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from tests.bench.running import Latency
+from tests.faults.contents import Own
+from tests.services.process import ServiceError
+from tests.tenants.attack import Attack
+from tests.tenants.attacker import Attacker, attacker_of
+from tests.tenants.victim import DEADLINE, Victim, Witness
+
+PROBE_INTERVAL = 0.1
+UPDATE_INTERVAL = 0.05
+"""Seconds between an answer to the attacker and the next update: 10 to 20 a second."""
+POD_INTERVAL = 0.05
+
+
+@attrs.frozen
+class Seen:
+    """What one attack did.
+
+    `changed`: the victim's rows that changed or went at any moment, and what is new at the end and not the attacker's.
+
+    `meets`: what the victim's packets met during the attack that they didn't meet before it.
+    """
+
+    attack: Attack
+    updates: int
+    pods: Latency
+    silence: float
+    unanswered: int
+    changed: int
+    meets: tuple[str, ...]
+    reasons: Counter[str]
+
+
+class HealthProbe(threading.Thread):
+    """Asks /healthz again and again until it is left; a context manager."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(name="healthz", daemon=True)
+        self.unanswered = 0
+        self.longest = 0.0
+        """Seconds from a question to its answer, at worst."""
+        self._port = port
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Ask, and ask again."""
+        while not self._ended.wait(PROBE_INTERVAL):
+            begin = time.monotonic()
+            self.unanswered += not self._ask()
+            self.longest = max(self.longest, time.monotonic() - begin)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self.join()
+
+    def _ask(self) -> bool:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=DEADLINE)
+            with contextlib.closing(connection):
+                connection.request("GET", "/healthz")
+                return connection.getresponse().status == http.client.OK
+        return False
+
+
+class Attacking:
+    """The attack in a thread: it begins and is repeated until it is told to end."""
+
+    def __init__(self, attack: Attack, attacker: Attacker) -> None:
+        self._attack, self._attacker = attack, attacker
+        self.updates = 0
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Begin, and change something again and again."""
+        self._attack.begin(self._attacker)
+        for number in itertools.count():
+            if self._ended.wait(UPDATE_INTERVAL):
+                return
+            # The API server may refuse or cut short what is too much for it; the attacker goes on.
+            with contextlib.suppress(ServiceError, OSError, http.client.HTTPException):
+                self._attack.again(self._attacker, number)
+                self.updates += 1
+
+    def end(self) -> None:
+        """Change nothing more."""
+        self._ended.set()
+
+
+@contextlib.contextmanager
+def under_attack(victim: Victim, attack: Attack, pods: int, share: float = 1.0) -> Iterator[tuple[Attacker, Seen]]:
+    """Attack a victim and watch at least so many new pods of it; gives what was seen, with the attack's objects there.
+
+    By then the new pods are gone again, and the daemon has come to rest.
+    """
+    before, treated = victim.rows_and_sets(), victim.treatment()
+    daemon = victim.site.daemon
+    with (
+        contextlib.closing(Witness(victim.site.nb, victim.address)) as witness,
+        attacker_of(victim.site, share) as attacker,
+        HealthProbe(daemon.port) as probe,
+        ThreadPoolExecutor(1, "attacker") as pool,
+    ):
+        attacking = Attacking(attack, attacker)
+        done = pool.submit(attacking.run)
+        try:
+            seconds = list(_new_pods(victim, witness, attacking, pods, done))
+            during = victim.treatment()
+        finally:
+            attacking.end()
+        done.result()
+        victim.forget_new_pods()
+        daemon.settle(quiet=1.0, deadline=DEADLINE)
+        witness.look()
+        yield (
+            attacker,
+            Seen(
+                attack=attack,
+                updates=attacking.updates,
+                pods=Latency.of(seconds),
+                silence=probe.longest,
+                unanswered=probe.unanswered,
+                changed=witness.changed + len(_differences(before, victim.rows_and_sets(), attacker)),
+                meets=tuple(f"{switch}: {during[switch]}" for switch in treated if during[switch] != treated[switch]),
+                reasons=attacker.reasons(),
+            ),
+        )
+
+
+def _differences(before: Own, now: Own, attacker: Attacker) -> set[str]:
+    """Say what of the victim's isn't there any more, and what is new without being the attacker's."""
+    others = {row for row in now.rows if f"{attacker.namespace}/" not in row}
+    return (others ^ set(before.rows)) | (set(before.sets) - set(now.sets))
+
+
+def _new_pods(victim: Victim, witness: Witness, attacking: Attacking, pods: int, done: Future[None]) -> Iterator[float]:
+    """Create pods while the attack begins, and some more while it goes on."""
+    left = pods
+    while left:
+        if done.done():
+            done.result()
+        left -= attacking.updates > 0
+        yield victim.new_pod(witness)
+        time.sleep(POD_INTERVAL)
