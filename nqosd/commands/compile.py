@@ -1,7 +1,7 @@
 """`nqosd compile`: what the daemon would write for some manifests, without a cluster or a database.
 
-In: paths and settings. Out: a table, JSON or commands; exit code 0, 1 if a policy isn't ready, 2 if a manifest isn't
-usable. Rule: nothing is contacted.
+In: paths and settings. Out: a table, JSON or commands; exit code 0, 1 if a policy isn't ready or (strictly) there is
+anything to warn of, 2 if a manifest isn't usable. Rule: nothing is contacted.
 """
 
 import argparse
@@ -32,13 +32,17 @@ def run(options: argparse.Namespace) -> int:
     tables = tables_of(manifests)
     any_network = options.unselected_networks == "all"
     compiled = compile_everything(tables, Settings(options.instance, options.zone, version, any_network))
-    for line in _complaints(manifests, tables, compiled, options.zone):
+    complaints = list(_complaints(manifests, tables, compiled, options.zone))
+    if options.strict:
+        complaints += _noted(compiled)
+    for line in complaints:
         complain(line)
     printed = document(compiled.desired, compiled.reports, options.instance)
     say(render(printed, Format(options.format)).removesuffix("\n"))
     if manifests.problems:
         return USAGE
-    return OK if all(each.ready for each in compiled.reports) else FAILED
+    is_accepted = all(each.ready for each in compiled.reports) and not (options.strict and complaints)
+    return OK if is_accepted else FAILED
 
 
 def _complaints(manifests: Manifests, tables: Tables, compiled: Compiled, zone: str) -> Iterator[str]:
@@ -57,3 +61,10 @@ def _complaints(manifests: Manifests, tables: Tables, compiled: Compiled, zone: 
             f"warning: --zone {zone}: no node has this name or zone annotation, so it stands for the whole "
             f"cluster (nodes: {known})"
         )
+
+
+def _noted(compiled: Compiled) -> Iterator[str]:
+    """Say what is to be said of policies."""
+    for each in compiled.reports:
+        yield from (f"error: NetworkQoS {each.namespace}/{each.name}: {problem}" for problem in each.problems)
+        yield from (f"warning: NetworkQoS {each.namespace}/{each.name}: {warning}" for warning in each.warnings)

@@ -75,6 +75,12 @@ def _compile(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--instance", default="nqosd", metavar="ID", help="the owner written into external_ids (default: nqosd)"
     )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="for the checks of a repository of manifests: name what is wrong with each policy on standard error, such "
+        "as a limit that it is beyond, and let a warning count as much as a problem",
+    )
 
 
 def _explain(parser: ArgumentParser) -> None:
@@ -177,7 +183,7 @@ COMMANDS: tuple[Command, ...] = (
         "Read manifests (YAML or JSON, several documents, Lists; NetworkQoS, Pod, Namespace, Node, "
         "NetworkAttachmentDefinition, UserDefinedNetwork, ClusterUserDefinedNetwork; other kinds are left out) "
         "and print the rows and sets that the daemon would write. Nothing is contacted. "
-        "Exit code 1 if a policy is not ready.",
+        "Exit code 1 if a policy is not ready, with --strict also if there is anything to warn of.",
         _compile,
     ),
     Command(

@@ -2,7 +2,8 @@
 
 In: `structlog.get_logger()` anywhere in the daemon, and the standard library's logging from the libraries it uses. Out:
 one line for each entry. Rule: what looks like a credential is replaced in every entry at every level, whoever wrote it;
-and libraries may only warn, since their debug entries hold whole request and response bodies.
+no text and no list is longer than somebody reads; and libraries may only warn, since their debug entries hold whole
+request and response bodies.
 """
 
 import logging
@@ -10,12 +11,13 @@ import os
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from itertools import islice
 from typing import TextIO, TypeAlias
 
 import structlog
 from structlog.typing import Processor
 
-from nqosd.api.text import visible
+from nqosd.api.text import MOST, visible
 
 EventDict: TypeAlias = MutableMapping[str, object]
 
@@ -32,6 +34,11 @@ _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 _LINES = ("exception", "stack")
 """Keys of an entry whose text has several lines."""
+LONGEST = 2_000
+"""Characters of a text; a condition's message may have 32,768, and an error holds whatever a server answered."""
+LONGEST_OF_LINES = 16_000
+LONGEST_OF_LIST = 200
+"""Characters of a text in a list."""
 _OURS = "nqosd"
 
 
@@ -74,24 +81,39 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
 
 
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Replace credentials in an entry: values of keys that name one, and in text what follows `Bearer` or `user:`."""
+    """Replace credentials in an entry: values of keys that name one, and in text what follows `Bearer` or `user:`.
+
+    Of long texts, lists and mappings the beginning is kept, and it is said how much there was.
+    """
     for key, value in event.items():
-        event[key] = _clean(key, value)
+        event[key] = _clean(key, value, LONGEST_OF_LINES if key in _LINES else LONGEST)
     return event
 
 
-def _clean(key: str, value: object) -> object:
+def _clean(key: str, value: object, most: int) -> object:
     if isinstance(value, bool | int | float | None):
         return value
     if _SECRET_KEYS.search(key) and not _PATH_KEYS.search(key):
         return REDACTED
     if isinstance(value, str):
-        return _SECRET_TEXT.sub(rf"\g<header>\g<user>{REDACTED}", value)
+        return _text(value, most)
     if isinstance(value, Mapping):
-        return {str(name): _clean(str(name), each) for name, each in value.items()}
+        kept = {str(name): each for name, each in islice(value.items(), MOST)}
+        found = {_text(name, LONGEST_OF_LIST): _clean(name, each, LONGEST_OF_LIST) for name, each in kept.items()}
+        return found | ({} if len(value) <= MOST else {"…": f"and {len(value) - MOST} more"})
     if isinstance(value, list | tuple | set | frozenset):
-        return [_clean("", each) for each in value]
-    return _clean("", str(value)) if isinstance(value, BaseException) else value
+        first = [_clean("", each, LONGEST_OF_LIST) for each in islice(value, MOST)]
+        return first + ([] if len(value) <= MOST else [f"and {len(value) - MOST} more"])
+    return _text(str(value), most) if isinstance(value, BaseException) else value
+
+
+def _text(text: str, most: int) -> str:
+    """Redact and cut a text; only what surely was redacted as a whole is shown, and no more of it is looked at."""
+    shown = _SECRET_TEXT.sub(rf"\g<header>\g<user>{REDACTED}", text[: 2 * most])
+    if len(text) <= most:
+        return shown
+    length = most if len(text) <= 2 * most else min(most, max(0, len(shown) - most))
+    return f"{shown[:length]}… (cut; {len(text)} characters)"
 
 
 def _apply_arguments(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nqosd.cli import FAILED, OK, USAGE, main
+from nqosd.config.options import Limits
 from tests.services.ovsdb import OvsdbServer
 
 GUIDE = "docs/examples/guide"
@@ -108,6 +109,54 @@ def test_a_policy_that_is_not_ready(capsys: pytest.CaptureFixture[str], tmp_path
     assert {row["external_ids"]["nqosd.io/policy"] for row in found["qos"]} == {"default/web"}
     assert [each["ready"] for each in found["policies"]] == [False, True]
     assert found["policies"][0]["problems"][0]["field"] == "spec.egress[0].classifier.ports[0].port"
+
+
+CLEAN = Path(GUIDE, "pods.yaml").read_text(), POLICY
+
+
+def strictly(capsys: pytest.CaptureFixture[str], path: Path, *manifests: str) -> tuple[int, str]:
+    """Compile manifests with --strict; gives exit code and complaints."""
+    (path / "all.yaml").write_text("---\n".join(manifests))
+    code, _out, err = compiled(capsys, "--strict", str(path))
+    return code, err
+
+
+def test_strictly_there_is_nothing_to_say_of_good_manifests(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """With --strict, policies that are ready without a warning are exit code 0, and nothing is on standard error."""
+    assert strictly(capsys, tmp_path, *CLEAN) == (OK, "")
+
+
+def test_strictly_a_warning_is_a_failure(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """With --strict a warning about a policy is exit code 1 and a line on standard error; without, it is neither."""
+    burst = POLICY.replace("dscp: 8,", "dscp: 8, bandwidth: {rate: 1000, burst: 10},")
+    code, err = strictly(capsys, tmp_path, CLEAN[0], burst)
+    assert code == FAILED
+    assert err.startswith("warning: NetworkQoS default/web: spec.egress[0].bandwidth.burst: 10 is less than")
+    assert compiled(capsys, str(tmp_path))[::2] == (OK, "")
+
+
+def test_strictly_a_warning_about_another_object_is_a_failure(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """With --strict, what would be ignored of any object is exit code 1."""
+    definition = (
+        "apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: {name: a, namespace: b}\n"
+    )
+    code, err = strictly(capsys, tmp_path, *CLEAN, definition + "spec: {config: '{'}\n")
+    assert code == FAILED
+    assert "warning: NetworkAttachmentDefinition b/a" in err
+
+
+def test_strictly_a_limit_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """With --strict a policy beyond a limit, or an invalid one, is exit code 1, and standard error says why."""
+    ports = ", ".join(f"{{port: {2 * number + 1}}}" for number in range(Limits().ports + 1))
+    large = POLICY.replace("{protocol: TCP, port: 80}", ports).replace("web", "large")
+    code, err = strictly(capsys, tmp_path, *CLEAN, large, POLICY.replace("dscp: 8", "dscp: 88").replace("web", "bad"))
+    assert code == FAILED
+    bad, beyond = err.splitlines()
+    assert bad.startswith("error: NetworkQoS default/bad: spec.egress[0].dscp: 88 is not")
+    assert beyond.startswith("error: NetworkQoS default/large: spec.egress[0].classifier: ")
+    assert "limits.ports allows" in beyond
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,33 @@ def test_what_is_no_secret_stays() -> None:
     assert (entry["tokens"], entry["tokens_known"], entry["token"]) == (3, True, None)
 
 
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_an_entry_is_never_long(style: str) -> None:
+    """Long texts, lists and mappings are cut, and it is said how much there was; what they begin with is kept."""
+    stream = io.StringIO()
+    logs.configure("info", style, stream)
+    long = "0123456789" * 10_000
+    by_name = {f"{each}{long}": long for each in range(100)}
+    logger().warning("beyond", detail=long, names=[long] * 100, by_name=by_name)
+    logging.getLogger("aiohttp").error("answered %s", long)
+    lines = stream.getvalue().splitlines()
+    assert [len(line) < 20_000 for line in lines] == [True, True]
+    for said in ("0123456789", "(cut; 100000 characters)", "and 80 more"):
+        assert said in lines[0]
+    assert "answered 0123" in lines[1]
+
+
+@pytest.mark.parametrize("before", [0, 1_900, 2_000, 3_990, 4_000])
+def test_no_secret_is_seen_where_a_text_is_cut(before: int) -> None:
+    """Wherever a credential stands in a long text, beside the cut too, nothing of it is shown."""
+    stream = io.StringIO()
+    logs.configure("info", "json", stream)
+    secret = "s3cr3t" * 20
+    logger().warning("long", text=f"{'x' * before} https://user:{secret}@host bearer {secret}{' y' * 4_000}")
+    logger().warning("many", text=f"bearer {secret} " * 30 + f"https://user:{secret}@host" + " y" * 4_000)
+    assert "s3cr3t" not in stream.getvalue()
+
+
 def test_the_journal_gets_priorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where standard error is the systemd journal, each line begins with its priority, and nowhere else."""
     path = tmp_path / "journal"
