@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import attrs
 
 from nqosd.api.networkqos import NetworkQoS
-from nqosd.api.problems import Problem
 from nqosd.cache.tables import Tables
 from nqosd.compiler.claims import Counted, Refused, counted
 from nqosd.compiler.contexts import Context, Reading, namespace_contexts
@@ -21,7 +20,8 @@ from nqosd.compiler.ranges import network_ranges
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
 from nqosd.compiler.returned import returned
-from nqosd.compiler.rows import Site, Unit, build_unit, rows_at_most, too_many_rows
+from nqosd.compiler.room import without_room
+from nqosd.compiler.rows import Site, Unit, build_unit, rows_at_most
 from nqosd.compiler.sets import AnySet, PrefixSet
 from nqosd.compiler.settings import Settings
 
@@ -89,15 +89,19 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
     reports: list[PolicyReport] = []
     for policies in by_namespace.values():
         contexts, ranks = namespace_contexts(policies, networks, tables, settings, Reading.of)
+        sites = {key: list(world.sites(context)) for key, context in contexts.items()}
+        rows = ((key, _rows_at_most(context, sites[key])) for key, context in contexts.items())  # in order of age
+        beyond = without_room(rows, settings.limits)
         for policy in policies:
             context = contexts.get(policy.key)
-            mine, problem = ({}, None) if context is None else _units(context, world)
+            problem = beyond.get(policy.key)
+            mine = {} if context is None or problem is not None else _units(context, sites[policy.key], world)
             units.extend(mine.values())
             reports.append(report(policy, ranks.get(policy.key), context, mine, facts, excess=problem))
     sets = {set_id for unit in units for set_id in unit.sets}
-    rows = [*(row for unit in units for row in unit.rows), *_returned(units, world)]
+    every = [*(row for unit in units for row in unit.rows), *_returned(units, world)]
     desired = Desired(
-        rows={row.key: row for row in rows},
+        rows={row.key: row for row in every},
         address_sets={
             name: AddressSet(name, str(set_id), world.members(set_id))
             for set_id in sets
@@ -132,12 +136,12 @@ def by_switch(places_of_pod: tuple[Place, ...]) -> Iterator[tuple[str, str, tupl
         yield network, switch, tuple(mine)
 
 
-def _units(context: Context, world: _World) -> tuple[dict[tuple[str, str], Unit], Problem | None]:
-    sites = list(world.sites(context))
-    number = sum(rows_at_most(context.spec, len(site.kinds), _senders(site)) for site in sites)
-    if (problem := too_many_rows(number, world.settings.limits)) is not None:
-        return {}, problem
-    return {(site.network.name, site.switch): build_unit(context, site, world.name) for site in sites}, None
+def _units(context: Context, sites: Iterable[Site], world: _World) -> Mapping[tuple[str, str], Unit]:
+    return {(site.network.name, site.switch): build_unit(context, site, world.name) for site in sites}
+
+
+def _rows_at_most(context: Context, sites: Iterable[Site]) -> int:
+    return sum(rows_at_most(context.spec, len(site.kinds), _senders(site)) for site in sites)
 
 
 def _senders(site: Site) -> int:

@@ -15,7 +15,7 @@ from nqosd.cache.tables import Tables
 from nqosd.compiler.matching import Criteria, selection_of
 from nqosd.compiler.networks import Networks
 from nqosd.compiler.precedence import Standing, age, lowest_limit, row_priority, standings
-from nqosd.compiler.settings import Settings, excess
+from nqosd.compiler.settings import Settings, excess, no_room
 from nqosd.config.options import Limits
 
 
@@ -80,6 +80,11 @@ class Reading:
             criteria.append(read)
         return cls(spec, limits, tuple(criteria), None)
 
+    @property
+    def prefixes(self) -> int:
+        """How many prefixes its rules take together."""
+        return sum(each.sizes["prefixes"] for each in self.criteria)
+
 
 Read = Callable[[str, NetworkQoSSpec, Limits], Reading]
 """Gives what a policy asks for, by its key."""
@@ -115,10 +120,21 @@ def namespace_contexts(
 
 
 def _beyond(policies: Iterable[NetworkQoS], readings: Mapping[str, Reading], limits: Limits) -> Mapping[str, Problem]:
-    """Say which policies are beyond a limit: by what they ask for, or, unread, because there are so many older ones."""
-    found = {key: reading.excess for key, reading in readings.items() if reading.excess is not None}
+    """Say which policies, given by age, are beyond a limit: by what they ask for, or by what older ones have taken.
+
+    Those that are beyond the number of policies haven't been read.
+    """
+    found: dict[str, Problem] = {}
+    left = limits.namespace_prefixes
     for policy in policies:
-        if policy.key not in readings:
+        reading = readings.get(policy.key)
+        if reading is not None and reading.excess is not None:
+            found[policy.key] = reading.excess
+        elif reading is not None and reading.prefixes > left:
+            found[policy.key] = no_room("spec.egress", policy.key, "prefixes", limits, "write fewer")
+        elif reading is not None:
+            left -= reading.prefixes
+        else:
             found[policy.key] = Problem(
                 "metadata.namespace",
                 f"namespace {policy.namespace} has more policies than the {limits.policies} that limits.policies "

@@ -16,7 +16,6 @@ import attrs
 
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS, NetworkQoSSpec
 from nqosd.api.objects import DEFAULT_NETWORK
-from nqosd.api.problems import Problem
 from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
 from nqosd.compiler.claims import Claims, Refused, claimant_of
@@ -31,8 +30,8 @@ from nqosd.compiler.ranges import ANYTHING
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
 from nqosd.compiler.returned import ReturnedRows
-from nqosd.compiler.rows import POD_PART, Site, Unit, build_unit, rows_at_most, too_many_rows
-from nqosd.compiler.sets import SetId
+from nqosd.compiler.room import Room
+from nqosd.compiler.rows import POD_PART, Site, Unit, build_unit
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.state import State
 from nqosd.config.options import Limits
@@ -73,7 +72,7 @@ class IncrementalCompiler:
         self._contexts: dict[str, Context] = {}
         self._standings: dict[str, Standing] = {}
         self._users: defaultdict[PodSelection, set[str]] = defaultdict(set)
-        self._excess: dict[str, Problem] = {}
+        self._room = Room(self.tables.policies, self._membership, self._settings.limits)
 
     @property
     def settings(self) -> Settings:
@@ -158,7 +157,7 @@ class IncrementalCompiler:
         if policy is None:
             return None
         facts = Facts(self._land.networks, self._membership.has_members)
-        standing, context, excess = self._standings.get(key), self._contexts.get(key), self._excess.get(key)
+        standing, context, excess = self._standings.get(key), self._contexts.get(key), self._room.problem(key)
         return report(policy, standing, context, self._state.units(key), facts, excess=excess)
 
     def has_node(self, name: str) -> bool:
@@ -189,7 +188,7 @@ class IncrementalCompiler:
         context = self._contexts.get(key.policy)
         return (
             context is not None
-            and key.policy not in self._excess
+            and self._room.problem(key.policy) is None
             and key.rule < len(context.spec.egress)
             and context.selects(key.network)
             and key.network in self._land.networks.by_name
@@ -271,7 +270,8 @@ class IncrementalCompiler:
             _put(self._contexts, key, after)
             self._resubscribe(key, before, after)
             self._mark(key, stale)
-            self._measure(key, stale, delta)
+            self._room.measure(key, after)
+        self._settle_room(namespace, stale, delta)
         for key in changed:
             if key not in self.tables.policies:
                 self._readings.pop(key, None)
@@ -291,25 +291,11 @@ class IncrementalCompiler:
         sites = {} if context is None else self._membership.sites(context.sources)
         stale |= dict.fromkeys((key, network, switch) for network, switch in [*self._state.units(key), *sites])
 
-    def _measure(self, key: str, stale: _Stale, delta: Delta) -> None:
-        """Compare the rows of a policy with what it may take; all its units are stale when that turns."""
-        context = self._contexts.get(key)
-        number = 0 if context is None else self._rows_at_most(context)
-        problem = too_many_rows(number, self._settings.limits)
-        if problem != self._excess.get(key):
-            _put(self._excess, key, problem)
+    def _settle_room(self, namespace: str, stale: _Stale, delta: Delta) -> None:
+        """See whose rows there is room for in a namespace; all units of a policy are stale when that turns."""
+        for key in self._room.settle(namespace):
             delta.policies.add(key)
             self._mark(key, stale)
-
-    def _rows_at_most(self, context: Context) -> int:
-        """Say how many rows a policy can take with the senders that there are."""
-        number = 0
-        for (network, switch), kinds in self._membership.sites(context.sources).items():
-            if context.selects(network):
-                sets = [SetId(context.sources, network, switch, kind) for kind in kinds]
-                senders = max(len(self._membership.members(each)) for each in sets)
-                number += rows_at_most(context.spec, len(kinds), senders)
-        return number
 
     def _resubscribe(self, key: str, before: Context | None, after: Context | None) -> None:
         """Watch the selections that a policy needs now, and no longer those that nobody needs."""
@@ -331,8 +317,10 @@ class IncrementalCompiler:
             for key in self._users.get(selection, ()):
                 if turned or self._contexts[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
-        for key in {key for key, _network, _switch in stale}:
-            self._measure(key, stale, delta)
+        touched = {key for key, _network, _switch in stale}
+        counted = {key.partition("/")[0] for key in touched if self._room.measure(key, self._contexts.get(key))}
+        for namespace in sorted(counted):
+            self._settle_room(namespace, stale, delta)
         for selection in shift.portless | shift.spread:
             delta.policies |= self._users.get(selection, set())
         for key, network, switch in stale:
@@ -346,7 +334,7 @@ class IncrementalCompiler:
     def _unit(self, key: str, network: str, switch: str) -> Unit | None:
         """Build one unit; None where there are no senders, or the policy isn't for them."""
         context = self._contexts.get(key)
-        if context is None or key in self._excess or not context.selects(network):
+        if context is None or self._room.problem(key) is not None or not context.selects(network):
             return None
         kinds = self._membership.sites(context.sources).get((network, switch))
         if not kinds:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 
 from nqosd.api.networkqos import BandwidthScope, EgressRule, NetworkQoSSpec
-from nqosd.api.problems import Problem
 from nqosd.compiler.contexts import Context
 from nqosd.compiler.desired import NEVER_BITES, Family, QosRow, RowKey
 from nqosd.compiler.expression import any_of
@@ -18,8 +17,6 @@ from nqosd.compiler.matching import Criteria, Disjunct, Scope, Senders, by_addre
 from nqosd.compiler.networks import Network
 from nqosd.compiler.places import Place
 from nqosd.compiler.sets import AnySet, SetId
-from nqosd.compiler.settings import excess
-from nqosd.config.options import Limits
 
 POD_PART = "pod/"
 """How `RowKey.part` of a row for one pod begins; the pod's name follows."""
@@ -52,13 +49,6 @@ def rows_at_most(spec: NetworkQoSSpec, kinds: int, senders: int) -> int:
     limited = sum(rule.limit is not None for rule in spec.egress)
     alone = senders if spec.bandwidth_scope is BandwidthScope.POD else 1
     return limited * alone + (len(spec.egress) - limited) * kinds
-
-
-def too_many_rows(number: int, limits: Limits) -> Problem | None:
-    """Say that a policy takes more rows than it may; in round figures, since pods come and go."""
-    step = max(1, limits.rows // 10)
-    rounded = number if number <= limits.rows else -(-number // step) * step
-    return excess("spec", rounded, "rows", limits, "select fewer pods, write fewer rules or let pods share limits")
 
 
 def build_unit(context: Context, site: Site, name: Callable[[AnySet], str]) -> Unit:

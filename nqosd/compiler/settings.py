@@ -50,3 +50,16 @@ def excess(field: str, number: int, option: str, limits: Limits, way_out: str) -
         "administrator of nqosd for a higher limit",
         limit=option,
     )
+
+
+def no_room(field: str, key: str, option: str, limits: Limits, way_out: str) -> Problem:
+    """Say that the older policies of a namespace leave no room for what one takes; `option` names what is limited."""
+    allowed: int = getattr(limits, f"namespace_{option}")
+    namespace = key.partition("/")[0]
+    return Problem(
+        field,
+        f"the {option} of this policy and of the older ones of namespace {namespace} are more than the {allowed} that "
+        f"limits.namespace_{option} allows: {way_out}, remove older policies, or ask the administrator of nqosd for a "
+        "higher limit",
+        limit=f"namespace_{option}",
+    )

@@ -132,12 +132,16 @@ class Limits:
     """NetworkQoS objects of a namespace; where there are more, the oldest are applied."""
     prefixes: int = _option(100_000, Between(1, 1_000_000, "prefixes"), reloadable=True)
     """Prefixes of a rule, its blocks joined and their exceptions taken out; each is a flow on every chassis."""
-    ports: int = _option(500, Between(1, 65_535, "ports"), reloadable=True)
-    """Ports of a rule; neighbours that are joined to a range count as one."""
+    namespace_prefixes: int = _option(200_000, Between(1, 10_000_000, "prefixes"), reloadable=True)
+    """Prefixes of all rules of a namespace together; the oldest policies have theirs first."""
+    ports: int = _option(100, Between(1, 65_535, "ports"), reloadable=True)
+    """Ports of a rule; neighbours that are joined to a range count as one. They stand in each row's match."""
     selectors: int = _option(100, Between(1, 10_000, "selectors"), reloadable=True)
     """Entries of a rule that select pods; equal ones count as one."""
     rows: int = _option(20_000, Between(1, 1_000_000, "rows"), reloadable=True)
     """Rows of a policy: on each switch with senders one for each rule and family, or for each pod that has limits."""
+    namespace_rows: int = _option(100_000, Between(1, 10_000_000, "rows"), reloadable=True)
+    """Rows of all policies of a namespace together; the oldest policies have theirs first."""
 
 
 @attrs.frozen

@@ -27,7 +27,16 @@ every_setting = st.builds(
     zone=st.sampled_from(["", "east", *NODES]),
     ovn=st.sampled_from([None, (23, 3), (25, 3)]),
     any_network=st.booleans(),
-    limits=st.sampled_from([Limits(), Limits(policies=1), Limits(rows=2), Limits(prefixes=20, ports=1, selectors=1)]),
+    limits=st.sampled_from(
+        [
+            Limits(),
+            Limits(policies=1),
+            Limits(rows=2),
+            Limits(rows=4, namespace_rows=5),
+            Limits(prefixes=20, ports=1, selectors=1),
+            Limits(namespace_prefixes=40),
+        ]
+    ),
 )
 
 
@@ -121,7 +130,7 @@ def test_nothing_is_kept(events: list[list[Change]]) -> None:
     assert compiler.desired == Desired({}, {}, {})
     assert compiler.selections == 0
     assert len(compiler._claims) == 0
-    assert (compiler._readings, compiler._excess) == ({}, {})
+    assert (len(compiler._readings), len(compiler._room)) == (0, 0)
 
 
 def test_first_use_tells_every_member() -> None:

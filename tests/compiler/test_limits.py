@@ -100,6 +100,47 @@ def test_only_the_oldest_policies_of_a_namespace_are_applied() -> None:
     assert {key.policy for key in compiler.desired.rows if key.policy} == {"a/p1", "a/p2"}
 
 
+def applied(compiler: IncrementalCompiler) -> set[str]:
+    """Name the policies that have rows."""
+    return {key.policy for key in compiler.desired.rows if key.policy}
+
+
+BLOCKED = EgressRule(1, classifier=PREFIXES)
+SHARED = {
+    "prefixes": ([policy(f"p{number}", BLOCKED) for number in range(3)], 64),
+    "rows": ([policy(f"p{number}", *PLAIN, scope=BandwidthScope.POD) for number in range(3)], 8),
+}
+
+
+@pytest.mark.parametrize("what", SHARED)
+def test_a_namespace_has_its_limit_too_and_the_oldest_come_first(what: str) -> None:
+    """What the older policies leave no room for is TooLarge, and takes the room of one that goes."""
+    policies, figure = SHARED[what]
+    other = attrs.evolve(policies[0], namespace="b", name="other")
+    stranger = Pod("b", "pod0", {}, "n1", attachments=(Attachment("default", ("10.0.1.0",)),))
+    limits = attrs.evolve(Limits(), **{f"namespace_{what}": figure})
+    compiler = compiled(limits, *reversed(policies), other, senders=4)
+    compiler.apply([Change(Kind.POD, stranger.key, None, stranger)])
+    assert applied(compiler) == {"a/p0", "a/p1", "b/other"}
+    report = compiler.report("a/p2")
+    assert report is not None
+    said = condition(policies[2], report, "z")
+    assert said.reason == "TooLarge"
+    assert f"the {what} of this policy and of the older ones of namespace a" in said.message
+    assert f"the {figure} that limits.namespace_{what} allows" in said.message
+    compiler.apply([Change(Kind.NETWORK_QOS, "a/p0", policies[0], None)])
+    assert applied(compiler) == {"a/p1", "a/p2", "b/other"}
+
+
+def test_a_young_policy_may_fit_where_an_older_one_does_not() -> None:
+    """A policy for which there is no room leaves it to those after it; they are told nothing."""
+    large = policy("p1", *PLAIN, *PLAIN, scope=BandwidthScope.POD)
+    compiler = compiled(Limits(namespace_rows=6), policy("p0", *PLAIN, scope=BandwidthScope.POD), large, senders=4)
+    assert applied(compiler) == {"a/p0"}
+    compiler.apply(put(policy("p2", *PLAIN)))
+    assert applied(compiler) == {"a/p0", "a/p2"}
+
+
 def test_limits_per_pod_come_and_go_with_the_pods() -> None:
     """A pod too many takes the policy's rows away, and they are back when it goes."""
     compiler = compiled(Limits(rows=4), policy("p", *PLAIN, scope=BandwidthScope.POD), senders=4)
