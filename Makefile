@@ -23,7 +23,7 @@ TEST_TIMEOUT ?= 300
 TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux \
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
-.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo bench bench-scale dataplane clean
+.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo bench bench-bounds bench-scale dataplane clean
 .PHONY: unit coverage lock audit fuzz replay chaos failover services-prometheus docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
@@ -130,6 +130,10 @@ BENCH ?= full
 bench: setup services-kubernetes services-ovn-new ## measure, print what was measured beside goals and the peer, write it to docs/; BENCH=short is shorter
 	@echo "[bench] running tests.bench $(BENCH)"
 	@$(VENV)/bin/python -m tests.bench $(BENCH)
+
+bench-bounds: setup services ## the largest policies that the limits let through, one and many, measured beside goals; writes docs/bounds.md
+	@echo "[bench-bounds] running tests.bench.bounds"
+	@$(VENV)/bin/python -m tests.bench.bounds
 
 bench-scale: setup services ## how cost grows (plots in docs/), and what very large clusters take
 	@echo "[bench-scale] running tests.bench.growth, tests.bench.scale and tests.bench.northd"

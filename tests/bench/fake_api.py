@@ -58,7 +58,7 @@ class FakeApi:
 
     def application(self) -> web.Application:
         """Give the web application."""
-        application = web.Application(client_max_size=1 << 24)
+        application = web.Application(client_max_size=1 << 26)
         for name, resource in BY_PLURAL.items():
             application.router.add_get(resource.path, self._handler(name))
         policies = "/apis/k8s.ovn.org/v1alpha1/namespaces/{namespace}/networkqoses/{name}/status"
@@ -68,6 +68,7 @@ class FakeApi:
         application.router.add_post("/bench/pods", self._add_pods)
         application.router.add_post("/bench/churn", self._churn)
         application.router.add_post("/bench/policy", self._add_policy)
+        application.router.add_post("/bench/policies", self._add_policies)
         return application
 
     def _set(self, resource: str, described: Json) -> bytes:
@@ -202,6 +203,14 @@ class FakeApi:
             await self._tell("networkqoses", "ADDED", self._set("networkqoses", self._policies[EVERYTHING]))
         )
 
+    async def _add_policies(self, request: web.Request) -> web.Response:
+        """Add, or change, the policies of a list, each in an event of its own; answers when the first was written."""
+        moments = []
+        for described in json.loads(await request.read()):
+            self._policies[str(described["metadata"]["name"])] = described
+            moments.append(await self._tell("networkqoses", "ADDED", self._set("networkqoses", described)))
+        return web.json_response(moments[0])
+
 
 def _json(body: bytes, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, content_type="application/json")
@@ -214,7 +223,13 @@ async def _accept(_request: web.Request) -> web.Response:
 def main() -> None:
     """Serve until killed."""
     port, pods, policies, rules = map(int, sys.argv[1:])
-    web.run_app(FakeApi(Size(pods, policies, rules)).application(), host="127.0.0.1", port=port, print=None)
+    web.run_app(
+        FakeApi(Size(pods, policies, rules)).application(),
+        host="127.0.0.1",
+        port=port,
+        print=None,
+        shutdown_timeout=0.1,
+    )
 
 
 if __name__ == "__main__":

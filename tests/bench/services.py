@@ -95,11 +95,11 @@ class FakeApiServer(Service):
             return False
         return True
 
-    def ask(self, method: str, what: str) -> object:
-        """Call one of the paths under `/bench/`."""
+    def ask(self, method: str, what: str, body: object = None) -> object:
+        """Call one of the paths under `/bench/`, with a body of JSON if there is one."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_HOUR)
         try:
-            connection.request(method, f"/bench/{what}")
+            connection.request(method, f"/bench/{what}", None if body is None else json.dumps(body))
             return json.loads(connection.getresponse().read())
         finally:
             connection.close()

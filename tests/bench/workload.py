@@ -67,7 +67,7 @@ class Pods:
     """Renders pods quickly: everything but five texts is the same for all of them."""
 
     def __init__(self, policies: int) -> None:
-        self._policies = policies
+        self._policies = max(policies, 1)
         self._parts = list(_template())
 
     def render(self, number: int, version: int) -> bytes:
