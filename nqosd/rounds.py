@@ -18,6 +18,7 @@ import attrs
 import structlog
 
 from nqosd import collector
+from nqosd.aside import aside
 from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
@@ -78,6 +79,8 @@ class Rounds:
         self._health = health
         self._process = f"{os.getpid()}.{secrets.token_hex(4)}"
         self.last: RoundState | None = None
+        self.compiling = asyncio.Lock()
+        """Held while a thread may be compiling: nobody looks at the compiler then."""
         self._compiler: IncrementalCompiler | None = None
         self._zone: str | None = options.zone or None
         self._has_settled = False
@@ -146,9 +149,11 @@ class Rounds:
         if self._compiler is None:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
-        if settings.limits != compiler.settings.limits or any(each.kind is Kind.NETWORK_QOS for each in changes):
-            await asyncio.to_thread(compiler.read_ahead, settings, changes)
-        delta = compiler.configure(settings, changes)
+        async with self.compiling:
+            if compiler.takes_long(settings, changes):
+                delta = await aside(lambda: compiler.configure(settings, changes))
+            else:
+                delta = compiler.configure(settings, changes)
         if compiler.is_zoned and any(change.kind is Kind.NODE for change in changes):
             self.telling.zones_changed()
         self._large.look(delta, compiler.desired)
@@ -165,7 +170,7 @@ class Rounds:
             compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)
         )
         self.convergence.ended(result, pruned=prune)
-        self._take(result, compiler, delta)
+        await self._take(result, compiler, delta)
         seconds = time.monotonic() - started
         self.last = RoundState(result.outcome.value, time.time(), seconds)
         self._metrics.ended(result.outcome, seconds)
@@ -235,7 +240,7 @@ class Rounds:
         """Say which kinds haven't been listed yet, if any."""
         return f"not listed yet: {', '.join(sorted(self.inbox.unsynced))}" if self.inbox.unsynced else ""
 
-    def _take(self, result: RoundResult, compiler: IncrementalCompiler, delta: Delta) -> None:
+    async def _take(self, result: RoundResult, compiler: IncrementalCompiler, delta: Delta) -> None:
         """Take how a round ended: count it, and tell what can be told."""
         self.telling.policies_changed(delta.policies | {policy for policy in result.policies if policy})
         if result.outcome in (Outcome.STANDBY, Outcome.LOST_LOCK):
@@ -253,7 +258,7 @@ class Rounds:
             now = time.monotonic()
             self._metrics.committed(now - seen for seen in self._awaiting)
         self._awaiting.clear()
-        told = self.telling.tell(compiler, self._zone)
+        told = await self.telling.tell(compiler, self._zone)
         self.telling.tell_repaired(result, compiler)
         self._count(compiler)
         if told:

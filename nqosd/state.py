@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from nqosd import __version__
 from nqosd.compiler.desired import QosRow
+from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.informers.changes import Kind
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import Outcome
@@ -90,9 +91,9 @@ class DaemonState:
 
     async def policies(self) -> list[PolicyState]:
         """See `StateSource`."""
-        compiler = self._rounds.compiler
+        compiler = await self._compiler()
         found = []
-        async for key in _pieces([] if compiler is None else sorted(compiler.tables.policies)):
+        async for key in self._pieces([] if compiler is None else sorted(compiler.tables.policies)):
             state = self._policy(key)
             if state is not None:
                 found.append(state)
@@ -100,29 +101,29 @@ class DaemonState:
 
     async def selections(self) -> list[SelectionState]:
         """See `StateSource`."""
-        compiler = self._rounds.compiler
+        compiler = await self._compiler()
         if compiler is None:
             return []
         desired = compiler.desired
         sets = [("address set", each.name, each.selection, each.addresses) for each in desired.address_sets.values()]
         sets += [("port group", each.name, each.selection, each.ports) for each in desired.port_groups.values()]
         found = []
-        async for kind, name, selection, members in _pieces(sorted(sets, key=lambda each: each[1])):
+        async for kind, name, selection, members in self._pieces(sorted(sets, key=lambda each: each[1])):
             found.append(SelectionState(name, kind, selection, tuple(sorted(members))))
         return found
 
     async def rows(self) -> list[RowState]:
         """See `StateSource`."""
-        compiler = self._rounds.compiler
+        compiler = await self._compiler()
         rows = [] if compiler is None else list(compiler.desired.rows.values())
-        found = [self._row(row) async for row in _pieces(rows)]
+        found = [self._row(row) async for row in self._pieces(rows)]
         return sorted(found, key=lambda each: (each.policy, each.rule, each.network, each.switch, each.part))
 
     async def networks(self) -> list[NetworkState]:
         """See `StateSource`."""
-        compiler = self._rounds.compiler
+        compiler = await self._compiler()
         found = []
-        async for nad in _pieces([] if compiler is None else list(compiler.tables.attachments.values())):
+        async for nad in self._pieces([] if compiler is None else list(compiler.tables.attachments.values())):
             ignored = nad.problem or ("" if compiler is None else compiler.networks.ignored.get(nad.key, ""))
             if nad.network or ignored:
                 topology, role = (nad.topology.value, nad.role.value) if nad.network else ("", "")
@@ -139,6 +140,19 @@ class DaemonState:
             by_rule.setdefault(place.rule, []).append(counts)
         totals = tuple(_totals(rule, nodes) for rule, nodes in sorted(by_rule.items()))
         return Statistics(totals, dict(collected.failures))
+
+    async def _compiler(self) -> IncrementalCompiler | None:
+        """Give the compiler as soon as no thread works with it; who has it may look until others have their turn."""
+        async with self._rounds.compiling:
+            return self._rounds.compiler
+
+    async def _pieces(self, entries: Sequence[T]) -> AsyncIterator[T]:
+        """Give entries one by one, and others their turn after every `PIECE` of them."""
+        for number, entry in enumerate(entries, 1):
+            yield entry
+            if number % PIECE == 0:
+                await asyncio.sleep(0)
+                await self._compiler()
 
     def _policy(self, key: str) -> PolicyState | None:
         compiler = self._rounds.compiler
@@ -187,11 +201,3 @@ def _totals(rule: Rule, nodes: Sequence[Counts]) -> RuleTotals:
     limited = any(each.limit is not None for each in nodes)
     policy = f"{rule.namespace}/{rule.policy}"
     return RuleTotals(policy, rule.index, rule.network, len(nodes), limited, *total(nodes).amounts)
-
-
-async def _pieces(entries: Sequence[T]) -> AsyncIterator[T]:
-    """Give entries one by one, and others their turn after every `PIECE` of them."""
-    for number, entry in enumerate(entries, 1):
-        yield entry
-        if number % PIECE == 0:
-            await asyncio.sleep(0)

@@ -4,6 +4,9 @@ In: what was committed, and the compiler's reports. Out: statuses and Events for
 told while another daemon writes the rows.
 """
 
+import asyncio
+import time
+
 import attrs
 import structlog
 
@@ -21,6 +24,9 @@ from nqosd.status.writer import StatusWriter
 
 WHOLE_CLUSTER = "global"
 """What the zone is called where the database has no name: it is one for the whole cluster."""
+
+TURN = 0.005
+"""Seconds after which others have their turn."""
 
 _log = structlog.get_logger()
 
@@ -60,15 +66,22 @@ class Telling:
         if self.tellers.status is not None:
             self.tellers.status.clear()
 
-    def tell(self, compiler: IncrementalCompiler, zone: str | None) -> bool:
-        """Tell how policies stand, now that the database says the same; say whether there was anything to tell."""
+    async def tell(self, compiler: IncrementalCompiler, zone: str | None) -> bool:
+        """Tell how policies stand, now that the database says the same; say whether there was anything to tell.
+
+        Others have their turn in between: some reports take milliseconds.
+        """
         self._zone = zone
         untold, self._untold = self._untold, set()
         if self._tell_all:
             self._tell_all = False
             untold |= compiler.tables.policies.keys()
+        begun = time.monotonic()
         for key in sorted(untold):
             self._tell(key, compiler)
+            if time.monotonic() - begun > TURN:
+                await asyncio.sleep(0)
+                begun = time.monotonic()
         return bool(untold)
 
     def tell_repaired(self, result: RoundResult, compiler: IncrementalCompiler) -> None:

@@ -5,15 +5,13 @@ kbps, bursts in kilobits, as in the CRD and in OVN.
 """
 
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
 
 import attrs
 
+from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.labels import EVERYTHING, LabelSelector
 from nqosd.api.problems import Problem
-
-IPNetwork: TypeAlias = IPv4Network | IPv6Network
 
 
 class Protocol(StrEnum):

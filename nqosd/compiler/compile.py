@@ -6,6 +6,7 @@ every pod for every policy, plainly, and remembers nothing: whatever the increme
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 import attrs
 
@@ -50,7 +51,7 @@ class _World:
     def name(self, set_id: AnySet) -> str:
         return set_id.name(self.settings.owner)
 
-    def members(self, set_id: AnySet) -> frozenset[str]:
+    def members(self, set_id: AnySet) -> AbstractSet[str]:
         if isinstance(set_id, PrefixSet):
             return set_id.prefixes
         return frozenset(

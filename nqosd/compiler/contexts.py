@@ -72,7 +72,7 @@ class Reading:
         namespace = key.partition("/")[0]
         criteria: list[Criteria] = []
         for index, rule in enumerate(spec.egress):
-            read = Criteria.of(rule.classifier, namespace, limits)
+            read = Criteria.of(rule.classifier, namespace)
             for option, number in read.sizes.items():
                 beyond = excess(f"spec.egress[{index}].classifier", number, option, limits, "write fewer")
                 if beyond is not None:
@@ -80,10 +80,9 @@ class Reading:
             criteria.append(read)
         return cls(spec, limits, tuple(criteria), None)
 
-    @property
-    def prefixes(self) -> int:
-        """How many prefixes its rules take together."""
-        return sum(each.sizes["prefixes"] for each in self.criteria)
+    def takes(self, option: str) -> int:
+        """Say how much its rules take together of what a limit bounds."""
+        return sum(each.sizes[option] for each in self.criteria)
 
 
 Read = Callable[[str, NetworkQoSSpec, Limits], Reading]
@@ -125,15 +124,17 @@ def _beyond(policies: Iterable[NetworkQoS], readings: Mapping[str, Reading], lim
     Those that are beyond the number of policies haven't been read.
     """
     found: dict[str, Problem] = {}
-    left = limits.namespace_prefixes
+    left = {"prefixes": limits.namespace_prefixes, "selectors": limits.namespace_selectors}
     for policy in policies:
-        reading = readings.get(policy.key)
-        if reading is not None and reading.excess is not None:
-            found[policy.key] = reading.excess
-        elif reading is not None and reading.prefixes > left:
-            found[policy.key] = no_room("spec.egress", policy.key, "prefixes", limits, "write fewer")
-        elif reading is not None:
-            left -= reading.prefixes
+        if (reading := readings.get(policy.key)) is not None:
+            taken = {option: reading.takes(option) for option in left}
+            short = next((option for option, number in taken.items() if number > left[option]), None)
+            if reading.excess is not None:
+                found[policy.key] = reading.excess
+            elif short is not None:
+                found[policy.key] = no_room("spec.egress", policy.key, short, limits, "write fewer")
+            else:
+                left = {option: number - taken[option] for option, number in left.items()}
         else:
             found[policy.key] = Problem(
                 "metadata.namespace",

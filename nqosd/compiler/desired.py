@@ -162,8 +162,9 @@ class Delta:
     """What changed in `Desired` since the last round.
 
     `rows`: keys of rows that came, went or changed. `sets`: for each address set or port group that came, went or
-    changed, by name, the difference in members (a set that came or went may have none). `policies`: keys of policies
-    whose report may read differently now. `pods`: keys of pods of which other addresses than before don't count.
+    changed, by name, the difference in members; one that went may have none, and one of prefixes has none, since it
+    never changes. `policies`: keys of policies whose report may read differently now. `pods`: keys of pods of which
+    other addresses than before don't count.
     """
 
     rows: set[RowKey] = attrs.field(factory=set)

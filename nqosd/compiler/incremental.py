@@ -9,7 +9,8 @@ A batch goes down in the order in which things depend on each other: nodes (zone
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 import attrs
@@ -26,6 +27,7 @@ from nqosd.compiler.membership import Membership, Shift
 from nqosd.compiler.networks import Networks
 from nqosd.compiler.places import places
 from nqosd.compiler.precedence import Standing
+from nqosd.compiler.prefixes import Prefixes
 from nqosd.compiler.ranges import ANYTHING
 from nqosd.compiler.report import PolicyReport
 from nqosd.compiler.reports import Facts, report
@@ -36,6 +38,9 @@ from nqosd.compiler.settings import Settings
 from nqosd.compiler.state import State
 from nqosd.config.options import Limits
 from nqosd.informers.changes import Change, Kind
+
+FEW = 100
+"""How many changes of pods are few: they take some 5 ms."""
 
 _T = TypeVar("_T")
 
@@ -99,19 +104,19 @@ class IncrementalCompiler:
         """How many selections are watched."""
         return self._membership.selections
 
-    def read_ahead(self, settings: Settings, changes: Iterable[Change]) -> None:
-        """Read what policies ask for as `configure` will need it, which takes a tenth of a second for a long list.
+    def takes_long(self, settings: Settings, changes: Sequence[Change]) -> bool:
+        """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 
-        The one part that may run in another thread: whatever else is asked meanwhile doesn't look at it.
+        A pod with a limit of its own takes time for all others on its switch; a policy, however long it is.
         """
-        changed = {change.key: change.new for change in changes if isinstance(change.new, NetworkQoS)}
-        before = self.tables.policies
-        policies = changed if settings.limits == self._settings.limits else {**before, **changed}
-        for key, policy in policies.items():
-            known = before.get(key)
-            spec = known.spec if known is not None and _say_the_same(known, policy) else policy.spec
-            if spec is not None:
-                self._read(key, spec, settings.limits)
+        if settings != self._settings or not self._is_whole or len(changes) > FEW:
+            return True
+        return any(each.kind is not Kind.POD for each in changes) or any(
+            self._contexts[policy].spec.bandwidth_scope is BandwidthScope.POD
+            for namespace in {each.key.partition("/")[0] for each in changes}
+            for policy in self._policies.get(namespace, ())
+            if policy in self._contexts
+        )
 
     def configure(self, settings: Settings, changes: Iterable[Change] = ()) -> Delta:
         """Take a batch of changes and other settings; where they are others, everything is compiled anew."""
@@ -362,8 +367,14 @@ def _difference(before: Desired, after: Desired, policies: set[str]) -> Delta:
     rows = {key for key in before.rows.keys() | after.rows.keys() if before.rows.get(key) != after.rows.get(key)}
     old, new = before.members(), after.members()
     sets = {
-        name: Members(set(new.get(name, ())) - set(old.get(name, ())), set(old.get(name, ())) - set(new.get(name, ())))
+        name: _shift(old.get(name, frozenset()), new.get(name, frozenset()))
         for name in old.keys() | new.keys()
         if old.get(name) != new.get(name)
     }
     return Delta(rows, sets, policies)
+
+
+def _shift(before: AbstractSet[str], after: AbstractSet[str]) -> Members:
+    if isinstance(before, Prefixes) or isinstance(after, Prefixes):
+        return Members()
+    return Members(set(after) - set(before), set(before) - set(after))

@@ -14,9 +14,8 @@ from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer,
 from nqosd.cache.selections import PodSelection, Role
 from nqosd.compiler.desired import Family
 from nqosd.compiler.expression import ALWAYS, NOTHING, Expression, Term, all_of, any_of, between, equals, string
-from nqosd.compiler.prefixes import count, covered, is_everything, prefixes
+from nqosd.compiler.prefixes import Prefixes, count, covered, is_everything, prefixes
 from nqosd.compiler.sets import AnySet, PrefixSet, SetId
-from nqosd.config.options import Limits
 
 LONGEST_LIST = 55
 """Prefixes that stand in a match; more stand in an address set.
@@ -95,13 +94,10 @@ class Criteria:
     """How much it takes, by the limit that bounds it."""
 
     @classmethod
-    def of(cls, classifier: Classifier, namespace: str, limits: Limits) -> "Criteria":
-        """Read the classifier of a policy of some namespace; prefixes beyond the limit are counted only."""
-        from_, to, most = classifier.from_, classifier.to, limits.prefixes
-        sides = {
-            each: (_side(from_, "src", each, namespace, most), _side(to, "dst", each, namespace, most))
-            for each in Family
-        }
+    def of(cls, classifier: Classifier, namespace: str) -> "Criteria":
+        """Read the classifier of a policy of some namespace."""
+        from_, to = classifier.from_, classifier.to
+        sides = {each: (_side(from_, "src", each, namespace), _side(to, "dst", each, namespace)) for each in Family}
         every = [side for both in sides.values() for side in both]
         ports, number = _ports(classifier.ports)
         sizes = {
@@ -149,8 +145,8 @@ def _by_inport(constant: str, *sets: AnySet) -> Senders:
     return Senders(None, lambda family: all_of((equals("inport", (constant,)), Term(family.value))), sets)
 
 
-def _side(peers: tuple[Peer, ...], side: str, family: Family, namespace: str, most: int) -> Side:
-    """Read what any of some entries allows of one address of the packet; more prefixes than `most` are counted only."""
+def _side(peers: tuple[Peer, ...], side: str, family: Family, namespace: str) -> Side:
+    """Read what any of some entries allows of one address of the packet."""
     field = f"{family}.{side}"
     if not peers or any(isinstance(peer, AnyAddress) for peer in peers):
         return Side(field, ALWAYS)
@@ -159,10 +155,9 @@ def _side(peers: tuple[Peer, ...], side: str, family: Family, namespace: str, mo
         return Side(field, ALWAYS)
     pods = frozenset(selection_of(peer, namespace) for peer in peers if isinstance(peer, PodPeer))
     size = count(ranges)
-    listed = prefixes(ranges, family) if size <= most else ()
     if size > LONGEST_LIST:
-        return Side(field, NOTHING, PrefixSet.of(family, listed), pods, size)
-    return Side(field, equals(field, listed), None, pods, size)
+        return Side(field, NOTHING, PrefixSet(Prefixes.of(family, ranges)), pods, size)
+    return Side(field, equals(field, prefixes(ranges, family)), None, pods, size)
 
 
 def _ports(ports: tuple[Port, ...]) -> tuple[Expression, int]:

@@ -7,7 +7,6 @@ instances never share a name.
 
 import hashlib
 import json
-from collections.abc import Iterable
 from typing import TypeAlias
 
 import attrs
@@ -15,6 +14,7 @@ import attrs
 from nqosd.cache.selections import PodSelection
 from nqosd.compiler.desired import Family
 from nqosd.compiler.places import Place
+from nqosd.compiler.prefixes import Prefixes
 
 PREFIX = "nqosd_"
 
@@ -52,21 +52,18 @@ class SetId:
 
 @attrs.frozen(cache_hash=True)
 class PrefixSet:
-    """Prefixes of one family, in their order, that are too many for a match; `digest` stands for them."""
+    """Prefixes of one family that are too many for a match."""
 
-    family: Family
-    digest: str
-    prefixes: frozenset[str] = attrs.field(eq=False, repr=False)
+    prefixes: Prefixes
 
-    @classmethod
-    def of(cls, family: Family, prefixes: Iterable[str]) -> "PrefixSet":
-        """Give the set of some prefixes, which stand in the order of addresses."""
-        listed = tuple(prefixes)
-        return cls(family, _digest(" ".join(listed)), frozenset(listed))
+    @property
+    def family(self) -> Family:
+        """The family of all of them."""
+        return self.prefixes.family
 
     def name(self, owner: str) -> str:
         """Name the set."""
-        return PREFIX + _digest(json.dumps([owner, "prefixes", self.family, self.digest]))
+        return PREFIX + _digest(json.dumps([owner, "prefixes", self.family, self.prefixes.packed.hex()]))
 
     def __str__(self) -> str:
         return f"{len(self.prefixes)} prefixes of {self.family}"

@@ -97,7 +97,7 @@ class State:
             self._port_groups[name] = PortGroup(name, str(set_id), members)
         else:
             self._address_sets[name] = AddressSet(name, str(set_id), members)
-        delta.sets[name] = Members(added=set(members))
+        delta.sets[name] = Members() if isinstance(set_id, PrefixSet) else Members(added=set(members))
 
     def _members(self, set_id: AnySet) -> AbstractSet[str]:
         return set_id.prefixes if isinstance(set_id, PrefixSet) else self._membership.members(set_id)

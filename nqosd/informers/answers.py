@@ -4,7 +4,8 @@ In: bodies with status 200, lines of streams, refusals. Out: objects, bookmarks,
 it is of the resource, and which object it is at which version, is a `DecodeError`, never an object or the lack of one.
 """
 
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -39,9 +40,34 @@ class ObjectEvent:
 
 
 Event: TypeAlias = ObjectEvent | Bookmark | Failure
+Page: TypeAlias = tuple[ObjectList, list[AnyDecoded]]
+Answer = TypeVar("Answer", Event, Page)
 
 
-def read_page(body: bytes, resource: Resource) -> tuple[ObjectList, list[AnyDecoded]]:
+class ReadAhead(Generic[Answer]):
+    """What lines or pages say, or why they say nothing: read before it is asked for, as in another thread."""
+
+    def __init__(self, read: Callable[[bytes, Resource], Answer], texts: Iterable[bytes], resource: Resource) -> None:
+        self._found: dict[bytes, Answer | DecodeError] = {}
+        for text in texts:
+            try:
+                self._found[text] = read(text, resource)
+            except DecodeError as error:
+                self._found[text] = error
+
+    def __call__(self, text: bytes, _resource: Resource) -> Answer:
+        """Give what was read.
+
+        Raises:
+            DecodeError: what reading it has raised.
+        """
+        found = self._found[text]
+        if isinstance(found, DecodeError):
+            raise found
+        return found
+
+
+def read_page(body: bytes, resource: Resource) -> Page:
     """Read a page of a list and its objects.
 
     Raises:

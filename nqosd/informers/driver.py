@@ -6,11 +6,13 @@ In: a reflector and what all drivers share. Out: changes and "synced" to the sin
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import attrs
 
+from nqosd.aside import aside
+from nqosd.informers.answers import Answer, ReadAhead, read_event, read_page
 from nqosd.informers.changes import Kind, Sink
 from nqosd.informers.discovery import is_missing
 from nqosd.informers.kube_client import KubeClient, KubeConnectionError, Stream
@@ -19,12 +21,17 @@ from nqosd.informers.lines import LineSplitter, LineTooLongError
 from nqosd.informers.pulse import Pulse
 from nqosd.informers.reflector import Reflector
 from nqosd.informers.reporting import Reporter
+from nqosd.informers.resources import Resource
 from nqosd.informers.steps import GetPage, GetStream, Step, Wait
 from nqosd.informers.transitions import Outcome
 from nqosd.informers.versions import is_older
 
 OK = 200
 NOT_FOUND = 404
+LIGHT = 1 << 18
+"""Bytes that may be read in the event loop; of pods 256 KiB take a millisecond."""
+LIGHT_POLICIES = 1 << 12
+"""The same for policies, of which 4 KiB can take 6 ms: whatever is wrong with them is told field by field."""
 PAGE_TIMEOUT = 120.0
 """Seconds for a whole page of a list: 500 pods are some MiB, which a slow line carries in a minute."""
 
@@ -92,7 +99,8 @@ class Driver:
             return
         self._answered()
         if response.status == OK:
-            self._take(self._reflector.page(response.body, time.monotonic()))
+            read = await self._reader(read_page, [response.body])
+            self._take(self._reflector.page(response.body, time.monotonic(), read))
         else:
             await self._refused(response.status, response.body, response.retry_after)
 
@@ -126,11 +134,24 @@ class Driver:
             async for chunk in chunks:
                 if is_list:
                     self._await_sign_of_life()
-                step = self._reflector.lines(splitter.feed(chunk), time.monotonic())
+                lines = splitter.feed(chunk)
+                read = await self._reader(read_event, lines)
+                step = self._reflector.lines(lines, time.monotonic(), read)
                 self._take(step)
                 if step.moves:
                     return True
         return False
+
+    async def _reader(
+        self, read: Callable[[bytes, Resource], Answer], texts: Sequence[bytes]
+    ) -> Callable[[bytes, Resource], Answer]:
+        """Give what reads some texts; where that takes long, a thread has read them.
+
+        What they say is taken here all the same, so that versions and changes go together.
+        """
+        if sum(map(len, texts)) <= (LIGHT_POLICIES if self._resource.kind is Kind.NETWORK_QOS else LIGHT):
+            return read
+        return await aside(lambda: ReadAhead(read, texts, self._resource))
 
     async def _refused(self, status: int, body: bytes, retry_after: float | None) -> None:
         if status == NOT_FOUND and self._resource.optional and await is_missing(self._shared.client, self._resource):

@@ -23,7 +23,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from nqosd.api.decoding import Bookmark, DecodeError, Failure, ObjectList
-from nqosd.informers.answers import Event, ObjectEvent, excerpt, read_event, read_failure, read_page, read_refusal
+from nqosd.informers.answers import Event, ObjectEvent, Page, excerpt, read_event, read_failure, read_page, read_refusal
 from nqosd.informers.backoff import Pacing
 from nqosd.informers.changes import Object
 from nqosd.informers.listing import Listing
@@ -124,12 +124,12 @@ class Reflector:
         self._pause = None
         self._ask(now)
 
-    def page(self, body: bytes, now: float) -> Step:
-        """Report a page of a list, as it came with status 200."""
+    def page(self, body: bytes, now: float, read: Callable[[bytes, Resource], Page] = read_page) -> Step:
+        """Report a page of a list, as it came with status 200; `read` says what is in it."""
         if self._phase not in {Phase.PAGED_LIST, Phase.COUNT}:
             raise RuntimeError(f"{self.resource.full_name}: a page was reported in the phase {self._phase}")
         try:
-            page, objects = read_page(body, self.resource)
+            page, objects = read(body, self.resource)
             if self._phase is Phase.COUNT:
                 return self._counted(page, now)
             self._listing.turn(page, {each.value.key for each in objects})
@@ -143,15 +143,18 @@ class Reflector:
         self._version = page.resource_version
         return self._move(step, Outcome.PAGE if page.continue_token else Outcome.COMPLETE, now)
 
-    def lines(self, lines: Sequence[bytes], now: float) -> Step:
-        """Report lines of a stream; those after a move are not looked at, since the next request brings them again."""
+    def lines(self, lines: Sequence[bytes], now: float, read: Callable[[bytes, Resource], Event] = read_event) -> Step:
+        """Report lines of a stream; those after a move are not looked at, since the next request brings them again.
+
+        `read` says what is in a line.
+        """
         if self._pause is not None or self._phase not in {Phase.STREAMED_LIST, Phase.WATCH}:
             raise RuntimeError(f"{self.resource.full_name}: lines were reported without a stream")
         step = Step()
         events = undecodable = 0
         for line in lines:
             try:
-                events += self._take(read_event(line, self.resource), step, now)
+                events += self._take(read(line, self.resource), step, now)
             except DecodeError as error:
                 undecodable += 1
                 self._move(step, Outcome.BROKEN, now, f"{error}: {excerpt(line)}")

@@ -44,7 +44,8 @@ class Dirty:
     def touch_rows(self, rows: Iterable[RowKey], cause: Cause) -> None:
         """Look at these rows."""
         for key in rows:
-            self.rows[key] = self.rows.get(key, cause) | cause
+            before = self.rows.get(key)
+            self.rows[key] = cause if before is None else before | cause
 
     def touch_set(self, name: str, members: AbstractSet[str] | None, cause: Cause) -> None:
         """Look at these members of a set, or at all of it (None)."""
@@ -69,8 +70,11 @@ class Dirty:
     def restore(self, taken: "Dirty") -> None:
         """Put back what was taken."""
         self.everything = self.everything or taken.everything
-        for key, cause in taken.rows.items():
-            self.touch_rows([key], cause)
+        if self.rows:
+            for key, cause in taken.rows.items():
+                self.touch_rows([key], cause)
+        else:
+            self.rows = dict(taken.rows)
         for name, cause in taken.sets.items():
             self.touch_set(name, taken.members[name], cause)
         self.unreadable = self.unreadable or taken.unreadable

@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 import attrs
 
-from nqosd.compiler.desired import RowKey
 from nqosd.northbound.narrowing import Narrowing
 from nqosd.northbound.plan.operations import Operation, SetName, Subject
 from nqosd.northbound.plan.plan import Plan
@@ -56,11 +55,6 @@ class Written:
     def subjects(self) -> AbstractSet[Subject]:
         """The rows and sets that were written; those that were to be, if none was."""
         return frozenset().union(*(each.subjects for each in self.committed or [self.tried]))
-
-    @property
-    def policies(self) -> set[str]:
-        """The policies of these rows."""
-        return {each.policy for each in self.subjects if isinstance(each, RowKey)}
 
 
 class PlanWriter:

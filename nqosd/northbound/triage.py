@@ -22,7 +22,8 @@ def note_delta(dirty: Dirty, delta: Delta, lingering: Lingering, open_rows: Open
         return
     dirty.touch_rows(delta.rows, Cause.DESIRED)
     for name, members in delta.sets.items():
-        dirty.touch_set(name, members.added | members.removed or None, Cause.DESIRED)
+        is_there = view.address_set(name) is not None or view.port_group(name) is not None
+        dirty.touch_set(name, (members.added | members.removed or None) if is_there else None, Cause.DESIRED)
         dirty.touch_rows(_rows_of_group(name, open_rows, view), Cause.DESIRED)
     for policy in delta.policies:
         dirty.touch_rows(lingering.of_policy(policy), Cause.DESIRED)

@@ -19,7 +19,7 @@ import attrs
 import structlog
 
 from nqosd.api.decoding.metadata import DecodeError
-from nqosd.api.decoding.policies import decode_network_qos
+from nqosd.api.decoding.policies import decode_written
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.compiler.report import PolicyReport
 from nqosd.northbound.results import Lacking
@@ -212,18 +212,18 @@ class StatusWriter:
         The server can't be asked to look at the uid when it applies to a status (measured with kube-apiserver 1.36).
         """
         try:
-            found = decode_network_qos(answer.body).value
+            uid, status = decode_written(answer.body)
         except DecodeError as error:
             _log.warning("the answer to a status write isn't a NetworkQoS", policy=write.policy.key, error=str(error))
             self._observer.status_write("refused")
             self._retry_later(job, LAST_PAUSE)
             return
-        if found.uid != write.policy.uid:
+        if uid != write.policy.uid:
             self._observer.status_write("gone")
             if self._jobs.get(write.policy.key) is job:
                 self.forget(write.policy.key)
             return
-        job.entry.answered(found.status, asyncio.get_running_loop().time())
+        job.entry.answered(status, asyncio.get_running_loop().time())
         following = self._write_of(job)
         if following is not None and following.says_the_same_as(write):
             _log.warning(

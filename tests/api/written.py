@@ -1,9 +1,8 @@
 """Short ways to ask validation about a spec, and to write the values that it should give."""
 
-from ipaddress import ip_network
-
+from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.labels import LabelSelector, Operator, Requirement
-from nqosd.api.networkqos import EgressRule, IPNetwork, NetworkQoSSpec
+from nqosd.api.networkqos import EgressRule, NetworkQoSSpec
 from nqosd.api.problems import Problem
 from nqosd.api.validation import validate
 
@@ -44,4 +43,4 @@ def labelled(key: str, value: str) -> LabelSelector:
 
 def network(cidr: str) -> IPNetwork:
     """Give a network."""
-    return ip_network(cidr)
+    return IPNetwork.of(cidr)

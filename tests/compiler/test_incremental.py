@@ -1,21 +1,31 @@
 """The incremental compiler is `compile_everything`, whatever happens in whatever order."""
 
 from collections.abc import Iterable
-from ipaddress import ip_network
 
 import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.labels import LabelSelector, Operator, Requirement
-from nqosd.api.networkqos import Classifier, EgressRule, IPBlock, NetworkQoS, NetworkQoSSpec, NetworkQoSStatus, PodPeer
+from nqosd.api.networkqos import (
+    BandwidthScope,
+    Classifier,
+    EgressRule,
+    IPBlock,
+    Limit,
+    NetworkQoS,
+    NetworkQoSSpec,
+    NetworkQoSStatus,
+    PodPeer,
+)
 from nqosd.api.objects import Attachment, Pod
 from nqosd.compiler import matching
 from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.compiler.prefixes import Range, covered
+from nqosd.compiler.prefixes import Prefixes, Range, covered
 from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
 from nqosd.informers.changes import Change, Kind
@@ -57,6 +67,8 @@ class Mirror:
         for name, members in delta.sets.items():
             mine = self.sets.pop(name, set())
             if name in wanted:
+                if isinstance(wanted[name], Prefixes):
+                    mine = set(wanted[name])
                 assert not members.added & mine
                 assert members.removed <= mine
                 self.sets[name] = (mine | members.added) - members.removed
@@ -109,7 +121,6 @@ def test_settings_change(events: list[list[Change]], before: Settings, after: Se
     for batch in events[:-1]:
         mirror.follow(compiler.apply(batch), compiler.desired)
     known = set(compiler.tables.policies)
-    compiler.read_ahead(after, events[-1])
     delta = compiler.configure(after, events[-1])
     mirror.follow(delta, compiler.desired)
     check(compiler)
@@ -164,7 +175,7 @@ def test_a_written_status_compiles_nothing() -> None:
 def test_a_list_of_prefixes_is_read_once() -> None:
     """Senders that come to a switch after switch, a tie and a written status read no list of prefixes again."""
     read: list[Family] = []
-    block = IPBlock(ip_network("0.0.0.0/0"), tuple(ip_network((7919 * each, 32)) for each in range(1, 30)))
+    block = IPBlock(IPNetwork.of("0.0.0.0/0"), tuple(IPNetwork(4, 7919 * each, 32) for each in range(1, 30)))
     rules = tuple(EgressRule(1, classifier=Classifier(to=(block,))) for _ in range(3))
     policy = NetworkQoS("a", "p", "2026-01-01T00:00:00Z", spec=NetworkQoSSpec(1, rules))
     compiler = IncrementalCompiler(Settings())
@@ -176,18 +187,34 @@ def test_a_list_of_prefixes_is_read_once() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(matching, "covered", noting)
         first = [Change(Kind.NETWORK_QOS, "a/p", None, policy)]
-        compiler.read_ahead(compiler.settings, first)
-        assert len(read) == 2 * len(rules)
         compiler.apply(first)
         for number in range(1, 9):
             node = f"n{number}"
             pod = Pod("a", node, {}, node, attachments=(Attachment("default", (f"10.0.0.{number}",)),))
             compiler.apply([Change(Kind.POD, pod.key, None, pod)])
         written = attrs.evolve(policy, status=NetworkQoSStatus("x"), spec=NetworkQoSSpec(1, rules))
-        compiler.read_ahead(compiler.settings, [Change(Kind.NETWORK_QOS, "a/p", None, written)])
         compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, written)])
         compiler.configure(Settings(ovn=(25, 3)))
         tied = NetworkQoS("a", "q", "2025-01-01T00:00:00Z", spec=NetworkQoSSpec(1, (EgressRule(1),)))
         compiler.apply([Change(Kind.NETWORK_QOS, "a/q", None, tied)])
     assert len(compiler.desired.rows) == 32
     assert read == [*Family] * len(rules)
+
+
+def test_what_may_take_long_is_known_before() -> None:
+    """A few pods whose limits are shared never take long; a policy, many pods, other settings or limits per pod may."""
+    pods = [Pod("a", f"p{n}", {}, "n1", attachments=(Attachment("default", (f"10.0.0.{n}",)),)) for n in range(200)]
+    changes = [Change(Kind.POD, pod.key, None, pod) for pod in pods]
+    spec = NetworkQoSSpec(1, (EgressRule(1, Limit(1000)),))
+    plain = NetworkQoS("a", "p", spec=spec)
+    alone = NetworkQoS("a", "p", spec=attrs.evolve(spec, bandwidth_scope=BandwidthScope.POD))
+    compiler = IncrementalCompiler(Settings())
+    assert compiler.takes_long(compiler.settings, [Change(Kind.NETWORK_QOS, "a/p", None, plain)])
+    compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, plain)])
+    assert not compiler.takes_long(compiler.settings, changes[:1])
+    assert compiler.takes_long(compiler.settings, changes)
+    assert compiler.takes_long(Settings(ovn=(25, 3)), [])
+    compiler.apply([Change(Kind.NETWORK_QOS, "a/p", plain, alone)])
+    assert compiler.takes_long(compiler.settings, changes[:1])
+    stranger = Pod("b", "p", {}, "n1")
+    assert not compiler.takes_long(compiler.settings, [Change(Kind.POD, stranger.key, None, stranger)])

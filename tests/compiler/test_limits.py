@@ -1,10 +1,9 @@
 """A policy that takes more than it may isn't applied, says why, and keeps nobody waiting."""
 
-from ipaddress import ip_network
-
 import attrs
 import pytest
 
+from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.networkqos import (
     BandwidthScope,
     Classifier,
@@ -56,7 +55,7 @@ def compiled(limits: Limits, *policies: NetworkQoS, senders: int = 2) -> Increme
     return compiler
 
 
-PREFIXES = Classifier(to=(IPBlock(ip_network("0.0.0.0/0"), (ip_network("10.0.0.1/32"),)),))
+PREFIXES = Classifier(to=(IPBlock(IPNetwork.of("0.0.0.0/0"), (IPNetwork.of("10.0.0.1/32"),)),))
 PORTS = Classifier(ports=tuple(Port(Protocol.UDP, number) for number in (1, 2, 4, 6)))
 SELECTORS = Classifier(to=(PodPeer(), PodPeer(namespaces=PodPeer().pods)))
 LARGE = {
@@ -108,6 +107,7 @@ def applied(compiler: IncrementalCompiler) -> set[str]:
 BLOCKED = EgressRule(1, classifier=PREFIXES)
 SHARED = {
     "prefixes": ([policy(f"p{number}", BLOCKED) for number in range(3)], 64),
+    "selectors": ([policy(f"p{number}", EgressRule(1, classifier=SELECTORS)) for number in range(3)], 4),
     "rows": ([policy(f"p{number}", *PLAIN, scope=BandwidthScope.POD) for number in range(3)], 8),
 }
 

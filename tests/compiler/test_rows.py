@@ -1,11 +1,11 @@
 """What a rule looks like as rows: families, meters, ports, peers, pods."""
 
 from collections.abc import Sequence
-from ipaddress import ip_network
 
 import attrs
 import pytest
 
+from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import (
     AnyAddress,
@@ -99,13 +99,13 @@ def test_a_family_without_senders_has_no_row() -> None:
 
 def test_a_block_is_for_its_family_only() -> None:
     """A rule to an IPv4 block says nothing about IPv6, even if the pods have such addresses."""
-    rule = EgressRule(8, LIMIT, Classifier(to=(IPBlock(ip_network("192.0.2.0/24")),)))
+    rule = EgressRule(8, LIMIT, Classifier(to=(IPBlock(IPNetwork.of("192.0.2.0/24")),)))
     assert match(rule, *BOTH) == "ip4.src == $sources && ip4.dst == 192.0.2.0/24"
 
 
 def test_a_rule_that_can_match_nothing_has_no_row() -> None:
     """IPv4 senders and an IPv6 destination never meet; the policy is ready all the same."""
-    rule = EgressRule(8, classifier=Classifier(to=(IPBlock(ip_network("2001:db8::/32")),)))
+    rule = EgressRule(8, classifier=Classifier(to=(IPBlock(IPNetwork.of("2001:db8::/32")),)))
     found = compiled(policy(rule), pods=[pod("a", "10.0.0.1")])
     assert (rows(found), found.reports[0].ready) == ([], True)
 
@@ -132,8 +132,8 @@ def test_entries_are_alternatives_and_parts_are_not() -> None:
     """Any entry of `to` will do, and `from`, `to` and `ports` must all match."""
     data = PodPeer(LabelSelector.of([Requirement("app", Operator.IN, ("db",))]))
     classifier = Classifier(
-        to=(IPBlock(ip_network("192.0.2.0/24")), data),
-        from_=(IPBlock(ip_network("10.0.0.0/24")),),
+        to=(IPBlock(IPNetwork.of("192.0.2.0/24")), data),
+        from_=(IPBlock(IPNetwork.of("10.0.0.0/24")),),
         ports=(Port(Protocol.TCP, 80),),
     )
     assert match(EgressRule(8, LIMIT, classifier), "10.0.0.1") == (
@@ -142,7 +142,7 @@ def test_entries_are_alternatives_and_parts_are_not() -> None:
     )
 
 
-@pytest.mark.parametrize("peer", [AnyAddress(), IPBlock(ip_network("0.0.0.0/0"))])
+@pytest.mark.parametrize("peer", [AnyAddress(), IPBlock(IPNetwork.of("0.0.0.0/0"))])
 def test_everywhere_restricts_nothing(peer: AnyAddress | IPBlock) -> None:
     """`{}`, and a block of a whole family for that family, leave the destination out of the match."""
     assert match(EgressRule(8, LIMIT, Classifier(to=(peer,))), "10.0.0.1") == "ip4.src == $sources"
@@ -271,7 +271,9 @@ def test_a_policy_is_told_of_ignored_definitions_of_its_own_namespace() -> None:
 
 def excepting(number: int) -> IPBlock:
     """Give all addresses but some single ones far from each other, so that each takes some twenty prefixes."""
-    return IPBlock(ip_network("0.0.0.0/0"), tuple(ip_network((0x0A000000 + 7919 * each, 32)) for each in range(number)))
+    return IPBlock(
+        IPNetwork.of("0.0.0.0/0"), tuple(IPNetwork(4, 0x0A000000 + 7919 * each, 32) for each in range(number))
+    )
 
 
 def test_many_prefixes_stand_in_a_set_that_equal_lists_share() -> None:
@@ -297,15 +299,15 @@ def test_a_list_of_prefixes_and_pods_are_alternatives() -> None:
 
 def test_the_guides_list_of_prefixes_stands_in_the_match() -> None:
     """The guide's 55 prefixes are few enough to be read in the match."""
-    excepts = tuple(map(ip_network, ("10.11.12.13/32", "172.16.0.0/12", "192.168.0.0/16")))
-    rule = EgressRule(8, classifier=Classifier(to=(IPBlock(ip_network("0.0.0.0/0"), excepts),)))
+    excepts = tuple(map(IPNetwork.of, ("10.11.12.13/32", "172.16.0.0/12", "192.168.0.0/16")))
+    rule = EgressRule(8, classifier=Classifier(to=(IPBlock(IPNetwork.of("0.0.0.0/0"), excepts),)))
     text = match(rule, "10.0.0.1")
     assert text.count(",") == 54
     assert len(text) < 1100
 
 
 def test_ports_that_stand_twice_are_matched_once() -> None:
-    """Hundreds of ports that don't neighbour each other all stand in the match, each once."""
-    ports = tuple(Port(Protocol.TCP, number) for number in (*range(2, 1000, 2), *range(2, 1000, 2)))
+    """A hundred ports that don't neighbour each other all stand in the match, each once."""
+    ports = tuple(Port(Protocol.TCP, number) for number in (*range(2, 202, 2), *range(2, 202, 2)))
     text = match(EgressRule(8, classifier=Classifier(ports=ports)), "10.0.0.1")
-    assert text.count(",") == 498
+    assert text.count(",") == 99

@@ -1,10 +1,9 @@
 """Small worlds for property tests: values drawn from a tiny vocabulary, so that selectors hit and things collide."""
 
-from ipaddress import ip_network
-
 import attrs
 from hypothesis import strategies as st
 
+from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.labels import LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import (
     AnyAddress,
@@ -102,12 +101,12 @@ nads = st.builds(
 user_networks = st.builds(UserDefinedNetwork, st.sampled_from(["", "a"]), st.sampled_from(["u1", "u2"]), labels)
 blocks = st.sampled_from(
     [
-        IPBlock(ip_network("0.0.0.0/0"), (ip_network("10.0.0.0/30"),)),
-        IPBlock(ip_network("10.0.0.4/30")),
-        IPBlock(ip_network("fd00::/126"), (ip_network("fd00::1/128"),)),
-        IPBlock(ip_network("::/0")),
-        IPBlock(ip_network("0.0.0.0/0"), tuple(ip_network((0x0A000000 + 3 * each, 32)) for each in range(9))),
-        IPBlock(ip_network("::/0"), (ip_network("fd00::3/128"),)),
+        IPBlock(IPNetwork.of("0.0.0.0/0"), (IPNetwork.of("10.0.0.0/30"),)),
+        IPBlock(IPNetwork.of("10.0.0.4/30")),
+        IPBlock(IPNetwork.of("fd00::/126"), (IPNetwork.of("fd00::1/128"),)),
+        IPBlock(IPNetwork.of("::/0")),
+        IPBlock(IPNetwork.of("0.0.0.0/0"), tuple(IPNetwork(4, 0x0A000000 + 3 * each, 32) for each in range(9))),
+        IPBlock(IPNetwork.of("::/0"), (IPNetwork.of("fd00::3/128"),)),
     ]
 )
 peers = st.lists(

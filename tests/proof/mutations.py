@@ -72,8 +72,8 @@ PREFIXES: Mapping[str, Mutation] = {
         "compiler.matching:prefixes": lambda real: lambda ranges, family: real(ranges, family)[:1]
     },
     "a prefix missing in a set": {
-        "compiler.sets:PrefixSet.of": lambda real: classmethod(
-            lambda cls, family, listed: real.__func__(cls, family, listed[1:])
+        "compiler.prefixes:Prefixes.of": lambda real: classmethod(
+            lambda cls, family, ranges: real.__func__(cls, family, ranges[1:])
         )
     },
     "all lists of prefixes in one set": {

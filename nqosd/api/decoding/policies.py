@@ -75,7 +75,7 @@ def decode_network_qos(raw: bytes) -> Decoded[NetworkQoS]:
         known.namespace,
         known.name,
         created=_read_time(created),
-        uid=(uid.text() if uid.present else None) or "",
+        uid=_text(uid),
         generation=(generation.integer(0, _MAX_GENERATION) if generation.present else None) or 0,
         warnings=shortened(verdict.warnings),
         status=_read_status(_part("status", policy.status, Findings()).value),
@@ -84,6 +84,18 @@ def decode_network_qos(raw: bytes) -> Decoded[NetworkQoS]:
     return Decoded(
         known.resource_version, attrs.evolve(value, spec=None if problems else verdict.spec, problems=problems)
     )
+
+
+def decode_written(raw: bytes) -> tuple[str, NetworkQoSStatus]:
+    """Decode the uid and the status of a NetworkQoS, and leave its spec alone.
+
+    Raises:
+        DecodeError: it isn't JSON, or has no `metadata.name`.
+    """
+    identify("NetworkQoS", raw)
+    policy = _policy.decode(raw)
+    uid = _part("metadata.uid", _metadata.decode(policy.metadata).uid, Findings())
+    return _text(uid), _read_status(_part("status", policy.status, Findings()).value)
 
 
 def _part(path: str, raw: msgspec.Raw, findings: Findings) -> Field:
@@ -95,6 +107,10 @@ def _part(path: str, raw: msgspec.Raw, findings: Findings) -> Field:
         dot = "." if place and not place.startswith("[") else ""
         Field(f"{path}{dot}{place}", None, findings).problem(message)
         return Field(path, None, findings)
+
+
+def _text(field: Field) -> str:
+    return (field.text() if field.present else None) or ""
 
 
 def _read_time(field: Field) -> str:

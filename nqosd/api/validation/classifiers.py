@@ -1,8 +1,10 @@
 """Which packets a rule is for: `classifier` with its peers, blocks of addresses and ports."""
 
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from collections.abc import Iterable
+from operator import attrgetter
 
-from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, IPNetwork, Peer, PodPeer, Port, Protocol
+from nqosd.api.ipnetworks import IPNetwork
+from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port, Protocol
 from nqosd.api.validation.fields import Field, shown
 from nqosd.api.validation.selectors import read_selector
 
@@ -23,6 +25,8 @@ def read_classifier(field: Field) -> Classifier:
 
 
 def _read_peer(field: Field) -> Peer | None:
+    if field.value == {}:  # the shortest entry, so that there can be most of it
+        return AnyAddress()
     parts = field.parts("ipBlock", "podSelector", "namespaceSelector")
     if parts is None:
         return None
@@ -50,55 +54,45 @@ def _read_block(field: Field) -> IPBlock | None:
         network = _read_network(item)
         if network is None or cidr is None:
             continue
-        if not _is_inside(network, cidr):
+        if cidr.holds(network):
+            excepts.append(network)
+        else:
             families = "" if network.version == cidr.version else ": one is IPv4, the other IPv6"
             item.problem(f"{network} is not inside {cidr}{families}")
-        excepts.append(network)
     if cidr is None:
         return None
-    if sum(map(_size, excepts)) >= _size(cidr) and _join(excepts) == [cidr]:
+    if _cover(excepts, cidr):
         field.warn(f"except leaves nothing of {cidr}: this entry matches no packet")
     return IPBlock(cidr, tuple(excepts))
 
 
 def _read_network(field: Field) -> IPNetwork | None:
-    """Read a CIDR; bits to the right of the prefix are dropped, as Kubernetes does: 10.0.0.1/8 is 10.0.0.0/8."""
     text = field.text()
     if text is None:
         return None
     try:
-        network = ip_network(text, strict=False)
+        network = IPNetwork.of(text)
     except ValueError:
-        network = None
-    if network is None or "%" in text:  # ip_network admits a zone (fe80::%eth0/64), but no packet carries one
         field.problem(f"{shown(text)} is not a CIDR such as 192.168.1.0/24 or 2001:db8::/64")
         return None
     _, slash, length = text.partition("/")
     if not slash:
         field.problem(f"{shown(text)} is not a CIDR; for this one address write {network}")
         return None
-    if length != str(network.prefixlen):  # ip_network admits masks and leading zeros
+    if length != str(network.length):  # masks and leading zeros are admitted
         field.problem(f"{shown(text)} is not a CIDR; write {network}")
         return None
     return network
 
 
-def _is_inside(inner: IPNetwork, outer: IPNetwork) -> bool:
-    if inner.version != outer.version or inner.prefixlen < outer.prefixlen:
-        return False
-    host_bits = outer.max_prefixlen - outer.prefixlen
-    return int(inner.network_address) >> host_bits == int(outer.network_address) >> host_bits
-
-
-def _size(network: IPNetwork) -> int:
-    return 1 << network.max_prefixlen - network.prefixlen
-
-
-def _join(networks: list[IPNetwork]) -> list[IPNetwork]:
-    return [
-        *collapse_addresses(each for each in networks if isinstance(each, IPv4Network)),
-        *collapse_addresses(each for each in networks if isinstance(each, IPv6Network)),
-    ]
+def _cover(networks: Iterable[IPNetwork], whole: IPNetwork) -> bool:
+    """Say whether networks, all of them inside another one, are all of it together."""
+    end = whole.first
+    for each in sorted(networks, key=attrgetter("first")):
+        if each.first > end:
+            return False
+        end = max(end, each.last + 1)
+    return end > whole.last
 
 
 def _read_port(field: Field) -> Port | None:

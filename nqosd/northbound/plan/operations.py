@@ -5,6 +5,7 @@ sets and maps are sorted; text that no database can hold is refused here (`wire.
 connection on it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeAlias
@@ -156,7 +157,4 @@ def mutate(kind: Kind, target: Target, column: str, inserted: Sequence[object], 
 
 def count_by_kind(operations: Iterable[Operation]) -> dict[str, int]:
     """Count operations by kind."""
-    counts: dict[str, int] = {}
-    for operation in operations:
-        counts[operation.kind.value] = counts.get(operation.kind.value, 0) + 1
-    return counts
+    return {kind.value: number for kind, number in Counter(each.kind for each in operations).items()}

@@ -18,10 +18,12 @@ order, and what can't be done now and why. Pure. The rules:
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 
 import attrs
 
 from nqosd.compiler.desired import Desired, RowKey
+from nqosd.compiler.prefixes import Prefixes
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.draft import Draft
 from nqosd.northbound.plan.operations import Kind, Operation, SetName, Subject, SwitchName, count_by_kind
@@ -57,8 +59,10 @@ class Plan:
     """Whether the rows that lingered before go with this transaction."""
     new_sets: AbstractSet[str]
     """Names of the address sets and port groups that are inserted."""
+    listed: Mapping[str, Prefixes]
+    """By name, sets of the scope that hold exactly the prefixes that they should."""
 
-    @property
+    @cached_property
     def subjects(self) -> AbstractSet[Subject]:
         """The objects that are written; a switch alone is none."""
         return {each.subject for each in self.operations if isinstance(each.subject, RowKey | SetName)}
@@ -123,6 +127,7 @@ def _attempt(desired: Desired, view: View, scope: Scope, circumstances: Circumst
         failed=draft.failed,
         detaches=rows.detaches,
         new_sets=sets.new,
+        listed=sets.listed,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 import attrs
 
 from nqosd.compiler.desired import OWNER, AddressSet, Desired, PortGroup
+from nqosd.compiler.prefixes import Prefixes
 from nqosd.northbound.ovsdb import schema, wire
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.draft import Draft
@@ -43,6 +44,7 @@ class SetPlanner:
         self._circumstances = circumstances
         self._unwanted: set[str] = set()
         self.new: set[str] = set()
+        self.listed: dict[str, Prefixes] = {}
         self.conflicts: dict[str, str] = {}
         self.spare: set[str] = set()
         self.absent_ports: dict[str, set[str]] = {}
@@ -51,7 +53,8 @@ class SetPlanner:
         """Plan one set; `touched` names the members to compare, None stands for everything."""
         wanted, stored = self._desired.address_sets.get(name), self._view.address_set(name)
         if wanted is not None:
-            self._bring(_ADDRESS_SETS, stored, wanted, wanted.addresses, touched)
+            every = isinstance(wanted.addresses, Prefixes)  # which can't say quickly whether one of them is there
+            self._bring(_ADDRESS_SETS, stored, wanted, wanted.addresses, None if every else touched)
         elif stored is not None:
             self._unwanted.add(name)
         group, stored = self._desired.port_groups.get(name), self._view.port_group(name)
@@ -142,12 +145,16 @@ class SetPlanner:
     def _change(
         self, table: _Table, stored: StoredSet, members: AbstractSet[str], touched: AbstractSet[str] | None
     ) -> None:
-        if touched is None and members == stored.members:
-            return
-        # Not by operations of sets: with a view of a dict's keys they cost what the whole set holds.
-        candidates = stored.members.union(members) if touched is None else touched
-        came = {each for each in candidates if each in members and each not in stored.members}
-        went = {each for each in candidates if each in stored.members and each not in members}
+        if touched is None:
+            if members == stored.members:
+                if isinstance(members, Prefixes):
+                    self.listed[stored.name] = members
+                return
+            wanted = set(members)
+            came, went = wanted - stored.members, stored.members - wanted
+        else:  # not by operations of sets: with a view of a dict's keys they cost what the whole set holds
+            came = {each for each in touched if each in members and each not in stored.members}
+            went = {each for each in touched if each in stored.members and each not in members}
         if not self._circumstances.prune:
             went = set()
         if came or went:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import structlog
 
+from nqosd.aside import aside
 from nqosd.northbound.ovsdb.poller import LoopPoller
 from nqosd.northbound.replica.idl import NorthboundIdl, RawTransaction
 
@@ -84,7 +85,7 @@ class Driver:
         """Do long work on the IDL or its replica in a thread, while neither changes."""
         await self.idle()
         self._attempt(self._poller.disarm)
-        task = self._loop.create_task(_in_thread(work))
+        task = self._loop.create_task(aside(work))
         self._aside = task
         try:
             return await asyncio.shield(task)
@@ -124,7 +125,7 @@ class Driver:
             connection.accepts_heavy = True
         has_run = False
         try:
-            await _in_thread(self.idl.run)
+            await aside(self.idl.run)
             has_run = True
         except Exception as error:  # noqa: BLE001 (as in _attempt)
             self._recover(error)
@@ -173,19 +174,3 @@ class Driver:
             ended = transaction.status != RawTransaction.INCOMPLETE or seqno != begun or self._closed
             if ended and not future.done():
                 future.set_result(None)
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Work in a thread without the garbage collector, which would stop all threads to look at what is being made.
-
-    What was made stays for long, so the collector needn't look at it ever again (`gc.freeze`). Measured for the first
-    sync of a million addresses: without the freeze the event loop stands still for 70 ms when the thread is done.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return await asyncio.to_thread(work)
-    finally:
-        gc.freeze()
-        if was_enabled:
-            gc.enable()

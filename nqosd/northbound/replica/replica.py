@@ -187,6 +187,10 @@ class Replica:
         """The number of rows that are held, by table."""
         return {name: len(uuids) for name, uuids in self._uuids.items()}
 
+    def share(self, name: str, members: AbstractSet[str]) -> None:
+        """Keep these members of an address set, which has them, in the place of a copy."""
+        self._address_sets.share(name, members)
+
     def rows(self, key: RowKey) -> list[StoredRow]:
         """See `View`."""
         return self._rows.get(key)

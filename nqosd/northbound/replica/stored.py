@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 import attrs
 
@@ -41,7 +42,7 @@ class StoredSet:
     uuid: str
     name: str
     external_ids: dict[str, str]
-    members: set[str]
+    members: AbstractSet[str]
 
 
 def key_of(external_ids: Mapping[str, str]) -> RowKey | None:
