@@ -92,6 +92,7 @@ def ask(
 
 def _address(argument: str, text: str) -> Address:
     try:
-        return ip_address(text)
+        address = ip_address(text)
+        return getattr(address, "ipv4_mapped", None) or address
     except ValueError:
         raise QuestionError(f"{argument} {text}: it is not an IPv4 or IPv6 address") from None

@@ -19,7 +19,8 @@ WAY_OUT = "leave burst unset or set it to 20000"
         (rule() | {"priority": 101}, "spec.priority: 101 is not an integer from 0 to 100"),
         (rule() | {"priority": -1}, "spec.priority: -1 is not an integer from 0 to 100"),
         (rule() | {"priority": True}, "spec.priority: true is not an integer from 0 to 100"),
-        (rule() | {"priority": 1.0}, "spec.priority: 1.0 is not an integer from 0 to 100"),
+        (rule() | {"priority": 1.5}, "spec.priority: 1.5 is not an integer from 0 to 100"),
+        (rule() | {"priority": 1e300}, "spec.priority: 1e+300 is not an integer from 0 to 100"),
         (rule() | {"priority": "1"}, "spec.priority: 1 is not an integer from 0 to 100"),
         (rule(dscp=64), "spec.egress[0].dscp: 64 is not an integer from 0 to 63"),
         (rule(dscp=None), "spec.egress[0].dscp: required: an integer from 0 to 63"),
@@ -175,8 +176,7 @@ def test_every_form_of_a_peer_is_read() -> None:
         ({"cidr": "10.0.0.0/33"}, "cidr: 10.0.0.0/33 is not a CIDR such as 192.168.1.0/24 or 2001:db8::/64"),
         ({"cidr": "010.0.0.0/8"}, "cidr: 010.0.0.0/8 is not a CIDR such as 192.168.1.0/24 or 2001:db8::/64"),
         ({"cidr": "fe80::%1/64"}, "cidr: fe80::%1/64 is not a CIDR such as 192.168.1.0/24 or 2001:db8::/64"),
-        ({"cidr": "10.0.0.1"}, "cidr: 10.0.0.1 is not a CIDR; for this one address write 10.0.0.1/32"),
-        ({"cidr": "fd00::1"}, "cidr: fd00::1 is not a CIDR; for this one address write fd00::1/128"),
+        ({"cidr": "10.0.0"}, "cidr: 10.0.0 is not a CIDR such as 192.168.1.0/24 or 2001:db8::/64"),
         ({"cidr": "10.0.0.0/255.0.0.0"}, "cidr: 10.0.0.0/255.0.0.0 is not a CIDR; write 10.0.0.0/8"),
         ({"cidr": "10.0.0.0/08"}, "cidr: 10.0.0.0/08 is not a CIDR; write 10.0.0.0/8"),
         ({"cidr": "10.0.0.0/8", "except": "10.0.0.0/9"}, "except: 10.0.0.0/9 is not a list"),
@@ -184,6 +184,10 @@ def test_every_form_of_a_peer_is_read() -> None:
         (
             {"cidr": "192.168.0.0/16", "except": ["192.168.1.0/24", "10.0.0.0/8"]},
             "except[1]: 10.0.0.0/8 is not inside 192.168.0.0/16",
+        ),
+        (
+            {"cidr": "192.168.0.0/16", "except": ["10.0.0.1"]},
+            "except[0]: 10.0.0.1/32 is not inside 192.168.0.0/16",
         ),
         (
             {"cidr": "192.168.0.0/16", "except": ["192.168.0.0/15"]},
@@ -206,6 +210,26 @@ def test_a_block_can_not_stand_beside_a_selector(selector: str) -> None:
     """Addresses and pods in one entry would contradict each other."""
     found = problems(classifier(to=[{"ipBlock": {"cidr": "10.0.0.0/8"}, selector: {}}]))
     assert [problem.field for problem in found] == ["spec.egress[0].classifier.to[0]"]
+
+
+def test_an_address_without_a_length_is_that_address() -> None:
+    """ovn-kubernetes' CRD accepts it, and so do its users; a warning says how it is taken."""
+    entry = {"ipBlock": {"cidr": "10.0.0.1"}}, {"ipBlock": {"cidr": "fd00::/8", "except": ["fd00::1"]}}
+    spec = classifier(to=[*entry])
+    assert rule_of(spec).classifier.to == (
+        IPBlock(network("10.0.0.1/32")),
+        IPBlock(network("fd00::/8"), (network("fd00::1/128"),)),
+    )
+    assert warnings(spec) == (
+        "spec.egress[0].classifier.to[0].ipBlock.cidr: 10.0.0.1 has no prefix length: taken as 10.0.0.1/32",
+        "spec.egress[0].classifier.to[1].ipBlock.except[0]: fd00::1 has no prefix length: taken as fd00::1/128",
+    )
+
+
+def test_a_number_without_a_fraction_is_an_integer() -> None:
+    """The API server takes 10.0 and 1e1 for 10, and so do manifests that never saw one."""
+    found = rule_of({**rule(dscp=10.0), "priority": 1e1})
+    assert (found.dscp, type(found.dscp)) == (10, int)
 
 
 def test_excepts_that_leave_nothing_get_a_warning() -> None:

@@ -190,6 +190,13 @@ def test_questions_that_make_no_sense(capsys: pytest.CaptureFixture[str], change
     assert said in err
 
 
+def test_an_address_of_ipv4_written_as_one_of_ipv6(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is asked about as the address of IPv4 that it is."""
+    mapped = [*PACKET]
+    mapped[PACKET.index("--to") + 1] = f"::ffff:{PACKET[PACKET.index('--to') + 1]}"
+    assert asked(capsys, *mapped, GUIDE) == asked(capsys, *PACKET, GUIDE)
+
+
 @pytest.fixture
 def daemon(ovn_central: OvnCentral) -> Iterator[Nqosd]:
     """Run the daemon on the guide's manifests, beside both databases and northd."""

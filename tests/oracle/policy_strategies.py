@@ -79,7 +79,14 @@ def blocks(draw: st.DrawFn) -> Manifest:
     whole = ip_network(f"{address}/{length}", strict=False)
     excepted = [draw(_inside(whole, address)) for _ in range(draw(st.sampled_from((0, 0, 1, 2, 3))))]
     block: Manifest = {"cidr": f"{address}/{length}" if one_in(draw, 6) else str(whole)}
+    if one_in(draw, 4):  # one address may stand there without its length
+        block, excepted = {"cidr": _bare(str(block["cidr"]))}, [*map(_bare, excepted)]
     return {**block, "except": excepted} if excepted else block
+
+
+def _bare(cidr: str) -> str:
+    """Leave out the length of one address."""
+    return cidr.removesuffix("/128") if ":" in cidr else cidr.removesuffix("/32")
 
 
 @st.composite

@@ -31,7 +31,7 @@ def ranked(policies: Iterable[Object]) -> tuple[list[Object], list[Object]]:
 def priority(policy: Object) -> int:
     """The priority of a valid policy."""
     value = at(policy, "spec", "priority")
-    return value if isinstance(value, int) else 0
+    return int(value) if isinstance(value, int | float) else 0
 
 
 def _level(policy: Object) -> tuple[int, str]:

@@ -145,4 +145,4 @@ def _read_ports(entry: Object) -> Ports:
 
 
 def _number(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+    return int(value) if isinstance(value, int | float) else None

@@ -134,7 +134,8 @@ def test_valid(subject: Manifest) -> None:
         # blocks
         (to({"ipBlock": 1}), f"{PEER}.ipBlock"),
         (to({"ipBlock": {}}), f"{PEER}.ipBlock.cidr"),
-        (to(block("10.0.0.0")), f"{PEER}.ipBlock.cidr"),
+        (to(block("10.0.0")), f"{PEER}.ipBlock.cidr"),
+        (with_spec(egress=[{"dscp": 1.5}]), "spec.egress[0].dscp"),
         (to(block("10.0.0.0/33")), f"{PEER}.ipBlock.cidr"),
         (to(block("10.0.0.0/08")), f"{PEER}.ipBlock.cidr"),
         (to(block("10.0.0.0/-1")), f"{PEER}.ipBlock.cidr"),

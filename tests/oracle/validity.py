@@ -5,7 +5,8 @@ The rules: null reads as absent, as the API server drops it; unknown fields don'
 fault hides only what stands below it.
 
 Where Kubernetes leaves a choice: `10.0.0.1/8` is its network 10.0.0.0/8; a prefix length is digits without leading
-zeros; an `except` may equal its `cidr` (the block is then empty).
+zeros; an address without one is a network of one address; an `except` may equal its `cidr` (the block is then empty).
+A number without a fraction is an integer, however it is written: 10.0 is 10.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -134,7 +135,9 @@ def read_cidr(value: object) -> IPv4Network | IPv6Network | None:
     if not isinstance(value, str):
         return None
     address, slash, length = value.partition("/")
-    if not slash or "%" in address or not (length.isascii() and length.isdigit() and str(int(length)) == length):
+    if "%" in address:
+        return None
+    if slash and not (length.isascii() and length.isdigit() and str(int(length)) == length):
         return None
     try:
         return ip_network(value, strict=False)
@@ -152,7 +155,7 @@ def _integer(owner: Object, field: str, path: str, low: int, high: int, *, requi
     if value is None:
         if required:
             yield Problem(f"{path}.{field}", "is required")
-    elif isinstance(value, bool) or not isinstance(value, int):
+    elif isinstance(value, bool) or not isinstance(value, int | float) or value % 1:
         yield Problem(f"{path}.{field}", f"{value!r} is not an integer")
     elif not low <= value <= high:
         yield Problem(f"{path}.{field}", f"{value} is not within {low}..{high}")

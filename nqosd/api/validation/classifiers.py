@@ -77,8 +77,8 @@ def _read_network(field: Field) -> IPNetwork | None:
         return None
     _, slash, length = text.partition("/")
     if not slash:
-        field.problem(f"{shown(text)} is not a CIDR; for this one address write {network}")
-        return None
+        field.warn(f"{shown(text)} has no prefix length: taken as {network}")
+        return network
     if length != str(network.length):  # masks and leading zeros are admitted
         field.problem(f"{shown(text)} is not a CIDR; write {network}")
         return None

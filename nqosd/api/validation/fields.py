@@ -79,9 +79,10 @@ class Field:
         return []
 
     def integer(self, low: int, high: int) -> int | None:
-        """Give an integer in a range. JSON's true and 1.0 are none."""
-        if type(self.value) is int and low <= self.value <= high:
-            return self.value
+        """Give an integer in a range. JSON's 1.0 is one, as it is for the API server; true is none."""
+        value = self.value
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high and not value % 1:
+            return int(value)
         wanted = f"an integer from {low} to {high}"
         self.problem(f"{shown(self.value)} is not {wanted}" if self.present else f"required: {wanted}")
         return None
