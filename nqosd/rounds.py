@@ -22,7 +22,7 @@ from nqosd.aside import aside
 from nqosd.compiler.compile import compile_everything
 from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
 from nqosd.config.options import Limits
 from nqosd.contact import Contact
 from nqosd.convergence import Convergence
@@ -60,6 +60,19 @@ class RoundOptions:
     yield_after: float = 10.0
     check_compile: bool = False
     limits: Limits = attrs.field(factory=Limits)
+
+    def settings(self, zone: str | None, northd_version: str | None) -> Settings | None:
+        """Put the compiler's settings together from what the database says; None as long as its zone isn't known."""
+        name = self.zone or zone
+        if name is None:
+            return None
+        return Settings(
+            owner=self.instance,
+            zone=zone_name(name),
+            ovn=None if northd_version is None else parse_ovn_version(northd_version),
+            any_network=self.any_network,
+            limits=self.limits,
+        )
 
 
 class Rounds:
@@ -140,12 +153,13 @@ class Rounds:
     async def _round(self) -> None:
         started = time.monotonic()
         await self._yield_lock()
-        settings = self._settings()
+        facts = self._northbound.facts
+        settings = self.options.settings(facts.zone, facts.northd_version)
         if settings is None or self.inbox.unsynced:
             self.convergence.awaits(self._unlisted() or "the database's zone isn't known yet")
             return
         changes, versions = self.inbox.take(), self.contact.versions()
-        self._batch = changes
+        self._batch, self._zone = changes, settings.zone
         if self._compiler is None:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
@@ -154,6 +168,9 @@ class Rounds:
                 delta = await aside(lambda: compiler.configure(settings, changes))
             else:
                 delta = compiler.configure(settings, changes)
+        if compiler.lacks_zone:
+            self._await_zone(settings.zone)
+            return
         if compiler.is_zoned and any(change.kind is Kind.NODE for change in changes):
             self.telling.zones_changed()
         self._large.look(delta, compiler.desired)
@@ -220,21 +237,11 @@ class Rounds:
             lambda before, held_since: self.contact.refusal(known, process, before, held_since),
         )
 
-    def _settings(self) -> Settings | None:
-        """Put the compiler's settings together; None as long as the database's zone isn't known."""
-        facts = self._northbound.facts
-        if not self.options.zone and facts.zone is not None:
-            self._zone = facts.zone
-        if self._zone is None:
-            return None
-        version = facts.northd_version
-        return Settings(
-            owner=self.options.instance,
-            zone=self._zone,
-            ovn=None if version is None else parse_ovn_version(version),
-            any_network=self.options.any_network,
-            limits=self.options.limits,
-        )
+    def _await_zone(self, zone: str) -> None:
+        """Leave all rows as they are while no node is of the database's zone; then everything is compared."""
+        why = f"no node is of the zone {zone} (daemon.zone, or else NB_Global.name), by its name or its zone annotation"
+        self.convergence.awaits(f"{why}: rows stay as they are until one is")
+        self._northbound.compare_everything()
 
     def _unlisted(self) -> str:
         """Say which kinds haven't been listed yet, if any."""

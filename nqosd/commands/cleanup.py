@@ -10,6 +10,7 @@ from nqosd.commands import plan_and_apply
 from nqosd.commands.output import say
 from nqosd.commands.plan_and_apply import listed, refuse_unless_committed, say_all
 from nqosd.commands.statuses import withdraw
+from nqosd.compiler.settings import zone_name
 from nqosd.config import Config
 from nqosd.northbound.once import visit
 from nqosd.northbound.plan.holdings import TABLES, Holdings, removal
@@ -34,6 +35,6 @@ async def _clean(config: Config, options: argparse.Namespace) -> None:
         if rows:
             refuse_unless_committed(await database.commit(removal(holdings, rows)))
         say(f"{len(rows)} rows of {instance} were removed")
-        zone = config.daemon.zone or database.replica.zone or ""
+        zone = zone_name(config.daemon.zone or database.replica.zone or "")
     if config.status.enabled and config.kubernetes.source == "cluster" and instance == config.daemon.instance:
         say(f"{await withdraw(config, zone)} statuses were withdrawn")

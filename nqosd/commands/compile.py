@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.cache.tables import Tables
 from nqosd.commands.exits import FAILED, OK, USAGE, UsageError
-from nqosd.commands.manifests import tables_of
+from nqosd.commands.manifests import tables_of, zone_problem
 from nqosd.commands.output import complain, say
 from nqosd.compiler.compile import Compiled, compile_everything
 from nqosd.compiler.document import document
 from nqosd.compiler.networks import Networks
-from nqosd.compiler.places import Zone
 from nqosd.compiler.rendering import Format, render
-from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
 from nqosd.informers.manifests import Manifests, read_manifests
 
 
@@ -29,10 +28,12 @@ def run(options: argparse.Namespace) -> int:
             f"--ovn-version {options.ovn_version}: not a release of OVN; write year and month, as in 24.09"
         )
     manifests = read_manifests(options.paths)
-    tables = tables_of(manifests)
+    tables, zone = tables_of(manifests), zone_name(options.zone)
+    if problem := zone_problem(tables, zone):
+        raise UsageError(f"--zone: {problem}")
     any_network = options.unselected_networks == "all"
-    compiled = compile_everything(tables, Settings(options.instance, options.zone, version, any_network))
-    complaints = list(_complaints(manifests, tables, compiled, options.zone))
+    compiled = compile_everything(tables, Settings(options.instance, zone, version, any_network))
+    complaints = list(_complaints(manifests, tables, compiled))
     if options.strict:
         complaints += _noted(compiled)
     for line in complaints:
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     return OK if is_accepted else FAILED
 
 
-def _complaints(manifests: Manifests, tables: Tables, compiled: Compiled, zone: str) -> Iterator[str]:
+def _complaints(manifests: Manifests, tables: Tables, compiled: Compiled) -> Iterator[str]:
     yield from (f"error: {problem}" for problem in manifests.problems)
     yield from (f"warning: {warning}" for warning in manifests.warnings)
     for (kind, key), value in manifests.objects.items():
@@ -55,12 +56,6 @@ def _complaints(manifests: Manifests, tables: Tables, compiled: Compiled, zone: 
         yield f"warning: NetworkAttachmentDefinition {key} is ignored: {why}"
     for key, refused in compiled.refused.items():
         yield from (f"warning: Pod {key}: {each}, so it doesn't count" for each in refused)
-    if zone and Zone.of(zone, tables.nodes).nodes is None:
-        known = ", ".join(sorted(tables.nodes)) or "none"
-        yield (
-            f"warning: --zone {zone}: no node has this name or zone annotation, so it stands for the whole "
-            f"cluster (nodes: {known})"
-        )
 
 
 def _noted(compiled: Compiled) -> Iterator[str]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import DIFFERENT, OK
-from nqosd.commands.gathering import gather_database, gather_objects
+from nqosd.commands.gathering import GatherError, gather_database, gather_objects
+from nqosd.commands.manifests import zone_problem
 from nqosd.commands.output import complain
 from nqosd.config import Config
 from nqosd.explain.world import compiled
@@ -43,6 +44,8 @@ async def _compare(config: Config, paths: list[Path]) -> tuple[list[Section], li
     """Find the sections that differ, and what else there is to say."""
     tables = await gather_objects(config, paths)
     database = await gather_database(config)
+    if problem := zone_problem(tables, database.settings.zone):
+        raise GatherError(problem)
     owner = database.settings.owner
     compiler = compiled(tables, database.settings)
     circumstances = Circumstances(owner, may_wait=compiler.may_wait)

@@ -16,9 +16,9 @@ from nqosd.commands.exits import OK, UsageError
 from nqosd.commands.explain_document import document
 from nqosd.commands.explain_found import Found
 from nqosd.commands.explain_text import text
-from nqosd.commands.manifests import tables_of
+from nqosd.commands.manifests import tables_of, zone_problem
 from nqosd.commands.output import say
-from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
 from nqosd.explain.decide import explain
 from nqosd.explain.question import Question, QuestionError, Transport, ask
 from nqosd.explain.world import World
@@ -59,8 +59,11 @@ def _offline(options: argparse.Namespace, question: Question) -> Found:
     manifests = read_manifests(options.paths)
     if manifests.problems:
         raise QuestionError("\n".join(map(str, manifests.problems)))
-    settings = Settings(zone=options.zone, ovn=version, any_network=options.unselected_networks == "all")
-    return Found(explain(question, World.of(tables_of(manifests), settings)))
+    tables, zone = tables_of(manifests), zone_name(options.zone)
+    if problem := zone_problem(tables, zone):
+        raise UsageError(f"--zone: {problem}")
+    settings = Settings(zone=zone, ovn=version, any_network=options.unselected_networks == "all")
+    return Found(explain(question, World.of(tables, settings)))
 
 
 def _live(options: argparse.Namespace, question: Question) -> Found:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nqosd.commands.explain_found import Found
 from nqosd.commands.gathering import GatherError, gather_database, gather_objects
+from nqosd.commands.manifests import zone_problem
 from nqosd.compiler.desired import QosRow
 from nqosd.config import Config
 from nqosd.explain.decide import explain
@@ -33,6 +34,8 @@ async def look(question: Question, config: Config, paths: Sequence[Path], southb
         raise QuestionError(f"--southbound: {error}") from error
     tables = await gather_objects(config, paths)
     database = await gather_database(config)
+    if problem := zone_problem(tables, database.settings.zone):
+        raise GatherError(problem)
     world = World.of(tables, database.settings)
     explanation = explain(question, world)
     owner = database.settings.owner

@@ -12,7 +12,7 @@ import attrs
 
 from nqosd.cache.tables import Tables
 from nqosd.commands.exits import CommandError
-from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.compiler.settings import Settings
 from nqosd.config import Config
 from nqosd.informers.api_server import ApiServerSource
 from nqosd.informers.changes import Change, Kind
@@ -20,7 +20,7 @@ from nqosd.informers.kube_client import KubeClient
 from nqosd.informers.manifests import Manifests, read_manifests
 from nqosd.northbound.replica.reading import ReadError, read_replica
 from nqosd.northbound.replica.replica import Replica
-from nqosd.parts import kube_options, northbound_options, reflector_options
+from nqosd.parts import kube_options, northbound_options, reflector_options, round_options
 
 PATIENCE = 60.0
 """Seconds to wait for the lists of all kinds; 100,000 pods take about ten."""
@@ -90,18 +90,19 @@ async def gather_database(config: Config, names: Iterable[str] = ()) -> Database
         replica = await read_replica(northbound_options(config), names=names)
     except ReadError as error:
         raise GatherError(str(error)) from error
-    zone = config.daemon.zone or replica.zone
-    if zone is None:
+    return Database(replica, settings_for(config, replica))
+
+
+def settings_for(config: Config, replica: Replica) -> Settings:
+    """Give the settings under which the daemon would compile for a database.
+
+    Raises:
+        GatherError: its zone isn't known.
+    """
+    settings = round_options(config).settings(replica.zone, replica.northd_version)
+    if settings is None:
         raise GatherError("NB_Global has no row yet, so its zone isn't known; set daemon.zone, or start ovn-northd")
-    version = replica.northd_version
-    settings = Settings(
-        owner=config.daemon.instance,
-        zone=zone,
-        ovn=None if version is None else parse_ovn_version(version),
-        any_network=config.daemon.unselected_networks == "all",
-        limits=config.limits,
-    )
-    return Database(replica, settings)
+    return settings
 
 
 class _Listing:

@@ -5,7 +5,9 @@ to exists, a namespace has its name as label.
 """
 
 from nqosd.api.objects import Node
+from nqosd.api.text import shortened
 from nqosd.cache.tables import Tables
+from nqosd.compiler.places import Zone
 from nqosd.informers.changes import Change, Kind
 from nqosd.informers.manifests import Manifests
 
@@ -18,3 +20,11 @@ def tables_of(manifests: Manifests) -> Tables:
     for name in {pod.node for pod in tables.pods.values() if pod.node} - tables.nodes.keys():
         tables.apply(Change(Kind.NODE, name, None, Node(name)))
     return tables
+
+
+def zone_problem(tables: Tables, zone: str) -> str:
+    """Say that no node is of a zone, so that nobody can say whose pods are senders; nothing if one is."""
+    if not Zone.of(zone, tables.nodes).is_empty:
+        return ""
+    known = ", ".join(shortened(sorted(tables.nodes))) or "none"
+    return f"no node is of the zone {zone}, by its name or its zone annotation (nodes: {known})"

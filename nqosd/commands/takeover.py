@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from nqosd.cache.tables import Tables
 from nqosd.commands import plan_and_apply
-from nqosd.commands.gathering import gather_objects
+from nqosd.commands.gathering import gather_objects, settings_for
+from nqosd.commands.manifests import zone_problem
 from nqosd.commands.output import say
 from nqosd.commands.plan_and_apply import RefusedError, listed, refuse_unless_committed, say_all
 from nqosd.compiler.compile import Compiled, compile_everything
-from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.config import Config
 from nqosd.northbound.once import Visit, visit
 from nqosd.northbound.plan.circumstances import Circumstances
@@ -43,16 +43,9 @@ async def _take_over(config: Config, options: argparse.Namespace) -> None:
                 "(--enable-network-qos=false)"
             )
         replica = database.replica
-        version, zone = replica.northd_version, config.daemon.zone or replica.zone
-        if zone is None:
-            raise RefusedError("NB_Global has no row yet, so its zone isn't known: set daemon.zone")
-        settings = Settings(
-            owner=config.daemon.instance,
-            zone=zone,
-            ovn=None if version is None else parse_ovn_version(version),
-            any_network=config.daemon.unselected_networks == "all",
-            limits=config.limits,
-        )
+        settings = settings_for(config, replica)
+        if problem := zone_problem(tables, settings.zone):
+            raise RefusedError(problem)
         compiled = compile_everything(tables, settings)
         desired = compiled.desired
         plan = make_plan(desired, replica, Scope.whole(desired, replica), Circumstances(settings.owner))

@@ -95,6 +95,11 @@ class IncrementalCompiler:
         return self._land.zone.nodes is not None
 
     @property
+    def lacks_zone(self) -> bool:
+        """Whether no node is of the database's zone, so that nobody can say whose pods are senders there."""
+        return self._land.zone.is_empty
+
+    @property
     def networks(self) -> Networks:
         """The networks as their definitions have them."""
         return self._land.networks

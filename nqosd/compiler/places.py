@@ -15,15 +15,21 @@ from nqosd.compiler.networks import Networks
 
 @attrs.frozen
 class Zone:
-    """Which nodes belong to the database; None means all of them."""
+    """Which nodes belong to the database; None means all of them, none at all that the zone's nodes aren't known."""
 
     nodes: frozenset[str] | None = None
 
     @classmethod
     def of(cls, name: str, nodes: Mapping[str, Node]) -> "Zone":
-        """Find the nodes of a zone; a name that is neither a node's nor a node's zone is one for the whole cluster."""
-        mine = frozenset(node.name for node in nodes.values() if name and name in (node.name, node.zone))
-        return cls(mine or None)
+        """Find the nodes of a zone: those that have its name or its annotation; without a name, all."""
+        if not name:
+            return cls()
+        return cls(frozenset(node.name for node in nodes.values() if name in (node.name, node.zone)))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no node is known to belong to the database, so that nobody can say whose pods are senders there."""
+        return self.nodes is not None and not self.nodes
 
     def __contains__(self, node: str) -> bool:
         return bool(node) and (self.nodes is None or node in self.nodes)

@@ -10,13 +10,16 @@ from nqosd.config.options import Limits
 MERGED_TABLES = (24, 9)
 """From this release on, OVN marks and meters in one table: the highest match alone acts (measured on 23.03, 25.03)."""
 
+WHOLE_CLUSTER = ("", "global", "*")
+"""What a database for the whole cluster has in place of a zone's name: ovn-kubernetes' two, and the option's."""
+
 OvnVersion = tuple[int, int]
 """Year and month of an OVN release, as in 24.09."""
 
 
 @attrs.frozen
 class Settings:
-    """`zone` names the database's zone (NB_Global.name or the option); `ovn` None means not known (yet).
+    """`zone` names the database's zone, empty for the whole cluster; `ovn` None means not known (yet).
 
     `any_network` says what a policy without networkSelectors means: every network, or (False) the default one.
     """
@@ -31,6 +34,11 @@ class Settings:
     def tables_are_apart(self) -> bool:
         """Say whether marks and meters may come from two rows. Unknown counts as yes: shielding is harmless."""
         return self.ovn is None or self.ovn < MERGED_TABLES
+
+
+def zone_name(text: str) -> str:
+    """Read what the option or NB_Global.name says; gives the name of a zone, empty for the whole cluster."""
+    return "" if text in WHOLE_CLUSTER else text
 
 
 def parse_ovn_version(text: str) -> OvnVersion | None:

@@ -41,7 +41,7 @@ class Daemon:
     All daemons that stand in for each other have the same id. A changed id leaves the old rows to nobody.
     """
     zone: str = _option("", checks.zone)
-    """The zone whose pods are sources here; empty takes NB_Global.name."""
+    """The zone whose pods are sources here; empty takes NB_Global.name, `*` is the whole cluster."""
     unselected_networks: Literal["all", "default"] = _option("all", reloadable=True)
     """The networks of a policy without networkSelectors: all that a pod is attached to, or the default network only."""
     batch_window: float = _option(0.0, Between(0, 60, "seconds"), reloadable=True)

@@ -9,6 +9,7 @@ from tests.faults import manifests
 from tests.faults.cluster import Cluster
 from tests.faults.manifests import NODES, Json
 from tests.faults.site import Site, open_site
+from tests.services.daemon import Nqosd
 from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
 
@@ -108,6 +109,36 @@ def test_the_condition_of_a_node_that_is_gone_is_removed(zones: Zones) -> None:
         zones.await_summary(APPLIED)
     finally:
         zones.home.cluster.create(node)
+
+
+def test_a_zone_whose_node_is_missing_keeps_its_rows(zones: Zones) -> None:
+    """Nobody can say whose pods are senders there, so nothing is written until it is back, and /readyz says why."""
+    site, server = zones.home, zones.home.cluster.server
+    daemon = site.start_daemon()
+    before = site.settle()
+    found = json.loads(server.request("GET", "/api/v1/nodes/n1"))["metadata"]
+    metadata = {key: found[key] for key in ("name", "annotations") if key in found}
+    node: Json = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
+    site.cluster.delete(node)
+    try:
+        _await_not_ready(daemon, "no node is of the zone n1")
+        assert site.read().versions == before.versions
+        daemon.stop()
+        site.cluster.create(manifests.policy(site.namespace, "later", rules=[manifests.rule(2)]))
+        daemon = site.start_daemon()
+        _await_not_ready(daemon, "no node is of the zone n1")
+        assert site.read().versions == before.versions
+    finally:
+        site.cluster.create(node)
+    site.settle()
+
+
+def _await_not_ready(daemon: Nqosd, words: str) -> None:
+    def says() -> bool:
+        status, said = daemon.probe("readyz")
+        return status == 503 and words in str(said)
+
+    daemon.wait_until(says, what=f"not ready: {words}")
 
 
 def test_a_status_that_is_settled_is_not_written_again(zones: Zones) -> None:

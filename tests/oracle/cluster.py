@@ -82,7 +82,7 @@ class Cluster:
 
 
 def read_cluster(objects: Mapping[str, Iterable[Object]], zone: str | None) -> Cluster:
-    """Read a cluster; `zone` None, or one that no node is in, is the whole cluster."""
+    """Read a cluster; `zone` None, empty or "global" is the whole cluster."""
     networks = read_networks(objects)
     pods = believed([read_pod(manifest) for manifest in objects.get("Pod", ())], networks)
     nodes = _nodes_of_zone(objects.get("Node", ()), zone)
@@ -121,12 +121,13 @@ def believed(pods: Sequence[Pod], networks: Networks) -> dict[str, Pod]:
 
 def _nodes_of_zone(nodes: Iterable[Object], zone: str | None) -> frozenset[str] | None:
     """The names of the nodes of a zone; None for all."""
-    found = frozenset(
+    if zone in (None, "", "global"):
+        return None
+    return frozenset(
         text(node, "metadata", "name")
         for node in nodes
         if zone in (text(node, "metadata", "name"), annotation(node, "k8s.ovn.org/zone-name"))
     )
-    return found if zone and found else None
 
 
 def _senders(pod: Pod, networks: Networks) -> Iterator[Sender]:

@@ -161,7 +161,7 @@ def read_meaning(
     Args:
         objects: decoded manifests by kind (`NetworkQoS`, `Pod`, `Namespace`, `Node`, `NetworkAttachmentDefinition`,
             `UserDefinedNetwork`, `ClusterUserDefinedNetwork`)
-        zone: the zone whose pods are sources; None, or one that no node is in, is the whole cluster
+        zone: the zone whose pods are sources; None, empty or "global" is the whole cluster
         unselected_networks: what a policy without networkSelectors is about, `all` or `default`
     """
     cluster = read_cluster(objects, zone)

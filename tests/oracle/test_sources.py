@@ -80,10 +80,11 @@ def test_pod_selector(selector: Manifest | None, chosen: str) -> None:
         ("n1", "p1"),
         ("west", "p2 p3"),
         ("global", "p1 p2 p3"),
+        ("elsewhere", ""),
     ],
 )
 def test_zone(zone: str | None, chosen: str) -> None:
-    """A zone is a node's name or its annotation; a name that no node has means the whole cluster."""
+    """A zone is a node's name or its annotation; "global" is the whole cluster, and what no node has is no pod's."""
     nodes = [node("n1"), node("n2", "west"), node("n3", "west")]
     pods = [pod(f"p{number}", f"10.0.0.{number}", on=f"n{number}") for number in (1, 2, 3)]
     oracle = meaning(*nodes, *pods, policy("q"), zone=zone)
