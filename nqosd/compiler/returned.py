@@ -32,11 +32,11 @@ def returned(network: Network, switch: str, ranges: Sequence[str]) -> QosRow | N
     None where nothing comes back, or where the ranges aren't known: without them the row would stand above rows of
     others for all traffic from elsewhere.
     """
-    port = network.way_back(switch)
-    if port is None or not ranges:
+    ports = network.way_back(switch)
+    if not ports or not ranges:
         return None
     by_family = ((family, [each for each in ranges if (":" in each) == (family is Family.IP6)]) for family in Family)
-    enters = equals("inport", (string(port),))
+    enters = equals("inport", map(string, ports))
     alternatives = (all_of((enters, equals(f"{family}.src", mine))) for family, mine in by_family)
     return QosRow(
         key=RowKey("", 0, network.name, switch, RETURNED),

@@ -74,7 +74,16 @@ def test_limits_for_each_pod_count_too() -> None:
 @pytest.mark.parametrize(
     ("topology", "role", "expected"),
     [
-        (Topology.LAYER2, Role.PRIMARY, ['inport == "stor-flat_ovn_layer2_switch" && ip4.src == 10.0.0.0/24']),
+        (
+            Topology.LAYER2,
+            Role.PRIMARY,
+            [
+                (
+                    'inport == {"stor-flat_ovn_layer2_switch", "stotr-flat_ovn_layer2_switch", '
+                    '"stotr-flat_ovn_layer2_switch-upgrade"} && ip4.src == 10.0.0.0/24'
+                )
+            ],
+        ),
         (Topology.LAYER2, Role.SECONDARY, []),
         (Topology.LOCALNET, Role.SECONDARY, ['inport == "flat_ovn_localnet_port" && ip4.src == 10.0.0.0/24']),
     ],

@@ -75,9 +75,9 @@ class Nad:
 
 @attrs.frozen
 class WayBack:
-    """The port by which packets come back to a switch, and the ranges of the switch as far as they are known."""
+    """The ports by which packets come back to a switch, and the ranges of the switch as far as they are known."""
 
-    port: str
+    ports: tuple[str, ...]
     ranges: tuple[Range, ...]
 
     def is_known_for(self, address: Address) -> bool:
@@ -116,11 +116,13 @@ class Networks:
         """How packets come back to a switch, from a router or from the underlay of a localnet; None where none do."""
         if self.topology(network) == "layer3":
             node = next((node for node in self.nodes if self.switch(network, node) == switch), "")
-            return WayBack(f"stor-{switch}", self.nodes.get(node, {}).get(network, ()))
+            return WayBack((f"stor-{switch}",), self.nodes.get(node, {}).get(network, ()))
         decides = self._of(network)
         if decides.topology == "localnet":
-            return WayBack(f"{dotted(network)}_ovn_localnet_port", decides.ranges)
-        return WayBack(f"stor-{switch}", decides.ranges) if decides.primary else None
+            return WayBack((f"{dotted(network)}_ovn_localnet_port",), decides.ranges)
+        if not decides.primary:
+            return None
+        return WayBack((f"stor-{switch}", f"stotr-{switch}", f"stotr-{switch}-upgrade"), decides.ranges)
 
     def has(self, network: str, address: Address) -> bool:
         """Whether an address can be one of a network's: it is in its ranges, or they aren't known."""

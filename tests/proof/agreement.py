@@ -129,8 +129,9 @@ class Case:
         back = self.oracle.cluster.networks.way_back(send.sender.network, send.sender.switch)
         if back is None or not back.is_known_for(send.packet.source):
             return None
-        result = self.rows.treat(send.sender.switch, attrs.evolve(send.packet, inport=back.port))
-        return None if result is None or result.treatment.rate is None else result
+        packets = (attrs.evolve(send.packet, inport=port) for port in back.ports)
+        results = (self.rows.treat(send.sender.switch, packet) for packet in packets)
+        return next((each for each in results if each is not None and each.treatment.rate is not None), None)
 
     def _standing_differences(self) -> Iterator[str]:
         """Compare which policies are applied, and on which switches and in which direction their rows stand."""

@@ -19,7 +19,7 @@ from tests.services.ovsdb import OvsdbServer
 LONGEST_REQUEST = 60_000
 """Characters; a transaction is an argument of a command, of which the kernel takes 131,072 at most."""
 
-_WAY_BACK = re.compile(r'inport == "(stor-[^"]+|[^"]+_ovn_localnet_port)"')
+_WAY_BACK = re.compile(r'"(sto(?:t)?r-[^"]+|[^"]+_ovn_localnet_port)"')
 
 Operation = dict[str, object]
 
@@ -39,12 +39,13 @@ class Loaded:
 
     def way_back(self, switch: str) -> str:
         """Name the port to which packets on a switch go, as to a router, and from which they come back."""
-        localnet = switch.endswith("_ovn_localnet_switch")
-        return self.prefix + (f"{switch.removesuffix('switch')}port" if localnet else f"stor-{switch}")
+        if switch.endswith("_ovn_localnet_switch"):
+            return f"{self.prefix}{switch.removesuffix('switch')}port"
+        return f"{self.prefix}{'stotr' if switch.endswith('_ovn_layer2_switch') else 'stor'}-{switch}"
 
     def match(self, text: str) -> str:
         """Give a match as it stands in this database, where ports from which packets come back have the prefix too."""
-        return _WAY_BACK.sub(rf'inport == "{self.prefix}\1"', text)
+        return _WAY_BACK.sub(rf'"{self.prefix}\1"', text)
 
     def ports_to_bind(self) -> list[str]:
         """List ports so that every switch is on the chassis, and every port that a match may mention."""

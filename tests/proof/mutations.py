@@ -223,7 +223,7 @@ ACTIONS: Mapping[str, Mutation] = {
     "packets that come back limited again by rules above": {"compiler.returned:RETURNED_PRIORITY": lambda _: 10000},
     "packets that come back told by another port": {
         "compiler.networks:Network.way_back": lambda real: (
-            lambda self, switch: (port := real(self, switch)) and f"{port}-"
+            lambda self, switch: tuple(f"{port}-" for port in real(self, switch))
         )
     },
     "and within or without parentheses": {"compiler.expression:_bracketed": lambda _: lambda part, _mixing: str(part)},

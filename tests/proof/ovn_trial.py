@@ -150,9 +150,10 @@ def _coming_back(row: Row, case: Case) -> Send | None:
     for sender in case.oracle.senders:
         back = case.oracle.cluster.networks.way_back(sender.network, sender.switch)
         for source in sorted(sender.addresses, key=int) if back and sender.switch in row.switches else ():
-            packet = Packet(source, source, "other", inport=back.port if back else None)
-            if row.matches(packet):
-                return Send(sender, packet)
+            for port in back.ports if back else ():
+                packet = Packet(source, source, "other", inport=port)
+                if row.matches(packet):
+                    return Send(sender, packet)
     return None
 
 
