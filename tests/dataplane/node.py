@@ -5,6 +5,7 @@ through the bridge mapping `physnet`. The rule: the node's number decides all it
 """
 
 import contextlib
+import re
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
@@ -78,6 +79,22 @@ class Node:
             self._plugged[plug.logical_port] = name
         run_script(self.chassis.namespace, lines)
         self.chassis.database.vsctl(*arguments[1:])
+
+    def received(self, logical_port: str) -> int:
+        """Return how many packets Open vSwitch has taken in from a pod; what its socket lost isn't among them."""
+        flows = self._ofctl("dump-flows", "br-int", f"table=0,in_port={self._plugged[logical_port]}")
+        return sum(map(int, re.findall(r"\bn_packets=(\d+)", flows)))
+
+    def sent(self) -> int:
+        """Return how many packets have left for the underlay."""
+        (packets,) = re.findall(r"\btx pkts=(\d+)", self._ofctl("dump-ports", "br-ext", "eth0"))
+        return int(packets)
+
+    def _ofctl(self, *arguments: str) -> str:
+        chassis = self.chassis
+        return chassis.database.run(
+            [*chassis.namespace.enter, chassis.generation.program("ovs-ofctl"), "-O", "OpenFlow15", *arguments]
+        )
 
     def unplug(self, logical_port: str) -> None:
         """Take a port away from br-int; its cable goes with it."""

@@ -121,7 +121,7 @@ class Play:
         """Let the server end all streams, and not answer for a while."""
         if self.watch is not None:
             self.end(self.reflector.ended(self.now))
-        elif not isinstance(self.reflector.action, Wait):
+        if not isinstance(self.reflector.action, Wait):
             self.take(self.reflector.lost("away", self.now, answered=False))
 
     def answer(self, fault: str, answer: Answer) -> None:

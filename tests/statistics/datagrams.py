@@ -20,6 +20,10 @@ FRAME = PAYLOAD + HEADERS[4]
 _LINE = re.compile(r"\sKbits/sec\s+[\d.]+ ms\s+(\d+)/(\d+) \([^)]*\)\s+(sender|receiver)$", re.MULTILINE)
 
 
+OTHERS = 50
+"""Packets, at most, that are no datagrams: the control connection, and those by which pods find each other."""
+
+
 @attrs.frozen
 class Datagrams:
     """What iperf3 says, and the datagrams sent and received in it, of `payload` bytes each."""
@@ -28,6 +32,11 @@ class Datagrams:
     sent: int
     received: int
     payload: int = PAYLOAD
+
+    def within(self, entered: int, left: int) -> "Datagrams":
+        """Take out what a busy machine lost outside of the node: before packets entered it, or after they had left."""
+        missed, lost = max(0, self.sent - entered), max(0, left - OTHERS - self.received)
+        return attrs.evolve(self, sent=self.sent - missed, received=self.received + lost)
 
 
 class Sender:

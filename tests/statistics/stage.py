@@ -26,6 +26,18 @@ reading and a scrape, each within half a second."""
 
 
 @attrs.frozen
+class OnTheWay:
+    """Packets that entered Open vSwitch on the sender's node by the pod's port, and that left it for the underlay."""
+
+    entered: int
+    left: int
+
+    def since(self, before: "OnTheWay") -> "OnTheWay":
+        """Give the difference."""
+        return OnTheWay(self.entered - before.entered, self.left - before.left)
+
+
+@attrs.frozen
 class Stage:
     """All of it; the exporters are those of the first and of the second node."""
 
@@ -48,6 +60,11 @@ class Stage:
         policy["spec"]["egress"][0] = {key: value for key, value in rule.items() if value is not None}
         self.laboratory.cluster.put([policy])
         self.laboratory.settle()
+
+    def on_the_way(self) -> OnTheWay:
+        """Give what the first node's ports have seen of pod1's traffic to the other node."""
+        node = self.laboratory.bed.nodes[0]
+        return OnTheWay(node.received(self.pod(POD1).attachment(STREAM).logical_port), node.sent())
 
     def figures(self, node: int = 1) -> Figures:
         """Give what Prometheus knows of the guide's rule on a node."""
