@@ -96,7 +96,7 @@ pytest: setup services ## the tests only; PYTEST_ARGS chooses, e.g. PYTEST_ARGS=
 	@echo "[test] pytest with $(WORKERS) workers"
 	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) $(PYTEST_ARGS)
 
-unit: setup ## the tests that start no service, in a minute; PYTEST_ARGS chooses
+unit: setup ## the tests that start no service; PYTEST_ARGS chooses
 	@echo "[unit] pytest with $(WORKERS) workers"
 	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) -m "not services" --quiet $(PYTEST_ARGS)
 

@@ -141,12 +141,15 @@ class Claims:
         return affected
 
     def _passed(self, network: str, address: str, before: Claimant, after: Claimant) -> set[str]:
-        """Give the pods that are concerned when an address has another owner: those of both namespaces."""
-        concerned = {_namespace(before), _namespace(after)}
-        if len(concerned) == 1:
+        """Give the pods that are concerned when an address has another owner.
+
+        Those of one namespace share it, whoever of them is its owner; all others are told who that is.
+        """
+        if before == after:
             return set()
+        namespace = _namespace(after) if _namespace(before) == _namespace(after) else None
         claimants = (after, *self._younger.get((network, address), ()))
-        return {each[1] for each in claimants if _namespace(each) in concerned}
+        return {each[1] for each in claimants if _namespace(each) != namespace}
 
 
 def _namespace(claimant: Claimant) -> str:

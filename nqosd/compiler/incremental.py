@@ -67,7 +67,7 @@ class IncrementalCompiler:
 
     def _start(self) -> None:
         """Begin with nothing compiled; the tables stay."""
-        self._land = Landscape(self.tables)
+        self._land = Landscape(self.tables, self._settings.zone)
         self._returned = ReturnedRows(self._land)
         self._claims = Claims()
         self._refused: dict[str, tuple[Refused, ...]] = {}

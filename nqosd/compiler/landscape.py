@@ -33,10 +33,10 @@ class Upheaval:
 class Landscape:
     """What the tables say of nodes and networks."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, zone: str) -> None:
         self._tables = tables
         self.networks = Networks.of({})
-        self.zone = Zone()
+        self.zone = Zone.of(zone, {})
         self.subnets: Mapping[str, tuple[str, ...]] = {}
         self.ranges: Mapping[str, Ranges] = {}
 

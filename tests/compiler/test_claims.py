@@ -29,13 +29,22 @@ def test_a_younger_claimant_concerns_nobody_else() -> None:
 
 
 def test_an_address_passes_to_the_next_oldest() -> None:
-    """When the oldest goes, those of its namespace and of the next one's are concerned, and no third."""
+    """When the oldest goes, all others are concerned: they get the address, or are told whose it is now."""
     claims = crowd(3)
     claims.take("victim/b", ("2026-01-09", "victim/b"), PLACE)
     claims.take("third/x", ("2026-01-09", "third/x"), PLACE)
-    assert claims.take("victim/a", None, ()) == {"attacker/0", "attacker/1", "attacker/2", "victim/b"}
+    assert claims.take("victim/a", None, ()) == {"attacker/0", "attacker/1", "attacker/2", "third/x", "victim/b"}
     assert claims.count("attacker/2", {}).refused == ()
-    assert claims.count("victim/b", {}).refused == (Refused(DEFAULT_NETWORK, ADDRESS, "attacker/0"),)
+    for other in ("victim/b", "third/x"):
+        assert claims.count(other, {}).refused == (Refused(DEFAULT_NETWORK, ADDRESS, "attacker/0"),)
+
+
+def test_an_address_passes_within_a_namespace() -> None:
+    """Pods of the namespace share it as before; only those of others are told who is the oldest now."""
+    claims = crowd(3)
+    claims.take("victim/b", ("2026-01-01", "victim/b"), PLACE)
+    assert claims.take("victim/a", None, ()) == {"attacker/0", "attacker/1", "attacker/2"}
+    assert claims.count("attacker/0", {}).refused == (Refused(DEFAULT_NETWORK, ADDRESS, "victim/b"),)
 
 
 def test_other_ranges_concern_the_pods_in_the_part_that_changed() -> None:

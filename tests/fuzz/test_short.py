@@ -74,7 +74,7 @@ def test_a_list_that_is_believed_is_a_find(monkeypatch: pytest.MonkeyPatch) -> N
     def believing(body: bytes, resource: Resource) -> tuple[ObjectList, list[AnyDecoded]]:
         return read_page(body, resource) if body != b"{}" else (ObjectList("12", "", ()), [])
 
-    monkeypatch.setattr(reflector, "read_page", believing)
+    monkeypatch.setattr(reflector.Reflector.page, "__defaults__", (believing,))
     moment = 2  # when something has been listed
     with pytest.raises(AssertionError, match="deleted"):
         watches.Watches().take(bytes([watches.PAGE + 3 * moment]) + b"{}")

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from tests.oracle.cluster_strategies import Manifest
-from tests.oracle.examples import block, meaning, nad, namespace, pod, policy, rule
+from tests.oracle.examples import block, meaning, nad, namespace, node, pod, policy, rule
 from tests.oracle.meaning import Decision, Oracle
 from tests.oracle.packet import Treatment, packet
 
@@ -79,7 +79,7 @@ def test_destination_blocks(entries: list[object], inside: list[str], outside: l
 )
 def test_destination_pods(entry: Manifest, destinations: str) -> None:
     """Selectors mean live pods of the whole cluster, as NetworkPolicy has it; absent scope is the own namespace."""
-    oracle = meaning(*PEERS, policy("q", rule(to=[entry])), zone="n1")
+    oracle = meaning(node("n1"), *PEERS, policy("q", rule(to=[entry])), zone="n1")
     asked = [f"10.0.0.{host}" for host in range(9)] + ["fd00::2", "10.1.0.2"]
     assert reached(oracle, *asked) == destinations.split()
 
