@@ -4,13 +4,15 @@ In: nothing. Out: `CASES`, each of which makes any number of policies that all d
 bound of a spec's size, and its rules at the limits that `nqosd.config.options.Limits` has by default.
 """
 
+import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
 from nqosd.config.options import Limits
-from tests.api.manifests import Json
-from tests.bench.workload import NAMESPACE
+from tests.api.manifests import POD_NETWORKS, Json
+from tests.bench.workload import NAMESPACE, NODE
 
 LIMITS = Limits()
 RULES = 20
@@ -22,7 +24,7 @@ Egress = Sequence[Json]
 
 @attrs.frozen(eq=False)
 class Case:
-    """`before` says what it was on dd6334f, or in one match; `own` makes the rules of one policy, by its number."""
+    """`before` says what it was on dd6334f; `own` makes the rules of one policy, by its number."""
 
     name: str
     own: Callable[[int], Egress]
@@ -31,6 +33,7 @@ class Case:
     many: int = 100
     annotations: Mapping[str, str] = attrs.field(factory=dict)
     priority: Callable[[int], int] = lambda number: number % 100 + 1
+    is_applied: bool = True
 
     def policies(self, count: int) -> list[Json]:
         """Make the policies for all pods of the namespace."""
@@ -41,14 +44,33 @@ class Case:
         ]
 
 
+def _dual_stack_pod() -> Json:
+    networks = {"default": {"ip_addresses": ["10.255.0.1/16", "fd00:10::1/64"], "role": "primary"}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "dual", "namespace": NAMESPACE, "annotations": {POD_NETWORKS: json.dumps(networks)}},
+        "spec": {"nodeName": NODE},
+        "status": {"phase": "Running"},
+    }
+
+
 def _policy(name: str, created: str, priority: int, egress: Egress, annotations: Mapping[str, str]) -> Json:
+    fields: Json = {"f:spec": {".": {}, "f:egress": {}, "f:podSelector": {}, "f:priority": {}}}
+    managed = {
+        "manager": "kubectl-create",
+        "operation": "Update",
+        "apiVersion": "k8s.ovn.org/v1alpha1",
+        "time": created,
+    }
     metadata = {
         "name": name,
         "namespace": NAMESPACE,
-        "uid": name,
+        "uid": str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
         "generation": 1,
         "creationTimestamp": created,
         "annotations": dict(annotations),
+        "managedFields": [{**managed, "fieldsType": "FieldsV1", "fieldsV1": fields}],
     }
     spec = {"priority": priority, "egress": list(egress)}
     return {"apiVersion": "k8s.ovn.org/v1alpha1", "kind": "NetworkQoS", "metadata": metadata, "spec": spec}
@@ -98,6 +120,8 @@ def _mistakes(number: int) -> Egress:
     return [_rule(ports=[{"port": 0}] * (11_500 - number))]
 
 
+DUAL = _dual_stack_pod()
+"""A pod that has an address of IPv6 too, without which no rule is for IPv6."""
 FIRST = (_policy("first", "2020-01-01T00:00:00Z", 0, [_rule()], {}),)
 """A policy that is there before."""
 
@@ -107,10 +131,10 @@ CASES = (
     Case(f"{LIMITS.ports} ports in each of {RULES} rules", _ports, "43,600 ports: killed by the watchdog"),
     Case(f"{LIMITS.selectors} selectors in each of {RULES} rules", _selectors),
     Case(
-        "limits per pod: 499 pods, 20 rules",
+        "limits per pod: 498 pods, 20 rules",
         _limits_per_pod,
         "4.8 s for a pod, of 2,000",
-        pods=499,
+        pods=497,
         many=3,
         annotations={"nqosd.io/bandwidth-scope": "Pod"},
     ),
@@ -123,5 +147,5 @@ CASES = (
         priority=lambda _: 1,
     ),
     Case("43,000 entries that say nothing", _empty_entries),
-    Case("11,500 mistakes", _mistakes),
+    Case("11,500 mistakes", _mistakes, is_applied=False),
 )

@@ -6,13 +6,15 @@ state comes.
 """
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Self, cast
 
 import attrs
 
-from nqosd.compiler.desired import AddressSet, Desired, Direction, QosRow, RowKey
+from nqosd.compiler.desired import AddressSet, Desired, Direction, Family, QosRow, RowKey
+from nqosd.compiler.prefixes import Prefixes
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.plan import make_plan
 from nqosd.northbound.replica.replica import Replica
@@ -26,8 +28,8 @@ from tests.services.generation import GENERATIONS
 from tests.services.ovn import OvnCentral
 
 GENERATION = next(each for each in GENERATIONS if each.series == "25.03")
-LENGTHS = (10, 55, 100, 300, 1000)
-ROWS = 20
+LENGTHS = (10, 55, 100, 300, 1_000, 3_000, 10_000, 30_000)
+ROWS = 5
 """Rows with the same list, since one of a short list takes less than can be measured."""
 _COUNT = re.compile(r"flow_count=(\d+)")
 _PORT = "probe"
@@ -92,9 +94,10 @@ class Scene:
 
 def lists() -> Iterator[tuple[int, Desired, Desired]]:
     """Give states whose rows have a list of some length in their match, and the same with the list in a set."""
+    holes = [0x01000000 + FAR_APART * each for each in range(2000)]
+    every = Prefixes.of(Family.IP4, [(low + 1, high - 1) for low, high in itertools.pairwise(holes)])
     for length in LENGTHS:
-        numbers = (0x01000000 + FAR_APART * each for each in range(length))
-        prefixes = [f"{each >> 24}.{each >> 16 & 255}.{each >> 8 & 255}.{each & 255}" for each in numbers]
+        prefixes = list(itertools.islice(every, length))
         named = AddressSet("nqosd_listed", f"{length} prefixes", set(prefixes))
         yield length, _state(f"{{{', '.join(prefixes)}}}"), _state(f"${named.name}", named)
 

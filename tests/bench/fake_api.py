@@ -68,7 +68,7 @@ class FakeApi:
         application.router.add_post("/bench/pods", self._add_pods)
         application.router.add_post("/bench/churn", self._churn)
         application.router.add_post("/bench/policy", self._add_policy)
-        application.router.add_post("/bench/policies", self._add_policies)
+        application.router.add_post("/bench/objects", self._add_objects)
         return application
 
     def _set(self, resource: str, described: Json) -> bytes:
@@ -203,12 +203,13 @@ class FakeApi:
             await self._tell("networkqoses", "ADDED", self._set("networkqoses", self._policies[EVERYTHING]))
         )
 
-    async def _add_policies(self, request: web.Request) -> web.Response:
-        """Add, or change, the policies of a list, each in an event of its own; answers when the first was written."""
-        moments = []
+    async def _add_objects(self, request: web.Request) -> web.Response:
+        """Add the objects of a list, each in an event of its own; answers when the first was written."""
+        resource, moments = request.query["resource"], []
         for described in json.loads(await request.read()):
-            self._policies[str(described["metadata"]["name"])] = described
-            moments.append(await self._tell("networkqoses", "ADDED", self._set("networkqoses", described)))
+            if resource == "networkqoses":
+                self._policies[str(described["metadata"]["name"])] = described
+            moments.append(await self._tell(resource, "ADDED", self._set(resource, described)))
         return web.json_response(moments[0])
 
 

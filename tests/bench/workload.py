@@ -18,8 +18,8 @@ from tests.bench import decoding
 NAMESPACE = "bench"
 NODE = "node-0"
 NODE_SUBNETS = "k8s.ovn.org/node-subnets"
-RANGE = "10.128.0.0/9"
-"""The range that all pods have their addresses from."""
+RANGE, RANGE_6 = "10.128.0.0/9", "fd00:10::/64"
+"""The ranges that all pods have their addresses from."""
 EVERYTHING = "everything"
 """The policy that selects all pods; its priority is below all others."""
 _DB = 10
@@ -129,7 +129,7 @@ def surroundings() -> Sequence[tuple[str, Json]]:
 
 def node() -> Json:
     """Give the node, which says which addresses are its pods'."""
-    annotations = {NODE_SUBNETS: json.dumps({"default": [RANGE]})}
+    annotations = {NODE_SUBNETS: json.dumps({"default": [RANGE, RANGE_6]})}
     return {"kind": "Node", "apiVersion": "v1", "metadata": {"name": NODE, "annotations": annotations}}
 
 
