@@ -6,8 +6,10 @@ read it and as much memory to hold it.
 """
 
 import socket
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
+import attrs
 import msgspec
 
 _BITS = {4: 32, 6: 128}
@@ -47,6 +49,38 @@ class IPNetwork(msgspec.Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         return f"{address_text(self.version, self.first)}/{self.length}"
+
+
+@attrs.frozen(repr=False)
+class IPNetworks:
+    """Networks of one family in their order, made anew for whoever goes through them: 5 bytes each, of IPv6 17."""
+
+    version: int = 4
+    packed: bytes = b""
+
+    def __iter__(self) -> Iterator[IPNetwork]:
+        size = _BITS[self.version] // 8
+        for at in range(0, len(self.packed), size + 1):
+            first = int.from_bytes(self.packed[at : at + size])
+            yield IPNetwork(self.version, first, self.packed[at + size])
+
+    def __len__(self) -> int:
+        return len(self.packed) // (_BITS[self.version] // 8 + 1)
+
+    def __repr__(self) -> str:
+        return f"[{', '.join(map(str, self))}]"
+
+
+def packed(networks: Iterable[IPNetwork]) -> IPNetworks:
+    """Take networks of one family together."""
+    if isinstance(networks, IPNetworks):
+        return networks
+    every = list(networks)
+    if not every:
+        return IPNetworks()
+    version = every[0].version
+    size = _BITS[version] // 8
+    return IPNetworks(version, b"".join(each.first.to_bytes(size) + each.length.to_bytes() for each in every))
 
 
 def address_text(version: int, number: int) -> str:

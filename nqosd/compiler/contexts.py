@@ -4,6 +4,7 @@ In: tables, networks, settings. Out: one `Context` for each policy that can be a
 when it is equal before and after a change, none of the policy's rows has changed.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 import attrs
@@ -59,12 +60,16 @@ class Context:
 
 @attrs.frozen
 class Reading:
-    """What a policy asks for, read once: the classifiers of its rules, or the limit that one of them is beyond."""
+    """What a policy asks for, read once: how much, the limit that a rule is beyond, and the classifiers of its rules.
+
+    The latter are kept only as long as the policy is applied: `criteria` None means that they are to be read again.
+    """
 
     spec: NetworkQoSSpec
     limits: Limits
-    criteria: tuple[Criteria, ...]
+    sizes: Mapping[str, int]
     excess: Problem | None
+    criteria: tuple[Criteria, ...] | None
 
     @classmethod
     def of(cls, key: str, spec: NetworkQoSSpec, limits: Limits) -> "Reading":
@@ -76,13 +81,12 @@ class Reading:
             for option, number in read.sizes.items():
                 beyond = excess(f"spec.egress[{index}].classifier", number, option, limits, "write fewer")
                 if beyond is not None:
-                    return cls(spec, limits, (), beyond)
+                    return cls(spec, limits, {}, beyond, None)
             criteria.append(read)
-        return cls(spec, limits, tuple(criteria), None)
-
-    def takes(self, option: str) -> int:
-        """Say how much its rules take together of what a limit bounds."""
-        return sum(each.sizes[option] for each in self.criteria)
+        sizes: Counter[str] = Counter()
+        for each in criteria:
+            sizes.update(each.sizes)
+        return cls(spec, limits, sizes, None, tuple(criteria))
 
 
 Read = Callable[[str, NetworkQoSSpec, Limits], Reading]
@@ -110,12 +114,18 @@ def namespace_contexts(
             networks=networks.selected(policy.spec, tables, any_network=settings.any_network),
             shield_above=shield_above,
             ignored=networks.ignored_of(policy.namespace, policy.spec, tables),
-            criteria=readings[policy.key].criteria,
+            criteria=_criteria(policy.key, readings[policy.key]),
         )
         for policy in fitting
         if policy.spec is not None and (rank := ranks[policy.key].rank) is not None
     }
     return contexts, ranks
+
+
+def _criteria(key: str, reading: Reading) -> tuple[Criteria, ...]:
+    if reading.criteria is None:
+        reading = Reading.of(key, reading.spec, reading.limits)
+    return reading.criteria or ()
 
 
 def _beyond(policies: Iterable[NetworkQoS], readings: Mapping[str, Reading], limits: Limits) -> Mapping[str, Problem]:
@@ -127,7 +137,7 @@ def _beyond(policies: Iterable[NetworkQoS], readings: Mapping[str, Reading], lim
     left = {"prefixes": limits.namespace_prefixes, "selectors": limits.namespace_selectors}
     for policy in policies:
         if (reading := readings.get(policy.key)) is not None:
-            taken = {option: reading.takes(option) for option in left}
+            taken = {option: reading.sizes.get(option, 0) for option in left}
             short = next((option for option, number in taken.items() if number > left[option]), None)
             if reading.excess is not None:
                 found[policy.key] = reading.excess

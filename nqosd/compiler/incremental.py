@@ -269,6 +269,7 @@ class IncrementalCompiler:
         keys = sorted(self._policies[namespace])
         policies = [self.tables.policies[key] for key in keys]
         contexts, ranks = namespace_contexts(policies, self._land.networks, self.tables, self._settings, self._read)
+        self._keep(keys, contexts)
         for key in dict.fromkeys([*keys, *changed]):
             if self._standings.get(key) != ranks.get(key):
                 _put(self._standings, key, ranks.get(key))
@@ -294,6 +295,14 @@ class IncrementalCompiler:
         if known is None or known.spec is not spec or known.limits != limits:
             known = self._readings[key] = Reading.of(key, spec, limits)
         return known
+
+    def _keep(self, keys: Iterable[str], contexts: Mapping[str, Context]) -> None:
+        """Keep what was read of policies that are applied, and of others how much it is."""
+        for key in keys:
+            reading, context = self._readings.get(key), contexts.get(key)
+            criteria = None if context is None else context.criteria
+            if reading is not None and reading.criteria is not criteria:
+                self._readings[key] = attrs.evolve(reading, criteria=criteria)
 
     def _mark(self, key: str, stale: _Stale) -> None:
         """Note all units of a policy as stale, those that there are and those that there should be."""
@@ -352,7 +361,7 @@ class IncrementalCompiler:
         site_key = (context.sources, network, switch)
         pods = lambda: self._membership.senders(site_key)  # noqa: E731 - asked for limits per pod only
         site = Site(self._land.networks.by_name[network], switch, frozenset(kinds), pods)
-        return build_unit(context, site, self._state.name)
+        return build_unit(context, site, self._state.name, self._state.units(key).get((network, switch)))
 
 
 def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:

@@ -20,8 +20,10 @@ from nqosd.compiler.sets import AnySet, PrefixSet, SetId
 LONGEST_LIST = 55
 """Prefixes that stand in a match; more stand in an address set.
 
-The list of the guide's own example has 55 and stays readable: about a kilobyte. A set costs ovn-controller 0.73 s for
-93,118 prefixes where a match takes 20 s (measured with 25.03), and its match has 30 characters on each switch.
+The list of the guide's own example has 55 and stays readable: about a kilobyte, which stands in both databases for each
+row. For ovn-controller (25.03) a set is no cheaper up to some thousand; then a match takes ever more time. CPU for five
+rows, in the match and in a set: of 1,000 prefixes 0.05 and 0.04 s, of 3,000 0.2 and 0.1, of 10,000 1.3 and 0.3, of
+30,000 13 and 1.1 (`make bench-bounds`).
 """
 
 
@@ -97,7 +99,8 @@ class Criteria:
     def of(cls, classifier: Classifier, namespace: str) -> "Criteria":
         """Read the classifier of a policy of some namespace."""
         from_, to = classifier.from_, classifier.to
-        sides = {each: (_side(from_, "src", each, namespace), _side(to, "dst", each, namespace)) for each in Family}
+        senders, targets = _pods(from_, namespace), _pods(to, namespace)
+        sides = {each: (_side(from_, "src", each, senders), _side(to, "dst", each, targets)) for each in Family}
         every = [side for both in sides.values() for side in both]
         ports, number = _ports(classifier.ports)
         sizes = {
@@ -145,15 +148,18 @@ def _by_inport(constant: str, *sets: AnySet) -> Senders:
     return Senders(None, lambda family: all_of((equals("inport", (constant,)), Term(family.value))), sets)
 
 
-def _side(peers: tuple[Peer, ...], side: str, family: Family, namespace: str) -> Side:
-    """Read what any of some entries allows of one address of the packet."""
+def _pods(peers: tuple[Peer, ...], namespace: str) -> frozenset[PodSelection]:
+    return frozenset(selection_of(peer, namespace) for peer in peers if isinstance(peer, PodPeer))
+
+
+def _side(peers: tuple[Peer, ...], side: str, family: Family, pods: frozenset[PodSelection]) -> Side:
+    """Read what any of some entries, those of pods among them, allows of one address of the packet."""
     field = f"{family}.{side}"
     if not peers or any(isinstance(peer, AnyAddress) for peer in peers):
         return Side(field, ALWAYS)
     ranges = covered((peer for peer in peers if isinstance(peer, IPBlock)), family)
     if is_everything(ranges, family):
         return Side(field, ALWAYS)
-    pods = frozenset(selection_of(peer, namespace) for peer in peers if isinstance(peer, PodPeer))
     size = count(ranges)
     if size > LONGEST_LIST:
         return Side(field, NOTHING, PrefixSet(Prefixes.of(family, ranges)), pods, size)

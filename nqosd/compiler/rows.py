@@ -23,15 +23,28 @@ POD_PART = "pod/"
 
 
 @attrs.frozen
+class PodRows:
+    """The rows of one pod on one switch, which has limits of its own, and where it is there."""
+
+    places: tuple[Place, ...]
+    rows: tuple[QosRow, ...]
+    sets: frozenset[AnySet]
+
+
+@attrs.frozen
 class Unit:
     """The rows of one policy on one switch, and the sets that they refer to.
 
-    `has_limit`: one of the rows has a limit that can bite.
+    `has_limit`: one of the rows has a limit that can bite. `alone` are those of pods with limits of their own, by name;
+    they hold for `context` and `network`.
     """
 
     rows: tuple[QosRow, ...] = ()
     sets: frozenset[AnySet] = frozenset()
     has_limit: bool = False
+    alone: Mapping[str, PodRows] = attrs.field(factory=dict, eq=False, repr=False)
+    context: Context | None = attrs.field(default=None, eq=False, repr=False)
+    network: Network | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen
@@ -51,72 +64,93 @@ def rows_at_most(spec: NetworkQoSSpec, kinds: int, senders: int) -> int:
     return limited * alone + (len(spec.egress) - limited) * kinds
 
 
-def build_unit(context: Context, site: Site, name: Callable[[AnySet], str]) -> Unit:
-    """Build all rows of a policy for one switch; `name` names a set."""
+def build_unit(context: Context, site: Site, name: Callable[[AnySet], str], before: Unit | None = None) -> Unit:
+    """Build all rows of a policy for one switch; `name` names a set.
+
+    `before` is the unit that stood there: a pod with limits of its own that is where it was has the rows that it had.
+    """
     scope = Scope(site.network.name, name)
     shared = [
         by_set(SetId(context.sources, site.network.name, site.switch, kind), scope)
         for kind in (*Family, None)
         if kind in site.kinds
     ]
+    each_alone = context.spec.bandwidth_scope is BandwidthScope.POD
     rows: list[QosRow] = []
     sets: set[AnySet] = set()
-    alone = _each_pod(site) if context.spec.bandwidth_scope is BandwidthScope.POD else None
     for index, (rule, criteria) in enumerate(zip(context.spec.egress, context.criteria, strict=True)):
-        for part, alternatives in _parts(rule, criteria, shared, alone, scope):
-            used = sorted({each for alternative in alternatives for each in alternative.sets}, key=name)
+        for part, alternatives in () if each_alone and rule.limit else _parts(rule, criteria, shared, scope):
+            key = RowKey(context.key, index, site.network.name, site.switch, part)
+            row, used = _row(context, site.network, key, alternatives, name)
+            rows.append(row)
             sets.update(used)
-            priority = context.priority(index)
-            rate, burst = _limit(rule, priority, context.shield_above)
-            rows.append(
-                QosRow(
-                    key=RowKey(context.key, index, site.network.name, site.switch, part),
-                    direction=site.network.direction,
-                    priority=priority,
-                    match=str(any_of(alternative.expression for alternative in alternatives)),
-                    dscp=rule.dscp,
-                    rate=rate,
-                    burst=burst,
-                    sets=tuple(map(name, used)),
-                )
-            )
+    alone = _alone(context, site, scope, before) if each_alone else {}
+    for mine in alone.values():
+        rows += mine.rows
+        sets |= mine.sets
     has_limit = any(context.spec.egress[row.key.rule].limit is not None for row in rows)
-    return Unit(tuple(rows), frozenset(sets), has_limit)
+    return Unit(tuple(rows), frozenset(sets), has_limit, alone, context, site.network)
+
+
+def _row(
+    context: Context, network: Network, key: RowKey, alternatives: Iterable[Disjunct], name: Callable[[AnySet], str]
+) -> tuple[QosRow, list[AnySet]]:
+    """Build one row; gives the sets too that it refers to."""
+    used = sorted({each for alternative in alternatives for each in alternative.sets}, key=name)
+    rule, priority = context.spec.egress[key.rule], context.priority(key.rule)
+    rate, burst = _limit(rule, priority, context.shield_above)
+    row = QosRow(
+        key=key,
+        direction=network.direction,
+        priority=priority,
+        match=str(any_of(alternative.expression for alternative in alternatives)),
+        dscp=rule.dscp,
+        rate=rate,
+        burst=burst,
+        sets=tuple(map(name, used)),
+    )
+    return row, used
 
 
 def _parts(
-    rule: EgressRule,
-    criteria: Criteria,
-    shared: list[Senders],
-    alone: Mapping[str, list[Senders]] | None,
-    scope: Scope,
+    rule: EgressRule, criteria: Criteria, senders: list[Senders], scope: Scope
 ) -> Iterable[tuple[str, list[Disjunct]]]:
-    """Say which alternatives of a rule's match stand in one row; `alone` tells each pod, or None: a limit is shared."""
+    """Say which alternatives of a rule's match stand in one row."""
+    alternatives = disjuncts(criteria, senders, scope)
     if rule.limit is None:
-        for alternative in disjuncts(criteria, shared, scope):
-            yield alternative.part, [alternative]
-    elif alone is None:
-        if alternatives := disjuncts(criteria, shared, scope):
-            yield "", alternatives
-    else:
-        for pod, senders in alone.items():
-            if alternatives := disjuncts(criteria, senders, scope):
-                yield f"{POD_PART}{pod}", alternatives
+        return [(alternative.part, [alternative]) for alternative in alternatives]
+    return [("", alternatives)] if alternatives else []
 
 
-def _each_pod(site: Site) -> Mapping[str, list[Senders]]:
-    """Tell each sender alone. An address that two live pods claim belongs to the first by name, never to both rows."""
+def _alone(context: Context, site: Site, scope: Scope, before: Unit | None) -> Mapping[str, PodRows]:
+    """Give each pod rows of its own. An address that two live pods claim belongs to the first by name alone."""
+    is_usable = before is not None and before.context is context and before.network == site.network
+    known = before.alone if before is not None and is_usable else {}
     claimed: set[str] = set()
     found = {}
     for pod, places in sorted(site.pods().items()):
-        mine = [place for place in places if place.member not in claimed]
+        mine = tuple(place for place in places if place.member not in claimed)
         claimed.update(place.member for place in mine)
-        found[pod] = [
-            by_address(family, sorted(place.member for place in mine if place.family is family))
-            for family in Family
-            if any(place.family is family for place in mine)
-        ] + [by_port(place.member) for place in mine if place.family is None]
+        had = known.get(pod)
+        found[pod] = had if had is not None and had.places == mine else _pod_rows(context, site, pod, mine, scope)
     return found
+
+
+def _pod_rows(context: Context, site: Site, pod: str, places: tuple[Place, ...], scope: Scope) -> PodRows:
+    senders = [
+        by_address(family, sorted(place.member for place in places if place.family is family))
+        for family in Family
+        if any(place.family is family for place in places)
+    ] + [by_port(place.member) for place in places if place.family is None]
+    rows: list[QosRow] = []
+    sets: set[AnySet] = set()
+    for index, (rule, criteria) in enumerate(zip(context.spec.egress, context.criteria, strict=True)):
+        if rule.limit is not None and (alternatives := disjuncts(criteria, senders, scope)):
+            key = RowKey(context.key, index, site.network.name, site.switch, f"{POD_PART}{pod}")
+            row, used = _row(context, site.network, key, alternatives, scope.name)
+            rows.append(row)
+            sets.update(used)
+    return PodRows(places, tuple(rows), frozenset(sets))
 
 
 def _limit(rule: EgressRule, priority: int, shield_above: int | None) -> tuple[int | None, int | None]:

@@ -65,8 +65,8 @@ class State:
         rows_before = {row.key: row for row in old}
         rows_after = {row.key: row for row in new}
         for key in rows_before.keys() | rows_after.keys():
-            row = rows_after.get(key)
-            if row == rows_before.get(key):
+            row, had = rows_after.get(key), rows_before.get(key)
+            if row is had or row == had:
                 continue
             delta.rows.add(key)
             if row is None:

@@ -136,10 +136,13 @@ class Driver:
                     self._await_sign_of_life()
                 lines = splitter.feed(chunk)
                 read = await self._reader(read_event, lines)
-                step = self._reflector.lines(lines, time.monotonic(), read)
-                self._take(step)
-                if step.moves:
-                    return True
+                for portion in [lines] if read is read_event else [[line] for line in lines]:
+                    step = self._reflector.lines(portion, time.monotonic(), read)
+                    self._take(step)
+                    if step.moves:
+                        return True
+                    if read is not read_event:  # to compare a long policy with the one before takes milliseconds
+                        await asyncio.sleep(0)
         return False
 
     async def _reader(

@@ -28,6 +28,10 @@ class Cause(Flag):
     """A switch or a port came or went."""
 
 
+_JOINED = tuple(map(Cause, range(1 << len(Cause))))
+"""Every value of `Cause`, since joining two by `|` takes a microsecond, and there may be as many as rows."""
+
+
 @attrs.define
 class Dirty:
     """Rows and sets to look at; `everything` stands for all there are."""
@@ -45,7 +49,7 @@ class Dirty:
         """Look at these rows."""
         for key in rows:
             before = self.rows.get(key)
-            self.rows[key] = cause if before is None else before | cause
+            self.rows[key] = cause if before is None else _JOINED[before._value_ | cause._value_]
 
     def touch_set(self, name: str, members: AbstractSet[str] | None, cause: Cause) -> None:
         """Look at these members of a set, or at all of it (None)."""

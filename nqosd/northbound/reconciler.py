@@ -197,6 +197,7 @@ class Reconciler:
             policies |= await self._verify(round_, written)
         else:
             self._fail(written)
+        await asyncio.sleep(0)
         return self._complete(
             RoundResult(
                 written.outcome,
@@ -313,9 +314,11 @@ class Reconciler:
             return self._note_open(round_, written.last)
         since = self._dirty.take()
         round_.taken.restore(since)
+        await asyncio.sleep(0)
         scope = round_.taken.scope(round_.desired, self._replica)
         again = attrs.evolve(round_, scope=scope)
         rest = await self._plan(again)
+        await asyncio.sleep(0)
         policies = self._settle(again, rest)
         if rest.operations:
             for key in scope.rows:

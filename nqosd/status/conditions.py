@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from sys import intern
 
 import attrs
 
@@ -71,10 +72,10 @@ def condition(policy: NetworkQoS, report: PolicyReport, zone: str, lacking: Lack
     """Say how a policy stands in a zone, without the time of its last transition (see `stamped`)."""
     reason = _reason(policy, report, lacking)
     return Condition(
-        type=condition_type(zone),
+        type=intern(condition_type(zone)),
         status=TRUE if reason in (Reason.APPLIED, Reason.NO_SOURCE_PODS) else FALSE,
         reason=reason.value,
-        message=_message(reason, report, lacking),
+        message=intern(_message(reason, report, lacking)),
         observed_generation=policy.generation,
     )
 

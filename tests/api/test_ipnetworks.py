@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nqosd.api.ipnetworks import IPNetwork
+from nqosd.api.ipnetworks import IPNetwork, packed
 from tests.api.strategies import IPV4, IPV6
 
 TEXTS = st.one_of(
@@ -68,3 +68,13 @@ def test_a_network_holds_another_one_if_it_has_all_its_addresses(both: tuple[IPN
     for number in (other.first, other.last):
         address = ip_address(number.to_bytes(4 if other.version == 4 else 16))
         assert (address in one) == (address in standard)
+
+
+@given(st.one_of(st.lists(IPV4), st.lists(IPV6)))
+def test_networks_that_are_packed_are_the_same_networks(networks: list[IPNetwork]) -> None:
+    """They come out in the order in which they went in, and equal lists are equal values."""
+    found = packed(networks)
+    assert list(found) == networks
+    assert len(found) == len(networks)
+    assert found == packed(iter(networks))
+    assert packed(found) is found

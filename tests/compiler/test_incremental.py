@@ -218,3 +218,21 @@ def test_what_may_take_long_is_known_before() -> None:
     assert compiler.takes_long(compiler.settings, changes[:1])
     stranger = Pod("b", "p", {}, "n1")
     assert not compiler.takes_long(compiler.settings, [Change(Kind.POD, stranger.key, None, stranger)])
+
+
+def test_a_pod_with_a_limit_of_its_own_leaves_the_rows_of_others() -> None:
+    """A pod that comes, moves or goes builds its own rows alone; those of the others on its switch stay as they are."""
+    spec = NetworkQoSSpec(1, (EgressRule(1, Limit(1000)), EgressRule(2)), bandwidth_scope=BandwidthScope.POD)
+    policy = NetworkQoS("a", "p", spec=spec)
+    pods = [Pod("a", f"p{n}", {}, "n1", attachments=(Attachment("default", (f"10.0.0.{n}",)),)) for n in range(5)]
+    compiler = IncrementalCompiler(Settings())
+    compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, policy)])
+    compiler.apply([Change(Kind.POD, pod.key, None, pod) for pod in pods[:4]])
+    first = dict(compiler.desired.rows)
+    moved = attrs.evolve(pods[0], attachments=(Attachment("default", ("10.0.1.0",)),))
+    for key, pod in ((pods[4].key, pods[4]), (pods[0].key, moved), (pods[4].key, None)):
+        compiler.apply([Change(Kind.POD, key, None, pod)])
+        check(compiler)
+    changed = {key for key, row in compiler.desired.rows.items() if first.get(key) is not row}
+    assert {key.part for key in changed} == {"pod/p0"}
+    assert len(compiler.desired.rows) == len(first)

@@ -160,3 +160,15 @@ def test_one_update_is_news_of_few_policies() -> None:
     changed = attrs.evolve(policies[150], spec=NetworkQoSSpec(2, PLAIN))
     compiler.apply(put(changed))
     assert {key for key, before in reports.items() if compiler.report(key) != before} == {"a/p150"}
+
+
+def test_of_a_policy_that_is_not_applied_only_the_sizes_are_kept() -> None:
+    """Its classifiers are read again when there is room for it, and then all is as if it had been applied before."""
+    policies = [policy(f"p{number}", BLOCKED) for number in range(3)]
+    compiler = compiled(Limits(namespace_prefixes=64), *policies)
+    kept = {key: reading.criteria is not None for key, reading in compiler._readings.items()}
+    assert kept == {"a/p0": True, "a/p1": True, "a/p2": False}
+    compiler.apply([Change(Kind.NETWORK_QOS, "a/p0", policies[0], None)])
+    assert all(reading.criteria for reading in compiler._readings.values())
+    alone = compiled(Limits(namespace_prefixes=64), *policies[1:])
+    assert compiler.desired == alone.desired

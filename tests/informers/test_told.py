@@ -1,6 +1,7 @@
 """What was told, and the differences that follow."""
 
-from nqosd.informers.changes import Change
+from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
+from nqosd.informers.changes import Change, Kind
 from nqosd.informers.told import ToldObjects
 from tests.informers import wire
 from tests.informers.wire import appeared, key, repainted, value, vanished
@@ -25,3 +26,19 @@ def test_what_a_whole_list_lacks_has_gone() -> None:
     changes: list[Change] = told.retain({key("b")}, 1.0)
     assert changes == [vanished("a", seen=1.0), vanished("c", seen=1.0)]
     assert told.copy() == {key("b"): value("b")}
+
+
+def test_a_policy_that_asks_for_the_same_keeps_its_spec() -> None:
+    """A change of a policy's status is told with the spec that was told before, not with a copy of it."""
+    told = ToldObjects(Kind.NETWORK_QOS)
+    first, again, other = (
+        NetworkQoS("a", "p", generation=number, spec=NetworkQoSSpec(priority, (EgressRule(1),)))
+        for number, priority in ((1, 5), (2, 5), (3, 6))
+    )
+    told.put("a/p", first, 0.0)
+    for policy in (again, other):
+        change = told.put("a/p", policy, 0.0)
+        assert change is not None
+        assert change.new == policy
+        assert isinstance(change.new, NetworkQoS)
+        assert (change.new.spec is first.spec) == (policy is again)

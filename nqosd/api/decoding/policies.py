@@ -4,6 +4,8 @@ Rule: whatever `metadata`, `spec` and `status` contain, the policy is there unde
 that doesn't decode is no problem: it is this daemon's to write.
 """
 
+from sys import intern
+
 import attrs
 import msgspec
 
@@ -138,11 +140,11 @@ def _read_condition(value: object) -> Condition | None:
         wire = msgspec.convert(value, _Condition)
     except MALFORMED:
         return None
-    return Condition(
-        wire.type,
-        wire.status,
-        wire.reason,
-        wire.message,
+    return Condition(  # most policies' are the same
+        intern(wire.type),
+        intern(wire.status),
+        intern(wire.reason),
+        intern(wire.message),
         wire.observed_generation,
         wire.last_transition_time,
     )

@@ -1,6 +1,7 @@
 """Which packets a rule is for: `classifier` with its peers, blocks of addresses and ports."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import attrgetter
 
 from nqosd.api.ipnetworks import IPNetwork
@@ -63,7 +64,7 @@ def _read_block(field: Field) -> IPBlock | None:
         return None
     if _cover(excepts, cidr):
         field.warn(f"except leaves nothing of {cidr}: this entry matches no packet")
-    return IPBlock(cidr, tuple(excepts))
+    return IPBlock(cidr, excepts)
 
 
 def _read_network(field: Field) -> IPNetwork | None:
@@ -104,4 +105,8 @@ def _read_port(field: Field) -> Port | None:
     port = port_field.integer(1, _MAX_PORT) if port_field.present else None
     if not protocol_field.present and not port_field.present:
         field.warn("neither protocol nor port: taken as every port of TCP")
-    return None if protocol is None else Port(protocol, port)
+    return None if protocol is None else _port(protocol, port)
+
+
+_port = lru_cache(1 << 16)(Port)
+"""Equal ones are one value in memory: most policies name the same, and a long list takes a tenth."""

@@ -1,6 +1,7 @@
 """Label selectors, as Kubernetes writes and checks them (metav1.LabelSelector)."""
 
 import re
+from sys import intern
 
 from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.validation.fields import Field, shown
@@ -19,7 +20,7 @@ def read_selector(field: Field) -> LabelSelector:
         return EVERYTHING
     match_labels, match_expressions = parts
     requirements = [
-        Requirement(key, Operator.IN, (value,))
+        Requirement(intern(key), Operator.IN, (value,))
         for key, entry in match_labels.entries()
         if _check_key(entry, key) and (value := _read_value(entry)) is not None
     ]
@@ -46,7 +47,7 @@ def _read_expression(field: Field) -> Requirement | None:
         values_field.problem(f"must be empty: operator {operator} compares with no value")
     if key is None or operator is None:
         return None
-    return Requirement(key, operator, tuple(values))
+    return Requirement(intern(key), operator, tuple(values))
 
 
 def _check_key(field: Field, key: str) -> bool:

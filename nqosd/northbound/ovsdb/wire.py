@@ -6,6 +6,7 @@ what isn't of the form that RFC 7047 gives it raises TypeError, ValueError or In
 
 import reprlib
 from collections.abc import Iterable, Mapping
+from sys import intern
 from typing import TypeVar, cast
 
 T = TypeVar("T", str, int)
@@ -51,8 +52,8 @@ def uuids(value: object) -> list[str]:
 
 
 def mapping(value: object) -> dict[str, str]:
-    """Decode a map of strings to strings."""
-    return _pairs(str, value)
+    """Decode a map of strings to strings; most are the same in thousands of rows, and so one value in memory."""
+    return {key: intern(each) for key, each in _pairs(str, value).items()}
 
 
 def numbers(value: object) -> dict[str, int]:
@@ -98,7 +99,7 @@ def _pairs(kind: type[T], value: object) -> dict[str, T]:
     pairs = dict(cast("list[tuple[str, T]]", cast("list[object]", value)[1]))
     _all(str, list(pairs))
     _all(kind, list(pairs.values()))
-    return pairs
+    return {intern(key): each for key, each in pairs.items()}
 
 
 def _all(kind: type[T], values: object) -> list[T]:

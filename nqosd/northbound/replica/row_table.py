@@ -6,6 +6,7 @@ rule: a row whose owner is somebody else isn't here, even if the server sent it.
 
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from sys import intern
 
 from nqosd.compiler.desired import RowKey
 from nqosd.northbound.ovsdb import wire
@@ -60,7 +61,7 @@ class RowTable:
         self._add(
             StoredRow(
                 uuid,
-                direction=str(columns.get("direction", "")),
+                direction=intern(str(columns.get("direction", ""))),
                 priority=_integer(columns.get("priority", 0)),
                 match=str(columns.get("match", "")),
                 action=wire.numbers(columns["action"]) if "action" in columns else {},
