@@ -71,13 +71,16 @@ class IPNetworks:
         return f"[{', '.join(map(str, self))}]"
 
 
+NONE = IPNetworks()
+
+
 def packed(networks: Iterable[IPNetwork]) -> IPNetworks:
     """Take networks of one family together."""
     if isinstance(networks, IPNetworks):
         return networks
     every = list(networks)
     if not every:
-        return IPNetworks()
+        return NONE
     version = every[0].version
     size = _BITS[version] // 8
     return IPNetworks(version, b"".join(each.first.to_bytes(size) + each.length.to_bytes() for each in every))

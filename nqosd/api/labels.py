@@ -70,7 +70,7 @@ class LabelSelector:
     def of(cls, requirements: Iterable[Requirement]) -> "LabelSelector":
         """Build the canonical form of some requirements."""
         unique = {attrs.evolve(each, values=tuple(sorted(set(each.values)))) for each in requirements}
-        return cls(tuple(sorted(unique)))
+        return cls(tuple(sorted(unique))) if unique else EVERYTHING
 
     def matches(self, labels: Labels) -> bool:
         """Say whether an object with these labels is selected."""

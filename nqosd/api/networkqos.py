@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import attrs
 
-from nqosd.api.ipnetworks import IPNetwork, IPNetworks, packed
+from nqosd.api.ipnetworks import NONE, IPNetwork, IPNetworks, packed
 from nqosd.api.labels import EVERYTHING, LabelSelector
 from nqosd.api.problems import Problem
 
@@ -53,7 +53,7 @@ class IPBlock:
     """Addresses inside `cidr` and inside none of `excepts`, all of one family."""
 
     cidr: IPNetwork
-    excepts: IPNetworks = attrs.field(default=IPNetworks(), converter=packed)
+    excepts: IPNetworks = attrs.field(default=NONE, converter=packed)
 
 
 @attrs.frozen
@@ -67,6 +67,9 @@ class PodPeer:
 @attrs.frozen
 class AnyAddress:
     """The entry `{}`: every address of both families."""
+
+
+ANY_ADDRESS = AnyAddress()
 
 
 Peer: TypeAlias = IPBlock | PodPeer | AnyAddress

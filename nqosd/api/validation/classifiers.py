@@ -5,7 +5,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 from nqosd.api.ipnetworks import IPNetwork
-from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port, Protocol
+from nqosd.api.networkqos import ANY_ADDRESS, Classifier, IPBlock, Peer, PodPeer, Port, Protocol
 from nqosd.api.validation.fields import Field, shown
 from nqosd.api.validation.selectors import read_selector
 
@@ -27,7 +27,7 @@ def read_classifier(field: Field) -> Classifier:
 
 def _read_peer(field: Field) -> Peer | None:
     if field.value == {}:  # the shortest entry, so that there can be most of it
-        return AnyAddress()
+        return ANY_ADDRESS
     parts = field.parts("ipBlock", "podSelector", "namespaceSelector")
     if parts is None:
         return None
@@ -35,7 +35,7 @@ def _read_peer(field: Field) -> Peer | None:
     selects = pods.present or namespaces.present
     if block.present and selects:
         field.problem("ipBlock can't be combined with podSelector or namespaceSelector; give it an entry of its own")
-    peer: Peer | None = _read_block(block) if block.present else AnyAddress()
+    peer: Peer | None = _read_block(block) if block.present else ANY_ADDRESS
     if selects:
         peer = PodPeer(
             pods=read_selector(pods) if pods.present else PodPeer().pods,
