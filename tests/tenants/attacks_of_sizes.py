@@ -15,9 +15,12 @@ from tests.tenants.attacker import Attacker
 LIMITS = Limits()
 RULES = 20
 """Rules of a policy, at most."""
-WITH_PORTS = min(RULES, 3500 // LIMITS.ports)
-WITH_SELECTORS = min(RULES, 1200 // LIMITS.selectors)
-"""Rules with as many ports or selectors as may be that fit into a spec of 128 KiB."""
+WITH_SELECTORS = 10
+"""Rules with as many selectors as may be that fit into a spec of 128 KiB."""
+LONG_LISTS = LIMITS.namespace_prefixes // LIMITS.prefixes
+LONG_CHOICES = LIMITS.namespace_selectors // (LIMITS.selectors * WITH_SELECTORS)
+OWN_LIMITS = LIMITS.namespace_rows // LIMITS.rows
+"""Policies at a limit of their own that come to a limit of the namespace."""
 
 
 def huge_policy(attacker: Attacker) -> None:
@@ -33,14 +36,15 @@ def another_huge_policy(attacker: Attacker, _number: int) -> None:
 
 
 def exceptions(attacker: Attacker) -> None:
-    """5,000 exceptions: almost as many prefixes as a rule may have."""
+    """5,000 exceptions in each policy: almost as many prefixes as a rule and a namespace may have."""
     attacker.pods(1)
-    attacker.policy("excepts", [_world(attacker, 0)])
+    for number in range(LONG_LISTS):
+        attacker.policy(f"excepts{number}", [_world(attacker, number)])
 
 
 def other_exceptions(attacker: Attacker, number: int) -> None:
     """As many other exceptions: another set of 93,000 prefixes each time."""
-    attacker.change(attacker.policies[0], {"egress": [_world(attacker, number + 1)]})
+    attacker.change(attacker.policies[number % LONG_LISTS], {"egress": [_world(attacker, LONG_LISTS + number)]})
 
 
 def ipv6_exceptions(attacker: Attacker) -> None:
@@ -58,18 +62,17 @@ def ports(attacker: Attacker) -> None:
     attacker.policy(
         "ports",
         [_rule(each, ports=[{"protocol": "TCP", "port": 1000 * each + number} for number in numbers])
-         for each in range(WITH_PORTS)],
+         for each in range(RULES)],
     )  # fmt: skip
 
 
 def selectors(attacker: Attacker) -> None:
-    """Selectors that each choose every pod of the cluster, as many as a rule may have, in as many rules as fit."""
+    """Selectors that each choose every pod of the cluster, as many as a rule, a policy and a namespace may have."""
     attacker.pods(1)
-    numbers = range(attacker.part(LIMITS.selectors))
-    attacker.policy(
-        "selectors",
-        [_rule(each, to=[_everybody(f"{each}.{number}") for number in numbers]) for each in range(WITH_SELECTORS)],
-    )
+    for policy in range(LONG_CHOICES):
+        keys = [f"{policy}.{number}" for number in range(attacker.part(LIMITS.selectors))]
+        rules = [_rule(each, to=[_everybody(f"{each}.{key}") for key in keys]) for each in range(WITH_SELECTORS)]
+        attacker.policy(f"selectors{policy}", rules)
 
 
 def policies(attacker: Attacker) -> None:
@@ -80,9 +83,10 @@ def policies(attacker: Attacker) -> None:
 
 
 def limits_per_pod(attacker: Attacker) -> None:
-    """A limit of its own for each pod in each rule, as many rows as a policy may have."""
+    """A limit of its own for each pod in each rule, as many rows as a policy and a namespace may have."""
     attacker.pods(attacker.part(LIMITS.rows // RULES))
-    attacker.policy("own", [_rule(each) for each in range(RULES)], BandwidthScope.POD)
+    for number in range(OWN_LIMITS):
+        attacker.policy(f"own{number}", [_rule(each) for each in range(RULES)], BandwidthScope.POD)
 
 
 def _rule(dscp: int, **classifier: object) -> Json:
@@ -107,6 +111,7 @@ def _everybody(key: str) -> Json:
 _POLICY = "a policy"
 _PODS = "policies, pods"
 _LIMIT = "tests/compiler/test_limits.py::test_a_policy_beyond_a_limit_is_not_applied_and_says_why"
+_OLDEST = "tests/compiler/test_limits.py::test_a_namespace_has_its_limit_too_and_the_oldest_come_first"
 _NODE = frozenset({"n1"})
 
 OF_SIZES = (
@@ -120,7 +125,7 @@ OF_SIZES = (
         tests=("tests/api/test_policies.py::test_a_spec_of_any_size_is_answered_briefly",),
     ),
     Attack(
-        "5,000 exceptions, others each time",
+        f"5,000 exceptions in each of {LONG_LISTS} policies, others each time",
         _POLICY,
         "1.6 MB of match on each switch: 20 s and 391 MB of each ovn-controller",
         "one set, a match of 80 characters",
@@ -130,6 +135,7 @@ OF_SIZES = (
         tests=(
             "tests/compiler/test_rows.py::test_many_prefixes_stand_in_a_set_that_equal_lists_share",
             "tests/compiler/test_incremental.py::test_a_list_of_prefixes_is_read_once",
+            _OLDEST,
         ),
     ),
     Attack(
@@ -141,22 +147,22 @@ OF_SIZES = (
         tests=(_LIMIT,),
     ),
     Attack(
-        f"{LIMITS.ports} ports in each of {WITH_PORTS} rules",
+        f"{LIMITS.ports} ports in each of {RULES} rules",
         _POLICY,
         "nothing bounded it",
-        "matches of 5,000 characters",
+        "matches of a thousand characters",
         ports,
         limits=_NODE,
         tests=(_LIMIT,),
     ),
     Attack(
-        f"{LIMITS.selectors} selectors in each of {WITH_SELECTORS} rules, each of which chooses every pod there is",
+        f"{LIMITS.namespace_selectors:,} selectors in {LONG_CHOICES} policies, each of which chooses every pod",
         _POLICY,
         "nothing bounded it",
         "each new pod of anybody comes into all of their sets",
         selectors,
         limits=_NODE,
-        tests=(_LIMIT,),
+        tests=(_LIMIT, _OLDEST),
     ),
     Attack(
         f"{LIMITS.policies:,} policies of one priority, and 10 more",
@@ -171,12 +177,12 @@ OF_SIZES = (
         ),
     ),
     Attack(
-        f"a limit for each of {LIMITS.rows // RULES:,} pods in each of {RULES} rules",
+        f"a limit for each of {LIMITS.rows // RULES:,} pods in each of {RULES} rules of {OWN_LIMITS} policies",
         _PODS,
         "2,000 pods: 4.8 s for each change of one",
         "applied",
         limits_per_pod,
         limits=_NODE,
-        tests=("tests/compiler/test_limits.py::test_limits_per_pod_come_and_go_with_the_pods",),
+        tests=("tests/compiler/test_limits.py::test_limits_per_pod_come_and_go_with_the_pods", _OLDEST),
     ),
 )

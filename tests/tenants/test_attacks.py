@@ -32,7 +32,7 @@ def test_the_victims_rows_stay(victim: Victim, attack: Attack) -> None:
         assert [row for row in after.rows if row not in mine] == list(before.rows)
         assert set(before.sets) <= set(after.sets)
         assert {_SWITCH.match(row)[1] for row in mine} == attack.limits  # type: ignore[index]
-        assert not any(OUTSIDE in row or "|| ip4" in row for row in after.rows)
+        assert not any(OUTSIDE in row or "|| ip4 ||" in row for row in after.rows)
         assert victim.treatment() == treated
         path = f"/apis/k8s.ovn.org/v1alpha1/namespaces/{site.namespace}/networkqoses"
         assert attacker.namespace.encode() not in site.cluster.server.request("GET", path)

@@ -22,8 +22,9 @@ from tests.faults.contents import Own
 from tests.faults.manifests import NETWORK, Json
 from tests.faults.site import QUIET, Site, open_site
 from tests.services.generation import GENERATIONS
-from tests.services.ovn import OvnCentral
+from tests.services.ovn import OvnCentral, trace
 from tests.services.ovsdb import OvsdbServer
+from tests.services.process import ServiceError
 
 FLAT = "flat_ovn_layer2_switch"
 OUTSIDE = "ext_n1"
@@ -125,10 +126,17 @@ class Victim:
 
     def treatment(self) -> dict[str, tuple[str, ...]]:
         """Say what northd and ovn-trace let happen to the victim's packets: marks, and meters with rate and burst."""
+        self.central.northd.wait_until(self._has_northd_followed, what="in step", deadline=DEADLINE)
         return {
-            switch: tuple(_ACTION.findall(self.central.trace(switch, microflow)))
+            switch: tuple(_ACTION.findall(trace(self.central.sb, switch, microflow)))
             for switch, microflow in self.packets.items()
         }
+
+    def _has_northd_followed(self) -> bool:
+        with contextlib.suppress(ServiceError):  # it may take longer than one call waits
+            self.central.sync()
+            return True
+        return False
 
     def new_pod(self, witness: Witness) -> float:
         """Create a pod; gives the seconds from the API server's answer until its address is in its set."""

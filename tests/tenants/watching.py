@@ -29,6 +29,8 @@ PROBE_INTERVAL = 0.1
 UPDATE_INTERVAL = 0.05
 """Seconds between an answer to the attacker and the next update: 10 to 20 a second."""
 POD_INTERVAL = 0.05
+LONGEST = 40.0
+"""Seconds after which no more new pods are made, under an attack that lets each wait for long."""
 
 
 @attrs.frozen
@@ -37,7 +39,7 @@ class Seen:
 
     `changed`: the victim's rows that changed or went at any moment, and what is new at the end and not the attacker's.
 
-    `meets`: what the victim's packets met during the attack that they didn't meet before it.
+    `meets`: what the victim's packets meet beside the attack's objects that they didn't meet before.
     """
 
     attack: Attack
@@ -129,13 +131,13 @@ def under_attack(victim: Victim, attack: Attack, pods: int, share: float = 1.0) 
         done = pool.submit(attacking.run)
         try:
             seconds = list(_new_pods(victim, witness, attacking, pods, done))
-            during = victim.treatment()
         finally:
             attacking.end()
         done.result()
         victim.forget_new_pods()
         daemon.settle(quiet=1.0, deadline=DEADLINE)
         witness.look()
+        during = victim.treatment()
         yield (
             attacker,
             Seen(
@@ -159,8 +161,8 @@ def _differences(before: Own, now: Own, attacker: Attacker) -> set[str]:
 
 def _new_pods(victim: Victim, witness: Witness, attacking: Attacking, pods: int, done: Future[None]) -> Iterator[float]:
     """Create pods while the attack begins, and some more while it goes on."""
-    left = pods
-    while left:
+    left, begin = pods, time.monotonic()
+    while left and (left == pods or time.monotonic() < begin + LONGEST):
         if done.done():
             done.result()
         left -= attacking.updates > 0
