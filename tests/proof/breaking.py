@@ -43,13 +43,13 @@ def in_places(change: Callable[[Place], Place | None]) -> Mutation:
 
 def in_peers(change: Callable[[PodPeer], PodPeer | AnyAddress]) -> Mutation:
     """Change every entry that selects pods, wherever a classifier is read."""
-    return {
-        "compiler.matching:_side": lambda real: (
-            lambda peers, *rest: real(
-                tuple(change(peer) if isinstance(peer, PodPeer) else peer for peer in peers), *rest
-            )
+
+    def changed(real: Callable[..., object]) -> Callable[..., object]:
+        return lambda peers, *rest: real(
+            tuple(change(peer) if isinstance(peer, PodPeer) else peer for peer in peers), *rest
         )
-    }
+
+    return {"compiler.matching:_side": changed, "compiler.matching:_pods": changed}
 
 
 def always_on_side(side: str) -> Mutation:

@@ -123,7 +123,8 @@ PEERS: Mapping[str, Mutation] = {
         )
     },
     "only the first entry counts": {
-        "compiler.matching:_side": lambda real: lambda peers, *rest: real(peers[:1], *rest)
+        name: lambda real: lambda peers, *rest: real(peers[:1], *rest)
+        for name in ("compiler.matching:_side", "compiler.matching:_pods")
     },
     "NotIn needs the label": {
         "api.labels:Requirement.matches": lambda real: (
