@@ -36,7 +36,7 @@ from nqosd.telemetry.metrics import Metrics
 from nqosd.telemetry.systemd import Notifier, watchdog
 from nqosd.telling import Tellers
 
-SWITCH = 0.0005
+SWITCH = 0.0001
 """Seconds that a thread which works keeps the event loop waiting, each time that it has read or written something.
 
 Python's own 5 ms come to a tenth of a second for ten small writes beside two threads.
