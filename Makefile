@@ -24,7 +24,7 @@ TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo bench bench-bounds bench-scale dataplane clean
-.PHONY: unit coverage lock audit fuzz replay chaos failover services-prometheus docs reference package package-tools
+.PHONY: unit coverage lock audit fuzz replay chaos failover tenants services-prometheus docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -186,6 +186,13 @@ chaos: setup services ## random changes under 1,000 random faults, everything co
 failover: setup services ## kill the active daemon 20 times, and measure until another one has committed
 	@echo "[failover] running tests.faults.failover"
 	@$(VENV)/bin/python -m tests.faults.failover
+
+# --pods 20 is shorter, --attack ports --attack policies tries only these and writes nothing.
+TENANTS ?=
+
+tenants: setup services ## try every attack of one tenant on another, watch what the victim notices, write the table of docs/security.md
+	@echo "[tenants] running tests.tenants"
+	@$(VENV)/bin/python -m tests.tenants $(TENANTS)
 
 # --objects 10000 --messages 2000 --seed 7 is shorter, and tries others.
 FUZZ ?=

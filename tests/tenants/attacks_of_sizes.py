@@ -183,6 +183,10 @@ OF_SIZES = (
         "applied",
         limits_per_pod,
         limits=_NODE,
-        tests=("tests/compiler/test_limits.py::test_limits_per_pod_come_and_go_with_the_pods", _OLDEST),
+        tests=(
+            "tests/compiler/test_limits.py::test_limits_per_pod_come_and_go_with_the_pods",
+            "tests/compiler/test_incremental.py::test_a_pod_with_a_limit_of_its_own_leaves_the_rows_of_others",
+            _OLDEST,
+        ),
     ),
 )

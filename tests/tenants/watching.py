@@ -135,7 +135,9 @@ def under_attack(victim: Victim, attack: Attack, pods: int, share: float = 1.0) 
             attacking.end()
         done.result()
         victim.forget_new_pods()
-        daemon.settle(quiet=1.0, deadline=DEADLINE)
+        with contextlib.suppress(ServiceError):  # what differs after so long is what is reported
+            daemon.wait_until(lambda: not _differences(before, victim.rows_and_sets(), attacker), what="as before")
+        daemon.settle(quiet=2.0, deadline=DEADLINE)
         witness.look()
         during = victim.treatment()
         yield (
