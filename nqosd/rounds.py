@@ -168,9 +168,6 @@ class Rounds:
                 delta = await aside(lambda: compiler.configure(settings, changes))
             else:
                 delta = compiler.configure(settings, changes)
-        if compiler.lacks_zone:
-            self._await_zone(settings.zone)
-            return
         if compiler.is_zoned and any(change.kind is Kind.NODE for change in changes):
             self.telling.zones_changed()
         self._large.look(delta, compiler.desired)
@@ -182,6 +179,9 @@ class Rounds:
             self._awaiting += [change.seen for change in changes]
         known = {kind.value: version for kind, version in versions.items() if version}
         self._note_versions(changes, known)
+        if compiler.lacks_zone:
+            self._await_zone(settings.zone)
+            return
         prune = self._may_prune(compiler)
         result = await self._northbound.reconcile(
             compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)

@@ -10,7 +10,7 @@ from nqosd.config.options import Limits
 MERGED_TABLES = (24, 9)
 """From this release on, OVN marks and meters in one table: the highest match alone acts (measured on 23.03, 25.03)."""
 
-WHOLE_CLUSTER = ("", "global", "*")
+_WHOLE_CLUSTER = ("", "global", "*")
 """What a database for the whole cluster has in place of a zone's name: ovn-kubernetes' two, and the option's."""
 
 OvnVersion = tuple[int, int]
@@ -38,7 +38,7 @@ class Settings:
 
 def zone_name(text: str) -> str:
     """Read what the option or NB_Global.name says; gives the name of a zone, empty for the whole cluster."""
-    return "" if text in WHOLE_CLUSTER else text
+    return "" if text in _WHOLE_CLUSTER else text
 
 
 def parse_ovn_version(text: str) -> OvnVersion | None:

@@ -119,18 +119,29 @@ def test_a_zone_whose_node_is_missing_keeps_its_rows(zones: Zones) -> None:
     found = json.loads(server.request("GET", "/api/v1/nodes/n1"))["metadata"]
     metadata = {key: found[key] for key in ("name", "annotations") if key in found}
     node: Json = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
-    site.cluster.delete(node)
-    try:
-        _await_not_ready(daemon, "no node is of the zone n1")
-        assert site.read().versions == before.versions
-        daemon.stop()
-        site.cluster.create(manifests.policy(site.namespace, "later", rules=[manifests.rule(2)]))
-        daemon = site.start_daemon()
-        _await_not_ready(daemon, "no node is of the zone n1")
-        assert site.read().versions == before.versions
-    finally:
-        site.cluster.create(node)
-    site.settle()
+    for restarts in (False, True):
+        if restarts:
+            daemon.stop()
+        site.cluster.delete(node)
+        try:
+            daemon = site.start_daemon() if restarts else daemon
+            _await_not_ready(daemon, "no node is of the zone n1")
+            _add_policy(site, daemon, "after" if restarts else "before")
+            assert site.read().versions == before.versions
+        finally:
+            site.cluster.create(node)
+        before = site.settle()
+
+
+def _add_policy(site: Site, daemon: Nqosd, name: str) -> None:
+    """Add a policy without senders, and wait until the daemon has been told of it."""
+
+    def told() -> float:
+        return daemon.metric("nqosd_events_received_total", kind="NetworkQoS")
+
+    before = told()
+    site.cluster.create(manifests.policy(site.namespace, name, app="nobody", rules=[manifests.rule(2)]))
+    daemon.wait_until(lambda: told() > before, what=f"told of policy {name}")
 
 
 def _await_not_ready(daemon: Nqosd, words: str) -> None:
