@@ -15,7 +15,10 @@ def main() -> int:
     """Run the command that the arguments name."""
     if sys.argv[1:2] and sys.argv[1] in SERVICES:
         signals.hold()
-    from nqosd import cli  # noqa: PLC0415 - see the rule above
+    try:
+        from nqosd import cli  # noqa: PLC0415 - see the rule above
+    except KeyboardInterrupt:
+        return 130
 
     return cli.main()
 

@@ -1,42 +1,64 @@
 """The command line of `nqosd`: arguments in, exit codes out.
 
-Exit codes: see `nqosd.commands.exits`. Rule: what a command has to say goes to standard output, what went wrong to
-standard error; a command's module is imported when it is asked for.
+Exit codes: see `nqosd.commands.exits`. Rule: what a command has to say goes to standard output, what went wrong and the
+log to standard error; a command's module is imported when it is asked for.
 """
 
 import argparse
 import importlib
+import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from nqosd import __version__, collector
-from nqosd.commands.exits import BAD_CONFIG, FAILED, OK, USAGE, CommandError, ConfigurationError
-from nqosd.commands.output import complain
+from nqosd.commands.exits import BAD_CONFIG, FAILED, INTERRUPTED, OK, USAGE, CommandError, ConfigurationError
+from nqosd.commands.output import complain, write
 from nqosd.commands.table import COMMANDS
 
 __all__ = ["BAD_CONFIG", "FAILED", "OK", "USAGE", "main", "parser"]
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose help is output like any other: argparse itself is silent about a full disk."""
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        (write if file is sys.stdout else sys.stderr.write)(message)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives its exit code."""
-    options = parser().parse_args(arguments)
-    if options.command == "run":
-        collector.pause()
+    command = "nqosd"
     try:
-        code: int = importlib.import_module(options.module).run(options)
+        options = parser().parse_args(arguments)
+        command = f"nqosd {options.command}"
+        if options.command == "run":
+            collector.pause()
+        code: int = _module(options.module).run(options)
     except CommandError as error:
-        complain(error if isinstance(error, ConfigurationError) else f"nqosd {options.command}: {error}")
+        complain(error if isinstance(error, ConfigurationError) else f"{command}: {error}")
         return error.code
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code
+
+
+def _module(name: str) -> ModuleType:
+    """Import a command; what is logged goes to standard error from now on, and only errors are."""
+    from nqosd.telemetry import logs  # noqa: PLC0415 - it takes time, which `nqosd --help` hasn't
+
+    logs.configure("error", "auto")
+    return importlib.import_module(name)
 
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of all commands."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="nqosd",
         description="Keeps the QoS rows and address sets of an OVN Northbound database equal to the NetworkQoS objects "
         "of a Kubernetes cluster.",
         epilog="Exit codes: 0 all is well; 1 a policy is not ready, the daemon has failed, or what was asked couldn't "
-        "be found out; 2 unusable arguments or manifests, or diff found a difference; 78 unusable configuration.",
+        "be found out; 2 unusable arguments or manifests; 3 diff found a difference; 78 unusable configuration; "
+        "130 ended by Ctrl-C.",
     )
     top.add_argument("--version", action="version", version=f"nqosd {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -22,25 +22,31 @@ def release() -> None:
 
 @contextlib.contextmanager
 def taken(*, reload: Callable[[], None], ending: Callable[[], None]) -> Iterator[None]:
-    """Call `reload` at SIGHUP; at SIGTERM or SIGINT call `ending`, and end what runs in this context."""
+    """Call `reload` at SIGHUP; at SIGTERM or SIGINT call `ending`, and end what runs in this context.
+
+    Raises:
+        KeyboardInterrupt: it was SIGINT, and what ran has ended.
+    """
     import asyncio  # noqa: PLC0415 - see the rule above
 
     loop, main = asyncio.get_running_loop(), asyncio.current_task()
-    is_ending = False
+    ended_by: signal.Signals | None = None
 
-    def end() -> None:
-        nonlocal is_ending
-        if main is not None and not is_ending:
-            is_ending = True
+    def end(number: signal.Signals) -> None:
+        nonlocal ended_by
+        if main is not None and ended_by is None:
+            ended_by = number
             ending()
             main.cancel()
 
     loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
+        loop.add_signal_handler(number, end, number)
     release()
     try:
         yield
     except asyncio.CancelledError:
-        if not is_ending:
+        if ended_by is None:
             raise
+        if ended_by is signal.SIGINT:
+            raise KeyboardInterrupt from None

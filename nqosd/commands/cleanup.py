@@ -5,10 +5,10 @@ only what carries the instance's own mark is removed, and never while a daemon w
 """
 
 import argparse
+from collections.abc import Iterator
 
 from nqosd.commands import plan_and_apply
-from nqosd.commands.output import say
-from nqosd.commands.plan_and_apply import listed, refuse_unless_committed, say_all
+from nqosd.commands.plan_and_apply import Action, entries, listed, refuse_unless_committed
 from nqosd.commands.statuses import withdraw
 from nqosd.compiler.settings import zone_name
 from nqosd.config import Config
@@ -19,22 +19,32 @@ from nqosd.parts import northbound_options
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    return plan_and_apply.run(options, _clean)
+    return plan_and_apply.run(options, _clean, _text)
 
 
-async def _clean(config: Config, options: argparse.Namespace) -> None:
-
+async def _clean(config: Config, options: argparse.Namespace, action: Action) -> None:
     instance = options.instance or config.daemon.instance
     async with visit(northbound_options(config), exclusive=options.apply) as database:
         holdings = Holdings.of(await database.select(TABLES))
         rows = holdings.owned(instance)
-        say_all(listed(holdings, rows, "-"))
+        action["instances"] = dict(sorted(holdings.instances().items()))
+        action["owner"], action["rows"] = instance, entries(holdings, rows)
         if not options.apply:
-            say(f"{len(rows)} rows of {instance} would be removed; run again with --apply to do it")
             return
         if rows:
             refuse_unless_committed(await database.commit(removal(holdings, rows)))
-        say(f"{len(rows)} rows of {instance} were removed")
+        action["applied"] = True
         zone = zone_name(config.daemon.zone or database.replica.zone or "")
     if config.status.enabled and config.kubernetes.source == "cluster" and instance == config.daemon.instance:
-        say(f"{await withdraw(config, zone)} statuses were withdrawn")
+        action["statuses"] = await withdraw(config, zone)
+
+
+def _text(action: Action) -> Iterator[str]:
+    yield from listed(action["rows"], "-")
+    number = f"{len(action['rows'])} rows of {action['owner']}"
+    if not action["applied"]:
+        yield f"{number} would be removed; run again with --apply to do it"
+        return
+    yield f"{number} were removed"
+    if action["statuses"]:
+        yield f"{action['statuses']} statuses were withdrawn"

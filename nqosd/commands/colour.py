@@ -13,6 +13,7 @@ from typing import TextIO
 import attrs
 
 from nqosd.api.text import visible
+from nqosd.commands.output import write
 
 
 class Hue(Enum):
@@ -49,4 +50,4 @@ class Painter:
 
     def say(self, *lines: str, before: str = "") -> None:
         """Print lines; `before` is printed as it is."""
-        print(before + "\n".join(map(self.shown, lines)), flush=True)
+        write(before + "".join(f"{self.shown(line)}\n" for line in lines))

@@ -1,7 +1,7 @@
 """`nqosd compile`: what the daemon would write for some manifests, without a cluster or a database.
 
 In: paths and settings. Out: a table, JSON or commands; exit code 0, 1 if a policy isn't ready or (strictly) there is
-anything to warn of, 2 if a manifest isn't usable. Rule: nothing is contacted.
+anything to warn of, 2 if a manifest isn't usable, and then nothing is printed. Rule: nothing is contacted.
 """
 
 import argparse
@@ -38,10 +38,10 @@ def run(options: argparse.Namespace) -> int:
         complaints += _noted(compiled)
     for line in complaints:
         complain(line)
-    printed = document(compiled.desired, compiled.reports, options.instance)
-    say(render(printed, Format(options.format)).removesuffix("\n"))
     if manifests.problems:
         return USAGE
+    printed = document(compiled.desired, compiled.reports, options.instance)
+    say(render(printed, Format(options.format)).removesuffix("\n"))
     is_accepted = all(each.ready for each in compiled.reports) and not (options.strict and complaints)
     return OK if is_accepted else FAILED
 

@@ -1,7 +1,7 @@
 """`nqosd diff`: what the daemon would change in the Northbound database now.
 
-In: a configuration, and perhaps manifests. Out: a unified diff by policy and set; exit code 0 if there is nothing to
-change, 2 if there is, 1 if that can't be found out. Rule: it writes nothing and asks for no lock.
+In: a configuration, and perhaps manifests. Out: a unified diff by policy and set, or JSON; exit code 0 if there is
+nothing to change, 3 if there is, 1 if that can't be found out. Rule: it writes nothing and asks for no lock.
 """
 
 import argparse
@@ -10,27 +10,36 @@ import difflib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import DIFFERENT, OK
 from nqosd.commands.gathering import GatherError, gather_database, gather_objects
 from nqosd.commands.manifests import zone_problem
-from nqosd.commands.output import complain
+from nqosd.commands.output import complain, show
 from nqosd.config import Config
 from nqosd.explain.world import compiled
 from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.difference import Section, remarks, sections
 from nqosd.northbound.plan.plan import make_plan
 from nqosd.northbound.replica.scope import Scope
-from nqosd.telemetry import logs
+
+
+class Differences(TypedDict):
+    """What `nqosd diff` prints: sections as lines before and after, and what else there is to say."""
+
+    differences: list[Section]
+    notes: list[str]
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     config = configuration(options.config)
-    logs.configure("error", config.log.format)
     differing, notes = asyncio.run(_compare(config, options.paths))
+    if options.format == "json":
+        show(Differences(differences=differing, notes=notes))
+        return DIFFERENT if differing else OK
     for note in notes:
         complain(note)
     paint = Painter.of(sys.stdout)

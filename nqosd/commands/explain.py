@@ -7,7 +7,6 @@ nothing is written.
 
 import argparse
 import asyncio
-import json
 import sys
 
 from nqosd.commands.colour import Painter
@@ -17,13 +16,12 @@ from nqosd.commands.explain_document import document
 from nqosd.commands.explain_found import Found
 from nqosd.commands.explain_text import text
 from nqosd.commands.manifests import tables_of, zone_problem
-from nqosd.commands.output import say
+from nqosd.commands.output import show
 from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
 from nqosd.explain.decide import explain
 from nqosd.explain.question import Question, QuestionError, Transport, ask
 from nqosd.explain.world import World
 from nqosd.informers.manifests import read_manifests
-from nqosd.telemetry import logs
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     except QuestionError as error:
         raise UsageError(error) from error
     if options.format == "json":
-        say(json.dumps(document(found), indent=2, ensure_ascii=False))
+        show(document(found))
     else:
         paint = Painter.of(sys.stdout)
         paint.say(*text(found, paint, everything=options.all))
@@ -71,5 +69,4 @@ def _live(options: argparse.Namespace, question: Question) -> Found:
     from nqosd.commands.explain_live import look  # noqa: PLC0415 - what speaks with others takes long to import
 
     config = configuration(options.config)
-    logs.configure("error", config.log.format)
     return asyncio.run(look(question, config, options.paths, options.southbound))

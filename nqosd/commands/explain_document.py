@@ -4,15 +4,132 @@ In: a `Found`. Out: what JSON takes, in a fixed order. Rates are in kbps, bursts
 text says is here too.
 """
 
-from typing import TypeAlias
+from typing import TypedDict
 
 from nqosd.commands.explain_found import Found
 from nqosd.explain.verdict import AttachmentVerdict, Part, PolicyVerdict, RuleVerdict
 
-Plain: TypeAlias = dict[str, object]
+
+class PacketEntry(TypedDict):
+    """What was asked about; `node` is where the pod is, `port` None where the protocol has none."""
+
+    pod: str
+    node: str
+    to: str
+    protocol: str
+    port: int | None
 
 
-def document(found: Found) -> Plain:
+class FlowEntry(TypedDict):
+    """A logical flow; `stage_hint`: it names the row, rather than an equal one."""
+
+    uuid: str
+    pipeline: str
+    table: int
+    stage: str
+    priority: int
+    stage_hint: bool
+
+
+class NorthboundEntry(TypedDict):
+    """What the Northbound database holds of a row."""
+
+    state: str
+    uuid: str
+    detail: str
+
+
+class RowEntry(TypedDict):
+    """The row of a rule; `northbound` and `southbound` are None where nobody looked."""
+
+    switch: str
+    part: str
+    direction: str
+    priority: int
+    match: str
+    action: dict[str, int]
+    bandwidth: dict[str, int]
+    northbound: NorthboundEntry | None
+    southbound: list[FlowEntry] | None
+
+
+class ConditionEntry(TypedDict):
+    """An entry of `to`, `from` or `ports`."""
+
+    field: str
+    asks: str
+    matches: bool
+    why: str
+
+
+class PartEntry(TypedDict):
+    """`to`, `from` or `ports`."""
+
+    matches: bool
+    entries: list[ConditionEntry]
+
+
+class RuleEntry(TypedDict):
+    """A rule; `rate` in kbps, `burst` in kilobits, `shared_by`: how many pods share its limit, None without one."""
+
+    policy: str
+    rule: int
+    outcome: str
+    priority: int
+    dscp: int
+    rate: int | None
+    burst: int | None
+    shared_by: int | None
+    parts: dict[str, PartEntry]
+    row: RowEntry | None
+
+
+class PolicyEntry(TypedDict):
+    """A policy, and why it does or doesn't select the pod."""
+
+    policy: str
+    reason: str
+    detail: str
+    problems: list[str]
+    warnings: list[str]
+    rules: list[RuleEntry]
+
+
+class MatchingEntry(TypedDict):
+    """A rule that matches, and whether it wins."""
+
+    policy: str
+    rule: int
+    outcome: str
+
+
+AttachmentEntry = TypedDict(
+    "AttachmentEntry",
+    {
+        "attachment": str,
+        "network": str,
+        "topology": str,
+        "switch": str,
+        "direction": str | None,
+        "from": str | None,
+        "obstacle": str,
+        "notes": list[str],
+        "winner": RuleEntry | None,
+        "matching": list[MatchingEntry],
+        "policies": list[PolicyEntry],
+    },
+)
+"""What becomes of the packet on one network; `obstacle` says why no rule can apply there."""
+
+
+class ExplainDocument(TypedDict):
+    """What `nqosd explain` prints."""
+
+    packet: PacketEntry
+    attachments: list[AttachmentEntry]
+
+
+def document(found: Found) -> ExplainDocument:
     """Write an explanation as plain data."""
     question = found.explanation.question
     return {
@@ -27,7 +144,7 @@ def document(found: Found) -> Plain:
     }
 
 
-def _attachment(verdict: AttachmentVerdict, found: Found) -> Plain:
+def _attachment(verdict: AttachmentVerdict, found: Found) -> AttachmentEntry:
     winner = verdict.winner
     return {
         "attachment": verdict.attachment,
@@ -44,7 +161,7 @@ def _attachment(verdict: AttachmentVerdict, found: Found) -> Plain:
     }
 
 
-def _policy(verdict: PolicyVerdict, found: Found) -> Plain:
+def _policy(verdict: PolicyVerdict, found: Found) -> PolicyEntry:
     return {
         "policy": verdict.key,
         "reason": verdict.reason.value,
@@ -55,7 +172,7 @@ def _policy(verdict: PolicyVerdict, found: Found) -> Plain:
     }
 
 
-def _rule(verdict: RuleVerdict, found: Found) -> Plain:
+def _rule(verdict: RuleVerdict, found: Found) -> RuleEntry:
     limit, row = verdict.limit, verdict.row
     return {
         "policy": verdict.policy,
@@ -83,21 +200,21 @@ def _rule(verdict: RuleVerdict, found: Found) -> Plain:
     }
 
 
-def _part(part: Part) -> Plain:
-    entries = [
+def _part(part: Part) -> PartEntry:
+    entries: list[ConditionEntry] = [
         {"field": each.field, "asks": each.asks, "matches": each.matches, "why": each.why} for each in part.entries
     ]
     return {"matches": part.matches, "entries": entries}
 
 
-def _northbound(verdict: RuleVerdict, found: Found) -> Plain | None:
+def _northbound(verdict: RuleVerdict, found: Found) -> NorthboundEntry | None:
     there = None if verdict.row is None else found.rows.get(verdict.row.key)
     if there is None:
         return None
     return {"state": there.standing.value, "uuid": there.uuid, "detail": there.detail}
 
 
-def _southbound(verdict: RuleVerdict, found: Found) -> list[Plain] | None:
+def _southbound(verdict: RuleVerdict, found: Found) -> list[FlowEntry] | None:
     flows = None if verdict.row is None else found.flows.get(verdict.row.key)
     if flows is None:
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 
 from nqosd.cache.tables import Tables
-from nqosd.commands.exits import CommandError
+from nqosd.commands.exits import CommandError, UsageError
 from nqosd.compiler.settings import Settings
 from nqosd.config import Config
 from nqosd.informers.api_server import ApiServerSource
@@ -42,7 +42,8 @@ async def gather_objects(config: Config, paths: Sequence[Path] = ()) -> Tables:
     """Read all objects: from `paths`, else from where the daemon takes them.
 
     Raises:
-        GatherError: a manifest isn't usable, or a kind couldn't be listed in time.
+        UsageError: a manifest isn't usable.
+        GatherError: a kind couldn't be listed in time.
     """
     section = config.kubernetes
     if paths or section.source == "manifests":
@@ -70,10 +71,10 @@ def from_manifests(manifests: Manifests) -> Tables:
     """Put manifests into tables as the daemon does, which takes no node for granted.
 
     Raises:
-        GatherError: one of them isn't usable.
+        UsageError: one of them isn't usable.
     """
     if manifests.problems:
-        raise GatherError("\n".join(map(str, manifests.problems)))
+        raise UsageError("\n".join(map(str, manifests.problems)))
     tables = Tables()
     for change in manifests.changes():
         tables.apply(change)

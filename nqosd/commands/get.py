@@ -14,7 +14,7 @@ from typing import Any
 from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import OK, CommandError
 from nqosd.commands.get_tables import TABLES
-from nqosd.commands.output import say
+from nqosd.commands.output import say, show
 from nqosd.compiler.rendering import table
 from nqosd.config.options import Http
 from nqosd.small_files import read_small
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the command."""
     found = fetch(configuration(options.config).http, options.what)
     if options.format == "json":
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        show(found)
     else:
         header, cells = TABLES[options.what]
         say(table(header, map(cells, found)))

@@ -1,12 +1,20 @@
-"""What commands print: lines on standard output, complaints on standard error.
+"""What commands print: documents and lines on standard output, complaints on standard error.
 
-In: text, with line feeds where lines end. Out: the same lines, in which nothing acts on a terminal. Rule: no command
-prints in another way, but for `Painter` in `nqosd.commands.colour`, which adds colours.
+In: text, with line feeds where lines end, or a document. Out: the same lines, in which nothing acts on a terminal.
+Rules: no command prints in another way, but for `Painter` in `nqosd.commands.colour`, which adds colours; an output
+that takes nothing more ends the command.
 """
 
+import json
+import os
 import sys
 
 from nqosd.api.text import visible
+from nqosd.commands.exits import CommandError
+
+
+class OutputError(CommandError):
+    """Standard output takes nothing more; the message says why."""
 
 
 def lines_of(text: str) -> str:
@@ -16,7 +24,27 @@ def lines_of(text: str) -> str:
 
 def say(text: str) -> None:
     """Print what the command has to say."""
-    print(lines_of(text), flush=True)
+    write(f"{lines_of(text)}\n")
+
+
+def show(document: object) -> None:
+    """Print a document as JSON; values may be in it as they are."""
+    from attrs import asdict  # noqa: PLC0415 - it takes time, which `nqosd --help` hasn't
+
+    say(json.dumps(document, indent=2, ensure_ascii=False, default=asdict))
+
+
+def write(text: str) -> None:
+    """Put a text as it is on standard output.
+
+    Raises:
+        OutputError: the pipe is closed, or the disk full.
+    """
+    try:
+        print(text, end="", flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more when it ends
+        raise OutputError(f"standard output can't be written: {error.strerror}") from error
 
 
 def complain(text: object) -> None:

@@ -6,14 +6,13 @@ and the bridge's counters, and changes nothing in any of them.
 
 import argparse
 import asyncio
-import json
 
 import attrs
 
 from nqosd import signals
 from nqosd.commands.configuration import configuration, service_path
 from nqosd.commands.exits import OK, CommandError
-from nqosd.commands.output import say
+from nqosd.commands.output import say, show
 from nqosd.compiler.rendering import table
 from nqosd.statistics.exporter import Exporter, StatsError, read_once
 from nqosd.stats_parts import stats_options
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
             | attrs.asdict(figures)
             for rule, figures in found
         ]
-        say(json.dumps(entries, indent=2))
+        show(entries)
     else:
         lines = [
             (f"{rule.namespace}/{rule.policy}", str(rule.index), rule.network, *map(str, figures.amounts))

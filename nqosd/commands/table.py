@@ -39,7 +39,7 @@ def _config(parser: ArgumentParser) -> None:
 
 
 def _format(parser: ArgumentParser, *choices: str, before: str = "") -> None:
-    parser.add_argument("--format", choices=choices, default=choices[0], help=f"{before}default: {choices[0]}")
+    parser.add_argument("-o", "--format", choices=choices, default=choices[0], help=f"{before}default: {choices[0]}")
 
 
 def _manifests(parser: ArgumentParser, *, number: str = "*") -> None:
@@ -48,6 +48,7 @@ def _manifests(parser: ArgumentParser, *, number: str = "*") -> None:
 
 def _apply(parser: ArgumentParser) -> None:
     _config(parser)
+    _format(parser, "text", "json")
     parser.add_argument("--apply", action="store_true", help="do it; without this, the plan is shown and nothing done")
 
 
@@ -105,6 +106,7 @@ def _explain(parser: ArgumentParser) -> None:
 
 def _diff(parser: ArgumentParser) -> None:
     _config(parser)
+    _format(parser, "text", "json")
     _manifests(parser)
 
 
@@ -200,7 +202,7 @@ COMMANDS: tuple[Command, ...] = (
         "show what the daemon would change in the database now",
         "Compare the Northbound database with what the daemon would make of it now, and print a unified "
         "diff by policy and set. Objects come from where the daemon takes them, or from manifests. Nothing is written. "
-        "Exit codes: 0 nothing would change, 2 something would, 1 it couldn't be found out.",
+        "Exit codes: 0 nothing would change, 3 something would, 1 it couldn't be found out, 2 unusable manifests.",
         _diff,
     ),
     Command(

@@ -13,8 +13,7 @@ from nqosd.cache.tables import Tables
 from nqosd.commands import plan_and_apply
 from nqosd.commands.gathering import gather_objects, settings_for
 from nqosd.commands.manifests import zone_problem
-from nqosd.commands.output import say
-from nqosd.commands.plan_and_apply import RefusedError, listed, refuse_unless_committed, say_all
+from nqosd.commands.plan_and_apply import Action, RefusedError, entries, listed, refuse_unless_committed
 from nqosd.compiler.compile import Compiled, compile_everything
 from nqosd.config import Config
 from nqosd.northbound.once import Visit, visit
@@ -29,11 +28,10 @@ LOOKS_PER_SECOND = 2
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    return plan_and_apply.run(options, _take_over)
+    return plan_and_apply.run(options, _take_over, _text)
 
 
-async def _take_over(config: Config, options: argparse.Namespace) -> None:
-
+async def _take_over(config: Config, options: argparse.Namespace, action: Action) -> None:
     tables = await gather_objects(config)
     async with visit(northbound_options(config), exclusive=options.apply) as database:
         before = Holdings.of(await database.select(TABLES))
@@ -50,18 +48,29 @@ async def _take_over(config: Config, options: argparse.Namespace) -> None:
         desired = compiled.desired
         plan = make_plan(desired, replica, Scope.whole(desired, replica), Circumstances(settings.owner))
         theirs = before.marked(OVN_KUBERNETES)
-        say_all(listed(before, theirs, "-"))
-        say_all(f"+ {number} {kind.replace('_', ' ')}" for kind, number in sorted(plan.counts.items()))
-        say_all(_losses(before, compiled, tables))
+        action["instances"] = dict(sorted(before.instances().items()))
+        action["owner"], action["rows"] = "ovn-kubernetes", entries(before, theirs)
+        action["written"] = {kind.replace("_", " "): number for kind, number in sorted(plan.counts.items())}
+        action["warnings"] = list(_losses(before, compiled, tables))
         if not options.apply:
-            say(f"{len(theirs)} rows of ovn-kubernetes would be replaced; run again with --apply to do it")
             return
         operations = (*removal(before, theirs), *plan.operations)
         if operations:
             refuse_unless_committed(await database.commit(operations))
-        say(f"{len(theirs)} rows of ovn-kubernetes were replaced")
+        action["applied"] = True
         if await _changes(database, (), options.watch):
             raise RefusedError("ovn-kubernetes has written again: turn its controller off, run this again")
+
+
+def _text(action: Action) -> Iterator[str]:
+    yield from listed(action["rows"], "-")
+    yield from (f"+ {number} {kind}" for kind, number in action["written"].items())
+    yield from (f"! {warning}" for warning in action["warnings"])
+    number = f"{len(action['rows'])} rows of {action['owner']}"
+    if action["applied"]:
+        yield f"{number} were replaced"
+    else:
+        yield f"{number} would be replaced; run again with --apply to do it"
 
 
 async def _changes(database: Visit, known: tuple[Held, ...], seconds: float) -> bool:
@@ -80,8 +89,8 @@ def _losses(before: Holdings, compiled: Compiled, tables: Tables) -> Iterator[st
     for policy in sorted({row.policy for row in before.marked(OVN_KUBERNETES) if row.policy} - ours):
         report = reports.get(policy)
         if policy not in tables.policies or report is None:
-            yield f"! NetworkQoS {policy} doesn't exist any more: its rows go"
+            yield f"NetworkQoS {policy} doesn't exist any more: its rows go"
         elif report.problems:
-            yield f"! NetworkQoS {policy} is not applied: {'; '.join(map(str, report.problems))}"
+            yield f"NetworkQoS {policy} is not applied: {'; '.join(map(str, report.problems))}"
         else:
-            yield f"! NetworkQoS {policy} selects no pod here: its rows go"
+            yield f"NetworkQoS {policy} selects no pod here: its rows go"

@@ -6,7 +6,6 @@ is no terminal, it is printed once; what an exporter doesn't tell is said below 
 
 import argparse
 import asyncio
-import contextlib
 import json
 import sys
 from collections.abc import Mapping
@@ -41,9 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if options.endpoint:
         found = attrs.evolve(found, urls=tuple(options.endpoint))
     live = not options.once and (options.format == "json" or sys.stdout.isatty())
-    with contextlib.suppress(KeyboardInterrupt):
-        return asyncio.run(_watch(found, options) if live else _look(found, options))
-    return OK
+    return asyncio.run(_watch(found, options) if live else _look(found, options))
 
 
 async def _watch(endpoints: EndpointOptions, options: argparse.Namespace) -> int:

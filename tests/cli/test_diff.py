@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from nqosd.cli import main
-from nqosd.commands.exits import BAD_CONFIG, DIFFERENT, FAILED, OK
+from nqosd.commands.exits import BAD_CONFIG, DIFFERENT, FAILED, OK, USAGE
+from tests.cli.documents import conforming
 from tests.services.daemon import Nqosd
 from tests.services.ovsdb import OvsdbServer
 
@@ -68,6 +69,12 @@ def test_everything_is_new(capsys: pytest.CaptureFixture[str], ovsdb_nb: OvsdbSe
     assert not any(line.startswith("-") and not line.startswith("---") for line in lines)
     assert "switch ovn.stream_ovn-worker2" not in out.partition("address set")[0]
     assert "rule 0 waits for logical switch ovn.stream_ovn-worker2, which isn't there" in err
+    notes = err.splitlines()
+    same, out, err = compared(capsys, idle, "-o", "json")
+    found = conforming("diff", out)
+    assert (same, err, found["notes"]) == (code, "", notes)
+    policy = next(each for each in found["differences"] if each["title"] == "NetworkQoS default/qos-external")
+    assert (policy["before"], policy["after"][0]) == ([], "rule 0, network ovn-stream, switch ovn.stream_ovn-worker")
     assert ovsdb_nb.dump(*TABLES) == before
     with idle:
         idle.wait_until(lambda: idle.metric("nqosd_replica_rows", table="QoS") == 1, what="done with what it can")
@@ -171,14 +178,14 @@ def test_a_row_without_senders_is_remarked(capsys: pytest.CaptureFixture[str], d
 def test_what_can_not_be_found_out(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bad configuration is exit code 78; unusable manifests and a database out of reach are exit code 1."""
+    """A bad configuration is exit code 78, an unusable manifest 2, a database out of reach 1; nothing is printed."""
     (tmp_path / "bad.toml").write_text("[northbound]\nremote = 1\n")
     assert main(["diff", "--config", str(tmp_path / "bad.toml")]) == BAD_CONFIG
     capsys.readouterr()
     (tmp_path / "broken.yaml").write_text("kind: [")
     idle = Nqosd([ovsdb_nb.unix], manifests=[tmp_path])
     code, out, err = compared(capsys, idle)
-    assert (code, out) == (FAILED, "")
+    assert (code, out) == (USAGE, "")
     assert "broken.yaml" in err
     monkeypatch.setattr("nqosd.northbound.replica.reading.read_replica.__kwdefaults__", {"names": (), "patience": 1.0})
     away = Nqosd([f"unix:{tmp_path}/none.sock"], manifests=[GUIDE])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nqosd.cli import BAD_CONFIG, FAILED, OK, USAGE, main
+from tests.cli.documents import conforming
 from tests.services.daemon import Nqosd
 from tests.services.generation import every_generation
 from tests.services.ovn import OvnCentral
@@ -61,7 +62,7 @@ def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 
 def attachment(out: str) -> Answer:
     """Read the one attachment of a JSON answer."""
-    found: list[Answer] = json.loads(out)["attachments"]
+    found: list[Answer] = conforming("explain", out)["attachments"]
     assert len(found) == 1
     return found[0]
 

@@ -1,6 +1,5 @@
 """`nqosd get` asks the running daemon."""
 
-import json
 import shutil
 import socket
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nqosd.cli import BAD_CONFIG, FAILED, OK, main
+from tests.cli.documents import conforming
 from tests.services.daemon import Nqosd
 from tests.services.ovsdb import OvsdbServer
 from tests.services.tls import Authority
@@ -48,7 +48,7 @@ def test_policies(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
     """Each policy has the reason and the message of its condition, and what is wrong with it field by field."""
     code, out, err = got(capsys, daemon.config, "policies", "--format", "json")
     assert (code, err) == (OK, "")
-    broken, guide = json.loads(out)
+    broken, guide = conforming("get-policies", out)
     assert (broken["name"], broken["ready"], broken["reason"], broken["rows"]) == ("broken", False, "Invalid", 0)
     assert broken["problems"][0].startswith("spec.egress[0].dscp")
     assert (guide["reason"], guide["rows"], guide["networks"]) == ("WaitingForSwitch", 2, ["ovn-stream"])
@@ -59,7 +59,7 @@ def test_policies(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
 
 def test_selections(capsys: pytest.CaptureFixture[str], daemon: Nqosd, ovsdb_nb: OvsdbServer) -> None:
     """Each selection is shown with the name of its set and its members, which are those in the database."""
-    found = json.loads(got(capsys, daemon.config, "selections", "--format", "json")[1])
+    found = conforming("get-selections", got(capsys, daemon.config, "selections", "--format", "json")[1])
     members = {each["name"]: each["members"] for each in found}
     assert sorted(members.values()) == [["10.245.2.3"], ["10.245.4.3"]]
     for name, each in members.items():
@@ -70,7 +70,7 @@ def test_selections(capsys: pytest.CaptureFixture[str], daemon: Nqosd, ovsdb_nb:
 
 def test_rows(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
     """Each row is shown as it should be, and whether its switch is waited for."""
-    found = json.loads(got(capsys, daemon.config, "rows", "--format", "json")[1])
+    found = conforming("get-rows", got(capsys, daemon.config, "rows", "--format", "json")[1])
     assert [(each["switch"], each["waits"]) for each in found] == [
         ("ovn.stream_ovn-worker", False),
         ("ovn.stream_ovn-worker2", True),
@@ -93,7 +93,7 @@ spec: {config: '{"type": "ovn-k8s-cni-overlay", "name": "ovn-stream", "topology"
 """)
     with Nqosd([ovsdb_nb.unix], manifests=[GUIDE, tmp_path]) as daemon:
         daemon.wait_until(lambda: "ovn-stream" in got(capsys, daemon.config, "networks")[1], what="done with a round")
-        found = json.loads(got(capsys, daemon.config, "networks", "--format", "json")[1])
+        found = conforming("get-networks", got(capsys, daemon.config, "networks", "--format", "json")[1])
         by_key = {each["definition"]: each for each in found}
         assert by_key["default/ovn-stream"]["ignored"] == ""
         assert by_key["evil/ovn-stream"]["ignored"].startswith("network ovn-stream is what default/ovn-stream says")

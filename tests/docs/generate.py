@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.docs import configuration_page, manual, metrics_page
+from tests.docs import configuration_page, manual, metrics_page, schemas
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,6 +20,7 @@ def files() -> Mapping[str, str]:
         "docs/metrics.md": metrics_page.page(),
         "docs/man/nqosd.8": manual.command(),
         "docs/man/nqosd.toml.5": manual.configuration(),
+        **{f"docs/schemas/{name}.json": schemas.schema(name) for name in schemas.DOCUMENTS},
     }
 
 

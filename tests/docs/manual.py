@@ -14,7 +14,7 @@ from tests.docs import roff
 from tests.docs.options import introduction, sections
 
 SIGNALS = (
-    ("SIGTERM, SIGINT", "End the daemon. Its rows stay in the database."),
+    ("SIGTERM, SIGINT", "End the daemon. Its rows stay in the database. SIGINT gives exit code 130."),
     ("SIGHUP", "Read the configuration again, and take up the options that can change; see `nqosd.toml`(5)."),
 )
 FILES = (

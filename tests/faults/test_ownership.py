@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from nqosd.commands.plan_and_apply import Action
+from tests.cli.documents import conforming
 from tests.faults.relay import Way
 from tests.faults.site import PROMPT, Site
 from tests.services.daemon import Nqosd
@@ -32,6 +34,13 @@ class Commands:
         """Run a command; returns its exit code and what it said."""
         done = subprocess.run(self.line(*arguments), capture_output=True, text=True, check=False, timeout=90)
         return done.returncode, done.stdout + done.stderr
+
+    def document(self, *arguments: str) -> Action:
+        """Run a command; returns what it printed as JSON, which is all that it said."""
+        code, said = self.run(*arguments, "-o", "json")
+        assert code == 0, said
+        found: Action = conforming(arguments[0], said)
+        return found
 
 
 def write_rows_of_ovn_kubernetes(site: Site) -> None:
@@ -100,6 +109,9 @@ def test_a_takeover_shows_its_plan_and_does_nothing_unless_told_to(theirs: Site)
     assert said.count("- Address_Set a") == 2
     assert "+ " in said
     assert "--apply" in said
+    action = Commands(theirs).document("takeover", "--from", "ovn-kubernetes", "--watch", "1")
+    assert (action["applied"], action["owner"], len(action["rows"])) == (False, "ovn-kubernetes", 4)
+    assert sum(action["written"].values()) > 0
     assert theirs.read().versions == before
 
 
@@ -192,8 +204,8 @@ def test_an_earlier_instance_is_reported_and_adopted(bare_site: Site) -> None:
     rows = {uuid for table, uuid in before.versions if table == "QoS"}
     code, said = commands.run("adopt", "earlier")
     assert (code, site.read().versions) == (0, before.versions), said
-    code, said = commands.run("adopt", "earlier", "--apply")
-    assert code == 0, said
+    action = commands.document("adopt", "earlier", "--apply")
+    assert (action["applied"], action["instances"]["earlier"]) == (True, len(action["rows"]))
     assert "earlier" not in commands.run("adopt")[1]
     site.start_daemon()
     site.settle()
@@ -209,8 +221,8 @@ def test_a_cleanup_leaves_no_trace(site: Site) -> None:
     site.daemon.stop()
     code, said = commands.run("cleanup")
     assert (code, site.read().versions) == (0, before.versions), said
-    code, said = commands.run("cleanup", "--apply")
-    assert code == 0, said
+    action = commands.document("cleanup", "--apply")
+    assert (action["applied"], action["statuses"]) == (True, 2)
     after = site.read()
     assert (after.own.rows, after.own.sets) == ((), ())
     assert after.others == site.others

@@ -1,0 +1,114 @@
+"""What commands do with their streams: documents on standard output alone, one line for each failure, 130 at Ctrl-C."""
+
+import argparse
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nqosd.commands.table import COMMANDS, Command
+from tests.cli.documents import conforming
+
+GUIDE = Path("docs/examples/guide")
+OTHER_KIND = "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\n"
+PACKET = ("--pod", "default/pod1", "--to", "10.245.2.3", "--proto", "tcp", "--port", "443")
+SERVICES = {"run", "stats"}
+
+
+def nqosd(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    line = [sys.executable, "-m", "nqosd", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("compile", ()), ("explain", PACKET)])
+def test_the_log_is_no_part_of_a_document(name: str, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Beside objects that aren't for nqosd, the document is all that stands on standard output."""
+    (tmp_path / "secret.yaml").write_text(OTHER_KIND)
+    done = nqosd(name, *arguments, "-o", "json", GUIDE, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    conforming(name, done.stdout)
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each.name not in {"run", "check-config"}])
+def test_every_command_has_json(command: Command) -> None:
+    """What a command prints can be had as JSON, and `-o` is short for `--format`."""
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    (action,) = (each for each in parser._actions if each.dest == "format")
+    assert action.option_strings == ["-o", "--format"]
+    assert "json" in (action.choices or ())
+
+
+PRINTING = (("--help",), ("--version",), ("compile", str(GUIDE)), ("explain", *PACKET, str(GUIDE)))
+
+
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_an_output_that_takes_nothing(arguments: tuple[str, ...]) -> None:
+    """A full disk and a closed pipe are exit code 1 and one line that says so."""
+    line = [sys.executable, "-m", "nqosd", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("nqosd")
+    assert said.endswith(": standard output can't be written: No space left on device")
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        (said,) = process.stderr.read().splitlines()
+    assert said.endswith(": standard output can't be written: Broken pipe")
+    assert process.returncode == 1
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """Give a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(120)
+        yield server
+
+
+ASKED = {
+    "run": (),
+    "explain": PACKET,
+    "diff": (),
+    "get": ("rows",),
+    "stats": (),
+    "top": (),
+    "adopt": (),
+    "takeover": ("--from", "ovn-kubernetes"),
+    "cleanup": (),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_ctrl_c(name: str, tmp_path: Path, silent: socket.socket) -> None:
+    """Ctrl-C while a command waits for an answer ends it with 130, and without a word but for a service's log."""
+    address = "{}:{}".format(*silent.getsockname())
+    listen = address if name == "get" else ""
+    config = tmp_path / "nqosd.toml"
+    config.write_text(
+        f'[northbound]\nremotes = ["tcp:{address}"]\n'
+        f'[kubernetes]\nsource = "manifests"\nmanifests = ["{GUIDE.resolve()}"]\n'
+        f'[http]\nlisten = "{listen}"\n'
+        f'[stats]\nlisten = "127.0.0.1:0"\nendpoints = ["http://{address}"]\n'
+    )
+    line = [sys.executable, "-m", "nqosd", name, *ASKED[name], "--config", str(config)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            connection, _address = silent.accept()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=120)
+            connection.close()
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+    assert name in SERVICES or err == ""

@@ -1,0 +1,49 @@
+"""JSON schemas of what commands print with `-o json`.
+
+In: the types of the documents. Out: a schema for each, as text. Rule: nothing is described here that the code doesn't
+have; fields may be added to a document, and none is taken away or changes its meaning.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import msgspec
+
+from nqosd.commands.diff import Differences
+from nqosd.commands.explain_document import ExplainDocument
+from nqosd.commands.plan_and_apply import Action
+from nqosd.compiler.document import Document
+from nqosd.statistics.rates import Rate
+from nqosd.statistics.tally import Figures
+from nqosd.telemetry.state import NetworkState, PolicyState, RowState, SelectionState
+
+RULE = [("namespace", str), ("policy", str), ("rule", int), ("network", str)]
+Counted = msgspec.defstruct("Counted", [*RULE, *((each.name, each.type) for each in attrs.fields(Figures))])
+Rated = msgspec.defstruct("Rated", [*RULE, ("node", str), *((each.name, each.type) for each in attrs.fields(Rate))])
+Look = msgspec.defstruct("Look", [("rates", list[Rated]), ("failures", dict[str, str])])  # type: ignore[valid-type]
+
+DOCUMENTS: Mapping[str, Any] = {
+    "compile": Document,
+    "explain": ExplainDocument,
+    "diff": Differences,
+    "get-policies": list[PolicyState],
+    "get-selections": list[SelectionState],
+    "get-rows": list[RowState],
+    "get-networks": list[NetworkState],
+    "stats": list[Counted],  # type: ignore[valid-type]
+    "top": Look,
+    "adopt": Action,
+    "takeover": Action,
+    "cleanup": Action,
+}
+
+
+def schema(name: str) -> str:
+    """Write the schema of a document."""
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"nqosd {name.replace('-', ' ')} --format json",
+    }
+    return json.dumps(head | msgspec.json.schema(DOCUMENTS[name]), indent=1) + "\n"
