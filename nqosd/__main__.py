@@ -6,7 +6,7 @@ that takes time.
 
 import sys
 
-from nqosd import signals
+from nqosd.runtime import signals
 
 SERVICES = ("run", "stats")
 

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from nqosd import __version__, collector
+from nqosd import __version__
 from nqosd.commands.exits import BAD_CONFIG, FAILED, INTERRUPTED, OK, USAGE, CommandError, ConfigurationError
 from nqosd.commands.output import complain, write
 from nqosd.commands.table import COMMANDS
+from nqosd.runtime import garbage
 
 __all__ = ["BAD_CONFIG", "FAILED", "OK", "USAGE", "main", "parser"]
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         command = f"nqosd {options.command}"
         if options.command == "run":
-            collector.pause()
+            garbage.pause()
         code: int = _module(options.module).run(options)
     except CommandError as error:
         complain(error if isinstance(error, ConfigurationError) else f"{command}: {error}")

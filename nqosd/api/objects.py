@@ -23,7 +23,7 @@ class Topology(StrEnum):
     LOCALNET = "localnet"
 
 
-class Role(StrEnum):
+class NetworkRole(StrEnum):
     """What a network is to the pods on it."""
 
     PRIMARY = "primary"
@@ -118,7 +118,7 @@ class NetworkAttachment:
     labels: Labels = attrs.field(factory=dict)
     network: str = ""
     topology: Topology = Topology.LAYER3
-    role: Role = Role.SECONDARY
+    role: NetworkRole = NetworkRole.SECONDARY
     subnets: tuple[str, ...] = ()
     owner_kind: str = ""
     owner_name: str = ""

@@ -25,7 +25,7 @@ def namespace_labels(name: str, namespaces: Mapping[str, Namespace]) -> Labels:
     return labels if NAME_LABEL in labels else {**labels, NAME_LABEL: name}
 
 
-class Role(StrEnum):
+class SelectionUse(StrEnum):
     """What the selected pods are to a rule: the senders on one switch, or addresses anywhere in the cluster."""
 
     SOURCE = "source"
@@ -36,7 +36,7 @@ class Role(StrEnum):
 class PodSelection:
     """Pods by label in one namespace (a name) or in the namespaces that a selector matches."""
 
-    role: Role
+    role: SelectionUse
     namespaces: str | LabelSelector
     pods: LabelSelector
 

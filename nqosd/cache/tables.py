@@ -7,9 +7,9 @@ from typing import cast
 
 import attrs
 
+from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Namespace, NetworkAttachment, Node, Pod, UserDefinedNetwork
-from nqosd.informers.changes import Change, Kind, Object
 
 
 @attrs.define
@@ -31,27 +31,27 @@ class Tables:
         else:
             table[change.key] = change.new
 
-    def keys(self) -> dict[Kind, dict[str, None]]:
+    def keys(self) -> dict[ResourceKind, dict[str, None]]:
         """Give the keys of all objects by kind; both user-defined kinds stand under the first."""
-        found = {kind: dict.fromkeys(self._table(kind)) for kind in Kind}
-        return {**found, Kind.CLUSTER_USER_DEFINED_NETWORK: {}}
+        found = {kind: dict.fromkeys(self._table(kind)) for kind in ResourceKind}
+        return {**found, ResourceKind.CLUSTER_USER_DEFINED_NETWORK: {}}
 
-    def sizes(self) -> dict[Kind, int]:
+    def sizes(self) -> dict[ResourceKind, int]:
         """Count the objects by kind."""
         cluster_wide = sum(not network.namespace for network in self.user_networks.values())
-        return {kind: len(self._table(kind)) for kind in Kind} | {
-            Kind.USER_DEFINED_NETWORK: len(self.user_networks) - cluster_wide,
-            Kind.CLUSTER_USER_DEFINED_NETWORK: cluster_wide,
+        return {kind: len(self._table(kind)) for kind in ResourceKind} | {
+            ResourceKind.USER_DEFINED_NETWORK: len(self.user_networks) - cluster_wide,
+            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: cluster_wide,
         }
 
-    def _table(self, kind: Kind) -> dict[str, Object]:
-        tables: dict[Kind, object] = {
-            Kind.NETWORK_QOS: self.policies,
-            Kind.POD: self.pods,
-            Kind.NAMESPACE: self.namespaces,
-            Kind.NODE: self.nodes,
-            Kind.NETWORK_ATTACHMENT_DEFINITION: self.attachments,
-            Kind.USER_DEFINED_NETWORK: self.user_networks,
-            Kind.CLUSTER_USER_DEFINED_NETWORK: self.user_networks,
+    def _table(self, kind: ResourceKind) -> dict[str, Object]:
+        tables: dict[ResourceKind, object] = {
+            ResourceKind.NETWORK_QOS: self.policies,
+            ResourceKind.POD: self.pods,
+            ResourceKind.NAMESPACE: self.namespaces,
+            ResourceKind.NODE: self.nodes,
+            ResourceKind.NETWORK_ATTACHMENT_DEFINITION: self.attachments,
+            ResourceKind.USER_DEFINED_NETWORK: self.user_networks,
+            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: self.user_networks,
         }
         return cast("dict[str, Object]", tables[kind])

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from nqosd.commands import plan_and_apply
 from nqosd.commands.plan_and_apply import Action, RefusedError, entries, listed, refuse_unless_committed
 from nqosd.config import Config
-from nqosd.northbound.once import visit
-from nqosd.northbound.plan.holdings import TABLES, Holdings, adoption
-from nqosd.parts import northbound_options
+from nqosd.daemon.daemon_options import northbound_options
+from nqosd.northbound.ownership import TABLES, Holdings, adoption
+from nqosd.northbound.visit import visit
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,9 +12,9 @@ from nqosd.commands.plan_and_apply import Action, entries, listed, refuse_unless
 from nqosd.commands.statuses import withdraw
 from nqosd.compiler.settings import zone_name
 from nqosd.config import Config
-from nqosd.northbound.once import visit
-from nqosd.northbound.plan.holdings import TABLES, Holdings, removal
-from nqosd.parts import northbound_options
+from nqosd.daemon.daemon_options import northbound_options
+from nqosd.northbound.ownership import TABLES, Holdings, removal
+from nqosd.northbound.visit import visit
 
 
 def run(options: argparse.Namespace) -> int:

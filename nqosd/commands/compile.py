@@ -9,15 +9,15 @@ from collections.abc import Iterator
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.cache.tables import Tables
+from nqosd.commands.compiled_document import document
+from nqosd.commands.compiled_text import Format, render
 from nqosd.commands.exits import FAILED, OK, USAGE, UsageError
-from nqosd.commands.manifests import tables_of, zone_problem
+from nqosd.commands.offline import tables_of, zone_problem
 from nqosd.commands.output import complain, say
-from nqosd.compiler.compile import Compiled, compile_everything
-from nqosd.compiler.document import document
-from nqosd.compiler.networks import Networks
-from nqosd.compiler.rendering import Format, render
+from nqosd.compiler.definition import Compiled, compile_everything
+from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
-from nqosd.informers.manifests import Manifests, read_manifests
+from nqosd.informers.manifests.paths import Manifests, read_manifests
 
 
 def run(options: argparse.Namespace) -> int:

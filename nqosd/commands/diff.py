@@ -14,16 +14,16 @@ from typing import TypedDict
 
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.configuration import configuration
+from nqosd.commands.differences import Section, remarks, sections
 from nqosd.commands.exits import DIFFERENT, OK
 from nqosd.commands.gathering import GatherError, gather_database, gather_objects
-from nqosd.commands.manifests import zone_problem
+from nqosd.commands.offline import zone_problem
 from nqosd.commands.output import complain, show
 from nqosd.config import Config
 from nqosd.explain.world import compiled
-from nqosd.northbound.plan.circumstances import Circumstances
-from nqosd.northbound.plan.difference import Section, remarks, sections
 from nqosd.northbound.plan.plan import make_plan
-from nqosd.northbound.replica.scope import Scope
+from nqosd.northbound.plan.plan_options import PlanOptions
+from nqosd.northbound.plan.scope import PlanScope
 
 
 class Differences(TypedDict):
@@ -57,12 +57,12 @@ async def _compare(config: Config, paths: list[Path]) -> tuple[list[Section], li
         raise GatherError(problem)
     owner = database.settings.owner
     compiler = compiled(tables, database.settings)
-    circumstances = Circumstances(owner, may_wait=compiler.may_wait)
+    plan_options = PlanOptions(owner, may_wait=compiler.may_wait)
     replica, desired = database.replica, compiler.desired
-    plan = make_plan(desired, replica, Scope.whole(desired, replica), circumstances)
+    plan = make_plan(desired, replica, PlanScope.whole(desired, replica), plan_options)
     if plan.new_sets:  # their names may be taken by somebody else, which only asking by name tells
         replica = (await gather_database(config, plan.new_sets)).replica
-        plan = make_plan(desired, replica, Scope.whole(desired, replica), circumstances)
+        plan = make_plan(desired, replica, PlanScope.whole(desired, replica), plan_options)
     found = [each for each in sections(desired, replica, plan, owner) if each.differs]
     notes = [*remarks(plan), *plan.conflicts.values()]
     return found, notes

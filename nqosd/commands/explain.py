@@ -15,13 +15,13 @@ from nqosd.commands.exits import OK, UsageError
 from nqosd.commands.explain_document import document
 from nqosd.commands.explain_found import Found
 from nqosd.commands.explain_text import text
-from nqosd.commands.manifests import tables_of, zone_problem
+from nqosd.commands.offline import tables_of, zone_problem
 from nqosd.commands.output import show
 from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
 from nqosd.explain.decide import explain
 from nqosd.explain.question import Question, QuestionError, Transport, ask
 from nqosd.explain.world import World
-from nqosd.informers.manifests import read_manifests
+from nqosd.informers.manifests.paths import read_manifests
 
 
 def run(options: argparse.Namespace) -> int:

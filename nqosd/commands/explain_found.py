@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import attrs
 
+from nqosd.commands.presence import Presence
+from nqosd.commands.southbound import LogicalFlow
 from nqosd.compiler.desired import RowKey
 from nqosd.explain.verdict import Explanation
-from nqosd.northbound.plan.presence import Presence
-from nqosd.southbound import LogicalFlow
 
 
 @attrs.frozen

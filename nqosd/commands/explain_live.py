@@ -8,17 +8,17 @@ from pathlib import Path
 
 from nqosd.commands.explain_found import Found
 from nqosd.commands.gathering import GatherError, gather_database, gather_objects
-from nqosd.commands.manifests import zone_problem
+from nqosd.commands.offline import zone_problem
+from nqosd.commands.presence import presence
+from nqosd.commands.southbound import SouthboundError, find_flows
 from nqosd.compiler.desired import QosRow
 from nqosd.config import Config
+from nqosd.daemon.daemon_options import northbound_options
 from nqosd.explain.decide import explain
 from nqosd.explain.question import Question, QuestionError
 from nqosd.explain.verdict import Explanation
 from nqosd.explain.world import World
-from nqosd.northbound.ovsdb.remotes import Remote
-from nqosd.northbound.plan.presence import presence
-from nqosd.parts import northbound_options
-from nqosd.southbound import SouthboundError, find_flows
+from nqosd.ovsdb.remotes import Remote
 
 
 async def look(question: Question, config: Config, paths: Sequence[Path], southbound: str | None) -> Found:

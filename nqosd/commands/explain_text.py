@@ -7,9 +7,17 @@ from collections.abc import Iterator
 
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.explain_found import Found
+from nqosd.commands.presence import RowPresence
 from nqosd.compiler.desired import NEVER_BITES
-from nqosd.explain.verdict import AttachmentVerdict, Entry, Outcome, Part, PolicyVerdict, Reason, RuleVerdict
-from nqosd.northbound.plan.presence import Standing
+from nqosd.explain.verdict import (
+    AttachmentVerdict,
+    ClassifierEntry,
+    Part,
+    PolicyReason,
+    PolicyVerdict,
+    RuleOutcome,
+    RuleVerdict,
+)
 
 
 def text(found: Found, paint: Painter, *, everything: bool = False) -> Iterator[str]:
@@ -37,7 +45,7 @@ def _attachment(verdict: AttachmentVerdict, found: Found, paint: Painter, *, eve
     namespace = found.explanation.question.pod.partition("/")[0]
     elsewhere = 0
     for policy in verdict.policies:
-        if policy.reason is Reason.SELECTED or everything or policy.key.startswith(f"{namespace}/"):
+        if policy.reason is PolicyReason.SELECTED or everything or policy.key.startswith(f"{namespace}/"):
             yield from _policy(policy, paint)
         else:
             elsewhere += 1
@@ -49,7 +57,7 @@ def _decision(verdict: AttachmentVerdict, found: Found, paint: Painter) -> Itera
     if not verdict.matching:
         yield f"  {paint('no rule', Hue.RED)} matches: the packet is neither marked nor limited by a policy"
     for rule in verdict.matching:
-        hue = Hue.GREEN if rule.outcome is Outcome.WINS else Hue.DIM
+        hue = Hue.GREEN if rule.outcome is RuleOutcome.WINS else Hue.DIM
         what = paint(f"{rule.outcome} {rule.policy} rule {rule.index}", hue)
         yield f"  {what}: {_action(rule)}, priority {rule.priority}"
         yield from (f"    {line}" for line in _row(rule, found, paint))
@@ -73,7 +81,7 @@ def _row(rule: RuleVerdict, found: Found, paint: Painter) -> Iterator[str]:
         yield "the row carries a limit that never bites, which keeps off lower rules' limits on OVN before 24.09"
     there = found.rows.get(row.key)
     if there is not None:
-        good = there.standing is Standing.AS_DESIRED
+        good = there.standing is RowPresence.AS_DESIRED
         name = f" (uuid {there.uuid})" if there.uuid else ""
         detail = f": {there.detail}" if there.detail else ""
         yield f"Northbound: {paint(there.standing, Hue.GREEN if good else Hue.RED)}{name}{detail}"
@@ -86,7 +94,7 @@ def _row(rule: RuleVerdict, found: Found, paint: Painter) -> Iterator[str]:
 
 
 def _policy(policy: PolicyVerdict, paint: Painter) -> Iterator[str]:
-    selects = policy.reason is Reason.SELECTED
+    selects = policy.reason is PolicyReason.SELECTED
     yield f"    {_mark(paint, good=selects)} {policy.key}: {'selects the pod; ' if selects else ''}{policy.detail}"
     yield from (f"        problem: {problem}" for problem in policy.problems)
     for rule in policy.rules:
@@ -102,7 +110,7 @@ def _part(part: Part, paint: Painter) -> Iterator[str]:
         yield f"{_mark(paint, good=entry.matches)} {_entry(part, entry)}"
 
 
-def _entry(part: Part, entry: Entry) -> str:
+def _entry(part: Part, entry: ClassifierEntry) -> str:
     index = entry.field.rpartition("[")[2].rstrip("]")
     return f"{part.name}[{index}] {entry.asks}: {entry.why}"
 

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import attrs
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.cache.tables import Tables
 from nqosd.commands.exits import CommandError, UsageError
 from nqosd.compiler.settings import Settings
 from nqosd.config import Config
+from nqosd.daemon.daemon_options import kube_options, northbound_options, reflector_options, round_options
 from nqosd.informers.api_server import ApiServerSource
-from nqosd.informers.changes import Change, Kind
-from nqosd.informers.kube_client import KubeClient
-from nqosd.informers.manifests import Manifests, read_manifests
-from nqosd.northbound.replica.reading import ReadError, read_replica
+from nqosd.informers.manifests.paths import Manifests, read_manifests
+from nqosd.kube.client import KubeClient
 from nqosd.northbound.replica.replica import Replica
-from nqosd.parts import kube_options, northbound_options, reflector_options, round_options
+from nqosd.northbound.visit import ReadError, read_replica
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds to wait for the lists of all kinds; 100,000 pods take about ten."""
 
 
@@ -54,12 +54,12 @@ async def gather_objects(config: Config, paths: Sequence[Path] = ()) -> Tables:
         task = asyncio.create_task(source.run(listing))
         listed = asyncio.create_task(listing.done.wait())
         try:
-            await asyncio.wait({task, listed}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, listed}, timeout=TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 await task
             if listing.unsynced:
                 kinds = ", ".join(sorted(listing.unsynced))
-                raise GatherError(f"the API server hasn't listed {kinds} within {PATIENCE:g} s")
+                raise GatherError(f"the API server hasn't listed {kinds} within {TIMEOUT:g} s")
         finally:
             for each in (task, listed):
                 each.cancel()
@@ -111,7 +111,7 @@ class _Listing:
 
     def __init__(self) -> None:
         self.tables = Tables()
-        self.unsynced = set(Kind)
+        self.unsynced = set(ResourceKind)
         self.done = asyncio.Event()
 
     def changed(self, changes: list[Change]) -> None:
@@ -119,7 +119,7 @@ class _Listing:
         for change in changes:
             self.tables.apply(change)
 
-    def synced(self, kind: Kind) -> None:
+    def synced(self, kind: ResourceKind) -> None:
         """Take note that a kind has been listed."""
         self.unsynced.discard(kind)
         if not self.unsynced:

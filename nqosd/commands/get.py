@@ -11,15 +11,15 @@ import json
 import ssl
 from typing import Any
 
+from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import OK, CommandError
 from nqosd.commands.get_tables import TABLES
 from nqosd.commands.output import say, show
-from nqosd.compiler.rendering import table
-from nqosd.config.options import Http
-from nqosd.small_files import read_small
+from nqosd.config.options import HttpSection
+from nqosd.runtime.small_files import read_small
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds to wait for the answer."""
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a daemon listens everywhere, it is asked here
 
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def fetch(section: Http, what: str) -> list[dict[str, Any]]:
+def fetch(section: HttpSection, what: str) -> list[dict[str, Any]]:
     """Get a list from the daemon.
 
     Raises:
@@ -64,9 +64,9 @@ def fetch(section: Http, what: str) -> list[dict[str, Any]]:
     return found
 
 
-def _connection(section: Http, host: str, port: int) -> http.client.HTTPConnection:
+def _connection(section: HttpSection, host: str, port: int) -> http.client.HTTPConnection:
     if not section.certificate:
-        return http.client.HTTPConnection(host, port, timeout=PATIENCE)
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # the daemon is asked by address; its certificate itself is what counts
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -74,10 +74,10 @@ def _connection(section: Http, host: str, port: int) -> http.client.HTTPConnecti
         context.load_verify_locations(section.certificate)
     except OSError as error:
         raise GetError(f"http.certificate: {section.certificate}: {error}") from error
-    return http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
 
 
-def _token(section: Http) -> bytes:
+def _token(section: HttpSection) -> bytes:
     try:
         return read_small(section.bearer_token_file).strip()
     except OSError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 Entry: TypeAlias = dict[str, Any]
-"""An entry as it comes: its fields are those of `nqosd.telemetry.state`."""
+"""An entry as it comes: its fields are those of `nqosd.web.views`."""
 
 SHOWN = 8
 """How many members of a selection a table shows; JSON has all."""

@@ -14,10 +14,10 @@ from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import OK, CommandError
 from nqosd.commands.output import say, show
 from nqosd.config import Config
-from nqosd.northbound.plan.holdings import Held, Holdings
-from nqosd.northbound.replica.reading import ReadError
-from nqosd.northbound.results import Outcome
-from nqosd.northbound.writer import Commit
+from nqosd.northbound.commit import Commit
+from nqosd.northbound.ownership import Held, Holdings
+from nqosd.northbound.results import RoundOutcome
+from nqosd.northbound.visit import ReadError
 
 MANY = 40
 """Lines of a plan that are shown; the rest is counted."""
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace, work: Work, text: Text) -> int:
 
 def refuse_unless_committed(answer: Commit) -> None:
     """Raise `RefusedError` unless a transaction was committed."""
-    if answer.outcome is not Outcome.COMMITTED:
+    if answer.outcome is not RoundOutcome.COMMITTED:
         raise RefusedError(f"nothing was written: {answer.problem or answer.outcome.value}; run it again")
 
 

@@ -6,9 +6,9 @@ In: a configuration. Out: a daemon until SIGTERM. Rule: nothing is decided here.
 import argparse
 import asyncio
 
-from nqosd import daemon
 from nqosd.commands.configuration import configuration, load_config, service_path
 from nqosd.commands.exits import OK
+from nqosd.daemon import daemon
 from nqosd.telemetry import logs
 
 

@@ -9,13 +9,13 @@ import asyncio
 
 import attrs
 
-from nqosd import signals
+from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration, service_path
 from nqosd.commands.exits import OK, CommandError
 from nqosd.commands.output import say, show
-from nqosd.compiler.rendering import table
+from nqosd.runtime import signals
 from nqosd.statistics.exporter import Exporter, StatsError, read_once
-from nqosd.stats_parts import stats_options
+from nqosd.statistics.stats_options import stats_options
 from nqosd.telemetry import logs
 
 HEADER = ("POLICY", "RULE", "NETWORK", "MARKED", "BYTES", "PASSED", "BYTES", "DROPPED", "BYTES")

@@ -6,13 +6,13 @@ nothing in the name of the zone's field manager, so only what that one owns goes
 
 from nqosd.commands.gathering import GatherError, gather_objects
 from nqosd.config import Config
-from nqosd.informers.kube_client import KubeClient
-from nqosd.parts import kube_options
+from nqosd.daemon.daemon_options import kube_options
+from nqosd.daemon.publisher import WHOLE_CLUSTER
+from nqosd.kube.client import KubeClient
+from nqosd.kube.writes import NOT_FOUND, send
 from nqosd.status.conditions import condition_type
 from nqosd.status.entry import Removal
-from nqosd.status.requests import NOT_FOUND, send
 from nqosd.status.writer import APPLY
-from nqosd.telling import WHOLE_CLUSTER
 
 
 async def withdraw(config: Config, zone: str) -> int:

@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from nqosd.cache.tables import Tables
 from nqosd.commands import plan_and_apply
 from nqosd.commands.gathering import gather_objects, settings_for
-from nqosd.commands.manifests import zone_problem
+from nqosd.commands.offline import zone_problem
 from nqosd.commands.plan_and_apply import Action, RefusedError, entries, listed, refuse_unless_committed
-from nqosd.compiler.compile import Compiled, compile_everything
+from nqosd.compiler.definition import Compiled, compile_everything
 from nqosd.config import Config
-from nqosd.northbound.once import Visit, visit
-from nqosd.northbound.plan.circumstances import Circumstances
-from nqosd.northbound.plan.holdings import OVN_KUBERNETES, TABLES, Held, Holdings, removal
+from nqosd.daemon.daemon_options import northbound_options
+from nqosd.northbound.ownership import OVN_KUBERNETES, TABLES, Held, Holdings, removal
 from nqosd.northbound.plan.plan import make_plan
-from nqosd.northbound.replica.scope import Scope
-from nqosd.parts import northbound_options
+from nqosd.northbound.plan.plan_options import PlanOptions
+from nqosd.northbound.plan.scope import PlanScope
+from nqosd.northbound.visit import Visit, visit
 
 LOOKS_PER_SECOND = 2
 
@@ -46,7 +46,7 @@ async def _take_over(config: Config, options: argparse.Namespace, action: Action
             raise RefusedError(problem)
         compiled = compile_everything(tables, settings)
         desired = compiled.desired
-        plan = make_plan(desired, replica, Scope.whole(desired, replica), Circumstances(settings.owner))
+        plan = make_plan(desired, replica, PlanScope.whole(desired, replica), PlanOptions(settings.owner))
         theirs = before.marked(OVN_KUBERNETES)
         action["instances"] = dict(sorted(before.instances().items()))
         action["owner"], action["rows"] = "ovn-kubernetes", entries(before, theirs)

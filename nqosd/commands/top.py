@@ -13,16 +13,16 @@ from collections.abc import Mapping
 import attrs
 
 from nqosd.commands.colour import Hue, Painter
+from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import FAILED, OK
 from nqosd.commands.output import say
-from nqosd.compiler.rendering import table
-from nqosd.statistics.endpoints import Collected, EndpointOptions, Place, collect
+from nqosd.statistics.endpoints import Collected, EndpointOptions, RuleOnNode, collect
 from nqosd.statistics.rates import Rate, Rates
-from nqosd.stats_parts import endpoint_options
+from nqosd.statistics.stats_options import endpoint_options
 
 HEADER = ("POLICY", "RULE", "NETWORK", "NODE", "MARKED", "PASSED", "LIMIT", "DROPPED")
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds to wait for an exporter."""
 READINGS = 60.0
 """Seconds to wait, with `--once`, for each exporter's second reading."""
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 async def _watch(endpoints: EndpointOptions, options: argparse.Namespace) -> int:
     rates = Rates(options.interval)
     while True:
-        collected = await collect(endpoints, PATIENCE)
+        collected = await collect(endpoints, TIMEOUT)
         rates.take(collected)
         _show(rates.all(), collected, options, before=HOME if sys.stdout.isatty() else "")
         await asyncio.sleep(options.interval)
@@ -57,7 +57,7 @@ async def _look(endpoints: EndpointOptions, options: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     end = loop.time() + READINGS
     while True:
-        collected = await collect(endpoints, PATIENCE)
+        collected = await collect(endpoints, TIMEOUT)
         rates.take(collected)
         if rates.is_complete(collected) or loop.time() > end:
             break
@@ -66,7 +66,9 @@ async def _look(endpoints: EndpointOptions, options: argparse.Namespace) -> int:
     return FAILED if collected.failures or not rates.is_complete(collected) else OK
 
 
-def _show(rates: Mapping[Place, Rate], collected: Collected, options: argparse.Namespace, *, before: str = "") -> None:
+def _show(
+    rates: Mapping[RuleOnNode, Rate], collected: Collected, options: argparse.Namespace, *, before: str = ""
+) -> None:
     if options.format == "json":
         say(json.dumps({"rates": list(map(_entry, rates.items())), "failures": collected.failures}))
         return
@@ -84,7 +86,7 @@ def _show(rates: Mapping[Place, Rate], collected: Collected, options: argparse.N
     paint.say(*text, before=before)
 
 
-def _cells(place: Place, rate: Rate) -> list[str]:
+def _cells(place: RuleOnNode, rate: Rate) -> list[str]:
     share = "" if not rate.dropped_share else f" ({rate.dropped_share:.0%})"
     has_limit = rate.limit is not None
     return [
@@ -99,7 +101,7 @@ def _cells(place: Place, rate: Rate) -> list[str]:
     ]
 
 
-def _entry(pair: tuple[Place, Rate]) -> dict[str, object]:
+def _entry(pair: tuple[RuleOnNode, Rate]) -> dict[str, object]:
     place, rate = pair
     return {
         "namespace": place.rule.namespace,

@@ -15,29 +15,28 @@ from typing import TypeVar
 
 import attrs
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS, NetworkQoSSpec
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
-from nqosd.compiler.claims import Claims, Refused, claimant_of
-from nqosd.compiler.contexts import Context, Reading, namespace_contexts
+from nqosd.compiler.address_owners import AddressClaims, Refused, claimant_of
+from nqosd.compiler.address_ranges import ANYTHING
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
-from nqosd.compiler.landscape import Landscape
-from nqosd.compiler.membership import Membership, Shift
-from nqosd.compiler.networks import Networks
-from nqosd.compiler.places import places
-from nqosd.compiler.precedence import Standing
+from nqosd.compiler.desired_state import State
+from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
+from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.pod_addresses import places
+from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
+from nqosd.compiler.precedence import Rank
 from nqosd.compiler.prefixes import Prefixes
-from nqosd.compiler.ranges import ANYTHING
-from nqosd.compiler.report import PolicyReport
-from nqosd.compiler.reports import Facts, report
-from nqosd.compiler.returned import ReturnedRows
-from nqosd.compiler.room import Room
-from nqosd.compiler.rows import POD_PART, Site, Unit, build_unit
+from nqosd.compiler.return_traffic import ReturnedRows
+from nqosd.compiler.row_bounds import RowBounds
+from nqosd.compiler.rows import POD_PART, SenderSwitch, Unit, build_unit
+from nqosd.compiler.set_members import Membership, Shift
 from nqosd.compiler.settings import Settings
-from nqosd.compiler.state import State
+from nqosd.compiler.topology import ClusterTopology
 from nqosd.config.options import Limits
-from nqosd.informers.changes import Change, Kind
 
 FEW = 100
 """How many changes of pods are few: they take some 5 ms."""
@@ -45,10 +44,10 @@ FEW = 100
 _T = TypeVar("_T")
 
 _NETWORK_KINDS = (
-    Kind.NETWORK_ATTACHMENT_DEFINITION,
-    Kind.USER_DEFINED_NETWORK,
-    Kind.CLUSTER_USER_DEFINED_NETWORK,
-    Kind.NAMESPACE,
+    ResourceKind.NETWORK_ATTACHMENT_DEFINITION,
+    ResourceKind.USER_DEFINED_NETWORK,
+    ResourceKind.CLUSTER_USER_DEFINED_NETWORK,
+    ResourceKind.NAMESPACE,
 )
 
 _Stale = dict[tuple[str, str, str], None]
@@ -62,22 +61,22 @@ class IncrementalCompiler:
         self.tables = Tables()
         self._settings = settings
         self._is_whole = True
-        self._readings: dict[str, Reading] = {}
+        self._readings: dict[str, PolicyReading] = {}
         self._start()
 
     def _start(self) -> None:
         """Begin with nothing compiled; the tables stay."""
-        self._land = Landscape(self.tables, self._settings.zone)
-        self._returned = ReturnedRows(self._land)
-        self._claims = Claims()
+        self._topology = ClusterTopology(self.tables, self._settings.zone)
+        self._return_traffic = ReturnedRows(self._topology)
+        self._claims = AddressClaims()
         self._refused: dict[str, tuple[Refused, ...]] = {}
         self._membership = Membership(self.tables.namespaces)
         self._state = State(self._settings.owner, self._membership)
         self._policies: defaultdict[str, set[str]] = defaultdict(set)
-        self._contexts: dict[str, Context] = {}
-        self._standings: dict[str, Standing] = {}
+        self._effective: dict[str, EffectivePolicy] = {}
+        self._standings: dict[str, Rank] = {}
         self._users: defaultdict[PodSelection, set[str]] = defaultdict(set)
-        self._room = Room(self.tables.policies, self._membership, self._settings.limits)
+        self._row_bounds = RowBounds(self.tables.policies, self._membership, self._settings.limits)
 
     @property
     def settings(self) -> Settings:
@@ -92,17 +91,17 @@ class IncrementalCompiler:
     @property
     def is_zoned(self) -> bool:
         """Whether the database is for the nodes of one zone, and not for the whole cluster."""
-        return self._land.zone.nodes is not None
+        return self._topology.zone.nodes is not None
 
     @property
     def lacks_zone(self) -> bool:
         """Whether no node is of the database's zone, so that nobody can say whose pods are senders there."""
-        return self._land.zone.is_empty
+        return self._topology.zone.is_empty
 
     @property
     def networks(self) -> Networks:
         """The networks as their definitions have them."""
-        return self._land.networks
+        return self._topology.networks
 
     @property
     def selections(self) -> int:
@@ -116,11 +115,11 @@ class IncrementalCompiler:
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW:
             return True
-        return any(each.kind is not Kind.POD for each in changes) or any(
-            self._contexts[policy].spec.bandwidth_scope is BandwidthScope.POD
+        return any(each.kind is not ResourceKind.POD for each in changes) or any(
+            self._effective[policy].spec.bandwidth_scope is BandwidthScope.POD
             for namespace in {each.key.partition("/")[0] for each in changes}
             for policy in self._policies.get(namespace, ())
-            if policy in self._contexts
+            if policy in self._effective
         )
 
     def configure(self, settings: Settings, changes: Iterable[Change] = ()) -> Delta:
@@ -146,10 +145,10 @@ class IncrementalCompiler:
 
     def apply(self, changes: Iterable[Change]) -> Delta:
         """Take a batch of changes and say what they changed."""
-        batch: defaultdict[Kind, dict[str, None]] = defaultdict(dict)
+        batch: defaultdict[ResourceKind, dict[str, None]] = defaultdict(dict)
         delta = Delta()
         for change in changes:
-            if change.kind is Kind.NETWORK_QOS:
+            if change.kind is ResourceKind.NETWORK_QOS:
                 delta.policies.add(change.key)
                 before, after = self.tables.policies.get(change.key), change.new
                 if before is not None and isinstance(after, NetworkQoS) and _say_the_same(before, after):
@@ -166,13 +165,13 @@ class IncrementalCompiler:
         policy = self.tables.policies.get(key)
         if policy is None:
             return None
-        facts = Facts(self._land.networks, self._membership.has_members)
-        standing, context, excess = self._standings.get(key), self._contexts.get(key), self._room.problem(key)
-        return report(policy, standing, context, self._state.units(key), facts, excess=excess)
+        facts = ReportInputs(self._topology.networks, self._membership.has_members)
+        standing, effective, excess = self._standings.get(key), self._effective.get(key), self._row_bounds.problem(key)
+        return report(policy, standing, effective, self._state.units(key), facts, excess=excess)
 
     def has_node(self, name: str) -> bool:
         """Say whether a node is of the database's zone."""
-        return name in self._land.zone
+        return name in self._topology.zone
 
     def refused(self, key: str) -> tuple[Refused, ...]:
         """Say which addresses of a pod don't count."""
@@ -180,12 +179,14 @@ class IncrementalCompiler:
 
     def source_nodes(self, key: str) -> frozenset[str] | None:
         """Say on which nodes of the cluster a policy has senders; None where the database is for all of them."""
-        if self._land.zone.nodes is None:
+        if self._topology.zone.nodes is None:
             return None
-        context = self._contexts.get(key)
-        if context is None:
+        effective = self._effective.get(key)
+        if effective is None:
             return frozenset()
-        return frozenset(node for network, node in self._membership.nodes(context.sources) if context.selects(network))
+        return frozenset(
+            node for network, node in self._membership.nodes(effective.sources) if effective.selects(network)
+        )
 
     def may_wait(self, key: RowKey) -> bool:
         """Say whether a row that isn't desired is merely without senders, so that its removal may wait.
@@ -194,30 +195,30 @@ class IncrementalCompiler:
         what comes back takes packets out of limits that nobody is under.
         """
         if not key.policy:
-            return key.network in self._land.networks.by_name
-        context = self._contexts.get(key.policy)
+            return key.network in self._topology.networks.by_name
+        effective = self._effective.get(key.policy)
         return (
-            context is not None
-            and self._room.problem(key.policy) is None
-            and key.rule < len(context.spec.egress)
-            and context.selects(key.network)
-            and key.network in self._land.networks.by_name
+            effective is not None
+            and self._row_bounds.problem(key.policy) is None
+            and key.rule < len(effective.spec.egress)
+            and effective.selects(key.network)
+            and key.network in self._topology.networks.by_name
             and not key.part.startswith(POD_PART)
         )
 
-    def _propagate(self, batch: Mapping[Kind, dict[str, None]], delta: Delta) -> Delta:
+    def _propagate(self, batch: Mapping[ResourceKind, dict[str, None]], delta: Delta) -> Delta:
         """Follow what depends on some objects, by kind and key, down to the units; adds to the delta and gives it."""
         stale: _Stale = {}
-        nodes, networks = bool(batch[Kind.NODE]), any(map(batch.get, _NETWORK_KINDS))
-        pods = dict(batch[Kind.POD])
+        nodes, networks = bool(batch[ResourceKind.NODE]), any(map(batch.get, _NETWORK_KINDS))
+        pods = dict(batch[ResourceKind.POD])
         if nodes or networks:
             pods |= self._upset(delta, nodes=nodes, networks=networks)
         namespaces: dict[str, list[str]] = {}
-        for key in batch[Kind.NETWORK_QOS]:
+        for key in batch[ResourceKind.NETWORK_QOS]:
             namespaces.setdefault(self._file(key), []).append(key)
         for namespace in self._policies if networks else ():
             namespaces.setdefault(namespace, [])
-        for namespace in batch[Kind.NAMESPACE]:
+        for namespace in batch[ResourceKind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
         for namespace, changed in sorted(namespaces.items()):
             self._recontext(namespace, changed, stale, delta)
@@ -230,10 +231,10 @@ class IncrementalCompiler:
         affected: set[str] = set()
         for key in pods:
             pod = self.tables.pods.get(key)
-            mine = () if pod is None else places(pod, self._land.networks, self._land.zone)
+            mine = () if pod is None else places(pod, self._topology.networks, self._topology.zone)
             affected |= self._claims.take(key, None if pod is None else claimant_of(key, pod), mine)
         for key in (*pods, *sorted(affected - pods.keys())):
-            found = self._claims.count(key, self._land.ranges)
+            found = self._claims.count(key, self._topology.ranges)
             self._membership.refresh(key, self.tables.pods.get(key), found.places)
             if found.refused != self._refused.get(key, ()):
                 _put(self._refused, key, found.refused or None)
@@ -244,16 +245,16 @@ class IncrementalCompiler:
 
         A network's topology is in its switches' names, so its units follow from its pods; its role is in reports.
         """
-        upheaval = self._land.renew(self._settings.zone, nodes=nodes, networks=networks)
-        self._returned.landscape_changed(upheaval)
-        for key in self._contexts if upheaval.networks else ():
-            if any(network in upheaval.networks for network, _switch in self._state.units(key)):
+        topology_change = self._topology.renew(self._settings.zone, nodes=nodes, networks=networks)
+        self._return_traffic.topology_changed(topology_change)
+        for key in self._effective if topology_change.networks else ():
+            if any(network in topology_change.networks for network, _switch in self._state.units(key)):
                 delta.policies.add(key)
         moved: dict[str, None] = {}
-        if upheaval.ranges is not None:
-            now = self._land.ranges.get(DEFAULT_NETWORK, ANYTHING)
-            moved = self._claims.moved(DEFAULT_NETWORK, upheaval.ranges, now)
-        return upheaval.pods | moved
+        if topology_change.ranges is not None:
+            now = self._topology.ranges.get(DEFAULT_NETWORK, ANYTHING)
+            moved = self._claims.moved(DEFAULT_NETWORK, topology_change.ranges, now)
+        return topology_change.pods | moved
 
     def _file(self, key: str) -> str:
         """Note under its namespace that a policy is there, or no longer; gives the namespace."""
@@ -268,20 +269,22 @@ class IncrementalCompiler:
         """
         keys = sorted(self._policies[namespace])
         policies = [self.tables.policies[key] for key in keys]
-        contexts, ranks = namespace_contexts(policies, self._land.networks, self.tables, self._settings, self._read)
-        self._keep(keys, contexts)
+        effective_policies, ranks = namespace_contexts(
+            policies, self._topology.networks, self.tables, self._settings, self._read
+        )
+        self._keep(keys, effective_policies)
         for key in dict.fromkeys([*keys, *changed]):
             if self._standings.get(key) != ranks.get(key):
                 _put(self._standings, key, ranks.get(key))
                 delta.policies.add(key)
-            before, after = self._contexts.get(key), contexts.get(key)
+            before, after = self._effective.get(key), effective_policies.get(key)
             if before == after:
                 continue
             delta.policies.add(key)
-            _put(self._contexts, key, after)
+            _put(self._effective, key, after)
             self._resubscribe(key, before, after)
             self._mark(key, stale)
-            self._room.measure(key, after)
+            self._row_bounds.measure(key, after)
         self._settle_room(namespace, stale, delta)
         for key in changed:
             if key not in self.tables.policies:
@@ -289,34 +292,34 @@ class IncrementalCompiler:
         if not keys:
             del self._policies[namespace]
 
-    def _read(self, key: str, spec: NetworkQoSSpec, limits: Limits) -> Reading:
+    def _read(self, key: str, spec: NetworkQoSSpec, limits: Limits) -> PolicyReading:
         """Read what a policy asks for, unless it has been read."""
         known = self._readings.get(key)
         if known is None or known.spec is not spec or known.limits != limits:
-            known = self._readings[key] = Reading.of(key, spec, limits)
+            known = self._readings[key] = PolicyReading.of(key, spec, limits)
         return known
 
-    def _keep(self, keys: Iterable[str], contexts: Mapping[str, Context]) -> None:
+    def _keep(self, keys: Iterable[str], effective_policies: Mapping[str, EffectivePolicy]) -> None:
         """Keep what was read of policies that are applied, and of others how much it is."""
         for key in keys:
-            reading, context = self._readings.get(key), contexts.get(key)
-            criteria = None if context is None else context.criteria
+            reading, effective = self._readings.get(key), effective_policies.get(key)
+            criteria = None if effective is None else effective.criteria
             if reading is not None and reading.criteria is not criteria:
                 self._readings[key] = attrs.evolve(reading, criteria=criteria)
 
     def _mark(self, key: str, stale: _Stale) -> None:
         """Note all units of a policy as stale, those that there are and those that there should be."""
-        context = self._contexts.get(key)
-        sites = {} if context is None else self._membership.sites(context.sources)
+        effective = self._effective.get(key)
+        sites = {} if effective is None else self._membership.sites(effective.sources)
         stale |= dict.fromkeys((key, network, switch) for network, switch in [*self._state.units(key), *sites])
 
     def _settle_room(self, namespace: str, stale: _Stale, delta: Delta) -> None:
         """See whose rows there is room for in a namespace; all units of a policy are stale when that turns."""
-        for key in self._room.settle(namespace):
+        for key in self._row_bounds.settle(namespace):
             delta.policies.add(key)
             self._mark(key, stale)
 
-    def _resubscribe(self, key: str, before: Context | None, after: Context | None) -> None:
+    def _resubscribe(self, key: str, before: EffectivePolicy | None, after: EffectivePolicy | None) -> None:
         """Watch the selections that a policy needs now, and no longer those that nobody needs."""
         old = set() if before is None else {before.sources, *before.peers}
         new = set() if after is None else {after.sources, *after.peers}
@@ -334,34 +337,34 @@ class IncrementalCompiler:
         for selection, network, switch in shift.touched:
             turned = (selection, network, switch) in shift.sites
             for key in self._users.get(selection, ()):
-                if turned or self._contexts[key].spec.bandwidth_scope is BandwidthScope.POD:
+                if turned or self._effective[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
         touched = {key for key, _network, _switch in stale}
-        counted = {key.partition("/")[0] for key in touched if self._room.measure(key, self._contexts.get(key))}
+        counted = {key.partition("/")[0] for key in touched if self._row_bounds.measure(key, self._effective.get(key))}
         for namespace in sorted(counted):
             self._settle_room(namespace, stale, delta)
-        for selection in shift.portless | shift.spread:
+        for selection in shift.without_ports | shift.spread:
             delta.policies |= self._users.get(selection, set())
         for key, network, switch in stale:
             unit = self._unit(key, network, switch)
             before = self._state.replace(key, (network, switch), unit, delta)
-            self._returned.unit_changed((network, switch), before, unit)
-        for old, new in self._returned.drain():
+            self._return_traffic.unit_changed((network, switch), before, unit)
+        for old, new in self._return_traffic.drain():
             self._state.swap(() if old is None else (old,), () if new is None else (new,), delta)
         self._state.settle(shift, delta)
 
     def _unit(self, key: str, network: str, switch: str) -> Unit | None:
         """Build one unit; None where there are no senders, or the policy isn't for them."""
-        context = self._contexts.get(key)
-        if context is None or self._room.problem(key) is not None or not context.selects(network):
+        effective = self._effective.get(key)
+        if effective is None or self._row_bounds.problem(key) is not None or not effective.selects(network):
             return None
-        kinds = self._membership.sites(context.sources).get((network, switch))
+        kinds = self._membership.sites(effective.sources).get((network, switch))
         if not kinds:
             return None
-        site_key = (context.sources, network, switch)
+        site_key = (effective.sources, network, switch)
         pods = lambda: self._membership.senders(site_key)  # noqa: E731 - asked for limits per pod only
-        site = Site(self._land.networks.by_name[network], switch, frozenset(kinds), pods)
-        return build_unit(context, site, self._state.name, self._state.units(key).get((network, switch)))
+        site = SenderSwitch(self._topology.networks.by_name[network], switch, frozenset(kinds), pods)
+        return build_unit(effective, site, self._state.name, self._state.units(key).get((network, switch)))
 
 
 def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import attrs
 
 from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
-from nqosd.cache.selections import PodSelection, Role
+from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.compiler.desired import Family
 from nqosd.compiler.expression import ALWAYS, NOTHING, Expression, Term, all_of, any_of, between, equals, string
 from nqosd.compiler.prefixes import Prefixes, count, covered, is_everything, prefixes
-from nqosd.compiler.sets import AnySet, PrefixSet, SetId
+from nqosd.compiler.set_ids import AnySet, PrefixSet, SetId
 
 LONGEST_LIST = 55
 """Prefixes that stand in a match; more stand in an address set.
@@ -29,7 +29,7 @@ rows, in the match and in a set: of 1,000 prefixes 0.05 and 0.04 s, of 3,000 0.2
 
 def selection_of(peer: PodPeer, namespace: str) -> PodSelection:
     """Give the pods that an entry of a policy of some namespace means."""
-    return PodSelection(Role.PEER, namespace if peer.namespaces is None else peer.namespaces, peer.pods)
+    return PodSelection(SelectionUse.PEER, namespace if peer.namespaces is None else peer.namespaces, peer.pods)
 
 
 @attrs.frozen
@@ -54,7 +54,7 @@ class Disjunct:
 
 
 @attrs.frozen
-class Scope:
+class MatchScope:
     """Where a classifier is read: the network, and how sets are named."""
 
     network: str
@@ -74,7 +74,7 @@ class Side:
     pods: frozenset[PodSelection] = frozenset()
     size: int = 0
 
-    def test(self, family: Family, scope: Scope, sets: list[AnySet]) -> Expression:
+    def test(self, family: Family, scope: MatchScope, sets: list[AnySet]) -> Expression:
         """Give the expression on a network; notes the sets that this takes."""
         wanted: list[AnySet] = [SetId(pods, scope.network, "", family) for pods in self.pods]
         if self.prefixes is not None:
@@ -111,7 +111,7 @@ class Criteria:
         return cls(sides, ports, sizes)
 
 
-def disjuncts(criteria: Criteria, senders: Iterable[Senders], scope: Scope) -> list[Disjunct]:
+def disjuncts(criteria: Criteria, senders: Iterable[Senders], scope: MatchScope) -> list[Disjunct]:
     """List the alternatives of a match, in a fixed order."""
     found = []
     for sender in senders:
@@ -125,7 +125,7 @@ def disjuncts(criteria: Criteria, senders: Iterable[Senders], scope: Scope) -> l
     return found
 
 
-def by_set(set_id: SetId, scope: Scope) -> Senders:
+def by_set(set_id: SetId, scope: MatchScope) -> Senders:
     """Tell senders by the addresses, or the logical ports, of their set."""
     name = scope.name(set_id)
     if set_id.family is None:

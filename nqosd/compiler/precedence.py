@@ -24,7 +24,7 @@ _NEVER = "9999"
 
 
 @attrs.frozen
-class Standing:
+class Rank:
     """A policy among those of its namespace that share its priority.
 
     `rank` is 9 for the winner and None for one that found no room. `tied` counts the others, as far as they fit: so
@@ -37,7 +37,7 @@ class Standing:
     excess: Problem | None = None
 
 
-def standings(policies: Iterable[NetworkQoS]) -> Mapping[str, Standing]:
+def standings(policies: Iterable[NetworkQoS]) -> Mapping[str, Rank]:
     """Order the valid policies of one namespace, by key. Of equal priority the older wins, then the name."""
     by_priority: defaultdict[int, list[NetworkQoS]] = defaultdict(list)
     for policy in policies:
@@ -48,7 +48,7 @@ def standings(policies: Iterable[NetworkQoS]) -> Mapping[str, Standing]:
         tied.sort(key=age)
         others = min(len(tied) - 1, WINNER + 1)
         for position, policy in enumerate(tied):
-            found[policy.key] = Standing(WINNER - position if position <= WINNER else None, others)
+            found[policy.key] = Rank(WINNER - position if position <= WINNER else None, others)
     return found
 
 
@@ -62,7 +62,7 @@ def row_priority(priority: int, rank: int, rule: int) -> int:
     return BASE + priority * PER_PRIORITY + rank * PER_RANK + rule
 
 
-def lowest_limit(policies: Iterable[NetworkQoS], ranks: Mapping[str, Standing]) -> int | None:
+def lowest_limit(policies: Iterable[NetworkQoS], ranks: Mapping[str, Rank]) -> int | None:
     """Give the lowest row priority of a limited rule in one namespace; None if nothing is limited."""
     return min(
         (

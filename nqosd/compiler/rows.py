@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 
 from nqosd.api.networkqos import BandwidthScope, EgressRule, NetworkQoSSpec
-from nqosd.compiler.contexts import Context
 from nqosd.compiler.desired import NEVER_BITES, Family, QosRow, RowKey
+from nqosd.compiler.effective_policies import EffectivePolicy
 from nqosd.compiler.expression import any_of
-from nqosd.compiler.matching import Criteria, Disjunct, Scope, Senders, by_address, by_port, by_set, disjuncts
-from nqosd.compiler.networks import Network
-from nqosd.compiler.places import Place
-from nqosd.compiler.sets import AnySet, SetId
+from nqosd.compiler.matching import Criteria, Disjunct, MatchScope, Senders, by_address, by_port, by_set, disjuncts
+from nqosd.compiler.network_switches import Network
+from nqosd.compiler.pod_addresses import PodAddress
+from nqosd.compiler.set_ids import AnySet, SetId
 
 POD_PART = "pod/"
 """How `RowKey.part` of a row for one pod begins; the pod's name follows."""
@@ -26,7 +26,7 @@ POD_PART = "pod/"
 class PodRows:
     """The rows of one pod on one switch, which has limits of its own, and where it is there."""
 
-    places: tuple[Place, ...]
+    places: tuple[PodAddress, ...]
     rows: tuple[QosRow, ...]
     sets: frozenset[AnySet]
 
@@ -36,25 +36,25 @@ class Unit:
     """The rows of one policy on one switch, and the sets that they refer to.
 
     `has_limit`: one of the rows has a limit that can bite. `alone` are those of pods with limits of their own, by name;
-    they hold for `context` and `network`.
+    they hold for `effective` and `network`.
     """
 
     rows: tuple[QosRow, ...] = ()
     sets: frozenset[AnySet] = frozenset()
     has_limit: bool = False
     alone: Mapping[str, PodRows] = attrs.field(factory=dict, eq=False, repr=False)
-    context: Context | None = attrs.field(default=None, eq=False, repr=False)
+    effective: EffectivePolicy | None = attrs.field(default=None, eq=False, repr=False)
     network: Network | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen
-class Site:
+class SenderSwitch:
     """One switch with senders on it. `pods` gives their places by pod name, asked for limits per pod only."""
 
     network: Network
     switch: str
     kinds: frozenset[Family | None]
-    pods: Callable[[], Mapping[str, tuple[Place, ...]]]
+    pods: Callable[[], Mapping[str, tuple[PodAddress, ...]]]
 
 
 def rows_at_most(spec: NetworkQoSSpec, kinds: int, senders: int) -> int:
@@ -64,41 +64,47 @@ def rows_at_most(spec: NetworkQoSSpec, kinds: int, senders: int) -> int:
     return limited * alone + (len(spec.egress) - limited) * kinds
 
 
-def build_unit(context: Context, site: Site, name: Callable[[AnySet], str], before: Unit | None = None) -> Unit:
+def build_unit(
+    effective: EffectivePolicy, site: SenderSwitch, name: Callable[[AnySet], str], before: Unit | None = None
+) -> Unit:
     """Build all rows of a policy for one switch; `name` names a set.
 
     `before` is the unit that stood there: a pod with limits of its own that is where it was has the rows that it had.
     """
-    scope = Scope(site.network.name, name)
+    scope = MatchScope(site.network.name, name)
     shared = [
-        by_set(SetId(context.sources, site.network.name, site.switch, kind), scope)
+        by_set(SetId(effective.sources, site.network.name, site.switch, kind), scope)
         for kind in (*Family, None)
         if kind in site.kinds
     ]
-    each_alone = context.spec.bandwidth_scope is BandwidthScope.POD
+    each_alone = effective.spec.bandwidth_scope is BandwidthScope.POD
     rows: list[QosRow] = []
     sets: set[AnySet] = set()
-    for index, (rule, criteria) in enumerate(zip(context.spec.egress, context.criteria, strict=True)):
+    for index, (rule, criteria) in enumerate(zip(effective.spec.egress, effective.criteria, strict=True)):
         for part, alternatives in () if each_alone and rule.limit else _parts(rule, criteria, shared, scope):
-            key = RowKey(context.key, index, site.network.name, site.switch, part)
-            row, used = _row(context, site.network, key, alternatives, name)
+            key = RowKey(effective.key, index, site.network.name, site.switch, part)
+            row, used = _row(effective, site.network, key, alternatives, name)
             rows.append(row)
             sets.update(used)
-    alone = _alone(context, site, scope, before) if each_alone else {}
+    alone = _alone(effective, site, scope, before) if each_alone else {}
     for mine in alone.values():
         rows += mine.rows
         sets |= mine.sets
-    has_limit = any(context.spec.egress[row.key.rule].limit is not None for row in rows)
-    return Unit(tuple(rows), frozenset(sets), has_limit, alone, context, site.network)
+    has_limit = any(effective.spec.egress[row.key.rule].limit is not None for row in rows)
+    return Unit(tuple(rows), frozenset(sets), has_limit, alone, effective, site.network)
 
 
 def _row(
-    context: Context, network: Network, key: RowKey, alternatives: Iterable[Disjunct], name: Callable[[AnySet], str]
+    effective: EffectivePolicy,
+    network: Network,
+    key: RowKey,
+    alternatives: Iterable[Disjunct],
+    name: Callable[[AnySet], str],
 ) -> tuple[QosRow, list[AnySet]]:
     """Build one row; gives the sets too that it refers to."""
     used = sorted({each for alternative in alternatives for each in alternative.sets}, key=name)
-    rule, priority = context.spec.egress[key.rule], context.priority(key.rule)
-    rate, burst = _limit(rule, priority, context.shield_above)
+    rule, priority = effective.spec.egress[key.rule], effective.priority(key.rule)
+    rate, burst = _limit(rule, priority, effective.shield_above)
     row = QosRow(
         key=key,
         direction=network.direction,
@@ -113,7 +119,7 @@ def _row(
 
 
 def _parts(
-    rule: EgressRule, criteria: Criteria, senders: list[Senders], scope: Scope
+    rule: EgressRule, criteria: Criteria, senders: list[Senders], scope: MatchScope
 ) -> Iterable[tuple[str, list[Disjunct]]]:
     """Say which alternatives of a rule's match stand in one row."""
     alternatives = disjuncts(criteria, senders, scope)
@@ -122,9 +128,11 @@ def _parts(
     return [("", alternatives)] if alternatives else []
 
 
-def _alone(context: Context, site: Site, scope: Scope, before: Unit | None) -> Mapping[str, PodRows]:
+def _alone(
+    effective: EffectivePolicy, site: SenderSwitch, scope: MatchScope, before: Unit | None
+) -> Mapping[str, PodRows]:
     """Give each pod rows of its own. An address that two live pods claim belongs to the first by name alone."""
-    is_usable = before is not None and before.context is context and before.network == site.network
+    is_usable = before is not None and before.effective is effective and before.network == site.network
     known = before.alone if before is not None and is_usable else {}
     claimed: set[str] = set()
     found = {}
@@ -132,11 +140,13 @@ def _alone(context: Context, site: Site, scope: Scope, before: Unit | None) -> M
         mine = tuple(place for place in places if place.member not in claimed)
         claimed.update(place.member for place in mine)
         had = known.get(pod)
-        found[pod] = had if had is not None and had.places == mine else _pod_rows(context, site, pod, mine, scope)
+        found[pod] = had if had is not None and had.places == mine else _pod_rows(effective, site, pod, mine, scope)
     return found
 
 
-def _pod_rows(context: Context, site: Site, pod: str, places: tuple[Place, ...], scope: Scope) -> PodRows:
+def _pod_rows(
+    effective: EffectivePolicy, site: SenderSwitch, pod: str, places: tuple[PodAddress, ...], scope: MatchScope
+) -> PodRows:
     senders = [
         by_address(family, sorted(place.member for place in places if place.family is family))
         for family in Family
@@ -144,10 +154,10 @@ def _pod_rows(context: Context, site: Site, pod: str, places: tuple[Place, ...],
     ] + [by_port(place.member) for place in places if place.family is None]
     rows: list[QosRow] = []
     sets: set[AnySet] = set()
-    for index, (rule, criteria) in enumerate(zip(context.spec.egress, context.criteria, strict=True)):
+    for index, (rule, criteria) in enumerate(zip(effective.spec.egress, effective.criteria, strict=True)):
         if rule.limit is not None and (alternatives := disjuncts(criteria, senders, scope)):
-            key = RowKey(context.key, index, site.network.name, site.switch, f"{POD_PART}{pod}")
-            row, used = _row(context, site.network, key, alternatives, scope.name)
+            key = RowKey(effective.key, index, site.network.name, site.switch, f"{POD_PART}{pod}")
+            row, used = _row(effective, site.network, key, alternatives, scope.name)
             rows.append(row)
             sets.update(used)
     return PodRows(places, tuple(rows), frozenset(sets))

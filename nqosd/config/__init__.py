@@ -2,25 +2,34 @@
 
 In: the text of a file such as `config/nqosd.toml`. Out: a `Config` in which every option has a value that is known to
 be good, or a `ConfigError` that lists every mistake with file, line and key. Rule: no other part of the daemon reads
-the file or checks an option, and no layer imports this package; `nqosd.daemon` hands each layer the values it needs.
+the file or checks an option; `nqosd.daemon.daemon` and the commands hand each layer the values it needs.
 """
 
-from nqosd.config.options import Config, Daemon, Http, Kubernetes, Log, Northbound, Stats, Status
+from nqosd.config.options import (
+    Config,
+    DaemonSection,
+    HttpSection,
+    KubernetesSection,
+    LogSection,
+    NorthboundSection,
+    StatsSection,
+    StatusSection,
+)
 from nqosd.config.reading import ConfigError, Mistake, load, parse
 from nqosd.config.reload import Reload, diff
 
 __all__ = [
     "Config",
     "ConfigError",
-    "Daemon",
-    "Http",
-    "Kubernetes",
-    "Log",
+    "DaemonSection",
+    "HttpSection",
+    "KubernetesSection",
+    "LogSection",
     "Mistake",
-    "Northbound",
+    "NorthboundSection",
     "Reload",
-    "Stats",
-    "Status",
+    "StatsSection",
+    "StatusSection",
     "diff",
     "load",
     "parse",

@@ -32,7 +32,7 @@ def _option(default: T, check: Check[T] | None = None, *, reloadable: bool = Fal
 
 
 @attrs.frozen
-class Daemon:
+class DaemonSection:
     """`[daemon]`: what this instance is, and how it takes changes together."""
 
     instance: str = _option("nqosd", checks.owner)
@@ -54,7 +54,7 @@ class Daemon:
 
 
 @attrs.frozen
-class Kubernetes:
+class KubernetesSection:
     """`[kubernetes]`: where the objects come from."""
 
     source: Literal["cluster", "manifests"] = _option("cluster")
@@ -80,7 +80,7 @@ class Kubernetes:
 
 
 @attrs.frozen
-class Northbound:
+class NorthboundSection:
     """`[northbound]`: the OVN Northbound database."""
 
     remotes: tuple[str, ...] = _option(("unix:/run/ovn/ovnnb_db.sock",), checks.remotes)
@@ -112,7 +112,7 @@ class Northbound:
 
 
 @attrs.frozen
-class Status:
+class StatusSection:
     """`[status]`: what is written back to Kubernetes; without effect when `kubernetes.source` is "manifests"."""
 
     enabled: bool = _option(default=True, reloadable=True)
@@ -147,7 +147,7 @@ class Limits:
 
 
 @attrs.frozen
-class Http:
+class HttpSection:
     """`[http]`: the status page, /state, /metrics, /healthz and /readyz on one port."""
 
     listen: str = _option("127.0.0.1:17476", checks.listen)
@@ -170,7 +170,7 @@ class Http:
 
 
 @attrs.frozen
-class Stats:
+class StatsSection:
     """`[stats]`: what the rules did: counted by `nqosd stats`, shown by `nqosd top` and the status page."""
 
     listen: str = _option("127.0.0.1:17477", checks.listening)
@@ -198,7 +198,7 @@ class Stats:
 
 
 @attrs.frozen
-class Log:
+class LogSection:
     """`[log]`: structured logs on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = _option("info", reloadable=True)
@@ -211,24 +211,24 @@ class Log:
 class Config:
     """The whole configuration, a field for each section."""
 
-    daemon: Daemon = Daemon()
-    kubernetes: Kubernetes = Kubernetes()
-    northbound: Northbound = Northbound()
-    status: Status = Status()
+    daemon: DaemonSection = DaemonSection()
+    kubernetes: KubernetesSection = KubernetesSection()
+    northbound: NorthboundSection = NorthboundSection()
+    status: StatusSection = StatusSection()
     limits: Limits = Limits()
-    http: Http = Http()
-    stats: Stats = Stats()
-    log: Log = Log()
+    http: HttpSection = HttpSection()
+    stats: StatsSection = StatsSection()
+    log: LogSection = LogSection()
 
 
 SECTIONS: dict[str, type[attrs.AttrsInstance]] = {
-    "daemon": Daemon,
-    "kubernetes": Kubernetes,
-    "northbound": Northbound,
-    "status": Status,
+    "daemon": DaemonSection,
+    "kubernetes": KubernetesSection,
+    "northbound": NorthboundSection,
+    "status": StatusSection,
     "limits": Limits,
-    "http": Http,
-    "stats": Stats,
-    "log": Log,
+    "http": HttpSection,
+    "stats": StatsSection,
+    "log": LogSection,
 }
 """The class of each section by its name in the file."""

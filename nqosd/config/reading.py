@@ -14,7 +14,8 @@ from typing import Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import attrs
 
-from nqosd.config import lines, toml
+from nqosd.config import positions, toml
+from nqosd.config.combinations import contradictions
 from nqosd.config.options import (
     AWAITED,
     CHECK,
@@ -22,17 +23,16 @@ from nqosd.config.options import (
     NEEDED,
     SECTIONS,
     Config,
-    Daemon,
-    Http,
-    Kubernetes,
+    DaemonSection,
+    HttpSection,
+    KubernetesSection,
     Limits,
-    Log,
-    Northbound,
-    Stats,
-    Status,
+    LogSection,
+    NorthboundSection,
+    StatsSection,
+    StatusSection,
 )
-from nqosd.config.rules import contradictions
-from nqosd.small_files import read_small
+from nqosd.runtime.small_files import read_small
 
 Values: TypeAlias = dict[str, dict[str, object]]
 Loc: TypeAlias = tuple[str, ...]
@@ -86,7 +86,7 @@ def load(path: Path, *, awaits: bool = False) -> Config:
     kinds = (NEEDED,) if awaits else (NEEDED, AWAITED)
     missing = [(key, f"{_shown(name)} is not a file that exists") for key, name in _missing_files(config, kinds)]
     if missing:
-        raise ConfigError(_mistakes(missing, lines.find(text), str(path)))
+        raise ConfigError(_mistakes(missing, positions.find(text), str(path)))
     return config
 
 
@@ -108,7 +108,7 @@ def parse(text: str, *, file: str = "nqosd.toml") -> Config:
         if path[0] not in doubtful:  # beside a mistake in the same section it may be nothing but its consequence
             wrong.append((path, message))
     if wrong:
-        raise ConfigError(_mistakes(wrong, lines.find(text), file))
+        raise ConfigError(_mistakes(wrong, positions.find(text), file))
     return config
 
 
@@ -153,14 +153,14 @@ def _build(values: Values) -> Config:
         return kind(**values.get(name, {}))
 
     return Config(
-        daemon=section(Daemon, "daemon"),
-        kubernetes=section(Kubernetes, "kubernetes"),
-        northbound=section(Northbound, "northbound"),
-        status=section(Status, "status"),
+        daemon=section(DaemonSection, "daemon"),
+        kubernetes=section(KubernetesSection, "kubernetes"),
+        northbound=section(NorthboundSection, "northbound"),
+        status=section(StatusSection, "status"),
         limits=section(Limits, "limits"),
-        http=section(Http, "http"),
-        stats=section(Stats, "stats"),
-        log=section(Log, "log"),
+        http=section(HttpSection, "http"),
+        stats=section(StatsSection, "stats"),
+        log=section(LogSection, "log"),
     )
 
 

@@ -10,7 +10,7 @@ import re
 import tomllib
 from typing import cast
 
-from nqosd.config import lines
+from nqosd.config import positions
 
 MOST_PARTS = 20
 """Parts of a key."""
@@ -30,7 +30,7 @@ def read(text: str) -> dict[str, object]:
     Raises:
         TomlError: it is not TOML, or beyond the parser.
     """
-    for line, parts in lines.dotted(text):
+    for line, parts in positions.dotted(text):
         if parts > MOST_PARTS:
             raise TomlError(line, f"has a key or a number of more than {MOST_PARTS} parts; an option's has two")
     try:

@@ -11,7 +11,7 @@ import attrs
 from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
 from nqosd.compiler.matching import selection_of
 from nqosd.explain.question import Address, Question
-from nqosd.explain.verdict import Entry, Part
+from nqosd.explain.verdict import ClassifierEntry, Part
 from nqosd.explain.world import World
 
 
@@ -38,7 +38,7 @@ def parts(classifier: Classifier, rule: int, packet: Packet, world: World) -> tu
 
 def _side(
     field: str, peers: tuple[Peer, ...], address: Address | None, packet: Packet, world: World
-) -> Iterator[Entry]:
+) -> Iterator[ClassifierEntry]:
     for index, peer in enumerate(peers):
         asks = _text(peer, packet)
         if isinstance(peer, AnyAddress):
@@ -49,7 +49,7 @@ def _side(
             matches, why = _block(peer, address)
         else:
             matches, why = _pods(peer, address, packet, world)
-        yield Entry(f"{field}[{index}]", asks, matches=matches, why=why)
+        yield ClassifierEntry(f"{field}[{index}]", asks, matches=matches, why=why)
 
 
 def _text(peer: Peer, packet: Packet) -> str:
@@ -90,12 +90,14 @@ def _pods(peer: PodPeer, address: Address, packet: Packet, world: World) -> tupl
     return False, f"no pod has the address {address} on network {packet.network}"
 
 
-def _ports(field: str, ports: tuple[Port, ...], question: Question) -> Iterator[Entry]:
+def _ports(field: str, ports: tuple[Port, ...], question: Question) -> Iterator[ClassifierEntry]:
     for index, port in enumerate(ports):
         asks = f"{port.protocol} {'any port' if port.port is None else f'port {port.port}'}"
         if port.protocol.lower() != question.transport:
-            yield Entry(f"{field}[{index}]", asks, matches=False, why=f"the packet is {question.transport}")
+            yield ClassifierEntry(f"{field}[{index}]", asks, matches=False, why=f"the packet is {question.transport}")
         elif port.port not in (None, question.port):
-            yield Entry(f"{field}[{index}]", asks, matches=False, why=f"the packet goes to port {question.port}")
+            yield ClassifierEntry(
+                f"{field}[{index}]", asks, matches=False, why=f"the packet goes to port {question.port}"
+            )
         else:
-            yield Entry(f"{field}[{index}]", asks, matches=True, why=f"the packet is {question.transport}")
+            yield ClassifierEntry(f"{field}[{index}]", asks, matches=True, why=f"the packet is {question.transport}")

@@ -10,16 +10,16 @@ from ipaddress import ip_address
 import attrs
 
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS
-from nqosd.api.objects import Attachment, Pod, Role
-from nqosd.compiler.contexts import Context
+from nqosd.api.objects import Attachment, NetworkRole, Pod
 from nqosd.compiler.desired import Direction, Family, RowKey
-from nqosd.compiler.networks import Network
-from nqosd.compiler.places import logical_port
+from nqosd.compiler.effective_policies import EffectivePolicy
+from nqosd.compiler.network_switches import Network
+from nqosd.compiler.pod_addresses import logical_port
 from nqosd.compiler.rows import POD_PART
 from nqosd.explain.classifier import Packet, parts
 from nqosd.explain.question import Question, QuestionError
-from nqosd.explain.senders import Claim, Site, claim, refusal
-from nqosd.explain.verdict import AttachmentVerdict, Explanation, Outcome, PolicyVerdict, Reason, RuleVerdict
+from nqosd.explain.senders import EntryPoint, SenderMatch, claim, refusal
+from nqosd.explain.verdict import AttachmentVerdict, Explanation, PolicyReason, PolicyVerdict, RuleOutcome, RuleVerdict
 from nqosd.explain.world import World
 
 
@@ -56,7 +56,7 @@ def attachment_verdict(question: Question, pod: Pod, attachment: Attachment, wor
     )
     if obstacle or network is None:
         return attrs.evolve(verdict, policies=tuple(_all_refused(world, None)))
-    site = Site(
+    site = EntryPoint(
         pod=pod,
         network=network.name,
         switch=verdict.switch,
@@ -68,80 +68,82 @@ def attachment_verdict(question: Question, pod: Pod, attachment: Attachment, wor
     return attrs.evolve(verdict, policies=policies, notes=tuple(_notes(question, attachment, network)))
 
 
-def _policies(question: Question, site: Site, world: World) -> Iterator[PolicyVerdict]:
+def _policies(question: Question, site: EntryPoint, world: World) -> Iterator[PolicyVerdict]:
     for namespace in sorted(world.policies, key=lambda name: (name != site.pod.namespace, name)):
-        contexts = world.contexts(namespace)
+        effective_policies = world.effective_policies(namespace)
         for policy in world.policies[namespace]:
-            context = contexts.get(policy.key)
-            selects = context is not None and context.selects(site.network)
-            claimed = claim(context, site, world) if selects and context is not None else None
-            if context is None or claimed is None:
-                reason, detail = refusal(policy, context, world.problems(policy.key), site)
+            effective = effective_policies.get(policy.key)
+            selects = effective is not None and effective.selects(site.network)
+            claimed = claim(effective, site, world) if selects and effective is not None else None
+            if effective is None or claimed is None:
+                reason, detail = refusal(policy, effective, world.problems(policy.key), site)
                 yield _verdict(policy, reason, detail, world)
             else:
-                rules = tuple(_rules(question, context, claimed, site, world))
-                yield _verdict(policy, Reason.SELECTED, _how(claimed, site), world, rules)
+                rules = tuple(_rules(question, effective, claimed, site, world))
+                yield _verdict(policy, PolicyReason.SELECTED, _how(claimed, site), world, rules)
 
 
-def _rules(question: Question, context: Context, claimed: Claim, site: Site, world: World) -> Iterator[RuleVerdict]:
+def _rules(
+    question: Question, effective: EffectivePolicy, claimed: SenderMatch, site: EntryPoint, world: World
+) -> Iterator[RuleVerdict]:
     source = None if site.source is None else ip_address(site.source)
-    packet = Packet(question, source, site.network, context.namespace)
-    for index, rule in enumerate(context.spec.egress):
-        per_pod = context.spec.bandwidth_scope is BandwidthScope.POD
+    packet = Packet(question, source, site.network, effective.namespace)
+    for index, rule in enumerate(effective.spec.egress):
+        per_pod = effective.spec.bandwidth_scope is BandwidthScope.POD
         yield RuleVerdict(
-            policy=context.key,
+            policy=effective.key,
             index=index,
-            priority=context.priority(index),
+            priority=effective.priority(index),
             dscp=rule.dscp,
             limit=rule.limit,
             parts=parts(rule.classifier, index, packet, world),
             shared_by=1 if per_pod else claimed.sources,
-            row=world.desired.rows.get(_row_key(question.family, context, index, claimed, site)),
+            row=world.desired.rows.get(_row_key(question.family, effective, index, claimed, site)),
         )
 
 
-def _row_key(family: Family, context: Context, index: int, claimed: Claim, site: Site) -> RowKey:
+def _row_key(family: Family, effective: EffectivePolicy, index: int, claimed: SenderMatch, site: EntryPoint) -> RowKey:
     """Name the row that would treat the packet."""
-    if context.spec.egress[index].limit is None:
+    if effective.spec.egress[index].limit is None:
         part = f"port-{family}" if claimed.family is None else family.value
-    elif context.spec.bandwidth_scope is BandwidthScope.RULE:
+    elif effective.spec.bandwidth_scope is BandwidthScope.RULE:
         part = ""
     else:
         part = f"{POD_PART}{claimed.pod.partition('/')[2]}"
-    return RowKey(context.key, index, site.network, site.switch, part)
+    return RowKey(effective.key, index, site.network, site.switch, part)
 
 
 def _settled(policies: list[PolicyVerdict]) -> tuple[PolicyVerdict, ...]:
     """Give each rule that matches its outcome."""
     highest = max((rule.priority for policy in policies for rule in policy.rules if rule.matches), default=None)
     best = [rule for policy in policies for rule in policy.rules if rule.matches and rule.priority == highest]
-    top = Outcome.WINS if len(best) == 1 else Outcome.UNDECIDED
+    top = RuleOutcome.WINS if len(best) == 1 else RuleOutcome.UNDECIDED
 
     def settled(rule: RuleVerdict) -> RuleVerdict:
         if not rule.matches:
             return rule
-        return attrs.evolve(rule, outcome=top if rule.priority == highest else Outcome.LOSES)
+        return attrs.evolve(rule, outcome=top if rule.priority == highest else RuleOutcome.LOSES)
 
     return tuple(attrs.evolve(policy, rules=tuple(map(settled, policy.rules))) for policy in policies)
 
 
-def _all_refused(world: World, site: Site | None) -> Iterator[PolicyVerdict]:
+def _all_refused(world: World, site: EntryPoint | None) -> Iterator[PolicyVerdict]:
     for namespace in sorted(world.policies):
-        contexts = world.contexts(namespace)
+        effective_policies = world.effective_policies(namespace)
         for policy in world.policies[namespace]:
-            reason, detail = refusal(policy, contexts.get(policy.key), world.problems(policy.key), site)
+            reason, detail = refusal(policy, effective_policies.get(policy.key), world.problems(policy.key), site)
             yield _verdict(policy, reason, detail, world)
 
 
 def _verdict(
-    policy: NetworkQoS, reason: Reason, detail: str, world: World, rules: tuple[RuleVerdict, ...] = ()
+    policy: NetworkQoS, reason: PolicyReason, detail: str, world: World, rules: tuple[RuleVerdict, ...] = ()
 ) -> PolicyVerdict:
     report = world.compiler.report(policy.key)
     problems = () if report is None else tuple(map(str, report.problems))
     return PolicyVerdict(policy.key, reason, detail, rules, problems, () if report is None else report.warnings)
 
 
-def _how(claimed: Claim, site: Site) -> str:
+def _how(claimed: SenderMatch, site: EntryPoint) -> str:
     if claimed.family is None:
         return f"it knows the pod by its logical port {site.port}"
     if claimed.pod == site.pod.key:
@@ -155,7 +157,7 @@ def _notes(question: Question, attachment: Attachment, network: Network) -> Iter
         yield f"the pod has other addresses of this family here; --from takes another one: {', '.join(others)}"
     if network.direction is Direction.TO_LPORT:
         yield "rows stand after load balancing: of a packet to a service, ask about the pod behind it"
-    elif network.role is Role.PRIMARY:
+    elif network.role is NetworkRole.PRIMARY:
         yield (
             "rows stand before load balancing: of the first packet of a connection to a service, ask about the "
             "service's own address"

@@ -13,7 +13,7 @@ from nqosd.compiler.desired import Direction, QosRow
 from nqosd.explain.question import Question
 
 
-class Reason(StrEnum):
+class PolicyReason(StrEnum):
     """Why a policy isn't about a packet, or (the first) that it is."""
 
     SELECTED = "Selected"
@@ -28,7 +28,7 @@ class Reason(StrEnum):
     """The pod can't be anybody's sender here; the attachment's `obstacle` says why."""
 
 
-class Outcome(StrEnum):
+class RuleOutcome(StrEnum):
     """What becomes of a rule."""
 
     WINS = "wins"
@@ -40,7 +40,7 @@ class Outcome(StrEnum):
 
 
 @attrs.frozen
-class Entry:
+class ClassifierEntry:
     """One entry of a part of a classifier: its field, what it asks for, and whether and why the packet meets it."""
 
     field: str
@@ -54,7 +54,7 @@ class Part:
     """`from`, `to` or `ports` of a classifier; without entries it restricts nothing."""
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ClassifierEntry, ...]
 
     @property
     def matches(self) -> bool:
@@ -78,7 +78,7 @@ class RuleVerdict:
     parts: tuple[Part, ...]
     shared_by: int
     row: QosRow | None
-    outcome: Outcome = Outcome.NO_MATCH
+    outcome: RuleOutcome = RuleOutcome.NO_MATCH
 
     @property
     def matches(self) -> bool:
@@ -91,7 +91,7 @@ class PolicyVerdict:
     """A policy: whether it is about packets of this sender, and if so its rules in their order."""
 
     key: str
-    reason: Reason
+    reason: PolicyReason
     detail: str
     rules: tuple[RuleVerdict, ...] = ()
     problems: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ class AttachmentVerdict:
     @property
     def winner(self) -> RuleVerdict | None:
         """The rule that the packet takes; None for no rule, or where it is undecided."""
-        return next((rule for rule in self.matching if rule.outcome is Outcome.WINS), None)
+        return next((rule for rule in self.matching if rule.outcome is RuleOutcome.WINS), None)
 
 
 @attrs.frozen

@@ -10,17 +10,17 @@ from functools import cached_property
 
 import attrs
 
+from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.problems import Problem
 from nqosd.cache.tables import Tables
-from nqosd.compiler.compile import all_places
-from nqosd.compiler.contexts import Context, Reading, namespace_contexts
+from nqosd.compiler.definition import all_places
 from nqosd.compiler.desired import Desired
+from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.compiler.networks import Networks
-from nqosd.compiler.places import Place, Zone
+from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.pod_addresses import PodAddress, Zone
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Change, Kind, Object
 
 
 @attrs.frozen(slots=False)
@@ -31,7 +31,7 @@ class World:
     settings: Settings
     networks: Networks
     zone: Zone
-    places: Mapping[str, tuple[Place, ...]]
+    places: Mapping[str, tuple[PodAddress, ...]]
     compiler: IncrementalCompiler
 
     @classmethod
@@ -65,18 +65,20 @@ class World:
                     found[place.network, place.member].append(key)
         return found
 
-    def contexts(self, namespace: str) -> Mapping[str, Context]:
+    def effective_policies(self, namespace: str) -> Mapping[str, EffectivePolicy]:
         """Give the contexts of those policies of a namespace that are applied."""
         policies = self.policies.get(namespace, ())
-        contexts = namespace_contexts(policies, self.networks, self.tables, self.settings, Reading.of)[0]
-        return {key: each for key, each in contexts.items() if not self.problems(key)}
+        effective_policies = namespace_contexts(policies, self.networks, self.tables, self.settings, PolicyReading.of)[
+            0
+        ]
+        return {key: each for key, each in effective_policies.items() if not self.problems(key)}
 
     def problems(self, policy: str) -> tuple[Problem, ...]:
         """Say why a policy isn't applied."""
         report = self.compiler.report(policy)
         return () if report is None else report.problems
 
-    def at(self, network: str, switch: str) -> Mapping[str, tuple[Place, ...]]:
+    def at(self, network: str, switch: str) -> Mapping[str, tuple[PodAddress, ...]]:
         """Find the pods that send through a switch, by key, with their places there."""
         found = {}
         for key, mine in self.places.items():
@@ -93,14 +95,14 @@ def compiled(tables: Tables, settings: Settings) -> IncrementalCompiler:
     return compiler
 
 
-def everything(tables: Tables) -> list[tuple[Kind, str, Object]]:
+def everything(tables: Tables) -> list[tuple[ResourceKind, str, Object]]:
     """List all objects of some tables; both kinds of user-defined networks go by the first."""
-    by_kind: dict[Kind, Mapping[str, Object]] = {
-        Kind.NAMESPACE: tables.namespaces,
-        Kind.NODE: tables.nodes,
-        Kind.NETWORK_ATTACHMENT_DEFINITION: tables.attachments,
-        Kind.USER_DEFINED_NETWORK: tables.user_networks,
-        Kind.POD: tables.pods,
-        Kind.NETWORK_QOS: tables.policies,
+    by_kind: dict[ResourceKind, Mapping[str, Object]] = {
+        ResourceKind.NAMESPACE: tables.namespaces,
+        ResourceKind.NODE: tables.nodes,
+        ResourceKind.NETWORK_ATTACHMENT_DEFINITION: tables.attachments,
+        ResourceKind.USER_DEFINED_NETWORK: tables.user_networks,
+        ResourceKind.POD: tables.pods,
+        ResourceKind.NETWORK_QOS: tables.policies,
     }
     return [(kind, key, value) for kind, table in by_kind.items() for key, value in table.items()]

@@ -21,7 +21,7 @@ from nqosd.api.decoding import (
     decode_list,
 )
 from nqosd.informers.resources import AnyDecoded, Resource
-from nqosd.informers.transitions import Outcome
+from nqosd.informers.transitions import RequestOutcome
 
 BLAMES_REQUEST = (400, 405, 406, 415, 422)
 GONE = 410
@@ -100,22 +100,22 @@ def read_event(line: bytes, resource: Resource) -> Event:
             raise DecodeError(f"watch event of unknown type {event.type!r}")
 
 
-def read_failure(failure: Failure) -> tuple[Outcome, str]:
+def read_failure(failure: Failure) -> tuple[RequestOutcome, str]:
     """Say what an ERROR event comes to, in a word and in a sentence."""
     is_expired = failure.code == GONE or failure.reason == "Expired"
-    return Outcome.EXPIRED if is_expired else Outcome.ERROR, f"{failure.code} {failure.message}".strip()
+    return RequestOutcome.EXPIRED if is_expired else RequestOutcome.ERROR, f"{failure.code} {failure.message}".strip()
 
 
-def read_refusal(status: int, body: bytes) -> tuple[Outcome, str]:
+def read_refusal(status: int, body: bytes) -> tuple[RequestOutcome, str]:
     """Say what an answer with another status than 200 comes to, in a word and in a sentence."""
     try:
         message = decode_failure(body).message
     except DecodeError:
         message = excerpt(body)
     if status == GONE:
-        outcome = Outcome.EXPIRED
+        outcome = RequestOutcome.EXPIRED
     else:
-        outcome = Outcome.UNSUPPORTED if status in BLAMES_REQUEST else Outcome.REFUSED
+        outcome = RequestOutcome.UNSUPPORTED if status in BLAMES_REQUEST else RequestOutcome.REFUSED
     return outcome, f"{status} {message}".strip()
 
 

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 
 import structlog
 
-from nqosd.informers.backoff import CONFIRM
-from nqosd.informers.changes import Kind, Sink
-from nqosd.informers.driver import Driver, InTouch, Shared
-from nqosd.informers.kube_client import KubeClient
+from nqosd.api.changes import ResourceKind, Sink
 from nqosd.informers.observer import InformerObserver, Unobserved
+from nqosd.informers.pacing import CONFIRM
 from nqosd.informers.pulse import Pulse
 from nqosd.informers.reflector import Reflector
-from nqosd.informers.reporting import Reporter
+from nqosd.informers.reflector_driver import InTouch, ReflectorDriver, Shared
+from nqosd.informers.reflector_reports import Reporter
+from nqosd.informers.reflector_steps import ReflectorOptions
 from nqosd.informers.resources import RESOURCES, Resource
-from nqosd.informers.steps import ReflectorOptions
+from nqosd.kube.client import KubeClient
 
 SAME_EVENT = 10.0
 """Seconds within which resource versions that went back, of whatever kinds, have one cause."""
@@ -27,7 +27,7 @@ SAME_EVENT = 10.0
 _log = structlog.get_logger()
 
 
-def _nobody(kind: Kind, *, is_in_touch: bool, reason: str = "") -> None:
+def _nobody(kind: ResourceKind, *, is_in_touch: bool, reason: str = "") -> None:
     """Tell nobody."""
 
 
@@ -52,7 +52,7 @@ class ApiServerSource:
         self._went_back_at = float("-inf")
 
     @property
-    def resource_versions(self) -> dict[Kind, str]:
+    def resource_versions(self) -> dict[ResourceKind, str]:
         """The resource version of each kind up to which every change has been told; empty before the first list."""
         return {each.resource.kind: each.resource_version for each in self._reflectors}
 
@@ -61,7 +61,7 @@ class ApiServerSource:
         shared = Shared(self._client, sink, self._in_touch, self._options.grace, self._went_back, lists=self._lists)
         async with asyncio.TaskGroup() as group:
             for each in self._reflectors:
-                driver = Driver(each, shared, Reporter(each.resource, self._observer))
+                driver = ReflectorDriver(each, shared, Reporter(each.resource, self._observer))
                 group.create_task(driver.run(), name=f"informer of {each.resource.full_name}")
 
     async def list_again(self, why: str) -> None:

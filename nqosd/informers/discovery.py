@@ -9,9 +9,9 @@ from typing import Literal
 
 import msgspec
 
-from nqosd.informers.kube_client import KubeClient, KubeConnectionError
-from nqosd.informers.kube_credentials import KubeConfigError
 from nqosd.informers.resources import Resource
+from nqosd.kube.client import KubeClient, KubeConnectionError
+from nqosd.kube.credentials import KubeConfigError
 
 OK = 200
 

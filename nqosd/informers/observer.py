@@ -5,43 +5,43 @@ Rule: labels are few (kinds, outcomes), and no call is made for a single event.
 
 from typing import Protocol
 
-from nqosd.informers.changes import Kind
-from nqosd.informers.transitions import Outcome
+from nqosd.api.changes import ResourceKind
+from nqosd.informers.transitions import RequestOutcome
 
 
 class InformerObserver(Protocol):
     """Who counts."""
 
-    def listed(self, kind: Kind, objects: int, seconds: float) -> None:
+    def listed(self, kind: ResourceKind, objects: int, seconds: float) -> None:
         """All objects of a kind have been told; it took so many seconds since the list was begun."""
 
-    def watch_restarted(self, kind: Kind, reason: Outcome) -> None:
+    def watch_restarted(self, kind: ResourceKind, reason: RequestOutcome) -> None:
         """A request or stream came to an end and is made anew; ENDED is everyday, the others tell of faults."""
 
-    def events(self, kind: Kind, number: int) -> None:
+    def events(self, kind: ResourceKind, number: int) -> None:
         """Some objects of a kind have arrived, in lists or watches."""
 
-    def undecodable(self, kind: Kind) -> None:
+    def undecodable(self, kind: ResourceKind) -> None:
         """An answer, an event or an object isn't what was asked for, and nothing of it is believed."""
 
-    def installed(self, kind: Kind, *, is_installed: bool) -> None:
+    def installed(self, kind: ResourceKind, *, is_installed: bool) -> None:
         """The CustomResourceDefinition of a kind is missing, or there; told once, and at each change."""
 
 
 class Unobserved:
     """Nobody counts."""
 
-    def listed(self, kind: Kind, objects: int, seconds: float) -> None:
+    def listed(self, kind: ResourceKind, objects: int, seconds: float) -> None:
         """Count nothing."""
 
-    def watch_restarted(self, kind: Kind, reason: Outcome) -> None:
+    def watch_restarted(self, kind: ResourceKind, reason: RequestOutcome) -> None:
         """Count nothing."""
 
-    def events(self, kind: Kind, number: int) -> None:
+    def events(self, kind: ResourceKind, number: int) -> None:
         """Count nothing."""
 
-    def undecodable(self, kind: Kind) -> None:
+    def undecodable(self, kind: ResourceKind) -> None:
         """Count nothing."""
 
-    def installed(self, kind: Kind, *, is_installed: bool) -> None:
+    def installed(self, kind: ResourceKind, *, is_installed: bool) -> None:
         """Count nothing."""

@@ -22,17 +22,17 @@ import math
 import random
 from collections.abc import Callable, Sequence
 
+from nqosd.api.changes import Object
 from nqosd.api.decoding import Bookmark, DecodeError, Failure, ObjectList
 from nqosd.informers.answers import Event, ObjectEvent, Page, excerpt, read_event, read_failure, read_page, read_refusal
-from nqosd.informers.backoff import Pacing
-from nqosd.informers.changes import Object
 from nqosd.informers.listing import Listing
+from nqosd.informers.pacing import Pacing
+from nqosd.informers.reflector_steps import Action, GetPage, GetStream, Move, ReflectorOptions, Step, Wait
+from nqosd.informers.resource_versions import is_older
 from nqosd.informers.resources import Resource
-from nqosd.informers.steps import Action, GetPage, GetStream, Move, ReflectorOptions, Step, Wait
-from nqosd.informers.told import FEW, ToldObjects
-from nqosd.informers.transitions import FAULTS, TRANSITIONS, Outcome, Phase, Target
+from nqosd.informers.store import FEW, Store
+from nqosd.informers.transitions import FAULTS, TRANSITIONS, NextPhase, Phase, RequestOutcome
 from nqosd.informers.trust import Trust
-from nqosd.informers.versions import is_older
 
 
 class Reflector:
@@ -50,7 +50,7 @@ class Reflector:
         self._options = options or ReflectorOptions()
         self._pacing = Pacing(self._options.absence, uniform)
         self._trust = Trust(self._options.list_interval, uniform)
-        self._told = ToldObjects(resource.kind)
+        self._store = Store(resource.kind)
         self._listing = Listing()
         self._synced = False
         self._streamable_from = -math.inf
@@ -107,11 +107,11 @@ class Reflector:
     @property
     def number_of_objects(self) -> int:
         """How many objects have been told and not deleted."""
-        return len(self._told)
+        return len(self._store)
 
     def objects(self) -> dict[str, Object]:
         """Give what has been told, by key."""
-        return self._told.copy()
+        return self._store.copy()
 
     def list_again(self, why: str, at: float) -> None:
         """Ask for a list at a time, because changes may have been missed."""
@@ -134,14 +134,14 @@ class Reflector:
                 return self._counted(page, now)
             self._listing.turn(page, {each.value.key for each in objects})
         except DecodeError as error:
-            return self._move(Step(undecodable=1), Outcome.WRONG, now, f"{error}: {excerpt(body)}")
+            return self._move(Step(undecodable=1), RequestOutcome.WRONG, now, f"{error}: {excerpt(body)}")
         step = Step(events=len(objects))
         for decoded in objects:
-            if change := self._told.put(decoded.value.key, decoded.value, now):
+            if change := self._store.put(decoded.value.key, decoded.value, now):
                 step.changes.append(change)
         self._pacing.answered()
         self._version = page.resource_version
-        return self._move(step, Outcome.PAGE if page.continue_token else Outcome.COMPLETE, now)
+        return self._move(step, RequestOutcome.PAGE if page.continue_token else RequestOutcome.COMPLETE, now)
 
     def lines(self, lines: Sequence[bytes], now: float, read: Callable[[bytes, Resource], Event] = read_event) -> Step:
         """Report lines of a stream; those after a move are not looked at, since the next request brings them again.
@@ -157,7 +157,7 @@ class Reflector:
                 events += self._take(read(line, self.resource), step, now)
             except DecodeError as error:
                 undecodable += 1
-                self._move(step, Outcome.BROKEN, now, f"{error}: {excerpt(line)}")
+                self._move(step, RequestOutcome.BROKEN, now, f"{error}: {excerpt(line)}")
             if step.moves:
                 break
         self._note_version()
@@ -166,15 +166,15 @@ class Reflector:
     def ended(self, now: float) -> Step:
         """Report that the server ended the stream properly."""
         if self._phase is Phase.WATCH and now - self._since >= self._watch_time:
-            return self._move(Step(), Outcome.ENDED, now)
-        return self._move(Step(), Outcome.EARLY, now, f"ended after {now - self._since:.1f} s")
+            return self._move(Step(), RequestOutcome.ENDED, now)
+        return self._move(Step(), RequestOutcome.EARLY, now, f"ended after {now - self._since:.1f} s")
 
     def lost(self, detail: str, now: float, *, answered: bool, silent: bool = False) -> Step:
         """Report that there was no answer (not `answered`), that a stream broke, or that it didn't end (`silent`)."""
         if silent and (answered or self._phase is Phase.STREAMED_LIST):
-            outcome = Outcome.SILENT
+            outcome = RequestOutcome.SILENT
         else:
-            outcome = Outcome.BROKEN if answered else Outcome.UNREACHABLE
+            outcome = RequestOutcome.BROKEN if answered else RequestOutcome.UNREACHABLE
         return self._move(Step(), outcome, now, detail)
 
     def refused(self, status: int, body: bytes, now: float, *, retry_after: float | None = None) -> Step:
@@ -184,7 +184,7 @@ class Reflector:
 
     def missing(self, now: float) -> Step:
         """Report that the server doesn't know the resource: there are no objects of it."""
-        return self._move(Step(), Outcome.MISSING, now, f"{self.resource.full_name} is not installed")
+        return self._move(Step(), RequestOutcome.MISSING, now, f"{self.resource.full_name} is not installed")
 
     def _take(self, event: Event, step: Step, now: float) -> bool:
         """Take an event; return whether it was one of those that a server sends while all is well."""
@@ -195,7 +195,7 @@ class Reflector:
         version = event.resource_version if isinstance(event, Bookmark) else event.decoded.resource_version
         if self._phase is Phase.WATCH:
             if is_older(version, self._version):
-                self._move(step, Outcome.BEHIND, now, f"the version {version} came after {self._version}")
+                self._move(step, RequestOutcome.BEHIND, now, f"the version {version} came after {self._version}")
                 return False
             self._version = version
         self._heard = True
@@ -204,17 +204,17 @@ class Reflector:
             self._tell(event, step, now)
         elif event.initial_events_end and self._phase is Phase.STREAMED_LIST:
             self._version = version
-            self._move(step, Outcome.COMPLETE, now)
+            self._move(step, RequestOutcome.COMPLETE, now)
         return True
 
     def _tell(self, event: ObjectEvent, step: Step, now: float) -> None:
         value = event.decoded.value
         if event.is_there:
             self._listing.seen.add(value.key)
-            change = self._told.put(value.key, value, now)
+            change = self._store.put(value.key, value, now)
         else:
             self._listing.seen.discard(value.key)
-            change = self._told.drop(value.key, now)
+            change = self._store.drop(value.key, now)
         if change:
             step.changes.append(change)
 
@@ -222,31 +222,33 @@ class Reflector:
         """Compare what the server says of all objects with what was told."""
         if is_older(page.resource_version, self._version):
             detail = f"the newest version is {page.resource_version}, but {self._version} was seen"
-            return self._move(Step(), Outcome.BEHIND, now, detail)
+            return self._move(Step(), RequestOutcome.BEHIND, now, detail)
         is_known = page.remaining is not None or not page.continue_token
         number = len(page.items) + (page.remaining or 0)
-        if is_known and number != len(self._told):
-            return self._move(Step(), Outcome.DIFFERS, now, f"there are {number} objects, {len(self._told)} were told")
-        return self._move(Step(), Outcome.COMPLETE, now)
+        if is_known and number != len(self._store):
+            return self._move(
+                Step(), RequestOutcome.DIFFERS, now, f"there are {number} objects, {len(self._store)} were told"
+            )
+        return self._move(Step(), RequestOutcome.COMPLETE, now)
 
     def _move(
-        self, step: Step, outcome: Outcome, now: float, detail: str = "", retry_after: float | None = None
+        self, step: Step, outcome: RequestOutcome, now: float, detail: str = "", retry_after: float | None = None
     ) -> Step:
         if self._pause is not None:
             raise RuntimeError(f"{self.resource.full_name}: {outcome} was reported in a pause")
         phase, synced = self._phase, False
-        if outcome is Outcome.MISSING or (outcome is Outcome.COMPLETE and phase is not Phase.COUNT):
+        if outcome is RequestOutcome.MISSING or (outcome is RequestOutcome.COMPLETE and phase is not Phase.COUNT):
             if doubt := self._end_list(step, outcome, now):
-                outcome, detail = Outcome.DOUBTED, f"{detail}: {doubt}".lstrip(": ")
+                outcome, detail = RequestOutcome.DOUBTED, f"{detail}: {doubt}".lstrip(": ")
             else:
                 synced, self._synced = not self._synced, True
         if (phase, outcome) in FAULTS:
             self._trust.missed(detail or outcome.value, now)
         target, pause = TRANSITIONS[phase, outcome]
         seconds = self._pacing.after(phase, outcome, pause, now - self._since, retry_after)
-        self._pause = None if seconds is None else Wait(seconds, unreachable=outcome is Outcome.UNREACHABLE)
+        self._pause = None if seconds is None else Wait(seconds, unreachable=outcome is RequestOutcome.UNREACHABLE)
         took = now - self._began
-        if outcome is Outcome.EXPIRED and self._listing.token:
+        if outcome is RequestOutcome.EXPIRED and self._listing.token:
             self._page_size *= 2  # so that a server that expires tokens faster than it serves pages can't hold us here
         self._go(target, now)
         self._note_version()
@@ -255,13 +257,13 @@ class Reflector:
             self._ask(now)
         return step
 
-    def _end_list(self, step: Step, outcome: Outcome, now: float) -> str:
+    def _end_list(self, step: Step, outcome: RequestOutcome, now: float) -> str:
         """Take the end of a list, or of the definition; return why it isn't believed yet."""
-        is_list = outcome is Outcome.COMPLETE
+        is_list = outcome is RequestOutcome.COMPLETE
         keys = self._listing.seen if is_list else set()
-        if doubt := self._told.doubt(keys, few=FEW if is_list else 0):
+        if doubt := self._store.doubt(keys, few=FEW if is_list else 0):
             return doubt
-        step.changes.extend(self._told.retain(keys, now))
+        step.changes.extend(self._store.retain(keys, now))
         self._trust.listed(self._began, now)
         self.lists += 1
         return ""
@@ -271,26 +273,26 @@ class Reflector:
         if self._phase is Phase.WATCH:
             self._told_up_to = self._version
 
-    def _go(self, target: Target, now: float) -> None:
+    def _go(self, target: NextPhase, now: float) -> None:
         match target:
-            case Target.SAME:
+            case NextPhase.SAME:
                 return
-            case Target.WATCH:
+            case NextPhase.WATCH:
                 self._phase = Phase.WATCH
                 self._page_size = self._options.page_size
                 self._listing = Listing()
                 return
-            case Target.PAGED_LIST:
+            case NextPhase.PAGED_LIST:
                 self._streamable_from = now + self._options.streaming_retry
                 self._phase = Phase.PAGED_LIST
-            case Target.ANCHOR:
+            case NextPhase.ANCHOR:
                 self._phase = Phase.STREAMED_LIST if now >= self._streamable_from else Phase.PAGED_LIST
         self._began = now
         self._listing = Listing()
 
     def _ask(self, now: float) -> None:
         if self._phase is Phase.WATCH and self._trust.wants_list(now):
-            self._go(Target.ANCHOR, now)
+            self._go(NextPhase.ANCHOR, now)
         elif self._phase is Phase.WATCH and not self._heard and self._trust.wants_count(now):
             self._trust.counted(now)
             self._phase = Phase.COUNT

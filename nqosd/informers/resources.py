@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import attrs
 
+from nqosd.api.changes import ResourceKind
 from nqosd.api.decoding import (
     Decoded,
     decode_namespace,
@@ -20,7 +21,6 @@ from nqosd.api.decoding import (
 )
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Namespace, NetworkAttachment, Node, Pod, UserDefinedNetwork
-from nqosd.informers.changes import Kind
 
 AnyDecoded: TypeAlias = (
     Decoded[NetworkQoS]
@@ -39,7 +39,7 @@ class Resource:
     `decode` raises `nqosd.api.decoding.DecodeError` if it can't tell which object the bytes are.
     """
 
-    kind: Kind
+    kind: ResourceKind
     group: str
     version: str
     plural: str
@@ -71,16 +71,20 @@ OVN = "k8s.ovn.org"
 CNI = "k8s.cni.cncf.io"
 
 RESOURCES: tuple[Resource, ...] = (
-    Resource(Kind.NAMESPACE, "", "v1", "namespaces", decode_namespace, namespaced=False),
-    Resource(Kind.NODE, "", "v1", "nodes", decode_node, namespaced=False),
-    Resource(Kind.POD, "", "v1", "pods", decode_pod),
-    Resource(Kind.NETWORK_QOS, OVN, "v1alpha1", "networkqoses", decode_network_qos),
+    Resource(ResourceKind.NAMESPACE, "", "v1", "namespaces", decode_namespace, namespaced=False),
+    Resource(ResourceKind.NODE, "", "v1", "nodes", decode_node, namespaced=False),
+    Resource(ResourceKind.POD, "", "v1", "pods", decode_pod),
+    Resource(ResourceKind.NETWORK_QOS, OVN, "v1alpha1", "networkqoses", decode_network_qos),
     Resource(
-        Kind.NETWORK_ATTACHMENT_DEFINITION, CNI, "v1", "network-attachment-definitions", decode_network_attachment
+        ResourceKind.NETWORK_ATTACHMENT_DEFINITION,
+        CNI,
+        "v1",
+        "network-attachment-definitions",
+        decode_network_attachment,
     ),
-    Resource(Kind.USER_DEFINED_NETWORK, OVN, "v1", "userdefinednetworks", decode_user_defined_network),
+    Resource(ResourceKind.USER_DEFINED_NETWORK, OVN, "v1", "userdefinednetworks", decode_user_defined_network),
     Resource(
-        Kind.CLUSTER_USER_DEFINED_NETWORK,
+        ResourceKind.CLUSTER_USER_DEFINED_NETWORK,
         OVN,
         "v1",
         "clusteruserdefinednetworks",
@@ -89,4 +93,4 @@ RESOURCES: tuple[Resource, ...] = (
     ),
 )
 
-BY_KIND: dict[Kind, Resource] = {resource.kind: resource for resource in RESOURCES}
+BY_KIND: dict[ResourceKind, Resource] = {resource.kind: resource for resource in RESOURCES}

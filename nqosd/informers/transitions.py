@@ -29,7 +29,7 @@ class Phase(StrEnum):
     COUNT = "count"
 
 
-class Outcome(StrEnum):
+class RequestOutcome(StrEnum):
     """What came of a request; the values are what logs and metrics show."""
 
     PAGE = "page"
@@ -66,7 +66,7 @@ class Outcome(StrEnum):
     """Another number of objects than were told."""
 
 
-class Target(Enum):
+class NextPhase(Enum):
     """Where to go next; ANCHOR begins a list anew, streamed if the server can, and the others keep their place."""
 
     ANCHOR = auto()
@@ -90,60 +90,60 @@ class Pause(Enum):
     """Some seconds, until a second list says whether the first one was right."""
 
 
-_ANCHOR_LATER = (Target.ANCHOR, Pause.BEFORE_LIST)
-_AGAIN_LATER = (Target.SAME, Pause.BACK_OFF)
-_BY_PAGES = (Target.PAGED_LIST, Pause.BACK_OFF)
+_ANCHOR_LATER = (NextPhase.ANCHOR, Pause.BEFORE_LIST)
+_AGAIN_LATER = (NextPhase.SAME, Pause.BACK_OFF)
+_BY_PAGES = (NextPhase.PAGED_LIST, Pause.BACK_OFF)
 
-_RESUME_LATER = (Target.WATCH, Pause.BACK_OFF)
-_CONFIRM = (Target.ANCHOR, Pause.CONFIRM)
-_LOOK_AGAIN = (Target.ANCHOR, Pause.ABSENCE)
+_RESUME_LATER = (NextPhase.WATCH, Pause.BACK_OFF)
+_CONFIRM = (NextPhase.ANCHOR, Pause.CONFIRM)
+_LOOK_AGAIN = (NextPhase.ANCHOR, Pause.ABSENCE)
 
-TRANSITIONS: Mapping[tuple[Phase, Outcome], tuple[Target, Pause]] = {
-    (Phase.STREAMED_LIST, Outcome.COMPLETE): (Target.WATCH, Pause.NONE),
-    (Phase.STREAMED_LIST, Outcome.EARLY): _BY_PAGES,
-    (Phase.STREAMED_LIST, Outcome.BROKEN): _BY_PAGES,
-    (Phase.STREAMED_LIST, Outcome.SILENT): _BY_PAGES,
-    (Phase.STREAMED_LIST, Outcome.UNREACHABLE): _AGAIN_LATER,
-    (Phase.STREAMED_LIST, Outcome.REFUSED): _AGAIN_LATER,
-    (Phase.STREAMED_LIST, Outcome.UNSUPPORTED): _BY_PAGES,
-    (Phase.STREAMED_LIST, Outcome.ERROR): _BY_PAGES,
-    (Phase.STREAMED_LIST, Outcome.EXPIRED): _ANCHOR_LATER,
-    (Phase.STREAMED_LIST, Outcome.MISSING): _LOOK_AGAIN,
-    (Phase.STREAMED_LIST, Outcome.DOUBTED): _CONFIRM,
-    (Phase.PAGED_LIST, Outcome.PAGE): (Target.SAME, Pause.NONE),
-    (Phase.PAGED_LIST, Outcome.COMPLETE): (Target.WATCH, Pause.NONE),
-    (Phase.PAGED_LIST, Outcome.UNREACHABLE): _AGAIN_LATER,
-    (Phase.PAGED_LIST, Outcome.REFUSED): _AGAIN_LATER,
-    (Phase.PAGED_LIST, Outcome.WRONG): _ANCHOR_LATER,
-    (Phase.PAGED_LIST, Outcome.UNSUPPORTED): _ANCHOR_LATER,
-    (Phase.PAGED_LIST, Outcome.EXPIRED): _ANCHOR_LATER,
-    (Phase.PAGED_LIST, Outcome.MISSING): _LOOK_AGAIN,
-    (Phase.PAGED_LIST, Outcome.DOUBTED): _CONFIRM,
-    (Phase.WATCH, Outcome.ENDED): (Target.SAME, Pause.NONE),
-    (Phase.WATCH, Outcome.EARLY): _AGAIN_LATER,
-    (Phase.WATCH, Outcome.BROKEN): _AGAIN_LATER,
-    (Phase.WATCH, Outcome.SILENT): _AGAIN_LATER,
-    (Phase.WATCH, Outcome.UNREACHABLE): _AGAIN_LATER,
-    (Phase.WATCH, Outcome.REFUSED): _AGAIN_LATER,
-    (Phase.WATCH, Outcome.UNSUPPORTED): _ANCHOR_LATER,
-    (Phase.WATCH, Outcome.ERROR): _ANCHOR_LATER,
-    (Phase.WATCH, Outcome.EXPIRED): _ANCHOR_LATER,
-    (Phase.WATCH, Outcome.BEHIND): _ANCHOR_LATER,
-    (Phase.WATCH, Outcome.MISSING): _LOOK_AGAIN,
-    (Phase.WATCH, Outcome.DOUBTED): _CONFIRM,
-    (Phase.COUNT, Outcome.COMPLETE): (Target.WATCH, Pause.NONE),
-    (Phase.COUNT, Outcome.UNREACHABLE): _RESUME_LATER,
-    (Phase.COUNT, Outcome.REFUSED): _RESUME_LATER,
-    (Phase.COUNT, Outcome.WRONG): _RESUME_LATER,
-    (Phase.COUNT, Outcome.UNSUPPORTED): _ANCHOR_LATER,
-    (Phase.COUNT, Outcome.EXPIRED): _ANCHOR_LATER,
-    (Phase.COUNT, Outcome.BEHIND): _ANCHOR_LATER,
-    (Phase.COUNT, Outcome.DIFFERS): _ANCHOR_LATER,
-    (Phase.COUNT, Outcome.MISSING): _LOOK_AGAIN,
-    (Phase.COUNT, Outcome.DOUBTED): _CONFIRM,
+TRANSITIONS: Mapping[tuple[Phase, RequestOutcome], tuple[NextPhase, Pause]] = {
+    (Phase.STREAMED_LIST, RequestOutcome.COMPLETE): (NextPhase.WATCH, Pause.NONE),
+    (Phase.STREAMED_LIST, RequestOutcome.EARLY): _BY_PAGES,
+    (Phase.STREAMED_LIST, RequestOutcome.BROKEN): _BY_PAGES,
+    (Phase.STREAMED_LIST, RequestOutcome.SILENT): _BY_PAGES,
+    (Phase.STREAMED_LIST, RequestOutcome.UNREACHABLE): _AGAIN_LATER,
+    (Phase.STREAMED_LIST, RequestOutcome.REFUSED): _AGAIN_LATER,
+    (Phase.STREAMED_LIST, RequestOutcome.UNSUPPORTED): _BY_PAGES,
+    (Phase.STREAMED_LIST, RequestOutcome.ERROR): _BY_PAGES,
+    (Phase.STREAMED_LIST, RequestOutcome.EXPIRED): _ANCHOR_LATER,
+    (Phase.STREAMED_LIST, RequestOutcome.MISSING): _LOOK_AGAIN,
+    (Phase.STREAMED_LIST, RequestOutcome.DOUBTED): _CONFIRM,
+    (Phase.PAGED_LIST, RequestOutcome.PAGE): (NextPhase.SAME, Pause.NONE),
+    (Phase.PAGED_LIST, RequestOutcome.COMPLETE): (NextPhase.WATCH, Pause.NONE),
+    (Phase.PAGED_LIST, RequestOutcome.UNREACHABLE): _AGAIN_LATER,
+    (Phase.PAGED_LIST, RequestOutcome.REFUSED): _AGAIN_LATER,
+    (Phase.PAGED_LIST, RequestOutcome.WRONG): _ANCHOR_LATER,
+    (Phase.PAGED_LIST, RequestOutcome.UNSUPPORTED): _ANCHOR_LATER,
+    (Phase.PAGED_LIST, RequestOutcome.EXPIRED): _ANCHOR_LATER,
+    (Phase.PAGED_LIST, RequestOutcome.MISSING): _LOOK_AGAIN,
+    (Phase.PAGED_LIST, RequestOutcome.DOUBTED): _CONFIRM,
+    (Phase.WATCH, RequestOutcome.ENDED): (NextPhase.SAME, Pause.NONE),
+    (Phase.WATCH, RequestOutcome.EARLY): _AGAIN_LATER,
+    (Phase.WATCH, RequestOutcome.BROKEN): _AGAIN_LATER,
+    (Phase.WATCH, RequestOutcome.SILENT): _AGAIN_LATER,
+    (Phase.WATCH, RequestOutcome.UNREACHABLE): _AGAIN_LATER,
+    (Phase.WATCH, RequestOutcome.REFUSED): _AGAIN_LATER,
+    (Phase.WATCH, RequestOutcome.UNSUPPORTED): _ANCHOR_LATER,
+    (Phase.WATCH, RequestOutcome.ERROR): _ANCHOR_LATER,
+    (Phase.WATCH, RequestOutcome.EXPIRED): _ANCHOR_LATER,
+    (Phase.WATCH, RequestOutcome.BEHIND): _ANCHOR_LATER,
+    (Phase.WATCH, RequestOutcome.MISSING): _LOOK_AGAIN,
+    (Phase.WATCH, RequestOutcome.DOUBTED): _CONFIRM,
+    (Phase.COUNT, RequestOutcome.COMPLETE): (NextPhase.WATCH, Pause.NONE),
+    (Phase.COUNT, RequestOutcome.UNREACHABLE): _RESUME_LATER,
+    (Phase.COUNT, RequestOutcome.REFUSED): _RESUME_LATER,
+    (Phase.COUNT, RequestOutcome.WRONG): _RESUME_LATER,
+    (Phase.COUNT, RequestOutcome.UNSUPPORTED): _ANCHOR_LATER,
+    (Phase.COUNT, RequestOutcome.EXPIRED): _ANCHOR_LATER,
+    (Phase.COUNT, RequestOutcome.BEHIND): _ANCHOR_LATER,
+    (Phase.COUNT, RequestOutcome.DIFFERS): _ANCHOR_LATER,
+    (Phase.COUNT, RequestOutcome.MISSING): _LOOK_AGAIN,
+    (Phase.COUNT, RequestOutcome.DOUBTED): _CONFIRM,
 }
 
-_EVERYDAY = {Outcome.PAGE, Outcome.COMPLETE, Outcome.ENDED, Outcome.MISSING}
-_CANT_STREAM = {(Phase.STREAMED_LIST, Outcome.UNSUPPORTED), (Phase.STREAMED_LIST, Outcome.ERROR)}
+_EVERYDAY = {RequestOutcome.PAGE, RequestOutcome.COMPLETE, RequestOutcome.ENDED, RequestOutcome.MISSING}
+_CANT_STREAM = {(Phase.STREAMED_LIST, RequestOutcome.UNSUPPORTED), (Phase.STREAMED_LIST, RequestOutcome.ERROR)}
 FAULTS = {each for each in TRANSITIONS if each[1] not in _EVERYDAY} - _CANT_STREAM
 """What may have hidden a change: until a list has shown that it didn't, the kind is out of touch."""

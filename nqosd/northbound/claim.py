@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import attrs
 
-from nqosd.northbound.ovsdb import schema
-from nqosd.northbound.replica.record import WriterRecord
 from nqosd.northbound.replica.replica import Replica
+from nqosd.northbound.replica.writer_record import WriterRecord
+from nqosd.ovsdb import schema
 
 
 def _none(_record: WriterRecord, _held_since: float) -> str:
@@ -19,7 +19,7 @@ def _none(_record: WriterRecord, _held_since: float) -> str:
 
 
 @attrs.frozen
-class Claim:
+class WriterClaim:
     """The record that is left beside what is written, and whether anything may be written at all."""
 
     record: WriterRecord | None = None
@@ -30,7 +30,7 @@ class Claim:
     """
 
 
-NO_CLAIM = Claim()
+NO_CLAIM = WriterClaim()
 
 
 class Permit:
@@ -47,7 +47,7 @@ class Permit:
         self._is_granted = False
         self._held_since = None
 
-    def withheld(self, claim: Claim, now: float) -> str:
+    def withheld(self, claim: WriterClaim, now: float) -> str:
         """Say why the holder of the lock may not write; where there is nothing of ours, nobody knew more."""
         if self._is_granted:
             return ""

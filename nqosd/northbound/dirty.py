@@ -1,19 +1,24 @@
 """What may differ between the desired state and the database, and who made it so.
 
-In: deltas of the compiler, changes of the replica. Out: the scope of the next plan. The rule: nothing is forgotten
-before a plan has found it right; when in doubt, everything is dirty.
+In: deltas of the compiler, changes of the replica. Out: the scope of the next plan. The rules: nothing is forgotten
+before a plan has found it right, and when in doubt everything is dirty; a change that follows from a switch or port
+that came or went is nobody's edit; rows of a port group are looked at with it, because they stand and fall with its
+members.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from enum import Flag, auto
 
 import attrs
 
-from nqosd.compiler.desired import Desired, RowKey
+from nqosd.compiler.desired import Delta, Desired, RowKey
+from nqosd.northbound.pending_rows import PendingRows
+from nqosd.northbound.plan.idle_rows import IdleRows
 from nqosd.northbound.plan.operations import SetName, Subject
+from nqosd.northbound.plan.scope import PlanScope
 from nqosd.northbound.replica.replica import View
-from nqosd.northbound.replica.scope import Scope
+from nqosd.northbound.replica.updates import Changes
 
 
 class Cause(Flag):
@@ -84,11 +89,11 @@ class Dirty:
         self.unreadable = self.unreadable or taken.unreadable
         self.ports |= taken.ports
 
-    def scope(self, desired: Desired, view: View) -> Scope:
+    def scope(self, desired: Desired, view: View) -> PlanScope:
         """Return what a plan has to look at."""
         if self.everything:
-            return Scope.whole(desired, view)
-        return Scope(frozenset(self.rows), dict(self.members), self.unreadable)
+            return PlanScope.whole(desired, view)
+        return PlanScope(frozenset(self.rows), dict(self.members), self.unreadable)
 
     def cause_of(self, subject: Subject) -> Cause | None:
         """Return why a row or set is dirty; None if it isn't, or nobody knows."""
@@ -105,3 +110,58 @@ class Dirty:
         self.members.clear()
         self.ports.clear()
         self.unreadable = False
+
+
+def note_delta(dirty: Dirty, delta: Delta, idle_rows: IdleRows, pending_rows: PendingRows, view: View) -> None:
+    """Note what is desired differently; a policy that changed may have no use for its idle rows any more."""
+    if dirty.everything:
+        return
+    dirty.touch_rows(delta.rows, Cause.DESIRED)
+    for name, members in delta.sets.items():
+        is_there = view.address_set(name) is not None or view.port_group(name) is not None
+        dirty.touch_set(name, (members.added | members.removed or None) if is_there else None, Cause.DESIRED)
+        dirty.touch_rows(_rows_of_group(name, pending_rows, view), Cause.DESIRED)
+    for policy in delta.policies:
+        dirty.touch_rows(idle_rows.of_policy(policy), Cause.DESIRED)
+
+
+def note_changes(
+    dirty: Dirty,
+    changes: Changes,
+    pending_rows: PendingRows,
+    absent_ports: Mapping[str, AbstractSet[str]],
+    view: View,
+    *,
+    theirs: bool,
+) -> None:
+    """Note what changed in the database.
+
+    `absent_ports`: names of ports that port groups wait for, with the groups; `theirs`: a set of somebody else that is
+    in our way came, changed or went.
+    """
+    if changes.cleared or theirs:
+        dirty.touch_everything()
+    if dirty.everything:
+        return
+    for key in changes.rows:
+        dirty.touch_rows([key], Cause.SURROUNDINGS if key.switch in changes.switches else Cause.DATABASE)
+    for switch in changes.switches:
+        dirty.touch_rows(pending_rows.waiting_for(switch), Cause.SURROUNDINGS)
+    for name, members in changes.sets.items():
+        dirty.touch_set(name, members, Cause.DATABASE)
+        dirty.touch_rows(_rows_of_group(name, pending_rows, view), Cause.SURROUNDINGS)
+    for name in changes.unused:
+        dirty.touch_set(name, frozenset(), Cause.SURROUNDINGS)
+    dirty.ports |= changes.ports
+    for port in changes.ports & absent_ports.keys():
+        for group in absent_ports[port]:
+            dirty.touch_set(group, {port}, Cause.SURROUNDINGS)
+            dirty.touch_rows(_rows_of_group(group, pending_rows, view), Cause.SURROUNDINGS)
+    dirty.unreadable = dirty.unreadable or changes.unreadable
+
+
+def _rows_of_group(name: str, pending_rows: PendingRows, view: View) -> AbstractSet[RowKey]:
+    """Return the rows whose senders are in a port group, stored or not; none for an address set."""
+    if view.address_set(name) is not None:
+        return frozenset()
+    return view.keys_of_users(name) | pending_rows.without_ports.get(name, frozenset())

@@ -20,16 +20,16 @@ import attrs
 import structlog
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
-from nqosd.northbound.claim import NO_CLAIM, Claim
-from nqosd.northbound.link import Link
-from nqosd.northbound.ovsdb.options import Options
-from nqosd.northbound.ovsdb.remotes import resolve
-from nqosd.northbound.plan.circumstances import never
+from nqosd.northbound.claim import NO_CLAIM, WriterClaim
+from nqosd.northbound.connection_facts import ConnectionFacts
+from nqosd.northbound.plan.plan_options import never
 from nqosd.northbound.reconciler import Reconciler
-from nqosd.northbound.replica.driver import Driver
 from nqosd.northbound.replica.idl import NorthboundIdl
+from nqosd.northbound.replica.idl_driver import IdlDriver
 from nqosd.northbound.replica.replica import Replica
-from nqosd.northbound.results import Facts, Lacking, NoObserver, Observer, Outcome, RoundResult
+from nqosd.northbound.results import DatabaseFacts, Lacking, NoObserver, Observer, RoundOutcome, RoundResult
+from nqosd.ovsdb.connection_options import Options
+from nqosd.ovsdb.remotes import resolve
 
 _LOOKUP_RETRY = 2.0
 
@@ -43,16 +43,16 @@ class Northbound:
         self.wake = asyncio.Event()
         self._options = options
         self._observer = observer or NoObserver()
-        self._link = Link()
-        self._driver: Driver | None = None
+        self._connection_facts = ConnectionFacts()
+        self._driver: IdlDriver | None = None
         self._reconciler: Reconciler | None = None
         self._lookup: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> DatabaseFacts:
         """What is known about the database now."""
-        return self._link.facts
+        return self._connection_facts.facts
 
     async def run(self) -> None:
         """Follow the database until `close`, or until cancelled; the connection is closed then."""
@@ -66,7 +66,7 @@ class Northbound:
         """Begin to connect; it returns before there is a connection, as soon as the names of hosts are known."""
         remotes = await self._resolve()
         idl = NorthboundIdl(self._options, remotes, Replica(self._options.owner))
-        self._driver = Driver(idl, self._on_turn)
+        self._driver = IdlDriver(idl, self._on_turn)
         self._reconciler = Reconciler(self._options, self._driver, self._observer, self.wake.set)
         self._driver.start()
 
@@ -79,7 +79,7 @@ class Northbound:
             self._reconciler.close()
         if self._driver is not None:
             await self._driver.close()
-            self._link.close()
+            self._connection_facts.close()
             self._observer.facts(self.facts)
 
     async def reconcile(
@@ -89,7 +89,7 @@ class Northbound:
         *,
         prune: bool = True,
         may_wait: Callable[[RowKey], bool] = never,
-        claim: Claim = NO_CLAIM,
+        claim: WriterClaim = NO_CLAIM,
     ) -> RoundResult:
         """Write what is desired and not there.
 
@@ -99,7 +99,7 @@ class Northbound:
         the daemon says of itself, and whether it may write after the writer before it.
         """
         if self._reconciler is None:
-            return RoundResult(Outcome.DISCONNECTED, problem="not started")
+            return RoundResult(RoundOutcome.DISCONNECTED, problem="not started")
         return await self._reconciler.reconcile(desired, delta, prune=prune, may_wait=may_wait, claim=claim)
 
     def compare_everything(self) -> None:
@@ -142,7 +142,7 @@ class Northbound:
         if self._driver is None or self._reconciler is None:
             return
         idl = self._driver.idl
-        before, now = self._link.look(idl)
+        before, now = self._connection_facts.look(idl)
         if before.lock_held and not now.lock_held:
             self._reconciler.doubt()
         if changes := idl.replica.take_changes():

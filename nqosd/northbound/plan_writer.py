@@ -13,12 +13,12 @@ from typing import TypeAlias
 
 import attrs
 
-from nqosd.northbound.narrowing import Narrowing
+from nqosd.northbound.bisection import Bisection
+from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation, SetName, Subject
 from nqosd.northbound.plan.plan import Plan
 from nqosd.northbound.refusals import Refusals
-from nqosd.northbound.results import Observer, Outcome
-from nqosd.northbound.writer import Commit
+from nqosd.northbound.results import Observer, RoundOutcome
 
 MOST_TRIES = 64
 """Enough to find three objects to blame among a million that nobody names, or thirty that the server names."""
@@ -40,11 +40,11 @@ class Written:
     seconds: float = 0.0
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RoundOutcome:
         """How it ended as a whole."""
         if self.is_complete:
-            return Outcome.COMMITTED if self.committed else Outcome.UNCHANGED
-        return Outcome.REFUSED if self.answer.outcome is Outcome.COMMITTED else self.answer.outcome
+            return RoundOutcome.COMMITTED if self.committed else RoundOutcome.UNCHANGED
+        return RoundOutcome.REFUSED if self.answer.outcome is RoundOutcome.COMMITTED else self.answer.outcome
 
     @property
     def operations(self) -> Mapping[str, int]:
@@ -76,13 +76,13 @@ class PlanWriter:
         self._suspect = suspect
         self._observer = observer
         self._clock = clock
-        self._narrowing = Narrowing()
+        self._bisection = Bisection()
 
     async def write(self, plan: Plan, replan: Replan) -> Written:
         """Commit a plan that has operations, in one transaction unless the server refuses it."""
-        written = Written(plan, Commit(Outcome.UNCHANGED), plan)
+        written = Written(plan, Commit(RoundOutcome.UNCHANGED), plan)
         for _ in range(MOST_TRIES):
-            rest = self._narrowing.rest(plan)
+            rest = self._bisection.rest(plan)
             written.last = part = await replan(rest) if rest else plan
             if part.operations:
                 started = time.perf_counter()
@@ -91,14 +91,14 @@ class PlanWriter:
                 self._observer.transaction(answer.outcome, part.counts, seconds)
                 written.tried, written.answer = part, answer
                 written.seconds += seconds
-                if answer.outcome is Outcome.COMMITTED:
+                if answer.outcome is RoundOutcome.COMMITTED:
                     written.committed.append(part)
-                    self._narrowing.committed(whole=not rest)
+                    self._bisection.committed(whole=not rest)
                     written.is_complete = not rest
                 elif not self._learn(part, answer):
                     return written
             else:
-                self._narrowing.widen(plan)
+                self._bisection.widen(plan)
             if not written.is_complete:
                 written.last = plan = await replan(frozenset())
                 written.is_complete = not plan.operations
@@ -111,10 +111,10 @@ class PlanWriter:
         if answer.is_hard:
             named = answer.subject
             if named is None or named in self._refusals.left_out:  # left out, and yet it is named
-                named = self._narrowing.refused(part)
+                named = self._bisection.refused(part)
             blamed = named
         elif answer.is_unanswered:
-            blamed = self._narrowing.unanswered(part)
+            blamed = self._bisection.unanswered(part)
         else:
             return False
         if blamed is not None:

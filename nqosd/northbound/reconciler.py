@@ -15,29 +15,28 @@ import attrs
 import structlog
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
-from nqosd.northbound.alarms import Alarms
-from nqosd.northbound.claim import NO_CLAIM, Claim, Permit
+from nqosd.northbound.claim import NO_CLAIM, Permit, WriterClaim
+from nqosd.northbound.commit import Commit, commit
 from nqosd.northbound.contested import Contested
-from nqosd.northbound.dirty import Cause, Dirty
-from nqosd.northbound.open_rows import OpenRows
-from nqosd.northbound.overlooked import Overlooked
-from nqosd.northbound.ovsdb.options import Options
-from nqosd.northbound.plan.circumstances import Circumstances
-from nqosd.northbound.plan.lingering import Lingering
+from nqosd.northbound.dirty import Cause, Dirty, note_changes, note_delta
+from nqosd.northbound.idle_groups import IdleGroups
+from nqosd.northbound.other_writers import other_writer
+from nqosd.northbound.pending_rows import PendingRows
+from nqosd.northbound.plan.idle_rows import IdleRows
 from nqosd.northbound.plan.operations import Operation, SetName, Subject, SwitchName, describe
 from nqosd.northbound.plan.plan import Plan, make_plan
+from nqosd.northbound.plan.plan_options import PlanOptions
+from nqosd.northbound.plan.scope import PlanScope
 from nqosd.northbound.plan_writer import PlanWriter, Written
 from nqosd.northbound.refusals import Refusals
-from nqosd.northbound.replica.changes import Changes
 from nqosd.northbound.replica.conflicts import Conflicts
-from nqosd.northbound.replica.driver import Driver
-from nqosd.northbound.replica.record import WriterRecord
-from nqosd.northbound.replica.scope import Scope
-from nqosd.northbound.results import Lacking, Observer, Outcome, RoundResult
-from nqosd.northbound.rivals import other_writer
-from nqosd.northbound.spare_groups import SpareGroups
-from nqosd.northbound.triage import note_changes, note_delta
-from nqosd.northbound.writer import Commit, commit
+from nqosd.northbound.replica.idl_driver import IdlDriver
+from nqosd.northbound.replica.updates import Changes
+from nqosd.northbound.replica.writer_record import WriterRecord
+from nqosd.northbound.results import Lacking, Observer, RoundOutcome, RoundResult
+from nqosd.northbound.standby import StandbyView
+from nqosd.northbound.timers import Timers
+from nqosd.ovsdb.connection_options import Options
 
 _LIGHT = 200
 """Rows, sets and hundreds of members that a plan may look at in the event loop: it takes about 5 ms, 20 at most."""
@@ -55,8 +54,8 @@ class _Round:
 
     desired: Desired
     taken: Dirty
-    scope: Scope
-    circumstances: Circumstances
+    scope: PlanScope
+    plan_options: PlanOptions
     is_audit: bool
     begun: float
 
@@ -80,10 +79,10 @@ class Reconciler:
     def __init__(
         self,
         options: Options,
-        driver: Driver,
+        driver: IdlDriver,
         observer: Observer,
         wake: Callable[[], None],
-        send: Callable[[Driver, Sequence[Operation], float], Awaitable[Commit]] = commit,
+        send: Callable[[IdlDriver, Sequence[Operation], float], Awaitable[Commit]] = commit,
     ) -> None:
         self.options = options
         self._driver = driver
@@ -91,24 +90,24 @@ class Reconciler:
         self._replica = driver.idl.replica
         self._observer = observer
         self._wake = wake
-        self._alarms = Alarms(wake)
+        self._timers = Timers(wake)
         self._dirty = Dirty()
-        self._open = OpenRows()
-        self._lingering = Lingering()
+        self._pending_rows = PendingRows()
+        self._idle_rows = IdleRows()
         self._absent_ports: dict[str, set[str]] = {}
-        self._spare = SpareGroups()
+        self._idle_groups = IdleGroups()
         self._conflicts = Conflicts(self._replica, options.owner, self._watch)
         self._refusals = Refusals()
         self._contested = Contested()
-        self._overlooked = Overlooked(options.lock)
+        self._standby = StandbyView(options.lock)
         self._writer = PlanWriter(
-            self._commit, self._refusals, self._conflicts.suspect, observer, lambda: self._alarms.now
+            self._commit, self._refusals, self._conflicts.suspect, observer, lambda: self._timers.now
         )
         self._in_flight = False
         self._stale = 0
         self._in_order = False  # everything was once found right, and we have been the writer since
         self._permit = Permit(self._replica, options.owner)
-        self._compared = self._alarms.now
+        self._compared = self._timers.now
 
     def take_changes(self, changes: Changes) -> None:
         """Take what changed in the replica, and wake if that needs a round."""
@@ -120,12 +119,12 @@ class Reconciler:
         if not changes.cleared:
             find = self._replica.address_set, self._replica.port_group
             gone = [name for name in changes.sets if not any(each(name) for each in find)]
-            self._spare.vanished(gone, self._alarms.now)
-        for dirty in (self._dirty, self._overlooked.dirty):
-            note_changes(dirty, changes, self._open, self._absent_ports, self._replica, theirs=theirs)
+            self._idle_groups.vanished(gone, self._timers.now)
+        for dirty in (self._dirty, self._standby.dirty):
+            note_changes(dirty, changes, self._pending_rows, self._absent_ports, self._replica, theirs=theirs)
         if not self._driver.idl.holds_lock:
             if changes.rows or changes.sets:
-                self._overlooked.wrote()
+                self._standby.wrote()
             self._foresee_look()
         if self._dirty and not awaited and not self._in_flight and self._driver.idl.holds_lock:
             self._wake()
@@ -133,8 +132,8 @@ class Reconciler:
     def doubt(self) -> None:
         """Compare everything in the next round: the connection or the lock was lost."""
         self._dirty.touch_everything()
-        self._spare = SpareGroups()
-        self._refusals.hasten(self._alarms.now)
+        self._idle_groups = IdleGroups()
+        self._refusals.hasten(self._timers.now)
         self._in_order = False
         self._permit.forget()
 
@@ -144,11 +143,11 @@ class Reconciler:
 
     def lacking(self, policy: str) -> Lacking:
         """Return what a policy lacks in the database."""
-        return self._open.lacking(policy)
+        return self._pending_rows.lacking(policy)
 
     def close(self) -> None:
         """Wake nobody any more."""
-        self._alarms.close()
+        self._timers.close()
 
     async def reconcile(
         self,
@@ -157,11 +156,11 @@ class Reconciler:
         *,
         prune: bool,
         may_wait: Callable[[RowKey], bool],
-        claim: Claim = NO_CLAIM,
+        claim: WriterClaim = NO_CLAIM,
     ) -> RoundResult:
         """Make the database equal to what is desired, in one transaction at most."""
         await self._driver.idle()
-        note_delta(self._dirty, delta, self._lingering, self._open, self._replica)
+        note_delta(self._dirty, delta, self._idle_rows, self._pending_rows, self._replica)
         if self._refusals and delta:
             self._retry(self._refusals.forget([*delta.rows, *map(SetName, delta.sets)]))
         self._contested.forget([*delta.rows, *map(SetName, delta.sets)])
@@ -169,20 +168,20 @@ class Reconciler:
         if not idl.holds_lock:
             self.doubt()
             if not idl.is_synced:
-                return self._complete(RoundResult(Outcome.DISCONNECTED))
+                return self._complete(RoundResult(RoundOutcome.DISCONNECTED))
             return self._complete(await self._stand_by(desired, delta, may_wait))
-        self._overlooked = Overlooked(self.options.lock)
-        if reason := self._permit.withheld(claim, self._alarms.now):
-            return self._complete(RoundResult(Outcome.WITHHELD, problem=reason))
+        self._standby = StandbyView(self.options.lock)
+        if reason := self._permit.withheld(claim, self._timers.now):
+            return self._complete(RoundResult(RoundOutcome.WITHHELD, problem=reason))
         round_ = self._begin(desired, prune=prune, may_wait=may_wait, claim=claim)
         started = time.perf_counter()
         plan = await self._plan(round_)
         plan_seconds = time.perf_counter() - started
         if not plan.operations:
             if plan.detaches:  # they are gone already
-                self._lingering.clear()
+                self._idle_rows.clear()
             policies = self._settle(round_, plan)
-            result = RoundResult(Outcome.UNCHANGED, policies=policies, plan_seconds=plan_seconds)
+            result = RoundResult(RoundOutcome.UNCHANGED, policies=policies, plan_seconds=plan_seconds)
             return self._complete(result)
         written = await self._write(round_, plan)
         await asyncio.sleep(0)  # each of these steps takes milliseconds where thousands of rows were written
@@ -192,7 +191,7 @@ class Reconciler:
         if written.is_complete:
             await asyncio.sleep(0)
             repaired = self._find_repaired(round_, subjects, written)
-            self._contested.wrote(subjects, repaired, self._alarms.now)
+            self._contested.wrote(subjects, repaired, self._timers.now)
             await asyncio.sleep(0)
             policies |= await self._verify(round_, written)
         else:
@@ -213,48 +212,50 @@ class Reconciler:
 
     async def _stand_by(self, desired: Desired, delta: Delta, may_wait: Callable[[RowKey], bool]) -> RoundResult:
         """Write nothing, and see now and then whether the holder of the lock does."""
-        overlooked, now = self._overlooked, self._alarms.now
-        note_delta(overlooked.dirty, delta, Lingering(), self._open, self._replica)
+        standby, now = self._standby, self._timers.now
+        note_delta(standby.dirty, delta, IdleRows(), self._pending_rows, self._replica)
         policies: AbstractSet[str] = frozenset()
-        if (taken := overlooked.take(now)) is not None:
-            circumstances = Circumstances(self.options.owner, may_wait=may_wait)
+        if (taken := standby.take(now)) is not None:
+            plan_options = PlanOptions(self.options.owner, may_wait=may_wait)
             round_ = _Round(
-                desired, taken, taken.scope(desired, self._replica), circumstances, is_audit=False, begun=now
+                desired, taken, taken.scope(desired, self._replica), plan_options, is_audit=False, begun=now
             )
             plan = await self._make_plan(round_, {})
             policies = self._note_open(round_, plan)
-            overlooked.found(plan.operations, taken)
+            standby.found(plan.operations, taken)
         self._foresee_look()
-        return RoundResult(Outcome.STANDBY, policies=policies, problem=overlooked.words)
+        return RoundResult(RoundOutcome.STANDBY, policies=policies, problem=standby.words)
 
     def _foresee_look(self) -> None:
-        if (moment := self._overlooked.next_look(self._alarms.now)) is not None:
-            self._alarms.foresee(moment)
+        if (moment := self._standby.next_look(self._timers.now)) is not None:
+            self._timers.foresee(moment)
 
-    def _begin(self, desired: Desired, *, prune: bool, may_wait: Callable[[RowKey], bool], claim: Claim) -> _Round:
-        now, oldest = self._alarms.now, self._lingering.oldest
+    def _begin(
+        self, desired: Desired, *, prune: bool, may_wait: Callable[[RowKey], bool], claim: WriterClaim
+    ) -> _Round:
+        now, oldest = self._timers.now, self._idle_rows.oldest
         is_audit = not self._dirty.everything and now >= self._compared + self.options.audit_interval
         self._retry(self._refusals.begin(now))
         self._retry(self._contested.due(now))
-        spent = self._spare.spent(now)
+        spent = self._idle_groups.spent(now)
         for name in spent:
             self._dirty.touch_set(name, None, Cause.DESIRED)
-        for name in self._spare.back(desired.port_groups, now):
+        for name in self._idle_groups.back(desired.port_groups, now):
             self._dirty.touch_set(name, None, Cause.DATABASE)
-            self._dirty.touch_rows(self._open.portless.get(name, ()), Cause.SURROUNDINGS)
+            self._dirty.touch_rows(self._pending_rows.without_ports.get(name, ()), Cause.SURROUNDINGS)
         taken = self._dirty.take()
         taken.everything = taken.everything or is_audit
-        circumstances = Circumstances(
+        plan_options = PlanOptions(
             owner=self.options.owner,
             prune=prune,
             may_wait=may_wait,
-            lingering=self._lingering,
+            idle_rows=self._idle_rows,
             detach=oldest is not None and now >= oldest + self.options.detach_after,
             record=claim.record,
             spent=spent,
-            pausing=self._spare.pausing,
+            pausing=self._idle_groups.pausing,
         )
-        return _Round(desired, taken, taken.scope(desired, self._replica), circumstances, is_audit, now)
+        return _Round(desired, taken, taken.scope(desired, self._replica), plan_options, is_audit, now)
 
     def _retry(self, subjects: Sequence[Subject]) -> None:
         """Look at what was refused again, and at the rows that something stands in the way of."""
@@ -264,26 +265,26 @@ class Reconciler:
         for subject in subjects:
             if isinstance(subject, SetName):
                 self._dirty.touch_set(subject.name, None, Cause.SURROUNDINGS)
-        self._dirty.touch_rows(self._open.obstructed, Cause.SURROUNDINGS)
+        self._dirty.touch_rows(self._pending_rows.obstructed, Cause.SURROUNDINGS)
 
     async def _plan(self, round_: _Round, rest: AbstractSet[Subject] = frozenset()) -> Plan:
         """Plan without what is blocked and without `rest`; in a thread if it takes long."""
         refused = {**self._refusals.left_out, **dict.fromkeys(rest, "not yet")}
         plan = await self._make_plan(round_, refused)
         records = (WriterRecord.of(each.external_ids) for each in self._replica.records())
-        cause = other_writer(records, round_.circumstances.record)
-        if held := self._contested.hold(plan.subjects, self._alarms.now, cause):
+        cause = other_writer(records, round_.plan_options.record)
+        if held := self._contested.hold(plan.subjects, self._timers.now, cause):
             plan = await self._make_plan(round_, {**refused, **held})
         for subject, error in plan.failed.items():
             log.error("northbound: can't be planned", object=describe(subject), exc_info=error)
-            self._refusals.add(subject, f"it can't be written: {error}", self._alarms.now)
+            self._refusals.add(subject, f"it can't be written: {error}", self._timers.now)
         return plan
 
     async def _make_plan(self, round_: _Round, refused: Mapping[Subject, str]) -> Plan:
-        circumstances = attrs.evolve(round_.circumstances, refused=refused)
+        plan_options = attrs.evolve(round_.plan_options, refused=refused)
 
         def work() -> Plan:
-            plan = make_plan(round_.desired, self._replica, round_.scope, circumstances)
+            plan = make_plan(round_.desired, self._replica, round_.scope, plan_options)
             for name, prefixes in plan.listed.items():
                 self._replica.share(name, prefixes)
             return plan
@@ -307,8 +308,8 @@ class Reconciler:
 
     async def _verify(self, round_: _Round, written: Written) -> set[str]:
         """Hold what was committed against the replica; whatever isn't right stays dirty."""
-        if written.answer.outcome is Outcome.COMMITTED and written.tried.detaches:
-            self._lingering.clear()
+        if written.answer.outcome is RoundOutcome.COMMITTED and written.tried.detaches:
+            self._idle_rows.clear()
         if self._dirty.everything:  # the connection was lost right after the answer, or a set of others came into view
             self._wake()
             return self._note_open(round_, written.last)
@@ -327,32 +328,32 @@ class Reconciler:
                 self._dirty.touch_set(name, members, since.cause_of(SetName(name)) or Cause.SURROUNDINGS)
             self._dirty.unreadable = scope.unreadable
             self._dirty.ports |= round_.taken.ports
-            self._alarms.failed()
+            self._timers.failed()
         return policies
 
     def _settle(self, round_: _Round, plan: Plan) -> set[str]:
         """Remember what a plan leaves open; return the policies of which something else is lacking now."""
         scope, everything = round_.scope, round_.taken.everything
         policies = self._note_open(round_, plan)
-        for key in scope.rows if self._lingering else ():
-            if key not in plan.lingering:
-                self._lingering.discard(key)
-        self._lingering.add(plan.lingering, self._alarms.now)
-        self._spare.note(plan.spare, scope.sets.keys(), self._alarms.now)
+        for key in scope.rows if self._idle_rows else ():
+            if key not in plan.idle_rows:
+                self._idle_rows.discard(key)
+        self._idle_rows.add(plan.idle_rows, self._timers.now)
+        self._idle_groups.note(plan.spare, scope.sets.keys(), self._timers.now)
         if everything:
             self._absent_ports.clear()
-            self._compared = self._alarms.now
-            self._in_order = round_.circumstances.prune
+            self._compared = self._timers.now
+            self._in_order = round_.plan_options.prune
         for port, groups in plan.absent_ports.items():
             self._absent_ports.setdefault(port, set()).update(groups)
         if everything:
             self._conflicts.narrow()
-        if not round_.circumstances.prune:
+        if not round_.plan_options.prune:
             self._dirty.everything = True
         self._refusals.accepted()
         self._stale = 0
-        self._spare.forget_all_but(round_.desired.port_groups)
-        self._alarms.succeeded()
+        self._idle_groups.forget_all_but(round_.desired.port_groups)
+        self._timers.succeeded()
         self._foresee()
         return policies
 
@@ -360,8 +361,8 @@ class Reconciler:
         scope, everything = round_.scope, round_.taken.everything
         sets = scope.sets.keys() | (self._conflicts.known.keys() if everything else ())
         self._conflicts.note(plan.conflicts, sets)
-        looked_at = [*scope.rows, *(self._open.keys() if everything else ())]
-        return self._open.update(looked_at, plan)
+        looked_at = [*scope.rows, *(self._pending_rows.keys() if everything else ())]
+        return self._pending_rows.update(looked_at, plan)
 
     def _fail(self, written: Written) -> None:
         """Compare everything after a transaction that wasn't committed."""
@@ -376,8 +377,8 @@ class Reconciler:
         self._in_order = False
         self._dirty.touch_everything()
         if answer.is_hard:  # the round found objects to blame, and the next one goes on from there
-            self._alarms.succeeded()
-        self._alarms.failed()
+            self._timers.succeeded()
+        self._timers.failed()
         self._stale = self._stale + 1 if answer.is_stale else 0
         if self._stale >= _STALE:
             self._stale = 0
@@ -393,7 +394,7 @@ class Reconciler:
         if not self._in_order:
             return frozenset()
         unexpected: set[Cause | None] = {Cause.DATABASE}
-        if round_.is_audit and not (written.tried.detaches and self._lingering):  # those are expected to go
+        if round_.is_audit and not (written.tried.detaches and self._idle_rows):  # those are expected to go
             unexpected.add(None)
         found = {
             subject
@@ -413,17 +414,19 @@ class Reconciler:
         return group is not None and not round_.taken.ports.isdisjoint(group.ports)
 
     def _foresee(self) -> None:
-        moment = min(self._compared + self.options.audit_interval, self._spare.due)
+        moment = min(self._compared + self.options.audit_interval, self._idle_groups.due)
         for next_try in (self._refusals.next_try, self._contested.next_try):
             if next_try is not None:
                 moment = min(moment, next_try)
-        if self._lingering.oldest is not None:
-            moment = min(moment, self._lingering.oldest + self.options.detach_after)
-        self._alarms.foresee(moment)
+        if self._idle_rows.oldest is not None:
+            moment = min(moment, self._idle_rows.oldest + self.options.detach_after)
+        self._timers.foresee(moment)
 
     def _complete(self, result: RoundResult) -> RoundResult:
-        writes = result.outcome is not Outcome.STANDBY  # what is left out is for the writer to say
+        writes = result.outcome is not RoundOutcome.STANDBY  # what is left out is for the writer to say
         self._observer.blocked(self._refusals.counts if writes else {})
         self._observer.contested(len(self._contested.words) if writes else 0)
         blocked = {**self._refusals.words, **self._contested.words} if writes else {}
-        return attrs.evolve(result, conflicts=self._conflicts.known, waiting=self._open.waiting, blocked=blocked)
+        return attrs.evolve(
+            result, conflicts=self._conflicts.known, waiting=self._pending_rows.waiting, blocked=blocked
+        )

@@ -11,7 +11,7 @@ from nqosd.compiler.desired import RowKey
 from nqosd.northbound.plan.operations import Subject
 
 
-class Outcome(StrEnum):
+class RoundOutcome(StrEnum):
     """How a round ended."""
 
     COMMITTED = "committed"
@@ -44,7 +44,7 @@ class Lacking:
 class RoundResult:
     """What one round did. Times are in seconds."""
 
-    outcome: Outcome
+    outcome: RoundOutcome
     operations: Mapping[str, int] = attrs.field(factory=dict)
     """Operations of the transaction by kind, whether it was committed or not."""
     written: AbstractSet[Subject] = frozenset()
@@ -68,11 +68,11 @@ class RoundResult:
     @property
     def settled(self) -> bool:
         """Whether the database now holds all that is desired, but for what is lacking."""
-        return self.outcome in {Outcome.COMMITTED, Outcome.UNCHANGED}
+        return self.outcome in {RoundOutcome.COMMITTED, RoundOutcome.UNCHANGED}
 
 
 @attrs.frozen
-class Facts:
+class DatabaseFacts:
     """What is known about the database now."""
 
     connected: bool = False
@@ -95,13 +95,13 @@ class Facts:
 class Observer(Protocol):
     """Who wants to count. Each method returns at once."""
 
-    def facts(self, facts: Facts) -> None:
+    def facts(self, facts: DatabaseFacts) -> None:
         """Take what is known now, whenever it changed."""
 
     def replica(self, sizes: Mapping[str, int]) -> None:
         """Take the number of rows in the replica by table, whenever it changed."""
 
-    def transaction(self, outcome: Outcome, operations: Mapping[str, int], seconds: float) -> None:
+    def transaction(self, outcome: RoundOutcome, operations: Mapping[str, int], seconds: float) -> None:
         """Take a transaction: how it ended, its operations by kind, and the time until its answer."""
 
     def blocked(self, counts: Mapping[str, int]) -> None:
@@ -117,13 +117,13 @@ class Observer(Protocol):
 class NoObserver:
     """Counts nothing."""
 
-    def facts(self, facts: Facts) -> None:
+    def facts(self, facts: DatabaseFacts) -> None:
         """Ignore it."""
 
     def replica(self, sizes: Mapping[str, int]) -> None:
         """Ignore it."""
 
-    def transaction(self, outcome: Outcome, operations: Mapping[str, int], seconds: float) -> None:
+    def transaction(self, outcome: RoundOutcome, operations: Mapping[str, int], seconds: float) -> None:
         """Ignore it."""
 
     def blocked(self, counts: Mapping[str, int]) -> None:

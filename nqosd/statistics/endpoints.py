@@ -1,7 +1,7 @@
 """Reads what exporters serve: the figures of each rule on each node.
 
 In: addresses, the token, the authority of their certificates. Out: `Collected`, with a reason for each exporter that
-gave none. Rule: one that is slow or away costs its own figures only, and no more time than `patience`.
+gave none. Rule: one that is slow or away costs its own figures only, and no more time than `seconds`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import aiohttp
 import attrs
 from prometheus_client.parser import text_string_to_metric_families
 
-from nqosd.small_files import read_small
+from nqosd.runtime.small_files import read_small
 from nqosd.statistics.rules import Rule
 from nqosd.statistics.tally import Figures
 
@@ -33,7 +33,7 @@ class EndpointOptions:
 
 
 @attrs.frozen(order=True)
-class Place:
+class RuleOnNode:
     """A rule on a node."""
 
     rule: Rule
@@ -53,7 +53,7 @@ class Snapshot:
     """What an exporter served; `read_at`: Unix time of its reading of the bridge, 0 before the first."""
 
     read_at: float
-    counts: Mapping[Place, Counts]
+    counts: Mapping[RuleOnNode, Counts]
 
 
 @attrs.frozen
@@ -63,12 +63,12 @@ class Collected:
     snapshots: Mapping[str, Snapshot]
     failures: Mapping[str, str]
 
-    def counts(self) -> dict[Place, Counts]:
+    def counts(self) -> dict[RuleOnNode, Counts]:
         """Give the counts of all exporters together."""
         return {place: counts for snapshot in self.snapshots.values() for place, counts in snapshot.counts.items()}
 
 
-async def collect(options: EndpointOptions, patience: float) -> Collected:
+async def collect(options: EndpointOptions, seconds: float) -> Collected:
     """Ask all exporters at once."""
     try:
         token = (await asyncio.to_thread(read_small, options.token_file)).decode() if options.token_file else ""
@@ -78,7 +78,7 @@ async def collect(options: EndpointOptions, patience: float) -> Collected:
     except OSError as error:
         return Collected({}, dict.fromkeys(options.urls, f"{error.filename or options.authority}: {error.strerror}"))
     headers = {"Authorization": f"Bearer {token.strip()}"} if token else {}
-    timeout = aiohttp.ClientTimeout(total=patience)
+    timeout = aiohttp.ClientTimeout(total=seconds)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         answers = await asyncio.gather(*(_ask(session, url, context) for url in options.urls))
     found = dict(zip(options.urls, answers, strict=True))
@@ -108,8 +108,8 @@ def read(text: str) -> Snapshot:
     Raises:
         ValueError: it isn't an exporter of statistics, or its text isn't Prometheus's.
     """
-    figures: dict[Place, dict[str, int]] = {}
-    limits: dict[Place, int] = {}
+    figures: dict[RuleOnNode, dict[str, int]] = {}
+    limits: dict[RuleOnNode, int] = {}
     read_at = None
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -126,9 +126,9 @@ def read(text: str) -> Snapshot:
     return Snapshot(read_at, {place: Counts(Figures(**values), limits.get(place)) for place, values in figures.items()})
 
 
-def _place(labels: Mapping[str, str]) -> Place:
+def _place(labels: Mapping[str, str]) -> RuleOnNode:
     rule = Rule(labels["namespace"], labels["policy"], int(labels["rule"]), labels["network"])
-    return Place(rule, labels["node"])
+    return RuleOnNode(rule, labels["node"])
 
 
 def total(counts: Sequence[Counts]) -> Figures:

@@ -12,14 +12,15 @@ from collections.abc import Callable, Mapping
 import attrs
 import structlog
 
-from nqosd import __version__, signals
+from nqosd import __version__
 from nqosd.compiler.desired import OWNER
-from nqosd.northbound.ovsdb import schema, wire
-from nqosd.northbound.ovsdb.options import TlsFiles
-from nqosd.northbound.ovsdb.remotes import Remote
+from nqosd.ovsdb import schema, wire
+from nqosd.ovsdb.connection_options import TlsFiles
+from nqosd.ovsdb.remotes import Remote
+from nqosd.runtime import signals
 from nqosd.statistics import switch
-from nqosd.statistics.metrics import StatsMetrics
-from nqosd.statistics.mirror import Mirror, Question
+from nqosd.statistics.mirror import Mirror, MonitorRequest
+from nqosd.statistics.rule_metrics import StatsMetrics
 from nqosd.statistics.rules import (
     FLOW_MAPS,
     FLOW_VALUES,
@@ -34,12 +35,12 @@ from nqosd.statistics.rules import (
 from nqosd.statistics.switch import SwitchError
 from nqosd.statistics.tally import Figures, Tally
 from nqosd.telemetry.health import Health
-from nqosd.telemetry.http import HttpOptions, HttpServer
 from nqosd.telemetry.systemd import Notifier, watchdog
+from nqosd.web.server import HttpOptions, HttpServer
 
 _log = structlog.get_logger()
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds for one reading, and for `--once` to reach the databases."""
 KEPT = 3600.0
 """Seconds for which the series of a rule without rows stay."""
@@ -70,8 +71,8 @@ class Databases:
     def __init__(self, options: StatsOptions, changed: Callable[[str, str], None] = lambda _name, _why: None) -> None:
         mine = ["external_ids", "includes", wire.string_map({OWNER: options.owner})]
         stages = [["external_ids", "includes", wire.string_map({"stage-name": stage})] for stage in STAGES]
-        rows = Question(schema.DATABASE, schema.QOS, ROW_MAPS, ROW_VALUES, (mine,))
-        flows = Question("OVN_Southbound", "Logical_Flow", FLOW_MAPS, FLOW_VALUES, tuple(stages))
+        rows = MonitorRequest(schema.DATABASE, schema.QOS, ROW_MAPS, ROW_VALUES, (mine,))
+        flows = MonitorRequest("OVN_Southbound", "Logical_Flow", FLOW_MAPS, FLOW_VALUES, tuple(stages))
         self.mirrors = {
             NORTHBOUND: Mirror(options.northbound, rows, options.tls, lambda why: changed(NORTHBOUND, why)),
             SOUTHBOUND: Mirror(options.southbound, flows, options.tls, lambda why: changed(SOUTHBOUND, why)),
@@ -101,10 +102,10 @@ async def read_once(options: StatsOptions) -> Mapping[Rule, Figures]:
     databases = Databases(options, failures.__setitem__)
     tasks = [asyncio.create_task(mirror.run()) for mirror in databases.mirrors.values()]
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await databases.filled()
         found = databases.purposes()
-        return Tally(whole=True).take(await switch.read(options.openflow, found, PATIENCE), found)
+        return Tally(whole=True).take(await switch.read(options.openflow, found, TIMEOUT), found)
     except TimeoutError:
         told = [f"{name}: {why or 'no answer'}" for name, why in failures.items() if why] or ["no answer"]
         raise StatsError("; ".join(told)) from None
@@ -161,7 +162,7 @@ class Exporter:
         began = time.perf_counter()
         found = self._databases.purposes()
         try:
-            reading = await switch.read(self._options.openflow, found, PATIENCE)
+            reading = await switch.read(self._options.openflow, found, TIMEOUT)
         except SwitchError as error:
             self._metrics.readings.failed()
             self._health.wait_for(BRIDGE, str(error))

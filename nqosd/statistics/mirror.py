@@ -17,12 +17,12 @@ from typing import cast
 import attrs
 import structlog
 
-from nqosd.northbound.ovsdb import wire
-from nqosd.northbound.ovsdb.dialling import dial
-from nqosd.northbound.ovsdb.framing import Framer, FramingError, decode, encode
-from nqosd.northbound.ovsdb.options import TlsFiles
-from nqosd.northbound.ovsdb.remotes import Remote
-from nqosd.statistics.rows import Row
+from nqosd.ovsdb import wire
+from nqosd.ovsdb.connection_options import TlsFiles
+from nqosd.ovsdb.dialling import dial
+from nqosd.ovsdb.framing import Framer, FramingError, decode, encode
+from nqosd.ovsdb.remotes import Remote
+from nqosd.statistics.table_rows import Row
 
 _log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ _EMPTY: list[object] = ["map", []]
 
 
 @attrs.frozen
-class Question:
+class MonitorRequest:
     """What to follow: a table of a database, columns that are maps, columns with one value, conditions of RFC 7047.
 
     Any of the conditions picks a row.
@@ -60,7 +60,7 @@ class Mirror:
     def __init__(
         self,
         remotes: Sequence[Remote],
-        question: Question,
+        question: MonitorRequest,
         tls: TlsFiles | None = None,
         changed: Callable[[str], None] = lambda _why: None,
     ) -> None:

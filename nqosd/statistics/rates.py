@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from nqosd.statistics.endpoints import Collected, Counts, Place, Snapshot
+from nqosd.statistics.endpoints import Collected, Counts, RuleOnNode, Snapshot
 from nqosd.statistics.tally import Figures
 
 BITS = 8
@@ -39,7 +39,7 @@ class Rates:
     def __init__(self, span: float = 0.0) -> None:
         self._span = span
         self._last: dict[str, Snapshot] = {}
-        self._rates: dict[str, Mapping[Place, Rate]] = {}
+        self._rates: dict[str, Mapping[RuleOnNode, Rate]] = {}
 
     def take(self, collected: Collected) -> None:
         """Take what was collected; an exporter that gave nothing has no rates until it does again."""
@@ -58,14 +58,14 @@ class Rates:
         """Say whether every exporter that answered has rates."""
         return collected.snapshots.keys() <= self._rates.keys()
 
-    def all(self) -> dict[Place, Rate]:
+    def all(self) -> dict[RuleOnNode, Rate]:
         """Give the rates of all exporters, the busiest first."""
         rates = {place: rate for each in self._rates.values() for place, rate in each.items()}
         busiest = sorted(rates, key=lambda place: (-max(rates[place].marked_bits, rates[place].passed_bits), place))
         return {place: rates[place] for place in busiest}
 
 
-def _between(before: Snapshot, after: Snapshot) -> dict[Place, Rate]:
+def _between(before: Snapshot, after: Snapshot) -> dict[RuleOnNode, Rate]:
     seconds = after.read_at - before.read_at
     nothing = Counts(Figures(), None)
     return {

@@ -17,7 +17,7 @@ import attrs
 
 from nqosd.compiler.desired import NEVER_BITES, Direction
 from nqosd.northbound.replica.stored import key_of
-from nqosd.statistics.rows import Row, Table
+from nqosd.statistics.table_rows import Row, Table
 
 ROW_MAPS, ROW_VALUES = ("external_ids", "action", "bandwidth"), ("direction", "priority", "match")
 """The columns of QoS that are needed."""

@@ -1,7 +1,7 @@
 """Asks br-int for its counters over the socket that ovs-vswitchd opens for management.
 
-In: the socket's path and the cookies to ask about. Out: a `Reading`. Rule: a connection serves one reading, so that a
-restarted ovs-vswitchd needs no care; nothing is changed in the bridge.
+In: the socket's path and the cookies to ask about. Out: a `SwitchReading`. Rule: a connection serves one reading, so
+that a restarted ovs-vswitchd needs no care; nothing is changed in the bridge.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class SwitchError(Exception):
 
 
 @attrs.frozen
-class Reading:
+class SwitchReading:
     """The flows of the cookies and all meters, as of a moment of the steady clock, in seconds."""
 
     flows: tuple[FlowCounts, ...]
@@ -31,24 +31,24 @@ class Reading:
     at: float
 
 
-async def read(socket: str, cookies: Collection[int], patience: float) -> Reading:
-    """Read all counters within `patience` seconds.
+async def read(socket: str, cookies: Collection[int], seconds: float) -> SwitchReading:
+    """Read all counters within `seconds` seconds.
 
     Raises:
         SwitchError: no connection, no answer in time, or a refusal.
     """
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(seconds):
             return await _read(socket, cookies)
     except TimeoutError:
-        raise SwitchError(f"stats.openflow: {socket}: no answer within {patience:g} s") from None
+        raise SwitchError(f"stats.openflow: {socket}: no answer within {seconds:g} s") from None
     except OSError as error:
         raise SwitchError(f"stats.openflow: {socket}: {error.strerror or error}; does ovs-vswitchd run?") from error
     except OpenFlowError as error:
         raise SwitchError(f"stats.openflow: {socket}: {error}") from error
 
 
-async def _read(socket: str, cookies: Collection[int]) -> Reading:
+async def _read(socket: str, cookies: Collection[int]) -> SwitchReading:
     reader, writer = await asyncio.open_unix_connection(socket)
     try:
         awaited = {_METERS + 1 + place: cookie for place, cookie in enumerate(cookies)}
@@ -69,7 +69,7 @@ async def _read(socket: str, cookies: Collection[int]) -> Reading:
                     writer.write(openflow.meters_request(_METERS))
                 else:
                     answers.take(message)
-        return Reading(tuple(answers.flows), tuple(answers.meters), time.monotonic())
+        return SwitchReading(tuple(answers.flows), tuple(answers.meters), time.monotonic())
     finally:
         writer.close()
 

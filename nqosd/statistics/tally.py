@@ -10,7 +10,7 @@ import attrs
 
 from nqosd.statistics.ledger import Ledger, Sample
 from nqosd.statistics.rules import Purpose, Rule
-from nqosd.statistics.switch import Reading
+from nqosd.statistics.switch import SwitchReading
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ class Tally:
         self._marks: Ledger[Rule] = Ledger(whole=whole)
         self._limits: Ledger[Rule] = Ledger(whole=whole)
 
-    def take(self, reading: Reading, purposes: Mapping[int, Purpose]) -> dict[Rule, Figures]:
+    def take(self, reading: SwitchReading, purposes: Mapping[int, Purpose]) -> dict[Rule, Figures]:
         """Take a reading; gives the gain of each rule that has flows on this chassis, if it is nothing too."""
         found = {
             purpose.rule: Figures() for flow in reading.flows if (purpose := purposes.get(flow.cookie)) is not None
@@ -58,14 +58,14 @@ class Tally:
         return found
 
 
-def _marks(reading: Reading, purposes: Mapping[int, Purpose]) -> Iterator[Sample[Rule]]:
+def _marks(reading: SwitchReading, purposes: Mapping[int, Purpose]) -> Iterator[Sample[Rule]]:
     for flow in reading.flows:
         purpose = purposes.get(flow.cookie)
         if purpose is not None and purpose.marks:
             yield Sample(flow.place, purpose.rule, (flow.packets, flow.bytes), flow.age)
 
 
-def _limits(reading: Reading, purposes: Mapping[int, Purpose]) -> Iterator[Sample[Rule]]:
+def _limits(reading: SwitchReading, purposes: Mapping[int, Purpose]) -> Iterator[Sample[Rule]]:
     owners = {
         flow.meter: purpose.rule
         for flow in reading.flows

@@ -15,7 +15,7 @@ import attrs
 
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.api.text import shortened
-from nqosd.compiler.report import PolicyReport
+from nqosd.compiler.policy_reports import PolicyReport
 from nqosd.northbound.results import Lacking
 
 APPLIED = "NetworkQoS Destinations applied"
@@ -35,7 +35,7 @@ _NOT_IN_NAME = re.compile(r"[^-A-Za-z0-9_.]")
 _DIGEST = 10
 
 
-class Reason(StrEnum):
+class ConditionReason(StrEnum):
     """Why a condition is as it is; the first two are True, the others False."""
 
     APPLIED = "Applied"
@@ -73,7 +73,7 @@ def condition(policy: NetworkQoS, report: PolicyReport, zone: str, lacking: Lack
     reason = _reason(policy, report, lacking)
     return Condition(
         type=intern(condition_type(zone)),
-        status=TRUE if reason in (Reason.APPLIED, Reason.NO_SOURCE_PODS) else FALSE,
+        status=TRUE if reason in (ConditionReason.APPLIED, ConditionReason.NO_SOURCE_PODS) else FALSE,
         reason=reason.value,
         message=intern(_message(reason, report, lacking)),
         observed_generation=policy.generation,
@@ -107,29 +107,29 @@ def summary(conditions: Iterable[Condition], generation: int, zones: Iterable[st
     return APPLIED
 
 
-def _reason(policy: NetworkQoS, report: PolicyReport, lacking: Lacking) -> Reason:
+def _reason(policy: NetworkQoS, report: PolicyReport, lacking: Lacking) -> ConditionReason:
     if any(problem.limit for problem in report.problems):
-        return Reason.TOO_LARGE
+        return ConditionReason.TOO_LARGE
     if policy.spec is None:
-        return Reason.INVALID
+        return ConditionReason.INVALID
     if not report.ready:  # valid, and yet not compiled: it found no room among the policies of its priority
-        return Reason.TOO_MANY_TIES
+        return ConditionReason.TOO_MANY_TIES
     if lacking.obstacles:
-        return Reason.BLOCKED
+        return ConditionReason.BLOCKED
     if lacking.switches:
-        return Reason.WAITING_FOR_SWITCH
-    return Reason.APPLIED if report.networks else Reason.NO_SOURCE_PODS
+        return ConditionReason.WAITING_FOR_SWITCH
+    return ConditionReason.APPLIED if report.networks else ConditionReason.NO_SOURCE_PODS
 
 
-def _message(reason: Reason, report: PolicyReport, lacking: Lacking) -> str:
+def _message(reason: ConditionReason, report: PolicyReport, lacking: Lacking) -> str:
     match reason:
-        case Reason.APPLIED:
+        case ConditionReason.APPLIED:
             text = f"In force on {_listed('network', report.networks)}."
-        case Reason.NO_SOURCE_PODS:
+        case ConditionReason.NO_SOURCE_PODS:
             text = "The policy is valid; it selects no pod in this zone."
-        case Reason.BLOCKED:
+        case ConditionReason.BLOCKED:
             text = _numbered(lacking.obstacles)
-        case Reason.WAITING_FOR_SWITCH:
+        case ConditionReason.WAITING_FOR_SWITCH:
             switches = _listed("logical switch", lacking.switches, plural="logical switches")
             text = f"Waiting for {switches}, not in the Northbound database yet."
         case _:

@@ -17,7 +17,7 @@ TRUSTED = 10.0
 
 
 @attrs.frozen
-class Verdict:
+class ZoneCondition:
     """How a policy stands in a zone. The condition has no transition time yet.
 
     `zones_with_sources` are the zones whose word the summary takes; None takes every zone that has a condition.
@@ -106,11 +106,11 @@ class Removal:
 
 
 @attrs.define
-class Entry:
+class PolicyStatus:
     """What is known of one policy."""
 
     policy: NetworkQoS
-    verdict: Verdict | None = None
+    verdict: ZoneCondition | None = None
     _replaced: NetworkQoSStatus | None = None
     """What the informer showed when the last write was answered, and then what the answer showed."""
     _written: NetworkQoSStatus | None = None

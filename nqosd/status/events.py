@@ -15,8 +15,8 @@ import attrs
 
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.api.objects import Pod
-from nqosd.status.requests import CONFLICT, Answer, ApiClient, Complaints, send
-from nqosd.status.transitions import Note, transition
+from nqosd.kube.writes import CONFLICT, Answer, ApiClient, Complaints, send
+from nqosd.status.condition_changes import Note, transition
 
 CONTROLLER = "nqosd"
 MAX_NOTE = 1024

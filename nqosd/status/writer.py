@@ -21,11 +21,11 @@ import structlog
 from nqosd.api.decoding.metadata import DecodeError
 from nqosd.api.decoding.policies import decode_written
 from nqosd.api.networkqos import Condition, NetworkQoS
-from nqosd.compiler.report import PolicyReport
+from nqosd.compiler.policy_reports import PolicyReport
+from nqosd.kube.writes import NOT_FOUND, Answer, ApiClient, Complaints, send
 from nqosd.northbound.results import Lacking
 from nqosd.status.conditions import NOTHING_LACKING, condition
-from nqosd.status.entry import Entry, Removal, Verdict, Write
-from nqosd.status.requests import NOT_FOUND, Answer, ApiClient, Complaints, send
+from nqosd.status.entry import PolicyStatus, Removal, Write, ZoneCondition
 
 _log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ def _utc_now() -> dt.datetime:
 class _Job:
     """Where the writing of one policy stands: at rest, in the queue, under way, or waiting for another attempt."""
 
-    entry: Entry
+    entry: PolicyStatus
     queued: bool = False
     writing: bool = False
     retry: asyncio.TimerHandle | None = None
@@ -112,9 +112,9 @@ class StatusWriter:
         job = self._jobs.get(policy.key)
         if job is None or job.entry.policy.uid != policy.uid:
             self.forget(policy.key)
-            job = self._jobs[policy.key] = _Job(Entry(policy))
+            job = self._jobs[policy.key] = _Job(PolicyStatus(policy))
         job.entry.policy = policy
-        job.entry.verdict = Verdict(zone, condition(policy, report, zone, lacking), zones_with_sources, alive)
+        job.entry.verdict = ZoneCondition(zone, condition(policy, report, zone, lacking), zones_with_sources, alive)
         self._consider(job)
 
     def observe(self, policy: NetworkQoS) -> None:

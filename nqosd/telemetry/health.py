@@ -16,7 +16,7 @@ STUCK_AFTER = 120.0
 """Seconds after which a round that hasn't ended counts as stuck, beside the time that its transaction may take."""
 
 
-class Role(StrEnum):
+class LockRole(StrEnum):
     """What this daemon is among those that share its lock."""
 
     UNKNOWN = "unknown"
@@ -28,7 +28,7 @@ class Role(StrEnum):
 class Readiness:
     """`waiting_for` gives, for each part that is not there yet, the reason."""
 
-    role: Role
+    role: LockRole
     waiting_for: Mapping[str, str]
 
     @property
@@ -50,7 +50,7 @@ class Health:
         self.transaction_timeout = 0.0
         """Seconds that a round may wait for an answer of the database."""
         self._awaited: dict[str, Callable[[], str]] = {}
-        self.role = Role.UNKNOWN
+        self.role = LockRole.UNKNOWN
 
     def supervise(self, name: str, task: asyncio.Task[object]) -> None:
         """Count a task as one that must never end."""

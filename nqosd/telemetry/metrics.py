@@ -12,11 +12,11 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, ProcessCollector
 
 from nqosd import __version__
-from nqosd.telemetry.database import NorthboundMetrics
-from nqosd.telemetry.loop import LoopMetrics
-from nqosd.telemetry.rounds import RoundMetrics
-from nqosd.telemetry.watches import InformerMetrics
-from nqosd.telemetry.writes import StatusMetrics
+from nqosd.telemetry.informer_metrics import InformerMetrics
+from nqosd.telemetry.loop_metrics import LoopMetrics
+from nqosd.telemetry.northbound_metrics import NorthboundMetrics
+from nqosd.telemetry.round_metrics import RoundMetrics
+from nqosd.telemetry.status_metrics import StatusMetrics
 
 
 class Metrics:

@@ -3,7 +3,7 @@
 import pytest
 
 from nqosd.api.decoding import Decoded, DecodeError, decode_network_attachment, decode_user_defined_network
-from nqosd.api.objects import NetworkAttachment, Role, Topology, UserDefinedNetwork
+from nqosd.api.objects import NetworkAttachment, NetworkRole, Topology, UserDefinedNetwork
 from tests.api.manifests import Json, definition, wire
 
 CONFIG: Json = {"cniVersion": "1.0.0", "type": "ovn-k8s-cni-overlay", "name": "stream-net", "topology": "layer2"}
@@ -21,7 +21,7 @@ def decode(config: object, **metadata: object) -> NetworkAttachment:
 def test_a_definition_renders_a_network() -> None:
     """Name, topology and role come from the CNI configuration, labels from the object."""
     decoded = decode_network_attachment(definition(CONFIG | {"role": "primary"}, labels={"tier": "gold"}))
-    expected = NetworkAttachment("shop", "stream", {"tier": "gold"}, "stream-net", Topology.LAYER2, Role.PRIMARY)
+    expected = NetworkAttachment("shop", "stream", {"tier": "gold"}, "stream-net", Topology.LAYER2, NetworkRole.PRIMARY)
     assert decoded == Decoded("9", expected)
 
 
@@ -29,7 +29,7 @@ def test_a_definition_renders_a_network() -> None:
 def test_every_topology_is_known_and_an_absent_role_is_secondary(topology: Topology) -> None:
     """layer3, layer2 and localnet are all that ovn-kubernetes has."""
     value = decode(CONFIG | {"topology": str(topology)})
-    assert (value.topology, value.role, value.problem) == (topology, Role.SECONDARY, None)
+    assert (value.topology, value.role, value.problem) == (topology, NetworkRole.SECONDARY, None)
 
 
 def test_the_annotation_overrides_the_name() -> None:

@@ -14,11 +14,11 @@ from typing import cast
 
 import attrs
 
+from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.decoding import decode_network_qos, decode_node, decode_pod
 from nqosd.compiler.desired import Desired
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Change, Kind, Object
 from tests.api.manifests import Json, wire
 from tests.bench.bound_cases import DUAL, FIRST, Case
 from tests.bench.monitor import Monitor
@@ -27,7 +27,7 @@ from tests.bench.workload import NODE, Pods, Size, node
 from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
 
-PATIENCE = 120.0
+TIMEOUT = 120.0
 SELDOM = 2.0
 CONDITION = 690
 """Bytes that a condition adds to an object, with the note of who wrote it (measured with kube-apiserver 1.36)."""
@@ -77,13 +77,13 @@ def compiled(case: Case) -> tuple[Desired, float]:
     """Decode and compile one policy in this process; gives what is desired and the seconds of CPU that it took."""
     pods = Pods(1)
     compiler = IncrementalCompiler(Settings())
-    compiler.apply([_change(Kind.NODE, decode_node(wire(node())).value)])
+    compiler.apply([_change(ResourceKind.NODE, decode_node(wire(node())).value)])
     raw_pods = [*(pods.render(each, 1) for each in range(case.pods)), wire(DUAL)]
-    compiler.apply([_change(Kind.POD, decode_pod(raw).value) for raw in raw_pods])
+    compiler.apply([_change(ResourceKind.POD, decode_pod(raw).value) for raw in raw_pods])
     (raw,) = map(wire, case.policies(1))
     gc.collect()
     begun = time.process_time()
-    compiler.apply([_change(Kind.NETWORK_QOS, decode_network_qos(raw).value)])
+    compiler.apply([_change(ResourceKind.NETWORK_QOS, decode_network_qos(raw).value)])
     return compiler.desired, time.process_time() - begun
 
 
@@ -129,24 +129,24 @@ def _add(api: FakeApiServer, resource: str, objects: Sequence[Json]) -> float:
 def _one_pod(api: FakeApiServer, monitor: Monitor, number: int) -> float:
     """Add a pod; gives the seconds until what comes of it is in the database."""
     ((address, begun),) = cast("dict[str, float]", api.ask("POST", f"pods?first={number}&count=1")).items()
-    monitor.wait(lambda found: address in found.seen, PATIENCE)
+    monitor.wait(lambda found: address in found.seen, TIMEOUT)
     return monitor.seen[address] - begun
 
 
 def _await_all(daemon: BeatingDaemon, policies: int) -> None:
     """Wait until so many policies have been compiled; it is asked seldom, since answering takes the daemon time too."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while daemon.metric("nqosd_objects", kind="NetworkQoS") != policies:
         if time.monotonic() > end:
-            raise TimeoutError(f"the daemon doesn't know all {policies} policies after {PATIENCE:g} s")
+            raise TimeoutError(f"the daemon doesn't know all {policies} policies after {TIMEOUT:g} s")
         time.sleep(SELDOM)
 
 
 def _settle(daemon: BeatingDaemon) -> None:
-    daemon.settle(0.5, PATIENCE)
-    daemon.wait_until(lambda: daemon.metric("nqosd_status_pending") == 0, what="done with statuses", deadline=PATIENCE)
-    daemon.settle(0.5, PATIENCE)
+    daemon.settle(0.5, TIMEOUT)
+    daemon.wait_until(lambda: daemon.metric("nqosd_status_pending") == 0, what="done with statuses", deadline=TIMEOUT)
+    daemon.settle(0.5, TIMEOUT)
 
 
-def _change(kind: Kind, value: Object) -> Change:
+def _change(kind: ResourceKind, value: Object) -> Change:
     return Change(kind, value.key, None, value)

@@ -15,10 +15,10 @@ import attrs
 
 from nqosd.compiler.desired import AddressSet, Desired, Direction, Family, QosRow, RowKey
 from nqosd.compiler.prefixes import Prefixes
-from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.plan import make_plan
+from nqosd.northbound.plan.plan_options import PlanOptions
+from nqosd.northbound.plan.scope import PlanScope
 from nqosd.northbound.replica.replica import Replica
-from nqosd.northbound.replica.scope import Scope
 from tests.bench.bound_cases import FAR_APART
 from tests.bench.monitor import DATABASE, OvsdbClient
 from tests.bench.services import usage
@@ -66,7 +66,7 @@ class Scene:
         """Write a state, see what it takes, and take it away again."""
         replica = Replica("nqosd")
         replica.apply("Logical_Switch", self._switch, {"insert": {"name": NODE}})
-        plan = make_plan(desired, replica, Scope.whole(desired, replica), Circumstances("nqosd"))
+        plan = make_plan(desired, replica, PlanScope.whole(desired, replica), PlanOptions("nqosd"))
         flows, begun = self._flows(), usage(self._chassis.controller.pid)
         self._transact(*(operation.body for operation in plan.operations))
         found, ended = self._flows(), usage(self._chassis.controller.pid)

@@ -11,8 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from nqosd import collector, daemon
 from nqosd.config import Config, load
+from nqosd.daemon import daemon
+from nqosd.runtime import garbage
 from nqosd.telemetry import logs
 
 PERIOD = 0.001
@@ -52,6 +53,6 @@ async def run(read: Path, socket: Path) -> None:
 
 
 if __name__ == "__main__":
-    collector.pause()
+    garbage.pause()
     logs.configure("info", "json")
     asyncio.run(run(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self, cast
 
-from nqosd.northbound.ovsdb.framing import Framer
+from nqosd.ovsdb.framing import Framer
 
 DATABASE = "OVN_Northbound"
 PREFIX = "nqosd_"

@@ -27,12 +27,12 @@ from ovs.poller import Poller
 
 from nqosd.compiler.desired import AddressSet, Delta, Desired, Direction, Members, QosRow, RowKey
 from nqosd.northbound.northbound import Northbound
-from nqosd.northbound.ovsdb import connection, schema, wire
-from nqosd.northbound.ovsdb.framing import Framer, decode, encode
-from nqosd.northbound.ovsdb.options import Options, TlsFiles
-from nqosd.northbound.ovsdb.remotes import Remote
-from nqosd.northbound.ovsdb.session import FramedSession
 from nqosd.northbound.results import RoundResult
+from nqosd.ovsdb import connection, schema, wire
+from nqosd.ovsdb.connection_options import Options, TlsFiles
+from nqosd.ovsdb.framing import Framer, decode, encode
+from nqosd.ovsdb.remotes import Remote
+from nqosd.ovsdb.session import FramedSession
 from tests.services.ovsdb import OvsdbServer
 from tests.services.tls import Authority
 

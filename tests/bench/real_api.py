@@ -18,7 +18,7 @@ import attrs
 
 from tests.api.manifests import Json, wire
 from tests.bench.monitor import Monitor
-from tests.bench.running import PATIENCE, Latency
+from tests.bench.running import TIMEOUT, Latency
 from tests.bench.services import Daemon, usage
 from tests.bench.workload import NAMESPACE, NODE, Pods, Size, address, node, policy
 from tests.services.etcd import Etcd
@@ -62,8 +62,8 @@ def measure_real(size: Size) -> RealCell:
             begin = time.monotonic()
             with Daemon([server.unix], kubeconfig=api.kubeconfig(ADMIN)) as daemon:
                 expected = (size.rows, size.rows, size.members)
-                end = monitor.wait(lambda it: (it.rows, it.attached, it.members) == expected, PATIENCE)
-                daemon.settle(deadline=PATIENCE)
+                end = monitor.wait(lambda it: (it.rows, it.attached, it.members) == expected, TIMEOUT)
+                daemon.settle(deadline=TIMEOUT)
                 cost, transactions = usage(daemon.pid), int(daemon.written()["transactions"])
                 moments = [_add(api, monitor, pods, size.pods + number) for number in range(SINGLE)]
     return RealCell(
@@ -84,7 +84,7 @@ def _add(api: ApiServer, monitor: Monitor, pods: Pods, number: int) -> tuple[flo
     sent = time.monotonic()
     api.request("POST", PODS_PATH, body)
     answered = time.monotonic()
-    monitor.wait(lambda it: address(number) in it.seen, PATIENCE)
+    monitor.wait(lambda it: address(number) in it.seen, TIMEOUT)
     return sent, answered, monitor.seen[address(number)]
 
 

@@ -23,7 +23,7 @@ FLOOR_SAMPLES = 300
 IDLE = 10.0
 CHURN_RATE = 200.0
 CHURN_TIME = 20.0
-PATIENCE = 300.0
+TIMEOUT = 300.0
 
 _T = TypeVar("_T")
 
@@ -91,7 +91,7 @@ class Bench:
         self._api.ask("GET", "first-list")
         begin = time.monotonic()
         self._stack.enter_context(self.daemon)
-        end = self._monitor.wait(self._is_complete, PATIENCE)
+        end = self._monitor.wait(self._is_complete, TIMEOUT)
         self._settle()
         return cast("float", self._api.ask("GET", "first-list")) - begin, end - begin
 
@@ -116,21 +116,21 @@ class Bench:
         written = cast("Mapping[str, float]", self._api.ask("POST", f"pods?first={self.next}&count={count}"))
         self.next += count
         self._pods += count
-        self._monitor.wait(lambda monitor: all(address in monitor.seen for address in written), PATIENCE)
+        self._monitor.wait(lambda monitor: all(address in monitor.seen for address in written), TIMEOUT)
         return max(self._monitor.seen[address] for address in written) - min(written.values())
 
     def everything(self) -> float:
         """Add a policy that selects all pods; gives the seconds until its rows and members are there."""
         rows, members = self._monitor.rows + 2, self._monitor.members + self._pods
         written = cast("float", self._api.ask("POST", "policy"))
-        return self._monitor.wait(lambda found: (found.rows, found.members) == (rows, members), PATIENCE) - written
+        return self._monitor.wait(lambda found: (found.rows, found.members) == (rows, members), TIMEOUT) - written
 
     def restart(self) -> float:
         """Start the daemon anew on what it has written; gives the seconds until it is ready."""
         self.daemon.stop()
         begin = time.monotonic()
         self.daemon.start()
-        self.daemon.wait_until(self.daemon.says_ready, what="ready", deadline=PATIENCE)
+        self.daemon.wait_until(self.daemon.says_ready, what="ready", deadline=TIMEOUT)
         ready = time.monotonic() - begin
         self._settle(quiet=1.0)
         return ready
@@ -161,9 +161,9 @@ class Bench:
 
     def _settle(self, quiet: float = 0.3) -> None:
         """Wait until the daemon does nothing any more, the writing of statuses included."""
-        self.daemon.settle(quiet, PATIENCE)
+        self.daemon.settle(quiet, TIMEOUT)
         self.daemon.wait_until(lambda: self.daemon.metric("nqosd_status_pending") == 0, what="done with statuses")
-        self.daemon.settle(quiet, PATIENCE)
+        self.daemon.settle(quiet, TIMEOUT)
 
     def _is_complete(self, monitor: Monitor) -> bool:
         rows = self._size.rows

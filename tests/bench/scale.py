@@ -18,16 +18,16 @@ from typing import cast
 
 import attrs
 
+from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.decoding import decode_network_qos
 from nqosd.api.objects import Attachment, Namespace, Node, Pod
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Change, Kind, Object
-from nqosd.northbound.ovsdb.framing import encode
-from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.plan import make_plan
+from nqosd.northbound.plan.plan_options import PlanOptions
+from nqosd.northbound.plan.scope import PlanScope
 from nqosd.northbound.replica.replica import Replica
-from nqosd.northbound.replica.scope import Scope
+from nqosd.ovsdb.framing import encode
 from tests.api.manifests import Json, wire
 from tests.bench.monitor import DATABASE, OvsdbClient
 from tests.bench.services import usage
@@ -92,7 +92,7 @@ def _simulate(nodes: int, zone: str, stack: contextlib.ExitStack) -> Outcome:
     compiler = IncrementalCompiler(Settings(zone=zone))
     begin = time.process_time()
     compiler.apply(_surroundings(nodes))
-    compiler.apply(Change(Kind.POD, value.key, None, value) for value in map(_pod, range(count)))
+    compiler.apply(Change(ResourceKind.POD, value.key, None, value) for value in map(_pod, range(count)))
     compiled = time.process_time() - begin
     resident = _resident() - before
     desired, replica = compiler.desired, Replica("nqosd")
@@ -104,7 +104,7 @@ def _simulate(nodes: int, zone: str, stack: contextlib.ExitStack) -> Outcome:
         replica.apply("Logical_Switch", inserted["uuid"][1], {"insert": {"name": name}})
     begin = time.process_time()
     plan = make_plan(
-        desired, replica, Scope.whole(desired, replica), Circumstances("nqosd", may_wait=compiler.may_wait)
+        desired, replica, PlanScope.whole(desired, replica), PlanOptions("nqosd", may_wait=compiler.may_wait)
     )
     sizes = [len(each.addresses) for each in desired.address_sets.values()]
     planned = time.process_time() - begin
@@ -132,7 +132,7 @@ def _simulate(nodes: int, zone: str, stack: contextlib.ExitStack) -> Outcome:
     begin = time.process_time()
     for number in range(count, count + EVENTS):
         value = attrs.evolve(_pod(number), node=f"node-{number % nodes}")
-        compiler.apply([Change(Kind.POD, value.key, None, value)])
+        compiler.apply([Change(ResourceKind.POD, value.key, None, value)])
     return attrs.evolve(outcome, event_microseconds=(time.process_time() - begin) / EVENTS * 1e6)
 
 
@@ -155,14 +155,14 @@ def milliseconds_for_a_member(members: int) -> float:
 def _surroundings(nodes: int) -> Iterator[Change]:
     """Give nodes, namespaces and policies: each pod is a sender of one policy, each policy of ten in a namespace."""
     for number in range(nodes):
-        yield _change(Kind.NODE, Node(f"node-{number}"))
+        yield _change(ResourceKind.NODE, Node(f"node-{number}"))
     for number in range(NAMESPACES):
-        yield _change(Kind.NAMESPACE, Namespace(f"tenant-{number}"))
+        yield _change(ResourceKind.NAMESPACE, Namespace(f"tenant-{number}"))
     for number in range(POLICIES):
-        yield _change(Kind.NETWORK_QOS, decode_network_qos(wire(_policy(number))).value)
+        yield _change(ResourceKind.NETWORK_QOS, decode_network_qos(wire(_policy(number))).value)
 
 
-def _change(kind: Kind, value: Object) -> Change:
+def _change(kind: ResourceKind, value: Object) -> Change:
     return Change(kind, value.key, None, value)
 
 

@@ -10,18 +10,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
+from nqosd.api.changes import ResourceKind
 from nqosd.api.objects import Pod
 from nqosd.compiler.desired import Desired
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Kind
 from nqosd.informers.reflector import Reflector
 from nqosd.informers.resources import BY_KIND
-from nqosd.northbound.ovsdb import schema, wire
-from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.plan import make_plan
+from nqosd.northbound.plan.plan_options import PlanOptions
+from nqosd.northbound.plan.scope import PlanScope
 from nqosd.northbound.replica.replica import Replica
-from nqosd.northbound.replica.scope import Scope
+from nqosd.ovsdb import schema, wire
 from tests.api import manifests
 from tests.bench.workload import NODE, Pods, Size, policy
 
@@ -34,8 +34,12 @@ _T = TypeVar("_T")
 
 def stages(size: Size) -> Mapping[str, float]:
     """Measure one pod after another on a cluster that has converged."""
-    pods, compiler, reflector = Pods(size.policies), IncrementalCompiler(Settings()), Reflector(BY_KIND[Kind.POD], 0.0)
-    policies = Reflector(BY_KIND[Kind.NETWORK_QOS], 0.0)
+    pods, compiler, reflector = (
+        Pods(size.policies),
+        IncrementalCompiler(Settings()),
+        Reflector(BY_KIND[ResourceKind.POD], 0.0),
+    )
+    policies = Reflector(BY_KIND[ResourceKind.NETWORK_QOS], 0.0)
     compiler.apply(
         policies.lines([_EVENT % manifests.wire(policy(each)) for each in range(size.policies)], 0.0).changes
     )
@@ -50,9 +54,9 @@ def stages(size: Size) -> Mapping[str, float]:
         assert isinstance(pod, Pod)
         _timed(times, "index: the selections that it is in", partial(index.of, pod))
         delta = _timed(times, "compile, index included", partial(compiler.apply, step.changes))
-        scope = Scope(frozenset(delta.rows), {name: each.added | each.removed for name, each in delta.sets.items()})
-        circumstances = Circumstances(OWNER, may_wait=compiler.may_wait)
-        _timed(times, "diff", partial(make_plan, compiler.desired, replica, scope, circumstances))
+        scope = PlanScope(frozenset(delta.rows), {name: each.added | each.removed for name, each in delta.sets.items()})
+        plan_options = PlanOptions(OWNER, may_wait=compiler.may_wait)
+        _timed(times, "diff", partial(make_plan, compiler.desired, replica, scope, plan_options))
         for name, members in delta.sets.items():
             update = {"modify": {"addresses": wire.string_set(members.added)}}
             _timed(times, "taking the echo into the replica", partial(replica.apply, schema.ADDRESS_SET, name, update))

@@ -12,10 +12,10 @@ from types import FrameType
 import attrs
 import pytest
 
+from nqosd.api.changes import ResourceKind
 from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Kind
 from nqosd.informers.reflector import Reflector
 from nqosd.informers.resources import BY_KIND
 from tests.api.manifests import wire
@@ -42,10 +42,10 @@ class Pipeline:
     def of(cls, size: Size) -> "Pipeline":
         """Take a cluster."""
         pods, compiler = Pods(size.policies), IncrementalCompiler(Settings())
-        policies = Reflector(BY_KIND[Kind.NETWORK_QOS], 0.0)
+        policies = Reflector(BY_KIND[ResourceKind.NETWORK_QOS], 0.0)
         for number in range(size.policies):
             compiler.apply(policies.lines([EVENT % wire(policy(number))], 0.0).changes)
-        pipeline = cls(size, pods, Reflector(BY_KIND[Kind.POD], 0.0), compiler)
+        pipeline = cls(size, pods, Reflector(BY_KIND[ResourceKind.POD], 0.0), compiler)
         for number in range(size.pods):
             pipeline.take(pods.render(number, number))
         return pipeline

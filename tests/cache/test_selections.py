@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.objects import Namespace, Pod
-from nqosd.cache.selections import PodSelection, Role, SelectionIndex
+from nqosd.cache.selections import PodSelection, SelectionIndex, SelectionUse
 from tests.compiler.worlds import NAMESPACES, namespaces, pods, selectors
 
-selections = st.builds(PodSelection, st.sampled_from(Role), st.sampled_from(NAMESPACES) | selectors, selectors)
+selections = st.builds(PodSelection, st.sampled_from(SelectionUse), st.sampled_from(NAMESPACES) | selectors, selectors)
 
 
 @given(st.lists(selections, max_size=12), st.sets(st.integers(0, 11)), st.lists(namespaces), st.lists(pods, max_size=5))
@@ -35,7 +35,7 @@ def test_cost_is_that_of_the_label() -> None:
     index = SelectionIndex({})
     for number in range(1000):
         required = LabelSelector.of([Requirement("id", Operator.IN, (str(number),))])
-        index.add(PodSelection(Role.SOURCE, "a", required))
+        index.add(PodSelection(SelectionUse.SOURCE, "a", required))
     asked = list(index.candidates(Pod("a", "p", {"id": "7", "app": "x"})))
     assert len(asked) == 1
 
@@ -45,7 +45,7 @@ def test_rarest_label_is_chosen() -> None:
     index = SelectionIndex({})
     for number in range(100):
         both = [Requirement("app", Operator.IN, ("x",)), Requirement("id", Operator.IN, (str(number),))]
-        index.add(PodSelection(Role.SOURCE, "a", LabelSelector.of(both)))
+        index.add(PodSelection(SelectionUse.SOURCE, "a", LabelSelector.of(both)))
     assert len(list(index.candidates(Pod("a", "p", {"id": "7", "app": "x"})))) <= 2
 
 
@@ -57,4 +57,4 @@ def test_namespace_without_an_object() -> None:
         (by_name, True),
         (LabelSelector((Requirement("x", Operator.EXISTS),)), False),
     ):
-        assert PodSelection(Role.PEER, scope, EVERYTHING).matches(Pod("a", "p"), {}) is matches
+        assert PodSelection(SelectionUse.PEER, scope, EVERYTHING).matches(Pod("a", "p"), {}) is matches

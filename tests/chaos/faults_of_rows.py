@@ -8,11 +8,11 @@ import contextlib
 import subprocess
 from random import Random
 
-from nqosd.northbound.replica.record import WriterRecord
+from nqosd.northbound.replica.writer_record import WriterRecord
 from tests.chaos.fault import Begin, End, Fault, again_and_again, nothing
 from tests.chaos.harness import Harness
 from tests.faults.manifests import SWITCHES
-from tests.faults.site import PATIENCE, PROMPT, Site
+from tests.faults.site import PROMPT, TIMEOUT, Site
 from tests.services.daemon import Nqosd
 from tests.services.process import ServiceError
 
@@ -166,7 +166,7 @@ def _rival(harness: Harness, _random: Random) -> End:
         "status": {"enabled": False},
     }  # fmt: skip
     rival = Nqosd([site.nb.unix], kubeconfig=kubeconfig, options=options, name="rival", directory=harness.directory)
-    rival.awaits, rival.patience = "healthz", PATIENCE
+    rival.awaits, rival.seconds = "healthz", TIMEOUT
     rival.__enter__()
     return lambda: rival.__exit__(None, None, None)
 

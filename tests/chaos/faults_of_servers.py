@@ -15,7 +15,7 @@ from random import Random
 from tests.chaos.fault import Begin, End, Fault, again_and_again, nothing
 from tests.chaos.harness import Harness
 from tests.chaos.stores import restore, snapshot
-from tests.faults.site import PATIENCE, Site, add_switches
+from tests.faults.site import TIMEOUT, Site, add_switches
 from tests.services.process import Service, ServiceError
 
 VERSIONS = ("23.03.1-20.27.0-70.6", "24.03.2-20.33.0-72.6", "24.09.1-20.37.0-77.0", "25.03.0-20.41.0-77.6")
@@ -61,7 +61,7 @@ def _without_etcd(harm: Begin) -> Begin:
         cluster.server.wait_until(
             lambda: cluster.objects() == cluster.objects("?resourceVersion=0"),
             what="in step with etcd",
-            deadline=PATIENCE,
+            deadline=TIMEOUT,
         )
         return harm(harness, random)
 
@@ -132,7 +132,7 @@ def _wait_until_served(site: Site) -> None:
             return bool(site.cluster.objects())
         return False
 
-    site.cluster.server.wait_until(is_served, what="giving out objects of all kinds", deadline=PATIENCE)
+    site.cluster.server.wait_until(is_served, what="giving out objects of all kinds", deadline=TIMEOUT)
 
 
 def _compact_etcd(harness: Harness, _random: Random) -> End:

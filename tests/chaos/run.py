@@ -25,7 +25,7 @@ from tests.chaos.results import Recovery, Result
 from tests.chaos.truth import Sampler, Truth
 from tests.faults.cluster import Cluster
 from tests.faults.liar import Liar
-from tests.faults.site import PATIENCE, open_site
+from tests.faults.site import TIMEOUT, open_site
 from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
 
@@ -189,7 +189,7 @@ def _harness(cluster: Cluster, seed: int, random: Random) -> Iterator[Harness]:
         disk = stack.enter_context(_small_disk()) if seed % 4 in (0, 3) else None
         nb = stack.enter_context(OvsdbServer(GENERATIONS[seed % len(GENERATIONS)], "nb", directory=disk))
         for server in (cluster.etcd, cluster.server, nb):
-            server.patience = PATIENCE
+            server.seconds = TIMEOUT
         site = stack.enter_context(open_site(cluster, nb))
         objects = Objects(site, random)
         objects.fill()

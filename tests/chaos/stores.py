@@ -18,7 +18,7 @@ from tests.faults.manifests import Json
 from tests.services.etcd import Etcd
 from tests.services.ovsdb import OvsdbServer
 
-PATIENCE = 1.0
+TIMEOUT = 1.0
 """Seconds that etcd has for an answer."""
 JSON_STORAGE = ("--storage-media-type=application/json",)
 """What the API server has to be told so that its objects can be read in etcd."""
@@ -55,7 +55,7 @@ def stored_objects(etcd: Etcd) -> dict[str, list[Json]]:
 
 def _ask(etcd: Etcd, transaction: Mapping[str, object]) -> bytes:
     """Ask at once or not at all: a frozen etcd must not hold up who looks every second."""
-    connection = http.client.HTTPConnection("127.0.0.1", etcd._client_port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", etcd._client_port, timeout=TIMEOUT)
     try:
         connection.request("POST", "/v3/kv/txn", json.dumps(transaction))
         return connection.getresponse().read()

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 
-from nqosd.compiler.compile import Compiled
+from nqosd.compiler.definition import Compiled
 from nqosd.compiler.desired import NETWORK, POLICY, RULE, SWITCH
 from tests.chaos.lies import ACTIVE, Lies
 from tests.chaos.stores import DatabaseFile, stored_objects
@@ -28,7 +28,7 @@ from tests.services.daemon import Nqosd
 from tests.services.process import ServiceError
 
 INTERVAL = 1.0
-PATIENCE = 1.0
+TIMEOUT = 1.0
 """Seconds that a probe may take; who answers later has said nothing."""
 SHOWN = 6
 """Differences that are written out."""
@@ -112,7 +112,7 @@ def _answers(daemons: list[Nqosd]) -> dict[str, tuple[str, bool]]:
 
 
 def _answer(daemon: Nqosd) -> tuple[str, bool]:
-    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=TIMEOUT)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()

@@ -187,7 +187,7 @@ def test_what_can_not_be_found_out(
     code, out, err = compared(capsys, idle)
     assert (code, out) == (USAGE, "")
     assert "broken.yaml" in err
-    monkeypatch.setattr("nqosd.northbound.replica.reading.read_replica.__kwdefaults__", {"names": (), "patience": 1.0})
+    monkeypatch.setattr("nqosd.northbound.visit.read_replica.__kwdefaults__", {"names": (), "seconds": 1.0})
     away = Nqosd([f"unix:{tmp_path}/none.sock"], manifests=[GUIDE])
     code, out, err = compared(capsys, away)
     assert (code, out) == (FAILED, "")

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from nqosd.commands.compiled_text import Format
 from nqosd.commands.get_tables import TABLES
 from nqosd.commands.table import COMMANDS, Command
-from nqosd.compiler.rendering import Format
 from nqosd.explain.question import Transport
 
 LIGHT = "import sys; from nqosd import cli; cli.parser(); print(*sys.modules)"

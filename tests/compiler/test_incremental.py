@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.labels import LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import (
@@ -22,13 +23,12 @@ from nqosd.api.networkqos import (
 )
 from nqosd.api.objects import Attachment, Pod
 from nqosd.compiler import matching
-from nqosd.compiler.compile import compile_everything
+from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.prefixes import Prefixes, Range, covered
 from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
-from nqosd.informers.changes import Change, Kind
 from tests.compiler.worlds import NODES, batches
 
 every_setting = st.builds(
@@ -141,7 +141,7 @@ def test_nothing_is_kept(events: list[list[Change]]) -> None:
     assert compiler.desired == Desired({}, {}, {})
     assert compiler.selections == 0
     assert len(compiler._claims) == 0
-    assert (len(compiler._readings), len(compiler._room)) == (0, 0)
+    assert (len(compiler._readings), len(compiler._row_bounds)) == (0, 0)
 
 
 def test_first_use_tells_every_member() -> None:
@@ -153,9 +153,9 @@ def test_first_use_tells_every_member() -> None:
     senders = LabelSelector.of([Requirement("tier", Operator.IN, ("x",))])
     policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(1, (EgressRule(1, classifier=to_peers),), senders))
     compiler, mirror = IncrementalCompiler(Settings()), Mirror()
-    first = [Change(Kind.NETWORK_QOS, "a/p", None, policy), Change(Kind.POD, peer.key, None, peer)]
+    first = [Change(ResourceKind.NETWORK_QOS, "a/p", None, policy), Change(ResourceKind.POD, peer.key, None, peer)]
     mirror.follow(compiler.apply(first), compiler.desired)
-    then = [Change(Kind.POD, pod.key, None, pod) for pod in (other, sender)]
+    then = [Change(ResourceKind.POD, pod.key, None, pod) for pod in (other, sender)]
     mirror.follow(compiler.apply(then), compiler.desired)
     assert {"10.0.0.1", "10.0.0.3"} in mirror.sets.values()
     assert mirror.equals(compiler.desired)
@@ -166,8 +166,8 @@ def test_a_written_status_compiles_nothing() -> None:
     policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(1, (EgressRule(1),)))
     written = attrs.evolve(policy, status=NetworkQoSStatus("NetworkQoS Destinations applied"))
     compiler = IncrementalCompiler(Settings())
-    compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, policy)])
-    delta = compiler.apply([Change(Kind.NETWORK_QOS, "a/p", policy, written)])
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", None, policy)])
+    delta = compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", policy, written)])
     assert (delta.rows, delta.sets, delta.policies) == (set(), {}, {"a/p"})
     assert compiler.tables.policies["a/p"] == written
 
@@ -186,17 +186,17 @@ def test_a_list_of_prefixes_is_read_once() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(matching, "covered", noting)
-        first = [Change(Kind.NETWORK_QOS, "a/p", None, policy)]
+        first = [Change(ResourceKind.NETWORK_QOS, "a/p", None, policy)]
         compiler.apply(first)
         for number in range(1, 9):
             node = f"n{number}"
             pod = Pod("a", node, {}, node, attachments=(Attachment("default", (f"10.0.0.{number}",)),))
-            compiler.apply([Change(Kind.POD, pod.key, None, pod)])
+            compiler.apply([Change(ResourceKind.POD, pod.key, None, pod)])
         written = attrs.evolve(policy, status=NetworkQoSStatus("x"), spec=NetworkQoSSpec(1, rules))
-        compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, written)])
+        compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", None, written)])
         compiler.configure(Settings(ovn=(25, 3)))
         tied = NetworkQoS("a", "q", "2025-01-01T00:00:00Z", spec=NetworkQoSSpec(1, (EgressRule(1),)))
-        compiler.apply([Change(Kind.NETWORK_QOS, "a/q", None, tied)])
+        compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/q", None, tied)])
     assert len(compiler.desired.rows) == 32
     assert read == [*Family] * len(rules)
 
@@ -204,20 +204,20 @@ def test_a_list_of_prefixes_is_read_once() -> None:
 def test_what_may_take_long_is_known_before() -> None:
     """A few pods whose limits are shared never take long; a policy, many pods, other settings or limits per pod may."""
     pods = [Pod("a", f"p{n}", {}, "n1", attachments=(Attachment("default", (f"10.0.0.{n}",)),)) for n in range(200)]
-    changes = [Change(Kind.POD, pod.key, None, pod) for pod in pods]
+    changes = [Change(ResourceKind.POD, pod.key, None, pod) for pod in pods]
     spec = NetworkQoSSpec(1, (EgressRule(1, Limit(1000)),))
     plain = NetworkQoS("a", "p", spec=spec)
     alone = NetworkQoS("a", "p", spec=attrs.evolve(spec, bandwidth_scope=BandwidthScope.POD))
     compiler = IncrementalCompiler(Settings())
-    assert compiler.takes_long(compiler.settings, [Change(Kind.NETWORK_QOS, "a/p", None, plain)])
-    compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, plain)])
+    assert compiler.takes_long(compiler.settings, [Change(ResourceKind.NETWORK_QOS, "a/p", None, plain)])
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", None, plain)])
     assert not compiler.takes_long(compiler.settings, changes[:1])
     assert compiler.takes_long(compiler.settings, changes)
     assert compiler.takes_long(Settings(ovn=(25, 3)), [])
-    compiler.apply([Change(Kind.NETWORK_QOS, "a/p", plain, alone)])
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", plain, alone)])
     assert compiler.takes_long(compiler.settings, changes[:1])
     stranger = Pod("b", "p", {}, "n1")
-    assert not compiler.takes_long(compiler.settings, [Change(Kind.POD, stranger.key, None, stranger)])
+    assert not compiler.takes_long(compiler.settings, [Change(ResourceKind.POD, stranger.key, None, stranger)])
 
 
 def test_a_pod_with_a_limit_of_its_own_leaves_the_rows_of_others() -> None:
@@ -226,12 +226,12 @@ def test_a_pod_with_a_limit_of_its_own_leaves_the_rows_of_others() -> None:
     policy = NetworkQoS("a", "p", spec=spec)
     pods = [Pod("a", f"p{n}", {}, "n1", attachments=(Attachment("default", (f"10.0.0.{n}",)),)) for n in range(5)]
     compiler = IncrementalCompiler(Settings())
-    compiler.apply([Change(Kind.NETWORK_QOS, "a/p", None, policy)])
-    compiler.apply([Change(Kind.POD, pod.key, None, pod) for pod in pods[:4]])
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", None, policy)])
+    compiler.apply([Change(ResourceKind.POD, pod.key, None, pod) for pod in pods[:4]])
     first = dict(compiler.desired.rows)
     moved = attrs.evolve(pods[0], attachments=(Attachment("default", ("10.0.1.0",)),))
     for key, pod in ((pods[4].key, pods[4]), (pods[0].key, moved), (pods[4].key, None)):
-        compiler.apply([Change(Kind.POD, key, None, pod)])
+        compiler.apply([Change(ResourceKind.POD, key, None, pod)])
         check(compiler)
     changed = {key for key, row in compiler.desired.rows.items() if first.get(key) is not row}
     assert {key.part for key in changed} == {"pod/p0"}

@@ -3,7 +3,7 @@
 import structlog.testing
 
 from nqosd.compiler.desired import AddressSet, Delta, Desired, Members
-from nqosd.large_sets import LargeSets
+from nqosd.daemon.large_sets import LargeSets
 
 
 def test_a_set_that_outgrows_the_limit_is_told_once() -> None:

@@ -3,6 +3,7 @@
 import attrs
 import pytest
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.networkqos import (
     BandwidthScope,
@@ -20,7 +21,6 @@ from nqosd.api.objects import Attachment, Pod
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
-from nqosd.informers.changes import Change, Kind
 from nqosd.status.conditions import condition
 
 NODES = ("n1", "n2")
@@ -40,12 +40,12 @@ def pods(number: int) -> list[Change]:
         Pod("a", f"pod{each}", {}, NODES[each % 2], attachments=(Attachment("default", (address,)),))
         for each, address in enumerate(addresses)
     ]
-    return [Change(Kind.POD, each.key, None, each) for each in found]
+    return [Change(ResourceKind.POD, each.key, None, each) for each in found]
 
 
 def put(*policies: NetworkQoS) -> list[Change]:
     """Give policies as they come in."""
-    return [Change(Kind.NETWORK_QOS, each.key, None, each) for each in policies]
+    return [Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in policies]
 
 
 def compiled(limits: Limits, *policies: NetworkQoS, senders: int = 2) -> IncrementalCompiler:
@@ -95,7 +95,7 @@ def test_only_the_oldest_policies_of_a_namespace_are_applied() -> None:
     report = compiler.report("a/p2")
     assert report is not None
     assert condition(policies[2], report, "z").reason == "TooLarge"
-    compiler.apply([Change(Kind.NETWORK_QOS, "a/p0", policies[0], None)])
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p0", policies[0], None)])
     assert {key.policy for key in compiler.desired.rows if key.policy} == {"a/p1", "a/p2"}
 
 
@@ -120,7 +120,7 @@ def test_a_namespace_has_its_limit_too_and_the_oldest_come_first(what: str) -> N
     stranger = Pod("b", "pod0", {}, "n1", attachments=(Attachment("default", ("10.0.1.0",)),))
     limits = attrs.evolve(Limits(), **{f"namespace_{what}": figure})
     compiler = compiled(limits, *reversed(policies), other, senders=4)
-    compiler.apply([Change(Kind.POD, stranger.key, None, stranger)])
+    compiler.apply([Change(ResourceKind.POD, stranger.key, None, stranger)])
     assert applied(compiler) == {"a/p0", "a/p1", "b/other"}
     report = compiler.report("a/p2")
     assert report is not None
@@ -128,7 +128,7 @@ def test_a_namespace_has_its_limit_too_and_the_oldest_come_first(what: str) -> N
     assert said.reason == "TooLarge"
     assert f"the {what} of this policy and of the older ones of namespace a" in said.message
     assert f"the {figure} that limits.namespace_{what} allows" in said.message
-    compiler.apply([Change(Kind.NETWORK_QOS, "a/p0", policies[0], None)])
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p0", policies[0], None)])
     assert applied(compiler) == {"a/p1", "a/p2", "b/other"}
 
 
@@ -148,7 +148,7 @@ def test_limits_per_pod_come_and_go_with_the_pods() -> None:
     fifth = pods(5)[4]
     compiler.apply([fifth])
     assert not compiler.desired.rows
-    compiler.apply([Change(Kind.POD, fifth.key, None, None)])
+    compiler.apply([Change(ResourceKind.POD, fifth.key, None, None)])
     assert sum(key.policy == "a/p" for key in compiler.desired.rows) == 4
 
 
@@ -168,7 +168,7 @@ def test_of_a_policy_that_is_not_applied_only_the_sizes_are_kept() -> None:
     compiler = compiled(Limits(namespace_prefixes=64), *policies)
     kept = {key: reading.criteria is not None for key, reading in compiler._readings.items()}
     assert kept == {"a/p0": True, "a/p1": True, "a/p2": False}
-    compiler.apply([Change(Kind.NETWORK_QOS, "a/p0", policies[0], None)])
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p0", policies[0], None)])
     assert all(reading.criteria for reading in compiler._readings.values())
     alone = compiled(Limits(namespace_prefixes=64), *policies[1:])
     assert compiler.desired == alone.desired

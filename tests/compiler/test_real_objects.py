@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.cache.tables import Tables
-from nqosd.compiler.compile import all_places
-from nqosd.compiler.networks import Networks
-from nqosd.compiler.places import Zone
-from nqosd.informers.changes import Change, Kind
+from nqosd.compiler.definition import all_places
+from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.pod_addresses import Zone
 from nqosd.informers.resources import BY_KIND
 from tests.api.manifests import POD_NETWORKS, Json, wire
 
@@ -28,10 +28,10 @@ def tables() -> Tables:
         }
         for key, pod in json.loads((FILES / "pods.json").read_text()).items()
     ]
-    items: dict[Kind, list[Json]] = {
-        Kind.NETWORK_ATTACHMENT_DEFINITION: json.loads((FILES / "nads.json").read_text())["items"],
-        Kind.NODE: json.loads((FILES / "nodes.json").read_text())["items"],
-        Kind.POD: pods,
+    items: dict[ResourceKind, list[Json]] = {
+        ResourceKind.NETWORK_ATTACHMENT_DEFINITION: json.loads((FILES / "nads.json").read_text())["items"],
+        ResourceKind.NODE: json.loads((FILES / "nodes.json").read_text())["items"],
+        ResourceKind.POD: pods,
     }
     for kind, manifests in items.items():
         for manifest in manifests:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import attrs
 import pytest
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import (
@@ -20,13 +21,12 @@ from nqosd.api.networkqos import (
     Port,
     Protocol,
 )
-from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Role, Topology
+from nqosd.api.objects import Attachment, NetworkAttachment, NetworkRole, Pod, Topology
 from nqosd.cache.tables import Tables
-from nqosd.compiler.compile import Compiled, compile_everything
+from nqosd.compiler.definition import Compiled, compile_everything
 from nqosd.compiler.desired import RETURNED, Direction, QosRow
-from nqosd.compiler.networks import Networks
+from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Change, Kind
 
 BOTH = ("10.0.0.1", "fd00::1")
 LIMIT = Limit(1000)
@@ -52,11 +52,11 @@ def compiled(
     """Compile a small world."""
     tables = Tables()
     for value in policies:
-        tables.apply(Change(Kind.NETWORK_QOS, value.key, None, value))
+        tables.apply(Change(ResourceKind.NETWORK_QOS, value.key, None, value))
     for each in pods:
-        tables.apply(Change(Kind.POD, each.key, None, each))
+        tables.apply(Change(ResourceKind.POD, each.key, None, each))
     for nad in nads:
-        tables.apply(Change(Kind.NETWORK_ATTACHMENT_DEFINITION, nad.key, None, nad))
+        tables.apply(Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, nad.key, None, nad))
     return compile_everything(tables, settings)
 
 
@@ -234,7 +234,7 @@ def test_shields_stand_above_limits_only() -> None:
 
 def test_flat_primary_networks_are_warned_of() -> None:
     """Where rows stand before load balancing, a policy that looks at destinations is told so."""
-    nad = NetworkAttachment("ns", "nad", network="flat", topology=Topology.LAYER2, role=Role.PRIMARY)
+    nad = NetworkAttachment("ns", "nad", network="flat", topology=Topology.LAYER2, role=NetworkRole.PRIMARY)
     rule = EgressRule(8, classifier=Classifier(ports=(Port(Protocol.TCP, 80),)))
     found = compiled(policy(rule), pods=[pod("a", "10.0.0.1", key="ns/nad")], nads=[nad])
     assert any("service's own address" in warning for warning in found.reports[0].warnings)

@@ -3,13 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nqosd.api.changes import Change
 from nqosd.api.networkqos import NetworkQoS
-from nqosd.compiler.compile import all_places
+from nqosd.compiler.definition import all_places
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.compiler.networks import Networks
-from nqosd.compiler.places import Zone
+from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Change
 from tests.compiler.worlds import NODES, batches
 
 
@@ -34,13 +34,13 @@ def senders(compiler: IncrementalCompiler, policy: NetworkQoS) -> frozenset[str]
     tables = compiler.tables
     if Zone.of(compiler.settings.zone, tables.nodes).nodes is None:
         return None
-    context = compiler._contexts.get(policy.key)
-    if context is None:
+    effective = compiler._effective.get(policy.key)
+    if effective is None:
         return frozenset()
     return frozenset(
         pod.node
         for key, found in all_places(tables, Networks.of(tables.attachments), Zone()).items()
-        if context.sources.matches(pod := tables.pods[key], tables.namespaces)
+        if effective.sources.matches(pod := tables.pods[key], tables.namespaces)
         for place in found.places
-        if context.selects(place.network)
+        if effective.selects(place.network)
     )

@@ -3,6 +3,7 @@
 import attrs
 from hypothesis import strategies as st
 
+from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.labels import LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import (
@@ -24,14 +25,13 @@ from nqosd.api.objects import (
     Attachment,
     Namespace,
     NetworkAttachment,
+    NetworkRole,
     Node,
     Pod,
-    Role,
     Topology,
     UserDefinedNetwork,
 )
 from nqosd.api.problems import Problem
-from nqosd.informers.changes import Change, Kind, Object
 
 NAMESPACES = ["a", "b"]
 NODES = ["n1", "n2", "n3"]
@@ -90,7 +90,7 @@ nads = st.builds(
     labels,
     st.sampled_from(["blue", "blue", "red-net", "red.net", "flat", "ext_flat", ""]),
     st.sampled_from(Topology),
-    st.sampled_from(Role),
+    st.sampled_from(NetworkRole),
     ranges,
     st.sampled_from(["", "UserDefinedNetwork", "ClusterUserDefinedNetwork"]),
     st.sampled_from(["u1", "u2"]),
@@ -149,20 +149,20 @@ def policies(draw: st.DrawFn) -> NetworkQoS:
     )
 
 
-_KINDS: dict[Kind, st.SearchStrategy[Object]] = {
-    Kind.POD: pods,
-    Kind.NETWORK_QOS: policies(),
-    Kind.NETWORK_ATTACHMENT_DEFINITION: nads,
-    Kind.NAMESPACE: namespaces,
-    Kind.NODE: nodes,
+_KINDS: dict[ResourceKind, st.SearchStrategy[Object]] = {
+    ResourceKind.POD: pods,
+    ResourceKind.NETWORK_QOS: policies(),
+    ResourceKind.NETWORK_ATTACHMENT_DEFINITION: nads,
+    ResourceKind.NAMESPACE: namespaces,
+    ResourceKind.NODE: nodes,
 }
 
 
 @st.composite
 def changes(draw: st.DrawFn) -> Change:
     """Draw a change of any kind; a third are deletions, also of what isn't there. `old` is left to the tables."""
-    kind = draw(st.sampled_from([Kind.POD, Kind.POD, *Kind]))
-    if kind in (Kind.USER_DEFINED_NETWORK, Kind.CLUSTER_USER_DEFINED_NETWORK):
+    kind = draw(st.sampled_from([ResourceKind.POD, ResourceKind.POD, *ResourceKind]))
+    if kind in (ResourceKind.USER_DEFINED_NETWORK, ResourceKind.CLUSTER_USER_DEFINED_NETWORK):
         value: Object = draw(user_networks)
     else:
         value = draw(_KINDS[kind])
@@ -170,14 +170,16 @@ def changes(draw: st.DrawFn) -> Change:
 
 
 _HOME = [
-    Change(Kind.NAMESPACE, "a", None, Namespace("a", {"app": "x"})),
-    Change(Kind.NODE, "n1", None, Node("n1")),
-    Change(Kind.NETWORK_ATTACHMENT_DEFINITION, "a/blue", None, NetworkAttachment("a", "blue", {"app": "x"}, "blue")),
+    Change(ResourceKind.NAMESPACE, "a", None, Namespace("a", {"app": "x"})),
+    Change(ResourceKind.NODE, "n1", None, Node("n1")),
     Change(
-        Kind.NETWORK_ATTACHMENT_DEFINITION,
+        ResourceKind.NETWORK_ATTACHMENT_DEFINITION, "a/blue", None, NetworkAttachment("a", "blue", {"app": "x"}, "blue")
+    ),
+    Change(
+        ResourceKind.NETWORK_ATTACHMENT_DEFINITION,
         "b/flat",
         None,
-        NetworkAttachment("b", "flat", {"app": "x"}, "flat", Topology.LAYER2, Role.PRIMARY),
+        NetworkAttachment("b", "flat", {"app": "x"}, "flat", Topology.LAYER2, NetworkRole.PRIMARY),
     ),
 ]
 
@@ -189,7 +191,7 @@ def _populated(draw: st.DrawFn) -> list[Change]:
     for name in PODS:
         namespace, node = draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from(NODES))
         pod = attrs.evolve(draw(pods), namespace=namespace, name=name, node=node, host_network=False, ended=False)
-        found.append(Change(Kind.POD, pod.key, None, pod))
+        found.append(Change(ResourceKind.POD, pod.key, None, pod))
     for name in POLICIES:
         spec = NetworkQoSSpec(
             priority=draw(st.sampled_from([1, 1, 2])),
@@ -198,7 +200,7 @@ def _populated(draw: st.DrawFn) -> list[Change]:
             bandwidth_scope=draw(st.sampled_from(BandwidthScope)),
         )
         policy = NetworkQoS(draw(st.sampled_from(NAMESPACES)), name, "2026-01-01T00:00:00Z", spec=spec)
-        found.append(Change(Kind.NETWORK_QOS, policy.key, None, policy))
+        found.append(Change(ResourceKind.NETWORK_QOS, policy.key, None, policy))
     return found
 
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from nqosd.compiler.settings import Settings
 from nqosd.config import Config, ConfigError, parse
-from nqosd.informers.steps import ReflectorOptions
-from nqosd.northbound.ovsdb.options import Options
-from nqosd.northbound.ovsdb.remotes import Remote
+from nqosd.informers.reflector_steps import ReflectorOptions
+from nqosd.ovsdb.connection_options import Options
+from nqosd.ovsdb.remotes import Remote
 
 
 def test_the_northbound_layer_has_the_same_defaults() -> None:

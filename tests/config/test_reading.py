@@ -6,7 +6,16 @@ from pathlib import Path
 import attrs
 import pytest
 
-from nqosd.config import Config, ConfigError, Daemon, Kubernetes, Log, Northbound, load, parse
+from nqosd.config import (
+    Config,
+    ConfigError,
+    DaemonSection,
+    KubernetesSection,
+    LogSection,
+    NorthboundSection,
+    load,
+    parse,
+)
 from nqosd.config.options import SECTIONS
 
 MISTAKEN = """[log]
@@ -49,10 +58,10 @@ def test_values_are_taken() -> None:
         """
     )
     assert config == Config(
-        daemon=Daemon(zone="node-1"),
-        kubernetes=Kubernetes(source="manifests", manifests=("/etc/nqosd/manifests",), page_size=100),
-        northbound=Northbound(remotes=("tcp:127.0.0.1:6641", "unix:/run/ovn/nb.sock"), detach_after=5.0),
-        log=Log(level="debug"),
+        daemon=DaemonSection(zone="node-1"),
+        kubernetes=KubernetesSection(source="manifests", manifests=("/etc/nqosd/manifests",), page_size=100),
+        northbound=NorthboundSection(remotes=("tcp:127.0.0.1:6641", "unix:/run/ovn/nb.sock"), detach_after=5.0),
+        log=LogSection(level="debug"),
     )
     assert type(config.northbound.detach_after) is float
 

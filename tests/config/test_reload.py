@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from nqosd.config import Config, Daemon, Http, Log, Northbound, Reload, diff
+from nqosd.config import Config, DaemonSection, HttpSection, LogSection, NorthboundSection, Reload, diff
 from nqosd.config.options import RELOADABLE, SECTIONS
 
 
@@ -14,17 +14,17 @@ def test_nothing_changed() -> None:
 
 def test_a_mixed_change() -> None:
     """Reloadable options take their new value, the others keep the old one, and both are named in file order."""
-    old = Config(daemon=Daemon(zone="a"), http=Http(listen="127.0.0.1:1"))
+    old = Config(daemon=DaemonSection(zone="a"), http=HttpSection(listen="127.0.0.1:1"))
     new = Config(
-        daemon=Daemon(zone="b", batch_window=1.0),
-        http=Http(listen="127.0.0.1:2"),
-        log=Log(level="debug", format="json"),
+        daemon=DaemonSection(zone="b", batch_window=1.0),
+        http=HttpSection(listen="127.0.0.1:2"),
+        log=LogSection(level="debug", format="json"),
     )
     assert diff(old, new) == Reload(
         config=Config(
-            daemon=Daemon(zone="a", batch_window=1.0),
-            http=Http(listen="127.0.0.1:1"),
-            log=Log(level="debug", format="json"),
+            daemon=DaemonSection(zone="a", batch_window=1.0),
+            http=HttpSection(listen="127.0.0.1:1"),
+            log=LogSection(level="debug", format="json"),
         ),
         applied=("daemon.batch_window", "log.level", "log.format"),
         needs_restart=("daemon.zone", "http.listen"),
@@ -33,7 +33,7 @@ def test_a_mixed_change() -> None:
 
 def test_what_waits_for_a_restart_is_named_again() -> None:
     """An option that couldn't be applied is named at the next reload too, since it is still not in effect."""
-    new = Config(northbound=Northbound(lock="other"))
+    new = Config(northbound=NorthboundSection(lock="other"))
     assert diff(diff(Config(), new).config, new).needs_restart == ("northbound.lock",)
 
 

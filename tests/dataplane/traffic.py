@@ -34,7 +34,7 @@ HEADERS = {4: 14 + 20 + 8, 6: 14 + 40 + 8}
 """Bytes that a meter counts beside the payload: Ethernet, IP, UDP."""
 COPIES = 3
 """Datagrams that ask for a mark; all of them must arrive, and agree."""
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Seconds to wait for a datagram that doesn't come."""
 AFTERGLOW = 0.1
 """Seconds after a burst until everything of it has arrived."""
@@ -171,7 +171,7 @@ class Traffic:
 
     def _wait_for(self, wanted: AbstractSet[tuple[int, int]], arrived: dict[tuple[int, int], int]) -> None:
         """Collect until all of these have arrived, or patience is at its end."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while time.monotonic() < end and not wanted <= arrived.keys():
             time.sleep(0.005)
             arrived.update(self._collect())

@@ -16,7 +16,7 @@ import attrs
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LOOKS = re.compile(r"curl |kubectl (get|describe) |ovn-nbctl (-\S+ )*(list|find|qos-list) ")
-PATIENCE = 120.0
+TIMEOUT = 120.0
 """Seconds in which a command that only looks must come to show what the page says: what it looks at is on its way."""
 COMMAND_TIMEOUT = 120
 
@@ -90,7 +90,7 @@ class Shell:
 
         A step that only looks is run again until it prints what the page shows, or too much time has passed.
         """
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while True:
             printed = self._run(step)
             if matches(step.shown, printed) or not LOOKS.match(step.command) or time.monotonic() > end:

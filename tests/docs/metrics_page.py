@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from nqosd.statistics.metrics import StatsMetrics
+from nqosd.statistics.rule_metrics import StatsMetrics
 from nqosd.telemetry.gauges import GaugeFamily
 from nqosd.telemetry.metrics import Metrics
 

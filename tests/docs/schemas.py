@@ -11,13 +11,13 @@ from typing import Any
 import attrs
 import msgspec
 
+from nqosd.commands.compiled_document import CompiledDocument
 from nqosd.commands.diff import Differences
 from nqosd.commands.explain_document import ExplainDocument
 from nqosd.commands.plan_and_apply import Action
-from nqosd.compiler.document import Document
 from nqosd.statistics.rates import Rate
 from nqosd.statistics.tally import Figures
-from nqosd.telemetry.state import NetworkState, PolicyState, RowState, SelectionState
+from nqosd.web.views import NetworkState, PolicyState, RowState, SelectionState
 
 RULE = [("namespace", str), ("policy", str), ("rule", int), ("network", str)]
 Counted = msgspec.defstruct("Counted", [*RULE, *((each.name, each.type) for each in attrs.fields(Figures))])
@@ -25,7 +25,7 @@ Rated = msgspec.defstruct("Rated", [*RULE, ("node", str), *((each.name, each.typ
 Look = msgspec.defstruct("Look", [("rates", list[Rated]), ("failures", dict[str, str])])  # type: ignore[valid-type]
 
 DOCUMENTS: Mapping[str, Any] = {
-    "compile": Document,
+    "compile": CompiledDocument,
     "explain": ExplainDocument,
     "diff": Differences,
     "get-policies": list[PolicyState],

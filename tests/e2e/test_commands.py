@@ -71,7 +71,7 @@ def test_an_api_server_that_is_gone(
         "current-context": "gone",
     }
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
-    monkeypatch.setattr(gathering, "PATIENCE", 1.0)
+    monkeypatch.setattr(gathering, "TIMEOUT", 1.0)
     daemon = Nqosd([ovsdb_nb.unix], kubeconfig=tmp_path / "kubeconfig")
     assert main(["diff", "--config", str(daemon.config)]) == FAILED
     said = capsys.readouterr().err

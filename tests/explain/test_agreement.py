@@ -7,7 +7,7 @@ from nqosd.api.objects import DEFAULT_NETWORK, Attachment
 from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.explain.decide import attachment_verdict
 from nqosd.explain.question import Question, Transport
-from nqosd.explain.verdict import AttachmentVerdict, Outcome, Reason
+from nqosd.explain.verdict import AttachmentVerdict, PolicyReason, RuleOutcome
 from nqosd.explain.world import World
 from tests.oracle.cluster import Sender
 from tests.oracle.cluster_strategies import Manifest
@@ -47,7 +47,7 @@ def explained(world: World, sender: Sender, packet: Packet) -> AttachmentVerdict
     return attachment_verdict(question, pod, attachment, world)
 
 
-def compare(world: World, oracle: Oracle, send: Send) -> Outcome | None:
+def compare(world: World, oracle: Oracle, send: Send) -> RuleOutcome | None:
     """Hold both opinions on one packet against each other; gives what became of it, None for nothing to compare."""
     try:
         decision = oracle.decide(send.sender, send.packet)
@@ -59,12 +59,12 @@ def compare(world: World, oracle: Oracle, send: Send) -> Outcome | None:
     assert (verdict.network, verdict.switch) == (send.sender.network, send.sender.switch)
     if decision is None or winner is None:
         assert (decision, winner, verdict.matching) == (None, None, ()), send
-        return Outcome.NO_MATCH
+        return RuleOutcome.NO_MATCH
     limit = (None, None) if winner.limit is None else (winner.limit.rate, winner.limit.burst)
     assert (winner.policy, winner.index) == (decision.policy, decision.rule), send
     assert (winner.dscp, *limit) == (decision.dscp, decision.rate, decision.burst)
     hits_the_row(world, verdict, send.packet)
-    return Outcome.WINS
+    return RuleOutcome.WINS
 
 
 def hits_the_row(world: World, verdict: AttachmentVerdict, packet: Packet) -> None:
@@ -105,19 +105,19 @@ def test_every_policy_has_its_reason(objects: dict[str, list[Manifest]], option:
         assert {each.key for each in verdict.policies} == world.tables.policies.keys()
         place = (send.sender.network, send.sender.switch)
         for each in verdict.policies:
-            assert (each.reason is Reason.INVALID) == (each.key in oracle.problems)
-            assert (each.reason is Reason.TOO_MANY_TIES) == (each.key in oracle.crowded_out)
+            assert (each.reason is PolicyReason.INVALID) == (each.key in oracle.problems)
+            assert (each.reason is PolicyReason.TOO_MANY_TIES) == (each.key in oracle.crowded_out)
             applied = oracle.applied.get(each.key)
             sources = None if applied is None else applied.sources.get(place)
             selected = sources is not None and sources.sent(send.sender, send.packet)
-            assert (each.reason is Reason.SELECTED) == selected, (each, send)
+            assert (each.reason is PolicyReason.SELECTED) == selected, (each, send)
             assert selected or not each.rules
             assert each.detail
 
 
 def test_generated_packets_find_winners() -> None:
     """The comparison is about something: among the generated packets many take a rule, and many take none."""
-    found: dict[Outcome | None, int] = {}
+    found: dict[RuleOutcome | None, int] = {}
 
     @given(clusters(), options())
     @settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -128,5 +128,5 @@ def test_generated_packets_find_winners() -> None:
             found[outcome] = found.get(outcome, 0) + 1
 
     count()
-    assert found[Outcome.WINS] > 100
-    assert found[Outcome.NO_MATCH] > 100
+    assert found[RuleOutcome.WINS] > 100
+    assert found[RuleOutcome.NO_MATCH] > 100

@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 import yaml
 
-from nqosd.compiler.compile import Compiled, compile_everything
+from nqosd.compiler.definition import Compiled, compile_everything
 from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.informers.resources import RESOURCES, Resource
 from tests.faults.manifests import NODES, RANGES, Json

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import attrs
 
 from nqosd.compiler.desired import OWNER, PART, Desired
-from nqosd.northbound.replica.record import WRITER
+from nqosd.northbound.replica.writer_record import WRITER
 
 Row = Mapping[str, object]
 Columns = tuple[tuple[str, object], ...]
@@ -109,7 +109,7 @@ def wanted(desired: Desired, owner: str, switches: Iterable[str], ports: frozens
     """
     present = set(switches)
     groups = {name: each for name, each in desired.port_groups.items() if each.ports & ports}
-    portless = desired.port_groups.keys() - groups
+    without_ports = desired.port_groups.keys() - groups
     rows = [
         _row_text(
             [row.key.switch],
@@ -123,7 +123,7 @@ def wanted(desired: Desired, owner: str, switches: Iterable[str], ports: frozens
             },
         )
         for row in desired.rows.values()
-        if row.key.switch in present and portless.isdisjoint(row.sets)
+        if row.key.switch in present and without_ports.isdisjoint(row.sets)
     ]
     sets = [_set_text("Address_Set", each.name, each.external_ids(owner), each.addresses)
             for each in desired.address_sets.values()]  # fmt: skip

@@ -18,8 +18,8 @@ from pathlib import Path
 import attrs
 
 from nqosd.compiler.desired import Desired
+from nqosd.daemon.publisher import WHOLE_CLUSTER
 from nqosd.status.conditions import TRUE, condition_type
-from nqosd.telling import WHOLE_CLUSTER
 from tests.faults import contents, manifests
 from tests.faults.cluster import Cluster
 from tests.faults.contents import Contents, Database
@@ -30,7 +30,7 @@ from tests.services.ovsdb import OvsdbServer
 from tests.services.process import ServiceError
 
 DEADLINE = 30.0
-PATIENCE = 120.0
+TIMEOUT = 120.0
 """Seconds that a daemon may take to start: on a busy machine, Python alone needs many."""
 QUIET = 0.3
 PROMPT: dict[str, dict[str, object]] = {
@@ -91,7 +91,7 @@ class Site:
         daemon = kind(remotes, kubeconfig=kubeconfig, options=PROMPT, name=name, directory=self.directory)
         daemon.configure(options or {})
         daemon.awaits = "readyz" if until_ready else "healthz"
-        daemon.patience = PATIENCE
+        daemon.seconds = TIMEOUT
         self._stack.enter_context(daemon)
         self.daemons.append(daemon)
         return daemon

@@ -91,11 +91,11 @@ def test_the_daemon_killed_at_any_moment_of_its_start(site: Site) -> None:
     for number in range(20):
         daemon.kill()
         site.change()
-        daemon.patience = 0.3 + number * 0.05
+        daemon.seconds = 0.3 + number * 0.05
         with contextlib.suppress(ServiceError):
             daemon.start()
     daemon.kill()
-    daemon.patience = STARTUP_DEADLINE
+    daemon.seconds = STARTUP_DEADLINE
     daemon.start()
     site.settle()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.config.options import Northbound
+from nqosd.config.options import NorthboundSection
 from tests.faults import manifests
 from tests.faults.cluster import Cluster
 from tests.faults.relay import Way
@@ -78,7 +78,9 @@ def test_ovsdb_server_frozen_for_a_while(site: Site) -> None:
 def test_by_default_a_frozen_server_is_noticed_within_ten_seconds(faulty_cluster: Cluster) -> None:
     """As it is delivered, a server that hangs makes /readyz 503 after 8 s, on a unix socket; /healthz stays 200."""
     with OvsdbServer(GENERATIONS[-1]) as nb, open_site(faulty_cluster, nb) as site:
-        options: Options = {"northbound": {"probe_interval": Northbound().probe_interval, "transaction_timeout": 3600}}
+        options: Options = {
+            "northbound": {"probe_interval": NorthboundSection().probe_interval, "transaction_timeout": 3600}
+        }
         daemon = site.start_daemon(options=options, remotes=[nb.unix])
         site.settle()
         nb.pause()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.telemetry.connections import MOST
+from nqosd.web.connections import MOST
 from tests.faults.notified import Notified, NotifiedExporter
 from tests.services.ovsdb import OvsdbServer
 from tests.services.tls import Authority

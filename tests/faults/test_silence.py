@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.cache.tables import Tables
 from nqosd.informers.api_server import ApiServerSource
-from nqosd.informers.changes import Change, Kind
-from nqosd.informers.kube_client import KubeClient
-from nqosd.informers.kube_credentials import KubeOptions
-from nqosd.informers.steps import ReflectorOptions
+from nqosd.informers.reflector_steps import ReflectorOptions
+from nqosd.kube.client import KubeClient
+from nqosd.kube.credentials import KubeOptions
 from tests.faults.site import Site
 
 
@@ -18,7 +18,7 @@ class Told:
 
     def __init__(self) -> None:
         self.tables = Tables()
-        self.unsynced = set(Kind)
+        self.unsynced = set(ResourceKind)
         self._news = asyncio.Event()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -33,7 +33,7 @@ class Told:
             self.tables.apply(change)
         self._news.set()
 
-    def synced(self, kind: Kind) -> None:
+    def synced(self, kind: ResourceKind) -> None:
         """Take note."""
         self.unsynced.discard(kind)
         self._news.set()

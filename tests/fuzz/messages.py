@@ -13,12 +13,12 @@ from unittest import mock
 
 from ovs import stream, timeval
 
-from nqosd.northbound.ovsdb import checked_idl, connection, schema
-from nqosd.northbound.ovsdb.framing import Framer
-from nqosd.northbound.ovsdb.options import Options
-from nqosd.northbound.ovsdb.remotes import Remote
 from nqosd.northbound.replica.idl import NorthboundIdl
 from nqosd.northbound.replica.replica import Replica
+from nqosd.ovsdb import checked_idl, connection, schema
+from nqosd.ovsdb.connection_options import Options
+from nqosd.ovsdb.framing import Framer
+from nqosd.ovsdb.remotes import Remote
 
 LOCK = "nqosd"
 TURNS = 400

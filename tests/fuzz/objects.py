@@ -8,14 +8,14 @@ from collections import Counter
 
 import attrs
 
+from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.decoding import DecodeError
 from nqosd.api.objects import NetworkAttachment, Pod
-from nqosd.compiler.compile import compile_everything
+from nqosd.commands.compiled_document import document
+from nqosd.commands.compiled_text import Format, render
+from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Desired
-from nqosd.compiler.document import document
-from nqosd.compiler.rendering import Format, render
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Change, Kind, Object
 from nqosd.informers.resources import RESOURCES
 from tests.fuzz import world
 from tests.tenants.tokens import check_tokens
@@ -57,7 +57,7 @@ class Objects:
             raise AssertionError(f"the other tenant has {found} instead of {self._before}")
         self.seen["compiled"] += 1
 
-    def _compile(self, kind: Kind, value: Object) -> Desired:
+    def _compile(self, kind: ResourceKind, value: Object) -> Desired:
         tables = world.copy(self._world)
         tables.apply(Change(kind, value.key, None, value))
         compiled = compile_everything(tables, SETTINGS)

@@ -8,7 +8,7 @@ import pytest
 
 from nqosd.api.decoding import ObjectList
 from nqosd.cache.tables import Tables
-from nqosd.compiler.compile import Compiled, compile_everything
+from nqosd.compiler.definition import Compiled, compile_everything
 from nqosd.compiler.settings import Settings
 from nqosd.informers import answers, reflector
 from nqosd.informers.resources import AnyDecoded, Resource

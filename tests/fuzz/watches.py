@@ -8,7 +8,7 @@ import json
 from collections import Counter
 
 from nqosd.informers.reflector import Reflector
-from nqosd.informers.steps import GetPage, GetStream, ReflectorOptions, Wait
+from nqosd.informers.reflector_steps import GetPage, GetStream, ReflectorOptions, Wait
 from tests.informers import wire
 
 NAMES = ("a", "b", "c")

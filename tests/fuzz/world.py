@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import attrs
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.cache.tables import Tables
-from nqosd.informers.changes import Change, Kind
 from nqosd.informers.resources import BY_KIND, RESOURCES
 from tests.api.manifests import GUIDE_SPEC, Json, wire
 
@@ -24,10 +24,10 @@ def victim() -> Tables:
         value = BY_KIND[kind].decode(wire(manifest)).value
         tables.apply(Change(kind, value.key, None, value))
     for namespace in (VICTIM, ATTACKER):
-        value = BY_KIND[Kind.NAMESPACE].decode(wire(_named("v1", "Namespace", "", namespace))).value
-        tables.apply(Change(Kind.NAMESPACE, value.key, None, value))
+        value = BY_KIND[ResourceKind.NAMESPACE].decode(wire(_named("v1", "Namespace", "", namespace))).value
+        tables.apply(Change(ResourceKind.NAMESPACE, value.key, None, value))
     for key, manifest in (("pod", _pod(ATTACKER)), ("policy", _policy(ATTACKER))):
-        kind = Kind.POD if key == "pod" else Kind.NETWORK_QOS
+        kind = ResourceKind.POD if key == "pod" else ResourceKind.NETWORK_QOS
         value = BY_KIND[kind].decode(wire(manifest)).value
         tables.apply(Change(kind, value.key, None, value))
     return tables
@@ -44,19 +44,19 @@ def seeds() -> Iterator[tuple[int, bytes]]:
     for kind, manifest in _objects(ATTACKER):
         yield places[kind], wire(manifest)
     network = _named("k8s.ovn.org/v1", "UserDefinedNetwork", ATTACKER, "own")
-    yield places[Kind.USER_DEFINED_NETWORK], wire(network)
+    yield places[ResourceKind.USER_DEFINED_NETWORK], wire(network)
     network = _named("k8s.ovn.org/v1", "ClusterUserDefinedNetwork", "", "all")
-    yield places[Kind.CLUSTER_USER_DEFINED_NETWORK], wire(network)
-    yield places[Kind.NAMESPACE], wire(_named("v1", "Namespace", "", ATTACKER))
+    yield places[ResourceKind.CLUSTER_USER_DEFINED_NETWORK], wire(network)
+    yield places[ResourceKind.NAMESPACE], wire(_named("v1", "Namespace", "", ATTACKER))
 
 
-def _objects(namespace: str) -> Iterator[tuple[Kind, Json]]:
+def _objects(namespace: str) -> Iterator[tuple[ResourceKind, Json]]:
     subnets = json.dumps({"default": ["10.244.0.0/24", "fd00:1::/64"]})
     annotations = {"k8s.ovn.org/node-subnets": subnets, "k8s.ovn.org/zone-name": "n1"}
-    yield Kind.NODE, _named("v1", "Node", "", "n1", annotations=annotations)
-    yield Kind.POD, _pod(namespace)
-    yield Kind.NETWORK_ATTACHMENT_DEFINITION, _definition(namespace)
-    yield Kind.NETWORK_QOS, _policy(namespace)
+    yield ResourceKind.NODE, _named("v1", "Node", "", "n1", annotations=annotations)
+    yield ResourceKind.POD, _pod(namespace)
+    yield ResourceKind.NETWORK_ATTACHMENT_DEFINITION, _definition(namespace)
+    yield ResourceKind.NETWORK_QOS, _policy(namespace)
 
 
 def _pod(namespace: str) -> Json:

@@ -18,13 +18,13 @@ from multiprocessing.context import SpawnProcess
 
 import attrs
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.informers.api_server import ApiServerSource
-from nqosd.informers.changes import Change, Kind
-from nqosd.informers.kube_client import KubeClient
-from nqosd.informers.kube_credentials import KubeOptions
-from nqosd.informers.lines import LineSplitter
 from nqosd.informers.reflector import Reflector
 from nqosd.informers.resources import BY_KIND
+from nqosd.informers.stream_lines import LineSplitter
+from nqosd.kube.client import KubeClient
+from nqosd.kube.credentials import KubeOptions
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import ADMIN, ApiServer
 
@@ -90,9 +90,9 @@ class Watcher:
         """Count."""
         self.changes += len(changes)
 
-    def synced(self, kind: Kind) -> None:
+    def synced(self, kind: ResourceKind) -> None:
         """Take note."""
-        self.is_synced = kind is Kind.POD
+        self.is_synced = kind is ResourceKind.POD
 
 
 def say(line: str) -> None:
@@ -111,7 +111,7 @@ async def measure(server: ApiServer, pods: int, label: str, load: Callable[[], S
     watcher = Watcher()
     async with KubeClient(KubeOptions(kubeconfig=str(server.kubeconfig()))) as client:
         await client.request("GET", "/version")
-        source = ApiServerSource(client, resources=[BY_KIND[Kind.POD]])
+        source = ApiServerSource(client, resources=[BY_KIND[ResourceKind.POD]])
         cpu, wall = time.process_time(), time.monotonic()
         task = asyncio.create_task(source.run(watcher))
         await wait(lambda: watcher.is_synced)
@@ -132,7 +132,7 @@ async def measure(server: ApiServer, pods: int, label: str, load: Callable[[], S
 
 def measure_alone(pods: int) -> None:
     """Take the events of a watch without any I/O: cutting lines, decoding, comparing."""
-    reflector, splitter = Reflector(BY_KIND[Kind.POD], 0.0), LineSplitter()
+    reflector, splitter = Reflector(BY_KIND[ResourceKind.POD], 0.0), LineSplitter()
     events = []
     for number in range(pods):
         body = pod(number)

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.informers.api_server import ApiServerSource
-from nqosd.informers.changes import Change, Kind
-from nqosd.informers.kube_client import KubeClient
-from nqosd.informers.kube_credentials import KubeOptions
+from nqosd.informers.reflector_steps import ReflectorOptions
 from nqosd.informers.resources import BY_KIND
-from nqosd.informers.steps import ReflectorOptions
+from nqosd.kube.client import KubeClient
+from nqosd.kube.credentials import KubeOptions
 from tests.informers.listening import Counter, Listener
 from tests.services.kubernetes import ADMIN, ApiServer
 
@@ -25,10 +25,10 @@ class Informed:
     listener: Listener
     counter: Counter
     client: KubeClient
-    out_of_touch: dict[Kind, str] = attrs.field(factory=dict)
+    out_of_touch: dict[ResourceKind, str] = attrs.field(factory=dict)
     """Why changes of a kind may go unheard now."""
 
-    def in_touch(self, kind: Kind, *, is_in_touch: bool, reason: str = "") -> None:
+    def in_touch(self, kind: ResourceKind, *, is_in_touch: bool, reason: str = "") -> None:
         """Take whether changes of a kind are heard."""
         assert bool(reason) is not is_in_touch
         if is_in_touch:
@@ -36,19 +36,19 @@ class Informed:
         else:
             self.out_of_touch[kind] = reason
 
-    def keys(self, kind: Kind, namespace: str) -> set[str]:
+    def keys(self, kind: ResourceKind, namespace: str) -> set[str]:
         """Give the names of a namespace's objects that are there."""
         prefix = f"{namespace}/"
         return {key.removeprefix(prefix) for key in self.listener.tables[kind] if key.startswith(prefix)}
 
-    def changes(self, kind: Kind, namespace: str) -> list[Change]:
+    def changes(self, kind: ResourceKind, namespace: str) -> list[Change]:
         """Give the changes of a namespace's objects."""
         return [it for it in self.listener.changes if it.kind is kind and it.key.startswith(f"{namespace}/")]
 
 
 @asynccontextmanager
 async def informing(
-    given: ApiServer | KubeOptions, *kinds: Kind, options: ReflectorOptions | None = None
+    given: ApiServer | KubeOptions, *kinds: ResourceKind, options: ReflectorOptions | None = None
 ) -> AsyncIterator[Informed]:
     """Run the informers of some kinds beside the test, by default as the administrator; they end by cancellation."""
     kube = given if isinstance(given, KubeOptions) else KubeOptions(kubeconfig=str(given.kubeconfig(ADMIN)))

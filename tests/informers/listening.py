@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from nqosd.informers.changes import Change, Kind, Object
-from nqosd.informers.transitions import Outcome
+from nqosd.api.changes import Change, Object, ResourceKind
+from nqosd.informers.transitions import RequestOutcome
 
 DEADLINE = 30.0
 POLL = 0.01
@@ -27,8 +27,8 @@ class Listener:
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.batches: list[list[Change]] = []
-        self.synced_kinds: list[Kind] = []
-        self.tables: dict[Kind, dict[str, Object]] = {kind: {} for kind in Kind}
+        self.synced_kinds: list[ResourceKind] = []
+        self.tables: dict[ResourceKind, dict[str, Object]] = {kind: {} for kind in ResourceKind}
 
     def changed(self, changes: list[Change]) -> None:
         """Apply changes."""
@@ -43,7 +43,7 @@ class Listener:
                 table[change.key] = change.new
         self.changes += changes
 
-    def synced(self, kind: Kind) -> None:
+    def synced(self, kind: ResourceKind) -> None:
         """Take note."""
         assert kind not in self.synced_kinds
         self.synced_kinds.append(kind)
@@ -52,7 +52,7 @@ class Listener:
         """Wait until something holds; give the seconds that it took."""
         return await until(holds, f"{what} (the last changes: {self.changes[-3:]})", deadline)
 
-    async def until_synced(self, *kinds: Kind) -> float:
+    async def until_synced(self, *kinds: ResourceKind) -> float:
         """Wait until kinds are synced."""
         return await self.until(lambda: set(kinds) <= set(self.synced_kinds), f"synced: {', '.join(kinds)}")
 
@@ -61,29 +61,29 @@ class Counter:
     """An observer that keeps everything."""
 
     def __init__(self) -> None:
-        self.lists: list[tuple[Kind, int]] = []
-        self.restarts: list[tuple[Kind, Outcome]] = []
-        self.received: dict[Kind, int] = dict.fromkeys(Kind, 0)
-        self.skipped: dict[Kind, int] = dict.fromkeys(Kind, 0)
-        self.installations: list[tuple[Kind, bool]] = []
+        self.lists: list[tuple[ResourceKind, int]] = []
+        self.restarts: list[tuple[ResourceKind, RequestOutcome]] = []
+        self.received: dict[ResourceKind, int] = dict.fromkeys(ResourceKind, 0)
+        self.skipped: dict[ResourceKind, int] = dict.fromkeys(ResourceKind, 0)
+        self.installations: list[tuple[ResourceKind, bool]] = []
 
-    def listed(self, kind: Kind, objects: int, seconds: float) -> None:
+    def listed(self, kind: ResourceKind, objects: int, seconds: float) -> None:
         """Keep it."""
         assert seconds >= 0.0
         self.lists.append((kind, objects))
 
-    def watch_restarted(self, kind: Kind, reason: Outcome) -> None:
+    def watch_restarted(self, kind: ResourceKind, reason: RequestOutcome) -> None:
         """Keep it."""
         self.restarts.append((kind, reason))
 
-    def events(self, kind: Kind, number: int) -> None:
+    def events(self, kind: ResourceKind, number: int) -> None:
         """Keep it."""
         self.received[kind] += number
 
-    def undecodable(self, kind: Kind) -> None:
+    def undecodable(self, kind: ResourceKind) -> None:
         """Keep it."""
         self.skipped[kind] += 1
 
-    def installed(self, kind: Kind, *, is_installed: bool) -> None:
+    def installed(self, kind: ResourceKind, *, is_installed: bool) -> None:
         """Keep it."""
         self.installations.append((kind, is_installed))

@@ -13,11 +13,11 @@ from pathlib import Path
 import attrs
 import pytest
 
+from nqosd.api.changes import ResourceKind
 from nqosd.informers import trust
-from nqosd.informers.changes import Kind
-from nqosd.informers.kube_credentials import KubeOptions
-from nqosd.informers.steps import ReflectorOptions
-from nqosd.informers.transitions import Outcome
+from nqosd.informers.reflector_steps import ReflectorOptions
+from nqosd.informers.transitions import RequestOutcome
+from nqosd.kube.credentials import KubeOptions
 from tests.faults.liar import Answer, Liar
 from tests.informers.fake_silent_proxy import FakeSilentProxy
 from tests.informers.informing import change_pod, create_pod, delete_pod, informing
@@ -26,7 +26,7 @@ from tests.services.backup import Backup
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import DAEMON, ApiServer
 
-POD = Kind.POD
+POD = ResourceKind.POD
 QUICK = ReflectorOptions(watch_time=1.0, absence=0.2)
 IMPATIENT = ReflectorOptions(watch_time=1.0, grace=1.0)
 
@@ -102,7 +102,7 @@ async def test_the_api_server_goes_and_comes_back(server: ApiServer, home: str, 
     async with informing(server, POD) as informed:
         await informed.listener.until_synced(POD)
         await asyncio.to_thread(getattr(server, how))
-        await informed.listener.until(lambda: (POD, Outcome.UNREACHABLE) in informed.counter.restarts, "cut off")
+        await informed.listener.until(lambda: (POD, RequestOutcome.UNREACHABLE) in informed.counter.restarts, "cut off")
         assert informed.keys(POD, home) == {"stays"}
         await asyncio.to_thread(server.start)
         create_pod(server, home, "new")
@@ -143,7 +143,7 @@ async def test_a_connection_that_hangs_is_given_up(server: ApiServer, home: str)
         await informed.listener.until_synced(POD)
         proxy.fall_silent()
         create_pod(server, home, "missed")
-        given_up = {(POD, Outcome.SILENT), (POD, Outcome.UNREACHABLE)}
+        given_up = {(POD, RequestOutcome.SILENT), (POD, RequestOutcome.UNREACHABLE)}
         await informed.listener.until(lambda: not given_up.isdisjoint(informed.counter.restarts), "given up")
         proxy.speak_again()
         await informed.listener.until(lambda: informed.keys(POD, home) == {"missed"}, "caught up")
@@ -151,7 +151,7 @@ async def test_a_connection_that_hangs_is_given_up(server: ApiServer, home: str)
 
 async def test_who_hears_nothing_says_so_of_each_kind(server: ApiServer) -> None:
     """A line that swallows everything puts every kind out of touch, with a reason, until each was listed again."""
-    kinds = (POD, Kind.NODE, Kind.NAMESPACE)
+    kinds = (POD, ResourceKind.NODE, ResourceKind.NAMESPACE)
     async with (
         FakeSilentProxy(server.port) as proxy,
         informing(through(proxy, server), *kinds, options=IMPATIENT) as informed,
@@ -160,7 +160,7 @@ async def test_who_hears_nothing_says_so_of_each_kind(server: ApiServer) -> None
         await informed.listener.until(lambda: not informed.out_of_touch, "in touch")
         proxy.fall_silent()
         await informed.listener.until(lambda: set(informed.out_of_touch) == set(kinds), "out of touch")
-        given_up = {Outcome.SILENT, Outcome.UNREACHABLE}
+        given_up = {RequestOutcome.SILENT, RequestOutcome.UNREACHABLE}
         await informed.listener.until(
             lambda: {kind for kind, outcome in informed.counter.restarts if outcome in given_up} == set(kinds),
             "given up",
@@ -180,7 +180,9 @@ async def test_a_server_that_freezes_is_waited_for(server: ApiServer, home: str)
         await informed.listener.until_synced(POD)
         server.pause()
         try:
-            await informed.listener.until(lambda: (POD, Outcome.UNREACHABLE) in informed.counter.restarts, "given up")
+            await informed.listener.until(
+                lambda: (POD, RequestOutcome.UNREACHABLE) in informed.counter.restarts, "given up"
+            )
         finally:
             server.resume()
         create_pod(server, home, "new")
@@ -202,7 +204,7 @@ async def test_a_watch_is_cut_in_the_middle_of_an_event(server: ApiServer, home:
         proxy.cut_after = 100_000
         create_pod(server, home, "long", {"filler": "x" * 200_000})
         await informed.listener.until(lambda: informed.keys(POD, home) == {"long"}, "told")
-        assert (POD, Outcome.BROKEN) in informed.counter.restarts
+        assert (POD, RequestOutcome.BROKEN) in informed.counter.restarts
         assert len(informed.changes(POD, home)) == 1
         assert informed.counter.skipped[POD] == 0
 
@@ -217,7 +219,7 @@ async def test_a_list_is_cut_in_the_middle(server: ApiServer, home: str) -> None
         async with informing(through(proxy, server), POD, options=ReflectorOptions(page_size=3)) as informed:
             await informed.listener.until_synced(POD)
             assert informed.keys(POD, home) == names
-            assert (POD, Outcome.BROKEN) in informed.counter.restarts
+            assert (POD, RequestOutcome.BROKEN) in informed.counter.restarts
             assert len(informed.changes(POD, home)) == len(names)
             create_pod(server, home, "new")
             await informed.listener.until(lambda: informed.keys(POD, home) == {*names, "new"}, "watched on")
@@ -233,7 +235,7 @@ async def test_rights_are_withdrawn_and_given_back(server: ApiServer, home: str)
     async with informing(KubeOptions(kubeconfig=str(server.kubeconfig(DAEMON))), POD, options=QUICK) as informed:
         await informed.listener.until_synced(POD)
         server.kubectl("delete", "clusterrolebinding", "informer")
-        await informed.listener.until(lambda: (POD, Outcome.REFUSED) in informed.counter.restarts, "forbidden")
+        await informed.listener.until(lambda: (POD, RequestOutcome.REFUSED) in informed.counter.restarts, "forbidden")
         delete_pod(server, home, "goes")
         create_pod(server, home, "comes")
         assert informed.keys(POD, home) == {"goes"}
@@ -247,7 +249,7 @@ async def test_rights_that_are_missing_at_the_start_are_waited_for(server: ApiSe
     server.kubectl("delete", "clusterrolebinding", "informer", "--ignore-not-found")
     create_pod(server, home, "one")
     async with informing(KubeOptions(kubeconfig=str(server.kubeconfig(DAEMON))), POD) as informed:
-        await informed.listener.until(lambda: (POD, Outcome.REFUSED) in informed.counter.restarts, "forbidden")
+        await informed.listener.until(lambda: (POD, RequestOutcome.REFUSED) in informed.counter.restarts, "forbidden")
         assert informed.listener.synced_kinds == []
         server.apply(BINDING)
         await informed.listener.until_synced(POD)
@@ -266,7 +268,9 @@ async def test_a_token_is_withdrawn_and_replaced(server: ApiServer, home: str, t
     async with informing(options, POD, options=QUICK) as informed:
         await informed.listener.until_synced(POD)
         server.kubectl("delete", "serviceaccount", "daemon")  # the server remembers a good token for ten seconds
-        await informed.listener.until(lambda: (POD, Outcome.REFUSED) in informed.counter.restarts, "unauthorized")
+        await informed.listener.until(
+            lambda: (POD, RequestOutcome.REFUSED) in informed.counter.restarts, "unauthorized"
+        )
         delete_pod(server, home, "goes")
         create_pod(server, home, "comes")
         assert informed.keys(POD, home) == {"goes"}
@@ -278,7 +282,7 @@ async def test_a_token_is_withdrawn_and_replaced(server: ApiServer, home: str, t
 
 async def test_a_definition_is_installed_later_and_removed_again(server: ApiServer) -> None:
     """Its absence is synced; its objects are told when they come, and deleted with it."""
-    kind = Kind.CLUSTER_USER_DEFINED_NETWORK
+    kind = ResourceKind.CLUSTER_USER_DEFINED_NETWORK
     table = {"blue"}
     async with informing(server, kind, options=QUICK) as informed:
         await informed.listener.until_synced(kind)
@@ -294,12 +298,12 @@ async def test_a_definition_is_installed_later_and_removed_again(server: ApiServ
 
 async def test_a_server_that_is_no_api_server_deletes_nothing(server: ApiServer, tmp_path: Path) -> None:
     """A load balancer's 404 is not the absence of a definition."""
-    kind = Kind.CLUSTER_USER_DEFINED_NETWORK
+    kind = ResourceKind.CLUSTER_USER_DEFINED_NETWORK
     token = tmp_path / "token"
     token.write_text(server.tokens["admin"])
     options = KubeOptions(server=f"{server.url}/no/such/backend", ca_file=str(server.ca_file), token_file=str(token))
     async with informing(options, kind) as informed:
-        await informed.listener.until(lambda: (kind, Outcome.REFUSED) in informed.counter.restarts, "refused")
+        await informed.listener.until(lambda: (kind, RequestOutcome.REFUSED) in informed.counter.restarts, "refused")
         assert informed.listener.synced_kinds == []
 
 
@@ -311,7 +315,7 @@ async def test_a_server_that_can_not_stream_lists_is_asked_for_pages(etcd: Etcd,
     with ApiServer(etcd, feature_gates={"WatchList": False}) as old:
         async with informing(old, POD, options=ReflectorOptions(page_size=2)) as informed:
             await informed.listener.until_synced(POD)
-            assert (POD, Outcome.UNSUPPORTED) in informed.counter.restarts
+            assert (POD, RequestOutcome.UNSUPPORTED) in informed.counter.restarts
             assert informed.keys(POD, home) == names
             delete_pod(old, home, "pod-3")
             await informed.listener.until(lambda: informed.keys(POD, home) == names - {"pod-3"}, "watched on")
@@ -329,7 +333,7 @@ async def test_a_page_token_that_expires_begins_the_list_anew(etcd: Etcd, home: 
             async with informing(old, POD, options=ReflectorOptions(page_size=1)) as informed:
                 await informed.listener.until_synced(POD)
                 assert informed.keys(POD, home) >= names
-                assert (POD, Outcome.EXPIRED) in informed.counter.restarts
+                assert (POD, RequestOutcome.EXPIRED) in informed.counter.restarts
         finally:
             compacting.cancel()
 
@@ -389,8 +393,8 @@ async def test_a_watch_that_says_nothing_is_found_out(
             await until(silent.is_set, "watching in vain")
             create_pod(server, home, "untold")
             await informed.listener.until(lambda: informed.keys(POD, home) == {"untold"}, "listed")
-            assert (POD, Outcome.DIFFERS) in informed.counter.restarts
-            assert (POD, Outcome.BROKEN) not in informed.counter.restarts
+            assert (POD, RequestOutcome.DIFFERS) in informed.counter.restarts
+            assert (POD, RequestOutcome.BROKEN) not in informed.counter.restarts
 
 
 async def test_a_watch_that_is_cut_again_and_again_goes_on(server: ApiServer, home: str) -> None:
@@ -406,4 +410,9 @@ async def test_a_watch_that_is_cut_again_and_again_goes_on(server: ApiServer, ho
             await asyncio.sleep(1.2)
         await informed.listener.until(lambda: len(informed.keys(POD, home)) == 8, "caught up")
         cuts = [outcome for _kind, outcome in informed.counter.restarts]
-        assert cuts.count(Outcome.BROKEN) + cuts.count(Outcome.SILENT) + cuts.count(Outcome.UNREACHABLE) >= 8
+        assert (
+            cuts.count(RequestOutcome.BROKEN)
+            + cuts.count(RequestOutcome.SILENT)
+            + cuts.count(RequestOutcome.UNREACHABLE)
+            >= 8
+        )

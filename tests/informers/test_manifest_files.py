@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.informers.changes import Kind
-from nqosd.informers.manifest_files import LARGEST, list_files
-from nqosd.informers.manifests import read_manifests
+from nqosd.api.changes import ResourceKind
+from nqosd.informers.manifests.file_system import LARGEST, list_files
+from nqosd.informers.manifests.paths import read_manifests
 from tests.informers.test_manifests import namespace
 
 
@@ -17,7 +17,7 @@ def problems(folder: Path) -> dict[str, str]:
     """Give the problems by the name of the file, and see that a good one is read beside them."""
     (folder / "good.yaml").write_text(namespace("good"))
     found = read_manifests([folder])
-    assert (Kind.NAMESPACE, "good") in found.objects
+    assert (ResourceKind.NAMESPACE, "good") in found.objects
     return {Path(problem.path).name: problem.message for problem in found.problems}
 
 
@@ -71,7 +71,10 @@ def test_links_out_of_a_folder_are_refused(tmp_path: Path) -> None:
         "deep": f"can't be read: it is a link out of the folder, to {outside}; "
         "name that in the configuration, or copy it",
     }
-    assert list(read_manifests([folder, outside]).objects) == [(Kind.NAMESPACE, "good"), (Kind.NAMESPACE, "a")]
+    assert list(read_manifests([folder, outside]).objects) == [
+        (ResourceKind.NAMESPACE, "good"),
+        (ResourceKind.NAMESPACE, "a"),
+    ]
 
 
 def test_a_path_may_be_a_link_itself(tmp_path: Path) -> None:
@@ -81,7 +84,7 @@ def test_a_path_may_be_a_link_itself(tmp_path: Path) -> None:
     (tmp_path / "one" / "b.yaml").symlink_to("a.yaml")
     (tmp_path / "current").symlink_to("one")
     found = read_manifests([tmp_path / "current"])
-    assert (list(found.objects), found.problems) == ([(Kind.NAMESPACE, "a")], ())
+    assert (list(found.objects), found.problems) == ([(ResourceKind.NAMESPACE, "a")], ())
 
 
 def test_loops_of_links_end(tmp_path: Path) -> None:

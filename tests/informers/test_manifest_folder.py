@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.informers.changes import Kind
-from nqosd.informers.manifest_folder import Look, ManifestFolder
+from nqosd.api.changes import ResourceKind
+from nqosd.informers.manifests.folders import Look, ManifestFolder
 from tests.informers.test_manifests import namespace, value
 
 STILL = 2.0
@@ -294,4 +294,4 @@ def test_a_look_at_an_unchanged_folder_gives_the_same(watched: Watched) -> None:
     assert first.changed
     assert not watched.last.changed
     assert watched.last.manifests is first.manifests
-    assert first.manifests.objects[Kind.NAMESPACE, "a"] == value("a")
+    assert first.manifests.objects[ResourceKind.NAMESPACE, "a"] == value("a")

@@ -11,13 +11,13 @@ import attrs
 import pytest
 from structlog.testing import capture_logs
 
-from nqosd.informers.changes import Kind
-from nqosd.informers.manifest_folder import Look, ManifestFolder
-from nqosd.informers.manifest_source import MOST_SAID, ManifestOptions, ManifestSource
+from nqosd.api.changes import ResourceKind
+from nqosd.informers.manifests.folders import Look, ManifestFolder
+from nqosd.informers.manifests.source import MOST_SAID, ManifestOptions, ManifestSource
 from tests.informers.listening import Counter, Listener
 from tests.informers.test_manifests import namespace, value
 
-QUICK = ManifestOptions(interval=0.02, settling=0.01, still=0.1, confirm=0.2, grace=0.3, patience=0.2)
+QUICK = ManifestOptions(interval=0.02, settling=0.01, still=0.1, confirm=0.2, grace=0.3, read_timeout=0.2)
 BROKEN = "kind: ["
 
 
@@ -38,7 +38,7 @@ async def running(
 
 def names(listener: Listener) -> list[str]:
     """Give the namespaces that are there."""
-    return sorted(listener.tables[Kind.NAMESPACE])
+    return sorted(listener.tables[ResourceKind.NAMESPACE])
 
 
 async def test_a_folder_is_told_and_then_every_difference(tmp_path: Path) -> None:
@@ -46,9 +46,9 @@ async def test_a_folder_is_told_and_then_every_difference(tmp_path: Path) -> Non
     (tmp_path / "a.yaml").write_text(namespace("a") + "---\n" + namespace("b"))
     counter = Counter()
     async with running(tmp_path, counter=counter) as listener:
-        await listener.until_synced(*Kind)
+        await listener.until_synced(*ResourceKind)
         assert names(listener) == ["a", "b"]
-        assert counter.lists == [(kind, 2 if kind is Kind.NAMESPACE else 0) for kind in Kind]
+        assert counter.lists == [(kind, 2 if kind is ResourceKind.NAMESPACE else 0) for kind in ResourceKind]
         before = len(listener.changes)
         (tmp_path / "a.yaml").write_text(namespace("a", "red") + "---\n" + namespace("b"))
         await listener.until(lambda: len(listener.changes) > before, "changed")
@@ -56,7 +56,7 @@ async def test_a_folder_is_told_and_then_every_difference(tmp_path: Path) -> Non
         await listener.until(lambda: "c" in names(listener), "added")
         (tmp_path / "a.yaml").unlink()
         await listener.until(lambda: names(listener) == ["c"], "removed")
-    kind = Kind.NAMESPACE
+    kind = ResourceKind.NAMESPACE
     assert [(change.old, change.new) for change in listener.changes[before:]] == [
         (value("a"), value("a", "red")),
         (None, value("c")),
@@ -74,7 +74,7 @@ async def test_a_broken_file_keeps_its_last_good_content(tmp_path: Path) -> None
     file.write_text(namespace("a"))
     with capture_logs() as lines:
         async with running(tmp_path) as listener:
-            await listener.until_synced(*Kind)
+            await listener.until_synced(*ResourceKind)
             file.write_text(namespace("b") + "---\n" + BROKEN)
             await listener.until(lambda: len(lines) > 0, "reported")
             await asyncio.sleep(10 * QUICK.interval)
@@ -92,7 +92,7 @@ async def test_a_path_that_is_gone_keeps_everything(tmp_path: Path) -> None:
     (folder / "a.yaml").write_text(namespace("a"))
     with capture_logs() as lines:
         async with running(folder) as listener:
-            await listener.until_synced(*Kind)
+            await listener.until_synced(*ResourceKind)
             shutil.rmtree(folder)
             await listener.until(lambda: len(lines) > 0, "reported")
             await asyncio.sleep(10 * QUICK.interval)
@@ -109,7 +109,7 @@ async def test_a_missing_path_is_waited_for(tmp_path: Path) -> None:
         await asyncio.sleep(2 * QUICK.grace)
         assert listener.synced_kinds == []
         folder.mkdir()
-        await listener.until_synced(*Kind)
+        await listener.until_synced(*ResourceKind)
 
 
 async def test_a_file_that_is_broken_at_the_start_is_waited_for_a_little(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ async def test_a_file_that_is_broken_at_the_start_is_waited_for_a_little(tmp_pat
     async with running(tmp_path) as listener:
         await listener.until(lambda: names(listener) == ["a"], "read as far as it parses")
         assert listener.synced_kinds == []
-        assert await listener.until_synced(*Kind) > QUICK.grace / 3
+        assert await listener.until_synced(*ResourceKind) > QUICK.grace / 3
 
 
 async def test_a_file_that_is_mended_in_time_is_synced_at_once(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ async def test_a_file_that_is_mended_in_time_is_synced_at_once(tmp_path: Path) -
     async with running(tmp_path, options=attrs.evolve(QUICK, grace=600.0)) as listener:
         await asyncio.sleep(QUICK.interval)
         (tmp_path / "a.yaml").write_text(namespace("a"))
-        await listener.until_synced(*Kind)
+        await listener.until_synced(*ResourceKind)
         assert names(listener) == ["a"]
 
 
@@ -136,12 +136,12 @@ async def test_a_doubled_object_is_warned_about_once(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(namespace("a"))
     with capture_logs() as lines:
         async with running(tmp_path) as listener:
-            await listener.until_synced(*Kind)
+            await listener.until_synced(*ResourceKind)
             (tmp_path / "b.yaml").write_text(namespace("a", "red"))
-            await listener.until(lambda: listener.tables[Kind.NAMESPACE]["a"] == value("a", "red"), "told")
+            await listener.until(lambda: listener.tables[ResourceKind.NAMESPACE]["a"] == value("a", "red"), "told")
             await asyncio.sleep(10 * QUICK.interval)
             (tmp_path / "b.yaml").unlink()
-            await listener.until(lambda: listener.tables[Kind.NAMESPACE]["a"] == value("a"), "told")
+            await listener.until(lambda: listener.tables[ResourceKind.NAMESPACE]["a"] == value("a"), "told")
             (tmp_path / "b.yaml").write_text(namespace("a", "red"))
             await listener.until(lambda: len(lines) > 1, "warned again")
     assert [line["event"] for line in lines] == ["manifest warning"] * 2
@@ -157,7 +157,7 @@ async def test_what_takes_away_most_is_believed_after_some_seconds(tmp_path: Pat
     file, said = tmp_path / "a.yaml", list[str]()
     file.write_text(many(30))
     async with running(tmp_path, say=said.append) as listener:
-        await listener.until_synced(*Kind)
+        await listener.until_synced(*ResourceKind)
         file.write_text(many(14))
         await listener.until(
             lambda: any("Namespace: 16 of 30 objects that are known" in each for each in said), "doubted"
@@ -172,7 +172,7 @@ async def test_what_comes_back_in_time_was_never_away(tmp_path: Path) -> None:
     file, said = tmp_path / "a.yaml", list[str]()
     file.write_text(many(30))
     async with running(tmp_path, say=said.append, options=attrs.evolve(QUICK, confirm=60.0)) as listener:
-        await listener.until_synced(*Kind)
+        await listener.until_synced(*ResourceKind)
         file.unlink()
         await listener.until(lambda: "30 of 30" in said[-1], "doubted")
         file.write_text(many(31))
@@ -188,7 +188,7 @@ async def test_what_is_wrong_is_said_until_it_is_mended(tmp_path: Path) -> None:
         (tmp_path / f"bad{number:02}.yaml").write_text(BROKEN)
     with capture_logs() as lines:
         async with running(tmp_path, say=said.append) as listener:
-            await listener.until_synced(*Kind)
+            await listener.until_synced(*ResourceKind)
             assert said[-1].startswith(f"{tmp_path}/bad00.yaml:1: document 1: not YAML")
             assert said[-1].endswith(f", and {MOST_SAID + 4} more")
             for number in range(MOST_SAID + 5):
@@ -213,7 +213,7 @@ async def test_a_file_system_that_hangs_holds_nobody_up(tmp_path: Path, monkeypa
     (tmp_path / "a.yaml").write_text(namespace("a"))
     async with running(tmp_path, say=said.append) as listener:
         try:
-            await listener.until_synced(*Kind)
+            await listener.until_synced(*ResourceKind)
             hangs.set()
             await listener.until(lambda: "a file system may hang" in said[-1], "said")
             assert names(listener) == ["a"]
@@ -230,7 +230,7 @@ async def test_everything_is_looked_at_again_on_request(tmp_path: Path) -> None:
     listener = Listener()
     source = ManifestSource([folder], options=QUICK)
     task = asyncio.create_task(source.run(listener))
-    await listener.until_synced(*Kind)
+    await listener.until_synced(*ResourceKind)
     shutil.rmtree(folder)
     again = asyncio.create_task(source.list_again("why"))
     await asyncio.sleep(2 * QUICK.confirm)

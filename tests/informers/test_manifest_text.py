@@ -5,10 +5,10 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
+from nqosd.api.changes import ResourceKind
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Namespace, Pod, UserDefinedNetwork
-from nqosd.informers.changes import Kind
-from nqosd.informers.manifest_text import Manifest, parse_manifest
+from nqosd.informers.manifests.parsing import Manifest, parse_manifest
 
 POLICY = """
 apiVersion: k8s.ovn.org/v1alpha1
@@ -172,10 +172,12 @@ def test_a_text_that_does_not_parse_is_broken(path: str, text: bytes, place: str
 def test_kinds_are_those_of_the_informers() -> None:
     """All seven kinds are read."""
     versions = {
-        Kind.NETWORK_QOS: "k8s.ovn.org/v1alpha1",
-        Kind.NETWORK_ATTACHMENT_DEFINITION: "k8s.cni.cncf.io/v1",
-        Kind.USER_DEFINED_NETWORK: "k8s.ovn.org/v1",
-        Kind.CLUSTER_USER_DEFINED_NETWORK: "k8s.ovn.org/v1",
+        ResourceKind.NETWORK_QOS: "k8s.ovn.org/v1alpha1",
+        ResourceKind.NETWORK_ATTACHMENT_DEFINITION: "k8s.cni.cncf.io/v1",
+        ResourceKind.USER_DEFINED_NETWORK: "k8s.ovn.org/v1",
+        ResourceKind.CLUSTER_USER_DEFINED_NETWORK: "k8s.ovn.org/v1",
     }
-    documents = [f"{{apiVersion: {versions.get(kind, 'v1')}, kind: {kind}, metadata: {{name: x}}}}" for kind in Kind]
-    assert [found.kind for found in parse("\n---\n".join(documents)).objects] == list(Kind)
+    documents = [
+        f"{{apiVersion: {versions.get(kind, 'v1')}, kind: {kind}, metadata: {{name: x}}}}" for kind in ResourceKind
+    ]
+    assert [found.kind for found in parse("\n---\n".join(documents)).objects] == list(ResourceKind)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import Namespace
-from nqosd.informers.changes import Change, Kind
-from nqosd.informers.manifest_files import list_files
-from nqosd.informers.manifests import read_manifests
+from nqosd.informers.manifests.file_system import list_files
+from nqosd.informers.manifests.paths import read_manifests
 
 
 def namespace(name: str, color: str = "blue") -> str:
@@ -26,7 +26,7 @@ def test_files_and_folders_are_read(tmp_path: Path) -> None:
     (tmp_path / "deep" / "notes.txt").write_text("not: [a manifest")
     (tmp_path / "one").write_text(namespace("a"))
     found = read_manifests([tmp_path / "one", str(tmp_path / "deep")])
-    assert list(found.objects) == [(Kind.NAMESPACE, name) for name in "abc"]
+    assert list(found.objects) == [(ResourceKind.NAMESPACE, name) for name in "abc"]
     assert found.problems == found.warnings == ()
 
 
@@ -39,8 +39,8 @@ def test_every_object_appears(tmp_path: Path) -> None:
     """`changes` tells each object as new."""
     (tmp_path / "a.yaml").write_text(namespace("b") + "---\n" + namespace("a"))
     assert read_manifests([tmp_path]).changes() == [
-        Change(Kind.NAMESPACE, "b", None, value("b")),
-        Change(Kind.NAMESPACE, "a", None, value("a")),
+        Change(ResourceKind.NAMESPACE, "b", None, value("b")),
+        Change(ResourceKind.NAMESPACE, "a", None, value("a")),
     ]
 
 
@@ -53,7 +53,7 @@ def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     (tmp_path / ".a.yaml.swp").write_text("b0VIM")
     assert list_files(str(tmp_path)).files == (f"{tmp_path}/a.yaml",)
     found = read_manifests([tmp_path])
-    assert list(found.objects) == [(Kind.NAMESPACE, "a")]
+    assert list(found.objects) == [(ResourceKind.NAMESPACE, "a")]
     assert found.warnings == ()
 
 
@@ -62,12 +62,12 @@ def test_the_later_of_two_counts_with_a_warning(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(namespace("x", "red"))
     (tmp_path / "b.yaml").write_text(namespace("x", "green"))
     found = read_manifests([tmp_path])
-    assert found.objects == {(Kind.NAMESPACE, "x"): value("x", "green")}
+    assert found.objects == {(ResourceKind.NAMESPACE, "x"): value("x", "green")}
     assert [str(warning) for warning in found.warnings] == [
         f"{tmp_path}/a.yaml:1: document 1: Namespace x stands again at {tmp_path}/b.yaml:1, which counts"
     ]
     turned = read_manifests([tmp_path / "b.yaml", tmp_path / "a.yaml"])
-    assert turned.objects == {(Kind.NAMESPACE, "x"): value("x", "red")}
+    assert turned.objects == {(ResourceKind.NAMESPACE, "x"): value("x", "red")}
 
 
 def test_what_can_not_be_read_is_a_problem_and_the_rest_counts(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_what_can_not_be_read_is_a_problem_and_the_rest_counts(tmp_path: Path) -
     (tmp_path / "half.yaml").write_text(namespace("b") + "---\nkind: [")
     (tmp_path / "lost.yaml").symlink_to("nowhere")
     found = read_manifests([tmp_path, tmp_path / "missing"])
-    assert list(found.objects) == [(Kind.NAMESPACE, "a"), (Kind.NAMESPACE, "b")]
+    assert list(found.objects) == [(ResourceKind.NAMESPACE, "a"), (ResourceKind.NAMESPACE, "b")]
     assert [str(problem) for problem in found.problems] == [
         f"{tmp_path}/half.yaml:3: document 2: not YAML: while parsing a flow node, did not find expected node content",
         f"{tmp_path}/lost.yaml: can't be read: No such file or directory",

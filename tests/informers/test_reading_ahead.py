@@ -7,18 +7,18 @@ from typing import cast
 import attrs
 import pytest
 
+from nqosd.api.changes import ResourceKind
 from nqosd.api.decoding import DecodeError
 from nqosd.informers.answers import ReadAhead, read_event, read_page
-from nqosd.informers.changes import Kind
-from nqosd.informers.driver import LIGHT_POLICIES, Driver, Shared
 from nqosd.informers.observer import Unobserved
 from nqosd.informers.reflector import Reflector
-from nqosd.informers.reporting import Reporter
+from nqosd.informers.reflector_driver import LIGHT_POLICIES, ReflectorDriver, Shared
+from nqosd.informers.reflector_reports import Reporter
 from nqosd.informers.resources import BY_KIND, AnyDecoded
 from tests.api import manifests
 from tests.informers import wire
 
-POLICIES = BY_KIND[Kind.NETWORK_QOS]
+POLICIES = BY_KIND[ResourceKind.NETWORK_QOS]
 
 
 def test_what_was_read_ahead_is_what_reading_gives() -> None:
@@ -48,7 +48,7 @@ async def test_a_long_policy_is_read_in_a_thread(size: int) -> None:
 
     resource = attrs.evolve(POLICIES, decode=decode)
     reflector = Reflector(resource, 0.0)
-    driver = Driver(reflector, cast("Shared", None), Reporter(resource, Unobserved()))
+    driver = ReflectorDriver(reflector, cast("Shared", None), Reporter(resource, Unobserved()))
     policy = json.loads(manifests.policy({"priority": 1, "egress": [{"dscp": 1}]}, annotations={"x": "y" * size}))
     line = wire.event("ADDED", policy)
     read = await driver._reader(read_event, [line])

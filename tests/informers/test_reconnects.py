@@ -8,12 +8,12 @@ from pathlib import Path
 import attrs
 import pytest
 
-from nqosd.informers import backoff
-from nqosd.informers.changes import Kind
+from nqosd.api.changes import ResourceKind
+from nqosd.runtime import backoff
 from tests.informers.fake_silent_proxy import FakeSilentProxy
 from tests.informers.informing import create_pod, informing
 from tests.informers.listening import until
-from tests.informers.test_kube_client import options
+from tests.kube.test_client import options
 from tests.services.kubernetes import ADMIN, ApiServer
 
 RECONNECTS = 1000
@@ -39,10 +39,10 @@ async def test_a_thousand_lost_watches_leave_nothing_behind(
     monkeypatch.setattr(backoff, "FIRST", 0.0)
     async with FakeSilentProxy(api_server.port) as proxy:
         given = attrs.evolve(options(api_server, tmp_path, api_server.tokens[ADMIN]), server=proxy.url)
-        async with informing(given, Kind.POD) as informed:
-            await informed.listener.until_synced(Kind.POD)
+        async with informing(given, ResourceKind.POD) as informed:
+            await informed.listener.until_synced(ResourceKind.POD)
             create_pod(api_server, namespace, "one")
-            await informed.listener.until(lambda: informed.keys(Kind.POD, namespace) == {"one"}, "watching")
+            await informed.listener.until(lambda: informed.keys(ResourceKind.POD, namespace) == {"one"}, "watching")
             before = counts()
             while proxy.connections < RECONNECTS:
                 known = proxy.connections
@@ -53,4 +53,4 @@ async def test_a_thousand_lost_watches_leave_nothing_behind(
             await until(back, f"back at {before}, but at {counts()}", CLOSING)
             assert informed.counter.restarts
             create_pod(api_server, namespace, "two")
-            await informed.listener.until(lambda: informed.keys(Kind.POD, namespace) == {"one", "two"}, "told")
+            await informed.listener.until(lambda: informed.keys(ResourceKind.POD, namespace) == {"one", "two"}, "told")

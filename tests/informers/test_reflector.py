@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from nqosd.informers.backoff import CONFIRM, PATIENCE
+from nqosd.informers.pacing import CONFIRM
 from nqosd.informers.reflector import Reflector
-from nqosd.informers.steps import GetPage, GetStream, ReflectorOptions, Step, Wait
-from nqosd.informers.transitions import Outcome, Phase
+from nqosd.informers.reflector_steps import GetPage, GetStream, ReflectorOptions, Step, Wait
+from nqosd.informers.transitions import Phase, RequestOutcome
 from nqosd.informers.trust import SPACING
+from nqosd.runtime.backoff import LONGEST_WAIT
 from tests.informers import wire
 from tests.informers.wire import appeared, bookmark, event, key, network, page, repainted, value, vanished
 
@@ -70,7 +71,9 @@ def test_a_streamed_list_is_told_as_it_arrives_and_watched_on() -> None:
     assert not first.moves
     second = reflector.lines([event("ADDED", network("b", 4)), bookmark(9, end=True)], 2.0)
     assert second.changes == [appeared("b", seen=2.0)]
-    assert [(move.outcome, move.synced, move.seconds) for move in second.moves] == [(Outcome.COMPLETE, True, 2.0)]
+    assert [(move.outcome, move.synced, move.seconds) for move in second.moves] == [
+        (RequestOutcome.COMPLETE, True, 2.0)
+    ]
     assert query_of(reflector)["resourceVersion"] == "9"
 
 
@@ -150,7 +153,7 @@ def test_an_answer_that_is_no_list_deletes_and_tells_nothing(body: bytes) -> Non
     reflector.lines([wire.error(410)], 0.0)
     reflector.waited(0.0)
     step = reflector.page(body, 1.0)
-    assert [move.outcome for move in step.moves] == [Outcome.WRONG]
+    assert [move.outcome for move in step.moves] == [RequestOutcome.WRONG]
     assert body[:20].decode() in step.moves[0].detail
     assert not step.changes
     assert step.undecodable == 1
@@ -164,7 +167,7 @@ def test_pages_of_two_versions_are_no_list() -> None:
     reflector = paged()
     reflector.page(page([network("a", 1)], 7, "next"), 0.0)
     step = reflector.page(page([network("b", 1)], 8), 0.0)
-    assert [move.outcome for move in step.moves] == [Outcome.WRONG]
+    assert [move.outcome for move in step.moves] == [RequestOutcome.WRONG]
     reflector.waited(1.0)
     assert query_of(reflector) == {"limit": "2"}
 
@@ -174,7 +177,7 @@ def test_a_token_that_leads_in_circles_is_no_list() -> None:
     reflector = paged()
     reflector.page(page([network("a", 1), network("b", 1)], 7, "next"), 0.0)
     step = reflector.page(page([network("a", 1), network("b", 1)], 7, "next"), 0.0)
-    assert [move.outcome for move in step.moves] == [Outcome.WRONG]
+    assert [move.outcome for move in step.moves] == [RequestOutcome.WRONG]
 
 
 def test_events_become_changes() -> None:
@@ -257,7 +260,7 @@ def test_half_an_event_is_no_event() -> None:
     whole = event("ADDED", network("a", 10))
     step = reflector.lines([whole, event("ADDED", network("b", 11))[:-10]], 0.0)
     assert step.changes == [appeared("a")]
-    assert [move.outcome for move in step.moves] == [Outcome.BROKEN]
+    assert [move.outcome for move in step.moves] == [RequestOutcome.BROKEN]
     reflector.waited(1.0)
     assert query_of(reflector)["resourceVersion"] == "10"
 
@@ -289,7 +292,7 @@ def test_an_event_that_makes_no_sense_ends_the_watch(line: bytes, words: str) ->
     reflector = watching("a")
     step = reflector.lines([line, event("ADDED", network("b", 12))], 0.0)
     assert step.changes == []
-    assert [move.outcome for move in step.moves] == [Outcome.BROKEN]
+    assert [move.outcome for move in step.moves] == [RequestOutcome.BROKEN]
     assert words in step.moves[0].detail
     assert step.undecodable == 1
     assert reflector.objects() == {key("a"): value("a")}
@@ -324,7 +327,7 @@ def test_retry_after_is_waited() -> None:
     details = watching()
     details.lines([wire.error(504, retry_after=3)], 0.0)
     assert details.action == Wait(3.05)
-    for seconds, wait in ((86_400, PATIENCE + 0.05), (10**400, PATIENCE + 0.05), (-86_400, 0.05)):
+    for seconds, wait in ((86_400, LONGEST_WAIT + 0.05), (10**400, LONGEST_WAIT + 0.05), (-86_400, 0.05)):
         absurd = watching()
         absurd.lines([wire.error(504, retry_after=seconds)], 0.0)
         assert absurd.action == Wait(wait)
@@ -351,7 +354,7 @@ def test_objects_of_a_removed_definition_are_deleted_after_a_second_look() -> No
     reflector = resumed(watching("a", "b"))
     step = reflector.missing(1.0)
     assert step.changes == []
-    assert [move.outcome for move in step.moves] == [Outcome.DOUBTED]
+    assert [move.outcome for move in step.moves] == [RequestOutcome.DOUBTED]
     assert "2 of 2 objects" in reflector.doubt
     assert reflector.action == Wait(CONFIRM)
     reflector.waited(4.0)
@@ -371,7 +374,7 @@ def test_a_list_that_would_remove_more_than_half_is_believed_the_second_time(lef
     reflector.waited(1.0)
     first = reflector.lines([event("ADDED", network("new", 19)), *lines], 1.0)
     assert first.changes == [appeared("new", seen=1.0)]
-    assert [move.outcome for move in first.moves] == [Outcome.DOUBTED]
+    assert [move.outcome for move in first.moves] == [RequestOutcome.DOUBTED]
     assert f"{30 - left} of 31 objects" in reflector.doubt
     assert reflector.resource_version == "9"
     assert reflector.action == Wait(CONFIRM)
@@ -391,7 +394,7 @@ def test_a_doubted_list_that_was_wrong_deletes_nothing() -> None:
     reflector.waited(4.0)
     step = reflector.lines([*(event("ADDED", network(name, 1)) for name in MANY), bookmark(20, end=True)], 4.0)
     assert step.changes == []
-    assert [move.outcome for move in step.moves] == [Outcome.COMPLETE]
+    assert [move.outcome for move in step.moves] == [RequestOutcome.COMPLETE]
 
 
 def test_a_second_list_that_lacks_others_is_doubted_as_well() -> None:
@@ -473,7 +476,7 @@ def test_a_watch_that_ends_in_its_time_is_resumed_at_once() -> None:
     """The everyday end of a watch costs no pause and no doubt."""
     reflector = watching()
     step = reflector.ended(5.0)
-    assert [(move.outcome, move.pause) for move in step.moves] == [(Outcome.ENDED, 0.0)]
+    assert [(move.outcome, move.pause) for move in step.moves] == [(RequestOutcome.ENDED, 0.0)]
     assert query_of(reflector)["resourceVersion"] == "9"
     assert not reflector.doubt
 
@@ -580,7 +583,7 @@ def test_a_version_that_goes_back_in_a_watch_leads_to_a_list(line: bytes) -> Non
     reflector = watching("a")
     step = reflector.lines([line], 1.0)
     assert step.changes == []
-    assert [move.outcome for move in step.moves] == [Outcome.BEHIND]
+    assert [move.outcome for move in step.moves] == [RequestOutcome.BEHIND]
     reflector.waited(1.0)
     assert "sendInitialEvents" in query_of(reflector)
 
@@ -597,7 +600,7 @@ def test_a_watch_without_a_word_is_followed_by_a_count_now_and_then() -> None:
     """If number and version agree, the watch goes on for a minute without another count."""
     reflector = counting("a", "b")
     step = reflector.page(page([network("a", 1)], 100, "next", remaining=1), 66.0)
-    assert [(move.phase, move.outcome) for move in step.moves] == [(Phase.COUNT, Outcome.COMPLETE)]
+    assert [(move.phase, move.outcome) for move in step.moves] == [(Phase.COUNT, RequestOutcome.COMPLETE)]
     assert query_of(reflector)["resourceVersion"] == "9", "what happened since may not have been heard"
     reflector.ended(71.0)
     assert query_of(reflector)["resourceVersion"] == "9"
@@ -606,13 +609,13 @@ def test_a_watch_without_a_word_is_followed_by_a_count_now_and_then() -> None:
 @pytest.mark.parametrize(
     ("body", "outcome"),
     [
-        (page([network("a", 1)], 8, "next", remaining=1), Outcome.BEHIND),
-        (page([network("a", 1)], 100, "next", remaining=2), Outcome.DIFFERS),
-        (page([network("a", 1)], 100), Outcome.DIFFERS),
-        (page([], 100), Outcome.DIFFERS),
+        (page([network("a", 1)], 8, "next", remaining=1), RequestOutcome.BEHIND),
+        (page([network("a", 1)], 100, "next", remaining=2), RequestOutcome.DIFFERS),
+        (page([network("a", 1)], 100), RequestOutcome.DIFFERS),
+        (page([], 100), RequestOutcome.DIFFERS),
     ],
 )
-def test_a_count_that_does_not_agree_is_followed_by_a_list(body: bytes, outcome: Outcome) -> None:
+def test_a_count_that_does_not_agree_is_followed_by_a_list(body: bytes, outcome: RequestOutcome) -> None:
     """An older version, more objects or fewer show that the watch doesn't tell everything."""
     reflector = counting("a", "b")
     step = reflector.page(body, 66.0)

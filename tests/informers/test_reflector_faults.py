@@ -5,11 +5,11 @@ from typing import TypeAlias
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nqosd.api.changes import Object
 from nqosd.api.objects import UserDefinedNetwork
-from nqosd.informers.changes import Object
-from nqosd.informers.lines import LineSplitter
 from nqosd.informers.reflector import Reflector
-from nqosd.informers.steps import GetPage, GetStream, ReflectorOptions, Step, Wait
+from nqosd.informers.reflector_steps import GetPage, GetStream, ReflectorOptions, Step, Wait
+from nqosd.informers.stream_lines import LineSplitter
 from tests.informers import wire
 from tests.informers.fake_server import MISSING, OK, Answer, FakeServer, FakeWatch
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from nqosd.informers.backoff import CONFIRM
+from nqosd.informers.pacing import CONFIRM
 from nqosd.informers.reflector import Reflector
-from nqosd.informers.steps import Action, GetPage, GetStream, ReflectorOptions, Step, Wait
-from nqosd.informers.transitions import TRANSITIONS, Outcome, Phase
+from nqosd.informers.reflector_steps import Action, GetPage, GetStream, ReflectorOptions, Step, Wait
+from nqosd.informers.transitions import TRANSITIONS, Phase, RequestOutcome
 from tests.informers import wire
 
 HALF = 0.5
@@ -22,17 +22,23 @@ PAGES = (Phase.PAGED_LIST, Phase.COUNT)
 
 def test_every_phase_has_an_answer_to_every_outcome_that_can_happen_in_it() -> None:
     """What only streams do can't come of a page, nor what only pages are of a stream; only what goes on can go back."""
-    of_streams = (Outcome.ENDED, Outcome.EARLY, Outcome.BROKEN, Outcome.SILENT, Outcome.ERROR)
+    of_streams = (
+        RequestOutcome.ENDED,
+        RequestOutcome.EARLY,
+        RequestOutcome.BROKEN,
+        RequestOutcome.SILENT,
+        RequestOutcome.ERROR,
+    )
     impossible = {
         *((phase, outcome) for phase in PAGES for outcome in of_streams),
-        (Phase.STREAMED_LIST, Outcome.ENDED),
-        (Phase.WATCH, Outcome.COMPLETE),
-        *((phase, Outcome.PAGE) for phase in Phase if phase is not Phase.PAGED_LIST),
-        *((phase, Outcome.WRONG) for phase in Phase if phase not in PAGES),
-        *((phase, Outcome.BEHIND) for phase in LISTS),
-        *((phase, Outcome.DIFFERS) for phase in Phase if phase is not Phase.COUNT),
+        (Phase.STREAMED_LIST, RequestOutcome.ENDED),
+        (Phase.WATCH, RequestOutcome.COMPLETE),
+        *((phase, RequestOutcome.PAGE) for phase in Phase if phase is not Phase.PAGED_LIST),
+        *((phase, RequestOutcome.WRONG) for phase in Phase if phase not in PAGES),
+        *((phase, RequestOutcome.BEHIND) for phase in LISTS),
+        *((phase, RequestOutcome.DIFFERS) for phase in Phase if phase is not Phase.COUNT),
     }
-    possible = {(phase, outcome) for phase in Phase for outcome in Outcome} - impossible
+    possible = {(phase, outcome) for phase in Phase for outcome in RequestOutcome} - impossible
     assert set(TRANSITIONS) == possible
 
 
@@ -80,43 +86,43 @@ def whole_stream(reflector: Reflector) -> Step:
     return reflector.lines([wire.event("ADDED", wire.network("a", 1)), wire.bookmark(9, end=True)], 0.0)
 
 
-CAUSES: dict[Outcome, list[Callable[[Reflector], Step]]] = {
-    Outcome.PAGE: [page_of_several],
-    Outcome.COMPLETE: [],  # by phase, below
-    Outcome.ENDED: [lambda it: it.ended(5.0)],
-    Outcome.EARLY: [lambda it: it.ended(0.0)],
-    Outcome.BROKEN: [
+CAUSES: dict[RequestOutcome, list[Callable[[Reflector], Step]]] = {
+    RequestOutcome.PAGE: [page_of_several],
+    RequestOutcome.COMPLETE: [],  # by phase, below
+    RequestOutcome.ENDED: [lambda it: it.ended(5.0)],
+    RequestOutcome.EARLY: [lambda it: it.ended(0.0)],
+    RequestOutcome.BROKEN: [
         lambda it: it.lost("cut", 0.0, answered=True),
         lambda it: it.lines([b'{"type":"ADDED","obj'], 0.0),
     ],
-    Outcome.SILENT: [lambda it: it.lost("", 0.0, answered=True, silent=True)],
-    Outcome.UNREACHABLE: [lambda it: it.lost("refused", 0.0, answered=False)],
-    Outcome.REFUSED: [
+    RequestOutcome.SILENT: [lambda it: it.lost("", 0.0, answered=True, silent=True)],
+    RequestOutcome.UNREACHABLE: [lambda it: it.lost("refused", 0.0, answered=False)],
+    RequestOutcome.REFUSED: [
         *(
             (lambda it, code=code: it.refused(code, wire.refusal(code), 0.0))
             for code in (401, 403, 404, 408, 409, 429, 500, 502, 503, 504)
         ),
     ],
-    Outcome.UNSUPPORTED: [
+    RequestOutcome.UNSUPPORTED: [
         *((lambda it, code=code: it.refused(code, wire.refusal(code), 0.0)) for code in (400, 405, 406, 415, 422)),
     ],
-    Outcome.ERROR: [
+    RequestOutcome.ERROR: [
         *((lambda it, code=code: it.lines([wire.error(code)], 0.0)) for code in (500, 504)),
         lambda it: it.lines([b'{"type":"ERROR","object":"what?"}'], 0.0),
     ],
-    Outcome.EXPIRED: [lambda it: it.refused(410, wire.refusal(410), 0.0)],
-    Outcome.MISSING: [lambda it: it.missing(0.0)],
-    Outcome.WRONG: [lambda it: it.page(b"{}", 0.0)],
-    Outcome.DOUBTED: [lambda it: it.missing(0.0)],
-    Outcome.BEHIND: [],  # by phase, below
-    Outcome.DIFFERS: [lambda it: it.page(wire.page([wire.network("a", 1)], 9), 100.0)],
+    RequestOutcome.EXPIRED: [lambda it: it.refused(410, wire.refusal(410), 0.0)],
+    RequestOutcome.MISSING: [lambda it: it.missing(0.0)],
+    RequestOutcome.WRONG: [lambda it: it.page(b"{}", 0.0)],
+    RequestOutcome.DOUBTED: [lambda it: it.missing(0.0)],
+    RequestOutcome.BEHIND: [],  # by phase, below
+    RequestOutcome.DIFFERS: [lambda it: it.page(wire.page([wire.network("a", 1)], 9), 100.0)],
 }
 BY_PHASE = {
-    (Phase.PAGED_LIST, Outcome.COMPLETE): [last_page],
-    (Phase.STREAMED_LIST, Outcome.COMPLETE): [whole_stream],
-    (Phase.COUNT, Outcome.COMPLETE): [lambda it: it.page(wire.page([], 9), 100.0)],
-    (Phase.WATCH, Outcome.BEHIND): [lambda it: it.lines([wire.bookmark(4)], 0.0)],
-    (Phase.COUNT, Outcome.BEHIND): [lambda it: it.page(wire.page([], 4), 100.0)],
+    (Phase.PAGED_LIST, RequestOutcome.COMPLETE): [last_page],
+    (Phase.STREAMED_LIST, RequestOutcome.COMPLETE): [whole_stream],
+    (Phase.COUNT, RequestOutcome.COMPLETE): [lambda it: it.page(wire.page([], 9), 100.0)],
+    (Phase.WATCH, RequestOutcome.BEHIND): [lambda it: it.lines([wire.bookmark(4)], 0.0)],
+    (Phase.COUNT, RequestOutcome.BEHIND): [lambda it: it.page(wire.page([], 4), 100.0)],
 }
 EXPIRED_IN_STREAM: list[Callable[[Reflector], Step]] = [
     lambda it: it.lines([wire.error(410)], 0.0),
@@ -170,12 +176,12 @@ EXPECTED: dict[tuple[str, str], tuple[str, float | None]] = {
 }
 
 
-def cases() -> list[tuple[Phase, Outcome, Callable[[Reflector], Step]]]:
+def cases() -> list[tuple[Phase, RequestOutcome, Callable[[Reflector], Step]]]:
     """Give every transition with every way to bring it about."""
     found = []
     for phase, outcome in TRANSITIONS:
         causes = CAUSES[outcome] or BY_PHASE[phase, outcome]
-        if outcome is Outcome.EXPIRED and phase not in PAGES:
+        if outcome is RequestOutcome.EXPIRED and phase not in PAGES:
             causes = causes + EXPIRED_IN_STREAM
         found += [(phase, outcome, cause) for cause in causes]
     return found
@@ -183,16 +189,16 @@ def cases() -> list[tuple[Phase, Outcome, Callable[[Reflector], Step]]]:
 
 @pytest.mark.parametrize(("phase", "outcome", "cause"), cases())
 def test_a_transition_leads_where_the_table_says(
-    phase: Phase, outcome: Outcome, cause: Callable[[Reflector], Step]
+    phase: Phase, outcome: RequestOutcome, cause: Callable[[Reflector], Step]
 ) -> None:
     """Each outcome in each phase is followed by the expected pause and request."""
-    reflector = reflector_in(phase, knows_an_object=outcome is Outcome.DOUBTED)
+    reflector = reflector_in(phase, knows_an_object=outcome is RequestOutcome.DOUBTED)
     moves = cause(reflector).moves
     request, pause = EXPECTED[phase, outcome]
     assert [(move.phase, move.outcome) for move in moves] == [(phase, outcome)]
     assert moves[0].pause == pytest.approx(pause or 0.0)
     if pause is not AT_ONCE:
-        assert reflector.action == Wait(moves[0].pause, unreachable=outcome is Outcome.UNREACHABLE)
+        assert reflector.action == Wait(moves[0].pause, unreachable=outcome is RequestOutcome.UNREACHABLE)
         reflector.waited(1.0)
     assert asks_for(reflector.action) == request
 

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import UserDefinedNetwork
-from nqosd.informers.changes import Change, Kind
 from nqosd.informers.resources import BY_KIND
 
-NETWORKS = BY_KIND[Kind.USER_DEFINED_NETWORK]
+NETWORKS = BY_KIND[ResourceKind.USER_DEFINED_NETWORK]
 NAMESPACE = "red"
 TYPE = {"apiVersion": NETWORKS.api_version, "kind": NETWORKS.kind.value}
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from nqosd.compiler.desired import Desired
-from nqosd.northbound.plan.operations import Kind, Operation
-from nqosd.northbound.results import Outcome
+from nqosd.northbound.plan.operations import Operation, OperationKind
+from nqosd.northbound.results import RoundOutcome
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import address_set, desired, key, row
 from tests.northbound.rounds import Rounds
@@ -16,7 +16,7 @@ TALKERS = address_set("set_b", "10.0.0.3")
 BOTH = desired([VIDEO, VOICE], [SENDERS, TALKERS])
 
 
-def kinds(operations: Sequence[Operation]) -> list[Kind]:
+def kinds(operations: Sequence[Operation]) -> list[OperationKind]:
     """Return what operations do, in their order."""
     return [operation.kind for operation in operations]
 
@@ -25,6 +25,6 @@ async def converged(database: ModelDatabase, state: Desired = BOTH, **options: f
     """Return rounds that have written a state."""
     rounds = Rounds(database, **options)
     result = await rounds.round(state)
-    assert result.outcome is Outcome.COMMITTED
+    assert result.outcome is RoundOutcome.COMMITTED
     rounds.driver.transactions.clear()
     return rounds

@@ -2,15 +2,15 @@
 
 import pytest
 
-from nqosd.northbound import alarms, spare_groups
+from nqosd.northbound import idle_groups, timers
 from tests.northbound.database import ModelDatabase
 
 
 @pytest.fixture
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let another attempt follow a failed one at once, and a port group that was deleted be made again at once."""
-    monkeypatch.setattr(alarms, "FIRST_RETRY", 0.0)
-    monkeypatch.setattr(spare_groups, "PAUSE", 0.0)
+    monkeypatch.setattr(timers, "FIRST_RETRY", 0.0)
+    monkeypatch.setattr(idle_groups, "PAUSE", 0.0)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from nqosd.compiler.desired import OWNER
-from nqosd.northbound.ovsdb.schema import OWNED
 from nqosd.northbound.plan.operations import Operation
 from nqosd.northbound.replica.replica import Replica
+from nqosd.ovsdb.schema import OWNED
 from tests.northbound.execution import Execution
 from tests.northbound.ovsdb_types import RefusedError, check_text
 from tests.northbound.tables import DEFAULTS, Row, Tables, check_names, check_references, collect, copied, encode

@@ -6,10 +6,10 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from nqosd.northbound.plan.operations import Kind, Operation, Subject
-from nqosd.northbound.replica.driver import Driver
-from nqosd.northbound.results import Outcome
-from nqosd.northbound.writer import Commit
+from nqosd.northbound.commit import Commit
+from nqosd.northbound.plan.operations import Operation, OperationKind, Subject
+from nqosd.northbound.replica.idl_driver import IdlDriver
+from nqosd.northbound.results import RoundOutcome
 from tests.northbound.database import ModelDatabase
 from tests.northbound.ovsdb_types import RefusedError
 
@@ -52,7 +52,7 @@ class FakeDriver:
     def kick(self) -> None:
         """Have nothing to send."""
 
-    async def write(self, _driver: Driver, operations: Sequence[Operation], _patience: float) -> Commit:
+    async def write(self, _driver: IdlDriver, operations: Sequence[Operation], _patience: float) -> Commit:
         """Commit to the model, or fail in the way that the test asked for."""
         self.transactions.append(operations)
         answer = self.faults.pop(0)(operations) if self.faults else self.commit(operations)
@@ -62,13 +62,13 @@ class FakeDriver:
     def commit(self, operations: Sequence[Operation]) -> Commit:
         """Commit as a server does, but refuse what the test said; by name, or so that nobody knows what it was."""
         for each in operations:
-            if each.subject in self.refused and each.kind is not Kind.WAIT:
+            if each.subject in self.refused and each.kind is not OperationKind.WAIT:
                 named = each.subject if self.names_what_it_refuses else None
-                return Commit(Outcome.REFUSED, "constraint violation: it doesn't like it", named, is_hard=True)
+                return Commit(RoundOutcome.REFUSED, "constraint violation: it doesn't like it", named, is_hard=True)
         try:
             self.idl.database.execute(operations)
         except RefusedError as error:
             subject = None if error.place is None else operations[error.place].subject
             is_stale = error.error == "timed out"
-            return Commit(Outcome.REFUSED, str(error), subject, is_hard=not is_stale, is_stale=is_stale)
-        return Commit(Outcome.COMMITTED)
+            return Commit(RoundOutcome.REFUSED, str(error), subject, is_hard=not is_stale, is_stale=is_stale)
+        return Commit(RoundOutcome.COMMITTED)

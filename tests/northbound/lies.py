@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from nqosd.northbound.ovsdb.framing import Framer
+from nqosd.ovsdb.framing import Framer
 
 Json = dict[str, object]
 

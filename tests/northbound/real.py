@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Callable
 from collections.abc import Set as AbstractSet
 
 from nqosd.compiler.desired import Desired, RowKey
-from nqosd.northbound.claim import Claim
+from nqosd.northbound.claim import WriterClaim
 from nqosd.northbound.northbound import Northbound
-from nqosd.northbound.ovsdb.options import Options
-from nqosd.northbound.ovsdb.remotes import Remote
-from nqosd.northbound.plan.circumstances import never
-from nqosd.northbound.replica.driver import Driver
-from nqosd.northbound.results import Facts, NoObserver, Outcome, RoundResult
+from nqosd.northbound.plan.plan_options import never
+from nqosd.northbound.replica.idl_driver import IdlDriver
+from nqosd.northbound.results import DatabaseFacts, NoObserver, RoundOutcome, RoundResult
+from nqosd.ovsdb.connection_options import Options
+from nqosd.ovsdb.remotes import Remote
 from tests.northbound.rounds import EMPTY, delta_between
 from tests.services.ovsdb import OvsdbServer
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 """Seconds that anything may take before a test fails."""
 
 
@@ -24,9 +24,9 @@ class Watcher(NoObserver):
     """Keeps every transaction that was sent: how it ended and what it held."""
 
     def __init__(self) -> None:
-        self.transactions: list[tuple[Outcome, dict[str, int]]] = []
+        self.transactions: list[tuple[RoundOutcome, dict[str, int]]] = []
 
-    def transaction(self, outcome: Outcome, operations: object, seconds: float) -> None:
+    def transaction(self, outcome: RoundOutcome, operations: object, seconds: float) -> None:
         """Keep it."""
         assert isinstance(operations, dict)
         assert seconds >= 0
@@ -41,11 +41,11 @@ class Daemon:
         self.northbound = Northbound(options, self.watcher)
         self.desired = EMPTY
         self.may_wait: Callable[[RowKey], bool] = never
-        self.claim = Claim()
+        self.claim = WriterClaim()
         self.results: list[RoundResult] = []
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> DatabaseFacts:
         """What it knows of the database."""
         return self.northbound.facts
 
@@ -72,15 +72,15 @@ class Daemon:
         self.results.append(result)
         return self.results[-1]
 
-    async def wait_until(self, done: Callable[[], bool], *, patience: float = PATIENCE) -> None:
+    async def wait_until(self, done: Callable[[], bool], *, seconds: float = TIMEOUT) -> None:
         """Run no rounds until `done()`, as a daemon does whose informers haven't synced."""
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(seconds):
             while not done():  # noqa: ASYNC110 (what is waited for may lie outside of this process)
                 await asyncio.sleep(0.005)
 
-    async def run_until(self, done: Callable[[], bool], *, patience: float = PATIENCE) -> None:
+    async def run_until(self, done: Callable[[], bool], *, seconds: float = TIMEOUT) -> None:
         """Run a round each time that something wakes the daemon, until `done()`."""
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(seconds):
             while not done():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.northbound.wake.wait(), 0.02)
@@ -105,7 +105,7 @@ class Daemon:
         return self.results[-1]
 
 
-def driver_of(daemon: Daemon) -> Driver:
+def driver_of(daemon: Daemon) -> IdlDriver:
     """Return what a daemon runs its IDL with."""
     driver = daemon.northbound._driver
     assert driver is not None

@@ -19,7 +19,7 @@ from typing import cast
 
 import attrs
 
-from nqosd.northbound.ovsdb import wire
+from nqosd.ovsdb import wire
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import PORTS
 from tests.northbound.ovsdb_types import CLOSED, RefusedError
@@ -28,7 +28,7 @@ from tests.northbound.transactions import Body, transactions
 from tests.services.generation import GENERATIONS, OvnGeneration
 from tests.services.ovsdb import OvsdbServer
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 COMPARED = tuple(table for table in DEFAULTS if table != "NB_Global")
 
 
@@ -47,7 +47,7 @@ class Client:
         """Return what the server answers to each operation; None if it closes the connection."""
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.settimeout(PATIENCE)
+            self._socket.settimeout(TIMEOUT)
             self._socket.connect(str(self._path))
         request = {"method": "transact", "params": ["OVN_Northbound", *bodies], "id": 0}
         try:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import cast
 
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
-from nqosd.northbound.ovsdb.options import Options
-from nqosd.northbound.plan.circumstances import never
+from nqosd.northbound.plan.plan_options import never
 from nqosd.northbound.reconciler import Reconciler
-from nqosd.northbound.replica.driver import Driver
+from nqosd.northbound.replica.idl_driver import IdlDriver
 from nqosd.northbound.results import NoObserver, RoundResult
+from nqosd.ovsdb.connection_options import Options
 from tests.northbound.database import ModelDatabase
 from tests.northbound.fake_driver import FakeDriver
 
@@ -32,7 +32,7 @@ class Rounds:
         self.may_wait: Callable[[RowKey], bool] = never
         self.results: list[RoundResult] = []
         options = Options(detach_after=detach_after, audit_interval=audit_interval)
-        driver = cast("Driver", self.driver)
+        driver = cast("IdlDriver", self.driver)
         self.reconciler = Reconciler(options, driver, NoObserver(), self.woken.set, self.driver.write)
         self._policies: set[str] = set()
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.compiler.desired import AddressSet, Desired, RowKey
-from nqosd.northbound import alarms, refusals, spare_groups
+from nqosd.northbound import idle_groups, refusals, timers
+from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation, SetName, Subject, SwitchName
-from nqosd.northbound.results import Lacking, Outcome
-from nqosd.northbound.writer import Commit
+from nqosd.northbound.results import Lacking, RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import KEYS, SETS, SWITCHES, address_set, desired, desired_states, key, row
@@ -24,10 +24,10 @@ from tests.northbound.worlds import contents_of, databases, expected_contents
 @pytest.fixture(autouse=True, scope="module")
 def impatience() -> Iterator[None]:
     """Let another attempt follow a failed one at once."""
-    before = alarms.FIRST_RETRY, spare_groups.PAUSE
-    alarms.FIRST_RETRY = spare_groups.PAUSE = 0.0
+    before = timers.FIRST_RETRY, idle_groups.PAUSE
+    timers.FIRST_RETRY = idle_groups.PAUSE = 0.0
     yield
-    alarms.FIRST_RETRY, spare_groups.PAUSE = before
+    timers.FIRST_RETRY, idle_groups.PAUSE = before
 
 
 def expire(rounds: Rounds) -> None:
@@ -52,7 +52,7 @@ async def test_all_but_what_is_refused_is_written_at_once(
     rounds = Rounds(database)
     rounds.driver.refused, rounds.driver.names_what_it_refuses = {refused}, named
     result = await rounds.round(MANY)
-    assert (result.outcome, set(result.blocked)) == (Outcome.COMMITTED, {refused})
+    assert (result.outcome, set(result.blocked)) == (RoundOutcome.COMMITTED, {refused})
     assert contents_of(database).rows.keys() == MANY.rows.keys() - {key("games/p70")}
     assert len(rounds.driver.transactions) <= (2 if named else 20)
     (obstacle,) = rounds.reconciler.lacking("games/p70").obstacles
@@ -75,7 +75,7 @@ async def test_more_than_a_round_can_find_take_several(database: ModelDatabase) 
     rounds = Rounds(database)
     rounds.driver.refused = set(MANY.rows)
     result = await rounds.round(MANY)
-    assert (result.outcome, len(rounds.driver.transactions)) == (Outcome.REFUSED, 64)
+    assert (result.outcome, len(rounds.driver.transactions)) == (RoundOutcome.REFUSED, 64)
     results = await rounds.settle()
     assert results[-1].settled
     assert results[-1].blocked.keys() == MANY.rows.keys()
@@ -90,7 +90,7 @@ async def test_what_was_refused_before_delays_nobody(database: ModelDatabase) ->
     expire(rounds)
     rounds.driver.transactions.clear()
     result = await rounds.round(attrs.evolve(MANY, rows={**MANY.rows, VIDEO.key: attrs.evolve(VIDEO, sets=())}))
-    assert (result.outcome, result.blocked.keys()) == (Outcome.COMMITTED, MANY.rows.keys())
+    assert (result.outcome, result.blocked.keys()) == (RoundOutcome.COMMITTED, MANY.rows.keys())
     assert database.replica.rows(VIDEO.key)
     assert len(rounds.driver.transactions) <= refusals.AT_ONCE + 1
     rounds.driver.refused = set()
@@ -116,7 +116,7 @@ async def test_what_is_blocked_is_tried_again_ever_more_seldom(database: ModelDa
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     rounds.driver.refused = set()
     result = await rounds.round()
-    assert (result.outcome, result.blocked, result.repaired) == (Outcome.COMMITTED, {}, frozenset())
+    assert (result.outcome, result.blocked, result.repaired) == (RoundOutcome.COMMITTED, {}, frozenset())
     assert contents_of(database) == expected_contents(database, BOTH)
     assert rounds.reconciler.lacking("games/video") == Lacking()
 
@@ -131,7 +131,7 @@ async def test_what_is_blocked_wakes_the_daemon_by_itself(
     await rounds.round(BOTH)
     rounds.driver.refused = set()
     await asyncio.wait_for(rounds.woken.wait(), 20)
-    assert (await rounds.round()).outcome is Outcome.COMMITTED
+    assert (await rounds.round()).outcome is RoundOutcome.COMMITTED
     assert contents_of(database) == expected_contents(database, BOTH)
 
 
@@ -185,7 +185,7 @@ async def test_a_row_that_cannot_be_planned_keeps_nobody_waiting(database: Model
     broken = AddressSet("set_b", "x", {"10.0.0.1", None})  # type: ignore[arg-type] # what no compiler should give
     rounds = Rounds(database)
     result = await rounds.round(desired([VIDEO, VOICE], [SENDERS, broken]))
-    assert (result.outcome, set(result.blocked)) == (Outcome.COMMITTED, {SetName("set_b")})
+    assert (result.outcome, set(result.blocked)) == (RoundOutcome.COMMITTED, {SetName("set_b")})
     assert contents_of(database).rows.keys() == {VIDEO.key}
     assert "can't be written" in rounds.reconciler.lacking("games/voice").obstacles[0]
     rounds.driver.idl.holds_lock = False
@@ -197,13 +197,13 @@ async def test_text_that_no_database_holds_blocks_its_row(database: ModelDatabas
     """A NUL or half of a surrogate pair, on which a server would close the connection, is never sent."""
     strange = row(RowKey("games/strange", 0, f"net{character}", "node1"))
     result = await (rounds := Rounds(database)).round(desired([VIDEO, VOICE, strange], [SENDERS, TALKERS]))
-    assert (result.outcome, set(result.blocked)) == (Outcome.COMMITTED, {strange.key})
+    assert (result.outcome, set(result.blocked)) == (RoundOutcome.COMMITTED, {strange.key})
     assert contents_of(database).rows.keys() == {VIDEO.key, VOICE.key}
     assert "can't hold" in rounds.reconciler.lacking("games/strange").obstacles[0]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.TIMED_OUT, Outcome.DISCONNECTED])
-async def test_what_the_server_never_answers_is_found(database: ModelDatabase, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [RoundOutcome.TIMED_OUT, RoundOutcome.DISCONNECTED])
+async def test_what_the_server_never_answers_is_found(database: ModelDatabase, outcome: RoundOutcome) -> None:
     """A row that makes the server hang or go away each time is found by smaller transactions, and left out."""
     rounds = Rounds(database)
     commit = rounds.driver.commit
@@ -227,10 +227,10 @@ async def test_what_the_server_never_answers_is_found(database: ModelDatabase, o
 async def test_a_connection_that_is_gone_blames_nobody(database: ModelDatabase) -> None:
     """What couldn't even be sent isn't to blame, however often that happens."""
     rounds = await converged(database)
-    rounds.driver.faults += [lambda _operations: Commit(Outcome.DISCONNECTED, "closed")] * 10
+    rounds.driver.faults += [lambda _operations: Commit(RoundOutcome.DISCONNECTED, "closed")] * 10
     await rounds.round(desired([VIDEO, VOICE], [address_set("set_a", "10.0.0.9"), TALKERS]))
     results = await rounds.settle()
-    assert results[-1].outcome is Outcome.COMMITTED
+    assert results[-1].outcome is RoundOutcome.COMMITTED
     assert not any(result.blocked for result in rounds.results)
 
 
@@ -240,7 +240,11 @@ async def test_a_transaction_that_is_too_large_goes_in_parts(database: ModelData
     commit = rounds.driver.commit
 
     def answer(operations: Sequence[Operation]) -> Commit:
-        return commit(operations) if len(operations) < 30 else Commit(Outcome.TIMED_OUT, "too slow", is_unanswered=True)
+        return (
+            commit(operations)
+            if len(operations) < 30
+            else Commit(RoundOutcome.TIMED_OUT, "too slow", is_unanswered=True)
+        )
 
     rounds.driver.commit = answer  # type: ignore[method-assign]
     await rounds.round(MANY)

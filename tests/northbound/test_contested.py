@@ -7,7 +7,7 @@ import pytest
 
 from nqosd.northbound import contested
 from nqosd.northbound.plan.operations import SetName
-from nqosd.northbound.results import Outcome
+from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired
@@ -61,7 +61,7 @@ async def test_edits_by_hand_meet_no_delay(database: ModelDatabase) -> None:
         assert contents_of(database) == expected_contents(database, BOTH)
     _edit(database)
     (result,) = await rounds.settle()
-    assert (result.outcome, set(result.blocked)) == (Outcome.UNCHANGED, {VIDEO.key})
+    assert (result.outcome, set(result.blocked)) == (RoundOutcome.UNCHANGED, {VIDEO.key})
 
 
 @pytest.mark.usefixtures("impatience")

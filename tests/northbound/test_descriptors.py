@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from nqosd.northbound.ovsdb.connection import FramedConnection
-from nqosd.northbound.results import Outcome
+from nqosd.northbound.results import RoundOutcome
+from nqosd.ovsdb.connection import FramedConnection
 from tests.northbound.cases import BOTH
 from tests.northbound.desires import desired
 from tests.northbound.real import Daemon, add_switches, driver_of, options_of, running
@@ -66,4 +66,4 @@ async def test_a_number_that_a_transport_has_got_meanwhile(ovsdb_nb: OvsdbServer
         async with guest.open():
             await daemon.run_until(lambda: daemon.facts.lock_held and connection_of(daemon) is not connection)
             assert await guest.is_served()
-        assert (await daemon.round(desired())).outcome is Outcome.COMMITTED
+        assert (await daemon.round(desired())).outcome is RoundOutcome.COMMITTED

@@ -4,7 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from nqosd.northbound.results import Outcome
+from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import BOTH, TALKERS, VIDEO, VOICE
 from tests.northbound.desires import address_set, desired
 from tests.northbound.real import Daemon, add_switches, dump_ours, options_of, running
@@ -23,11 +23,11 @@ async def test_a_killed_server_comes_back(ovsdb_nb: OvsdbServer) -> None:
         await daemon.write(BOTH)
         ovsdb_nb.kill()
         await daemon.run_until(lambda: not daemon.facts.connected)
-        assert (await daemon.round(OTHER)).outcome is Outcome.DISCONNECTED
+        assert (await daemon.round(OTHER)).outcome is RoundOutcome.DISCONNECTED
         daemon.watcher.transactions.clear()
         ovsdb_nb.start()
         await daemon.run_until(lambda: daemon.results[-1].settled)
-        assert daemon.watcher.transactions == [(Outcome.COMMITTED, {"wait": 1, "set_mutate": 1})]
+        assert daemon.watcher.transactions == [(RoundOutcome.COMMITTED, {"wait": 1, "set_mutate": 1})]
         assert await daemon.settle() == []
     assert "10.0.0.9" in dump_ours(ovsdb_nb)
 
@@ -55,7 +55,7 @@ async def test_a_server_killed_under_a_transaction(ovsdb_nb: OvsdbServer) -> Non
         in_flight = asyncio.create_task(daemon.round(OTHER))
         await asyncio.sleep(0.1)
         ovsdb_nb.kill()
-        assert (await asyncio.wait_for(in_flight, 2)).outcome is Outcome.DISCONNECTED
+        assert (await asyncio.wait_for(in_flight, 2)).outcome is RoundOutcome.DISCONNECTED
         ovsdb_nb.start()
         await daemon.run_until(lambda: daemon.results[-1].settled)
     assert "10.0.0.9" in dump_ours(ovsdb_nb)
@@ -73,7 +73,7 @@ async def test_a_frozen_server_is_noticed(ovsdb_nb: OvsdbServer) -> None:
         assert daemon.facts.problem == "no sign of life for 2 s"
         ovsdb_nb.resume()
         await daemon.wait_until(lambda: daemon.facts.lock_held)
-        assert (await daemon.round()).outcome is Outcome.UNCHANGED
+        assert (await daemon.round()).outcome is RoundOutcome.UNCHANGED
 
 
 async def test_a_transaction_without_an_answer_is_given_up(ovsdb_nb: OvsdbServer) -> None:
@@ -82,7 +82,7 @@ async def test_a_transaction_without_an_answer_is_given_up(ovsdb_nb: OvsdbServer
     async with running(options_of(ovsdb_nb.unix, transaction_timeout=0.3, probe_interval=60.0)) as daemon:
         ovsdb_nb.pause()
         result = await daemon.round(BOTH)
-        assert (result.outcome, result.problem) == (Outcome.TIMED_OUT, "no answer to a transaction within 0.3 s")
+        assert (result.outcome, result.problem) == (RoundOutcome.TIMED_OUT, "no answer to a transaction within 0.3 s")
         ovsdb_nb.resume()
         await daemon.run_until(lambda: daemon.results[-1].settled)
         await daemon.settle()
@@ -103,7 +103,7 @@ async def test_a_schema_without_a_column_is_named(ovsdb_nb: OvsdbServer, tmp_pat
     try:
         await daemon.wait_until(lambda: "QoS.bandwidth" in daemon.facts.problem)
         assert "version 7." in daemon.facts.problem
-        assert (await daemon.round(BOTH)).outcome is Outcome.DISCONNECTED
+        assert (await daemon.round(BOTH)).outcome is RoundOutcome.DISCONNECTED
         client = ovsdb_nb.generation.program("ovsdb-client")
         ovsdb_nb.run([client, "convert", ovsdb_nb.unix, str(ovsdb_nb.generation.schema("nb"))])
         await daemon.wait_until(lambda: daemon.facts.lock_held)

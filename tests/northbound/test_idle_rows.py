@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from nqosd.northbound.results import Outcome
+from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired, key, row
@@ -46,7 +46,7 @@ async def test_an_idle_row_goes_before_its_set_is_filled_for_another(database: M
     await rounds.round(desired([voice_too], [SENDERS, TALKERS]))
     assert contents_of(database).rows.keys() == {VOICE.key}
     result = await rounds.round(desired([], [SENDERS, TALKERS]))
-    assert result.outcome is Outcome.COMMITTED
+    assert result.outcome is RoundOutcome.COMMITTED
     result = await rounds.round(desired([], [SENDERS]))
     assert contents_of(database).rows == {}
 

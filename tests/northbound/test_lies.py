@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.northbound.ovsdb import checked_idl, connection
-from nqosd.northbound.results import Outcome
+from nqosd.northbound.results import RoundOutcome
+from nqosd.ovsdb import checked_idl, connection
 from tests.northbound.cases import BOTH
 from tests.northbound.desires import desired
 from tests.northbound.lies import Exchange, LyingRelay
@@ -149,7 +149,7 @@ async def test_answers_of_the_handshake(ovsdb_nb: OvsdbServer, tmp_path: Path, s
             await daemon.wait_until(lambda told=told: relay.told >= told + 2)  # type: ignore[misc]
             assert not daemon.facts.synced, name
             assert daemon.facts.problem, name
-            assert (await daemon.round()).outcome is Outcome.DISCONNECTED, name
+            assert (await daemon.round()).outcome is RoundOutcome.DISCONNECTED, name
             relay.lie = None
             await daemon.run_until(lambda: daemon.facts.lock_held and daemon.results[-1].settled)
         await converges(daemon, ovsdb_nb)
@@ -197,7 +197,7 @@ async def test_answers_to_transactions(ovsdb_nb: OvsdbServer, tmp_path: Path) ->
                 _answer(result=result)(message) if exchange.step(message).startswith("transact") else [message]
             )
             state = BOTH if number % 2 else desired()
-            assert (await daemon.round(state)).outcome is Outcome.DISCONNECTED
+            assert (await daemon.round(state)).outcome is RoundOutcome.DISCONNECTED
             relay.lie = None
             await daemon.run_until(lambda: daemon.results[-1].settled)
             assert ("$set_a" in ovsdb_nb.dump("QoS")) == (state is BOTH)
@@ -219,7 +219,7 @@ async def test_a_lock_that_is_somebody_elses(ovsdb_nb: OvsdbServer, tmp_path: Pa
         await other.wait_until(lambda: other.facts.lock_held)
         await daemon.wait_until(lambda: relay.told > 0 and daemon.facts.synced)
         assert not daemon.facts.lock_held
-        assert (await daemon.round()).outcome is Outcome.STANDBY
+        assert (await daemon.round()).outcome is RoundOutcome.STANDBY
         await other.northbound.close()
         await daemon.run_until(lambda: daemon.facts.lock_held)
 

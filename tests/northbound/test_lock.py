@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from nqosd.northbound.results import Outcome
+from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import BOTH, TALKERS, VIDEO, VOICE
 from tests.northbound.desires import address_set, desired
 from tests.northbound.real import Daemon, add_switches, dump_ours, options_of, running
@@ -22,9 +22,9 @@ async def test_a_stolen_lock_stops_the_writer(ovsdb_nb: OvsdbServer) -> None:
         before = dump_ours(ovsdb_nb)
         thief = await _steal(ovsdb_nb)
         result = await daemon.round(OTHER)
-        assert result.outcome in {Outcome.LOST_LOCK, Outcome.STANDBY}
+        assert result.outcome in {RoundOutcome.LOST_LOCK, RoundOutcome.STANDBY}
         await daemon.run_until(lambda: not daemon.facts.lock_held)
-        assert (await daemon.round()).outcome is Outcome.STANDBY
+        assert (await daemon.round()).outcome is RoundOutcome.STANDBY
         assert dump_ours(ovsdb_nb) == before
         thief.close()
         await daemon.run_until(lambda: daemon.facts.lock_held and daemon.results[-1].settled)
@@ -39,13 +39,13 @@ async def test_of_two_daemons_one_writes(ovsdb_nb: OvsdbServer) -> None:
         async with running(options_of(ovsdb_nb.unix), writer=False) as standby:
             assert not standby.facts.lock_held
             await second.write(BOTH)
-            assert (await standby.round(BOTH)).outcome is Outcome.STANDBY
+            assert (await standby.round(BOTH)).outcome is RoundOutcome.STANDBY
             await second.northbound.close()
             begun = time.monotonic()
             await standby.run_until(lambda: standby.results[-1].settled)
             assert time.monotonic() - begun < 1.0
             assert standby.watcher.transactions == []
-            assert (await standby.round(OTHER)).outcome is Outcome.COMMITTED
+            assert (await standby.round(OTHER)).outcome is RoundOutcome.COMMITTED
 
 
 async def test_a_moved_leader_is_followed() -> None:
@@ -59,7 +59,7 @@ async def test_a_moved_leader_is_followed() -> None:
             await daemon.run_until(lambda: daemon.facts.lock_held)
             assert (await daemon.write(OTHER)).settled
             cluster.kill(leader)
-            assert (await daemon.round(BOTH)).outcome is not Outcome.COMMITTED
+            assert (await daemon.round(BOTH)).outcome is not RoundOutcome.COMMITTED
             await daemon.run_until(lambda: daemon.results[-1].settled)
             assert await daemon.settle() == []
         rows = cluster.nbctl("--bare", "--columns=match", "list", "QoS").split("\n")

@@ -7,8 +7,8 @@ import attrs
 
 from nqosd.compiler.desired import AddressSet, Desired, Family
 from nqosd.compiler.prefixes import Prefixes
-from nqosd.northbound.results import Outcome
-from nqosd.northbound.writer import LIGHT
+from nqosd.northbound.commit import LIGHT
+from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import SENDERS, VIDEO
 from tests.northbound.desires import desired, key, row
 from tests.northbound.real import Daemon, add_switches, driver_of, dump_ours, options_of, running
@@ -48,7 +48,7 @@ async def test_a_list_in_the_database_is_not_held_twice(ovsdb_nb: OvsdbServer) -
     assert stored(ovsdb_nb) == set(PREFIXES)
     before = dump_ours(ovsdb_nb)
     async with running(options_of(ovsdb_nb.unix)) as daemon:
-        assert (await daemon.round(STATE)).outcome is Outcome.UNCHANGED
+        assert (await daemon.round(STATE)).outcome is RoundOutcome.UNCHANGED
         assert members(daemon) is PREFIXES
     assert dump_ours(ovsdb_nb) == before
 
@@ -75,7 +75,7 @@ async def test_a_list_goes_with_its_last_row(ovsdb_nb: OvsdbServer) -> None:
         await daemon.write(STATE)
         await daemon.write(desired([VIDEO], [SENDERS]))
         assert driver_of(daemon).idl.replica.address_set("set_b") is None
-        assert [outcome for outcome, _ in daemon.watcher.transactions] == [Outcome.COMMITTED] * 2
+        assert [outcome for outcome, _ in daemon.watcher.transactions] == [RoundOutcome.COMMITTED] * 2
 
 
 async def test_thousands_of_rows_are_one_transaction(ovsdb_nb: OvsdbServer) -> None:
@@ -87,5 +87,5 @@ async def test_thousands_of_rows_are_one_transaction(ovsdb_nb: OvsdbServer) -> N
         result = await daemon.write(state)
         assert result.operations["row_insert"] == 3 * LIGHT
         assert await daemon.settle() == []
-        assert [outcome for outcome, _ in daemon.watcher.transactions] == [Outcome.COMMITTED]
-        assert (await daemon.round()).outcome is Outcome.UNCHANGED
+        assert [outcome for outcome, _ in daemon.watcher.transactions] == [RoundOutcome.COMMITTED]
+        assert (await daemon.round()).outcome is RoundOutcome.UNCHANGED

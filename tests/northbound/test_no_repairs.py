@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.compiler.desired import Desired
+from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation
-from nqosd.northbound.writer import Commit
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import PORTS, SWITCHES, desired_states
 from tests.northbound.edits import Add, Change, Edit, Remove

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nqosd.compiler.desired import OWNER, Desired
-from nqosd.northbound.plan.circumstances import Circumstances
-from nqosd.northbound.plan.lingering import Lingering
+from nqosd.northbound.plan.idle_rows import IdleRows
+from nqosd.northbound.plan.plan_options import PlanOptions
 from nqosd.northbound.replica.stored import is_ours
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired_states
@@ -35,7 +35,7 @@ def test_a_second_plan_is_empty(database: ModelDatabase, desired: Desired) -> No
 @given(databases(), desired_states(), st.booleans())
 def test_no_row_refers_to_a_group_without_members(database: ModelDatabase, desired: Desired, stay: bool) -> None:  # noqa: FBT001
     """Whatever is there and may stay: after the plan each row of ours that names a port group of ours has a sender."""
-    converge(database, desired, Circumstances("nqosd", may_wait=lambda _key: stay))
+    converge(database, desired, PlanOptions("nqosd", may_wait=lambda _key: stay))
     replica = database.replica
     for row in (row for key in replica.row_keys() for row in replica.rows(key)):
         groups = [group for name in row.references if (group := replica.port_group(name))]
@@ -50,7 +50,7 @@ def test_no_port_group_is_deleted_before_its_time(database: ModelDatabase, desir
     spare = plan_whole(database, desired).spare
     assert {row["name"]: uuid for uuid, row in database.tables["Port_Group"].items()}.items() >= before.items()
     assert all(database.replica.port_group(name).members == set() for name in spare)  # type: ignore[union-attr]
-    converge(database, desired, Circumstances("nqosd", spent=spare))
+    converge(database, desired, PlanOptions("nqosd", spent=spare))
     assert spare.isdisjoint(row["name"] for row in database.tables["Port_Group"].values())
 
 
@@ -66,7 +66,7 @@ def test_rows_of_others_stay_as_they_are(database: ModelDatabase, desired: Desir
 def test_nothing_is_taken_away_before_all_is_known(database: ModelDatabase, desired: Desired) -> None:
     """Without pruning a plan only adds: every row, attachment and member that was there still is, unchanged."""
     before = copy.deepcopy(database.tables)
-    converge(database, desired, Circumstances("nqosd", prune=False))
+    converge(database, desired, PlanOptions("nqosd", prune=False))
     for table, rows in before.items():
         for uuid, row in rows.items():
             now = database.tables[table][uuid]
@@ -88,8 +88,8 @@ def test_what_is_left_open_is_said(database: ModelDatabase, desired: Desired) ->
     written = set(contents_of(database).rows)
     assert written.isdisjoint(plan.waiting)
     assert written.isdisjoint(plan.blocked)
-    assert written.isdisjoint(plan.portless)
-    assert written | plan.waiting.keys() | plan.portless.keys() | plan.blocked.keys() == desired.rows.keys()
+    assert written.isdisjoint(plan.without_ports)
+    assert written | plan.waiting.keys() | plan.without_ports.keys() | plan.blocked.keys() == desired.rows.keys()
     absent = {key: key.switch for key in desired.rows if key.switch not in switches}
     assert plan.waiting == {key: switch for key, switch in absent.items() if key not in plan.blocked}
     for name, whose in plan.conflicts.items():
@@ -127,10 +127,10 @@ def test_every_operation_on_a_row_is_guarded(database: ModelDatabase, desired: D
 @given(databases(), desired_states(), st.booleans(), st.booleans())
 def test_nothing_is_named_twice(database: ModelDatabase, desired: Desired, stay: bool, detach: bool) -> None:  # noqa: FBT001
     """No row is changed by two operations, and no set of members names one twice, whatever lingered before."""
-    lingering = Lingering()
-    lingering.add({key: frozenset({"set_a"}) for key in database.replica.row_keys()}, 0.0)
-    circumstances = Circumstances("nqosd", may_wait=lambda _key: stay, lingering=lingering, detach=detach)
-    bodies = [each.body for each in plan_whole(database, desired, circumstances).operations]
+    idle_rows = IdleRows()
+    idle_rows.add({key: frozenset({"set_a"}) for key in database.replica.row_keys()}, 0.0)
+    plan_options = PlanOptions("nqosd", may_wait=lambda _key: stay, idle_rows=idle_rows, detach=detach)
+    bodies = [each.body for each in plan_whole(database, desired, plan_options).operations]
     targets = [(repr(each["where"]), each["op"], repr(each.get("row"))) for each in bodies if "where" in each]
     assert len(set(targets)) == len(targets)
     for mutation in (each for body in bodies for each in cast("list[list[object]]", body.get("mutations", []))):

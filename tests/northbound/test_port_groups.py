@@ -3,9 +3,9 @@
 import pytest
 
 from nqosd.compiler.desired import Desired, PortGroup
-from nqosd.northbound import spare_groups
+from nqosd.northbound import idle_groups
 from nqosd.northbound.plan.operations import Operation
-from nqosd.northbound.results import Lacking, Outcome
+from nqosd.northbound.results import Lacking, RoundOutcome
 from tests.northbound.cases import kinds
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired, key, row
@@ -26,7 +26,7 @@ async def test_a_row_comes_with_the_first_port(database: ModelDatabase) -> None:
     """Group, row and attachment are written in one transaction with the first port; nothing is lacking before."""
     rounds = Rounds(database)
     result = await rounds.round(senders("ns_pod1", "ns_pod2"))
-    assert (result.outcome, result.waiting) == (Outcome.UNCHANGED, {})
+    assert (result.outcome, result.waiting) == (RoundOutcome.UNCHANGED, {})
     assert rounds.reconciler.lacking("games/cameras") == Lacking()
     database.add("Logical_Switch_Port", name="ns_pod2")
     (result,) = await rounds.settle()
@@ -49,7 +49,7 @@ async def test_a_row_leaves_with_the_last_port(database: ModelDatabase, first: s
         database.remove("Logical_Switch_Port", database.rows("Logical_Switch_Port", name="ns_pod1")[0])
         (result,) = await rounds.settle()
         assert result.operations == {"wait": 2, "switch_mutate": 1}
-    assert (result.outcome, result.repaired) == (Outcome.COMMITTED, frozenset())
+    assert (result.outcome, result.repaired) == (RoundOutcome.COMMITTED, frozenset())
     assert contents_of(database).rows == {}
     assert [group["ports"] for group in database.tables["Port_Group"].values()] == [frozenset()]
 
@@ -74,7 +74,7 @@ async def test_a_group_goes_when_it_has_been_empty_for_long(
     await rounds.round(desired())
     assert await rounds.settle() == []
     assert len(database.tables["Port_Group"]) == 1
-    monkeypatch.setattr(spare_groups, "STAY", 0.0)
+    monkeypatch.setattr(idle_groups, "STAY", 0.0)
     result = await rounds.round()
     assert (result.operations, result.repaired) == ({"wait": 1, "set_delete": 1}, frozenset())
     assert database.tables["Port_Group"] == {}
@@ -82,7 +82,7 @@ async def test_a_group_goes_when_it_has_been_empty_for_long(
 
 async def test_the_daemon_wakes_to_delete_a_group(database: ModelDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing has to happen for a spare group to go."""
-    monkeypatch.setattr(spare_groups, "STAY", 0.0)
+    monkeypatch.setattr(idle_groups, "STAY", 0.0)
     rounds = await _with_port(database)
     await rounds.round(desired())
     await rounds.settle()
@@ -94,10 +94,10 @@ async def test_a_new_writer_counts_anew(database: ModelDatabase, monkeypatch: py
     first = await _with_port(database)
     await first.round(desired())
     second = Rounds(database)
-    assert (await second.round()).outcome is Outcome.UNCHANGED
+    assert (await second.round()).outcome is RoundOutcome.UNCHANGED
     first.reconciler.doubt()
-    monkeypatch.setattr(spare_groups, "STAY", 0.0)
-    assert (await first.round()).outcome is Outcome.UNCHANGED
+    monkeypatch.setattr(idle_groups, "STAY", 0.0)
+    assert (await first.round()).outcome is RoundOutcome.UNCHANGED
     assert kinds([each for each in await _operations(first) if each.body["op"] == "delete"]) == ["set_delete"]
 
 
@@ -112,5 +112,5 @@ async def _with_port(database: ModelDatabase) -> Rounds:
     """Return rounds that have written the row of one port."""
     database.add("Logical_Switch_Port", name="ns_pod1")
     rounds = Rounds(database)
-    assert (await rounds.round(senders("ns_pod1"))).outcome is Outcome.COMMITTED
+    assert (await rounds.round(senders("ns_pod1"))).outcome is RoundOutcome.COMMITTED
     return rounds

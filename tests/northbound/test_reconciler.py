@@ -7,8 +7,8 @@ import attrs
 import pytest
 
 from nqosd.compiler.desired import AddressSet, Delta, Members, PortGroup
-from nqosd.northbound.plan.operations import Kind, SetName
-from nqosd.northbound.results import Lacking, Outcome
+from nqosd.northbound.plan.operations import OperationKind, SetName
+from nqosd.northbound.results import Lacking, RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged, kinds
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import address_set, desired, key, row
@@ -24,10 +24,10 @@ async def test_everything_is_one_transaction_in_order(database: ModelDatabase) -
     result = await rounds.round(BOTH)
     (operations,) = rounds.driver.transactions
     assert kinds(operations) == [
-        *[Kind.WAIT] * 2,
-        *[Kind.SET_INSERT] * 2,
-        *[Kind.ROW_INSERT] * 2,
-        *[Kind.SWITCH_MUTATE] * 2,
+        *[OperationKind.WAIT] * 2,
+        *[OperationKind.SET_INSERT] * 2,
+        *[OperationKind.ROW_INSERT] * 2,
+        *[OperationKind.SWITCH_MUTATE] * 2,
     ]
     assert result.operations == {"wait": 2, "set_insert": 2, "row_insert": 2, "switch_mutate": 2}
     assert result.written == {VIDEO.key, VOICE.key, SetName("set_a"), SetName("set_b")}
@@ -42,7 +42,7 @@ async def test_a_round_without_a_difference_writes_nothing(database: ModelDataba
     claim = Delta(rows={VIDEO.key}, sets={"set_a": Members({"10.0.0.1"}, {"10.9.9.9"})}, policies={"games/video"})
     rounds.tell()
     result = await rounds.reconciler.reconcile(BOTH, claim, prune=True, may_wait=rounds.may_wait)
-    assert (result.outcome, rounds.driver.transactions) == (Outcome.UNCHANGED, [])
+    assert (result.outcome, rounds.driver.transactions) == (RoundOutcome.UNCHANGED, [])
 
 
 class NotToBeWalked(set[str]):
@@ -92,7 +92,7 @@ async def test_a_switch_that_comes_back_gets_its_rows_again(database: ModelDatab
     assert result.waiting == {"node1": {VIDEO.key}}
     database.add("Logical_Switch", name="node1")
     (result,) = await rounds.settle()
-    assert (result.outcome, result.repaired) == (Outcome.COMMITTED, frozenset())
+    assert (result.outcome, result.repaired) == (RoundOutcome.COMMITTED, frozenset())
     assert contents_of(database) == expected_contents(database, BOTH)
 
 
@@ -114,19 +114,19 @@ async def test_a_standby_writes_nothing_and_takes_over(database: ModelDatabase) 
     rounds = Rounds(database)
     rounds.driver.idl.holds_lock = False
     result = await rounds.round(BOTH)
-    assert (result.outcome, rounds.driver.transactions) == (Outcome.STANDBY, [])
+    assert (result.outcome, rounds.driver.transactions) == (RoundOutcome.STANDBY, [])
     rounds.driver.idl.holds_lock = True
-    assert (await rounds.round()).outcome is Outcome.COMMITTED
+    assert (await rounds.round()).outcome is RoundOutcome.COMMITTED
     other = Rounds(database)
     other.desired = BOTH
-    assert (await other.round()).outcome is Outcome.UNCHANGED
+    assert (await other.round()).outcome is RoundOutcome.UNCHANGED
 
 
 async def test_without_a_connection_nothing_is_tried(database: ModelDatabase) -> None:
     """While the replica is not in step a round says so and does nothing."""
     rounds = Rounds(database)
     rounds.driver.idl.holds_lock = rounds.driver.idl.is_synced = False
-    assert (await rounds.round(BOTH)).outcome is Outcome.DISCONNECTED
+    assert (await rounds.round(BOTH)).outcome is RoundOutcome.DISCONNECTED
     assert rounds.driver.transactions == []
 
 
@@ -142,7 +142,7 @@ async def test_ports_of_a_group_are_added_as_they_come(database: ModelDatabase) 
     assert rounds.driver.transactions[0][1].body["mutations"] == [["ports", "insert", ["set", [["uuid", late]]]]]
     database.remove("Logical_Switch_Port", late)
     (result,) = await rounds.settle()
-    assert (result.outcome, result.repaired) == (Outcome.UNCHANGED, frozenset())
+    assert (result.outcome, result.repaired) == (RoundOutcome.UNCHANGED, frozenset())
     database.add("Logical_Switch_Port", name="ns_pod2")
     (result,) = await rounds.settle()
     assert result.operations == {"wait": 1, "set_mutate": 1}
@@ -152,6 +152,6 @@ async def test_two_switches_of_one_name_have_one_row(database: ModelDatabase) ->
     """Where two switches have one name the row is attached to exactly one of them, and stays there."""
     rounds = await converged(database)
     database.add("Logical_Switch", name="node1")
-    assert [result.outcome for result in await rounds.settle()] in ([], [Outcome.UNCHANGED])
+    assert [result.outcome for result in await rounds.settle()] in ([], [RoundOutcome.UNCHANGED])
     (stored,) = database.replica.rows(VIDEO.key)
     assert len(database.replica.switches_of(stored.uuid)) == 1

@@ -1,9 +1,9 @@
 """The writer's record on a real server: when it is written, what it says, and what it holds back."""
 
-from nqosd.northbound.claim import Claim
+from nqosd.northbound.claim import WriterClaim
 from nqosd.northbound.plan.operations import RecordName
-from nqosd.northbound.replica.record import WriterRecord
-from nqosd.northbound.results import Outcome
+from nqosd.northbound.replica.writer_record import WriterRecord
+from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import BOTH, TALKERS, VIDEO, VOICE
 from tests.northbound.desires import address_set, desired
 from tests.northbound.real import add_switches, options_of, running
@@ -24,17 +24,17 @@ async def test_it_goes_with_what_is_written_and_never_alone(ovsdb_nb: OvsdbServe
     """A round that writes leaves it in the same transaction; one that has nothing to write leaves the old one."""
     add_switches(ovsdb_nb, "node1", "node2")
     async with running(options_of(ovsdb_nb.unix)) as daemon:
-        daemon.claim = Claim(record("10"))
+        daemon.claim = WriterClaim(record("10"))
         assert (await daemon.write(BOTH)).operations["record"] == 1
         assert "nqosd.io/resource-versions=Pod=10" in ovsdb_nb.nbctl(*RECORD)
-        daemon.claim = Claim(record("20"))
-        assert (await daemon.round()).outcome is Outcome.UNCHANGED
+        daemon.claim = WriterClaim(record("20"))
+        assert (await daemon.round()).outcome is RoundOutcome.UNCHANGED
         assert "Pod=10" in ovsdb_nb.nbctl(*RECORD)
         assert (await daemon.write(OTHER)).operations["record"] == 1
         assert "Pod=20" in ovsdb_nb.nbctl(*RECORD)
         ovsdb_nb.nbctl("destroy", "Address_Set", record("").name)
         await daemon.wait_until(lambda: not daemon.sees_record)
-        assert (await daemon.round()).outcome is Outcome.UNCHANGED
+        assert (await daemon.round()).outcome is RoundOutcome.UNCHANGED
         await daemon.write(BOTH)
         assert "Pod=20" in ovsdb_nb.nbctl(*RECORD)
         await daemon.write(desired())
@@ -45,7 +45,7 @@ async def test_a_claim_that_is_refused_writes_nothing(ovsdb_nb: OvsdbServer) -> 
     """It is asked about the record that is there whenever the lock was won, until it is allowed; then no more."""
     add_switches(ovsdb_nb, "node1", "node2")
     async with running(options_of(ovsdb_nb.unix)) as daemon:
-        daemon.claim = Claim(record("10"))
+        daemon.claim = WriterClaim(record("10"))
         await daemon.write(BOTH)
     asked: list[WriterRecord] = []
 
@@ -54,13 +54,13 @@ async def test_a_claim_that_is_refused_writes_nothing(ovsdb_nb: OvsdbServer) -> 
         return "" if len(asked) > 2 else "knows less"
 
     async with running(options_of(ovsdb_nb.unix)) as daemon:
-        daemon.claim = Claim(record("9"), refusal)
+        daemon.claim = WriterClaim(record("9"), refusal)
         for _ in range(2):
             result = await daemon.round(OTHER)
-            assert (result.outcome, result.problem) == (Outcome.WITHHELD, "knows less")
+            assert (result.outcome, result.problem) == (RoundOutcome.WITHHELD, "knows less")
         assert "Pod=10" in ovsdb_nb.nbctl(*RECORD)
-        assert (await daemon.round()).outcome is Outcome.COMMITTED
-        assert (await daemon.round()).outcome is Outcome.UNCHANGED
+        assert (await daemon.round()).outcome is RoundOutcome.COMMITTED
+        assert (await daemon.round()).outcome is RoundOutcome.UNCHANGED
     assert asked == [record("10")] * 3
 
 
@@ -68,10 +68,10 @@ async def test_rows_without_a_record_are_somebodys(ovsdb_nb: OvsdbServer) -> Non
     """A claim is heard where there are rows, and not where there is nothing that it could take back."""
     add_switches(ovsdb_nb, "node1", "node2")
     async with running(options_of(ovsdb_nb.unix)) as daemon:
-        daemon.claim = Claim(None, lambda _before, _since: "never")
+        daemon.claim = WriterClaim(None, lambda _before, _since: "never")
         await daemon.write(BOTH)
     async with running(options_of(ovsdb_nb.unix)) as daemon:
-        daemon.claim = Claim(None, lambda before, _since: "" if before.process else "nobody knows")
+        daemon.claim = WriterClaim(None, lambda before, _since: "" if before.process else "nobody knows")
         assert (await daemon.round(OTHER)).problem == "nobody knows"
 
 
@@ -94,9 +94,9 @@ async def test_a_name_that_is_taken_holds_up_nothing_else(ovsdb_nb: OvsdbServer)
     add_switches(ovsdb_nb, "node1", "node2")
     ovsdb_nb.nbctl("create", "Address_Set", f"name={record('').name}")
     async with running(options_of(ovsdb_nb.unix)) as daemon:
-        daemon.claim = Claim(record("10"))
+        daemon.claim = WriterClaim(record("10"))
         result = await daemon.write(BOTH)
-        assert result.outcome is Outcome.COMMITTED
+        assert result.outcome is RoundOutcome.COMMITTED
         assert list(result.blocked) == [RecordName(record("").name)]
         assert "row_insert" in result.operations
         assert "record" not in result.operations

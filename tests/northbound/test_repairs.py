@@ -6,9 +6,9 @@ import attrs
 import pytest
 
 from nqosd.compiler.desired import OWNER
+from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation, SetName
-from nqosd.northbound.results import Lacking, Outcome
-from nqosd.northbound.writer import Commit
+from nqosd.northbound.results import Lacking, RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import address_set, desired
@@ -40,7 +40,7 @@ async def test_our_own_changes_are_not_repairs(database: ModelDatabase) -> None:
     (set_b,) = database.rows("Address_Set", name="set_b")
     database.edit("Address_Set", set_b, addresses=frozenset({"10.6.6.6"}))
     result = await rounds.round(desired([VIDEO, VOICE], [SENDERS, address_set("set_b", "10.0.0.4")]))
-    assert (result.outcome, result.repaired) == (Outcome.COMMITTED, frozenset())
+    assert (result.outcome, result.repaired) == (RoundOutcome.COMMITTED, frozenset())
     assert contents_of(database).address_sets["set_b"][0] == {"10.0.0.4"}
 
 
@@ -80,7 +80,7 @@ async def test_a_taken_name_blocks_only_its_rows(database: ModelDatabase) -> Non
     taken = database.add("Address_Set", name="set_a", external_ids={OWNER: "other"}, addresses=frozenset({"10.1.1.1"}))
     rounds = Rounds(database)
     first = await rounds.round(BOTH)
-    assert first.outcome is Outcome.COMMITTED
+    assert first.outcome is RoundOutcome.COMMITTED
     results = await rounds.settle()
     assert results[-1].conflicts.keys() == {"set_a"}
     assert "belongs to the nqosd instance 'other'" in results[-1].conflicts["set_a"]
@@ -108,11 +108,11 @@ async def test_a_refused_object_does_not_delay_the_others(database: ModelDatabas
     rounds = Rounds(database)
 
     def refuse(_operations: Sequence[Operation]) -> Commit:
-        return Commit(Outcome.REFUSED, "constraint violation: 99 is out of range", VIDEO.key, is_hard=True)
+        return Commit(RoundOutcome.REFUSED, "constraint violation: 99 is out of range", VIDEO.key, is_hard=True)
 
     rounds.driver.faults.append(refuse)
     result = await rounds.round(BOTH)
-    assert result.outcome is Outcome.COMMITTED
+    assert result.outcome is RoundOutcome.COMMITTED
     assert contents_of(database).rows.keys() == {VOICE.key}
     (obstacle,) = rounds.reconciler.lacking("games/video").obstacles
     assert "99 is out of range" in obstacle

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.compiler.desired import Desired
-from nqosd.northbound import alarms, spare_groups
+from nqosd.northbound import idle_groups, timers
+from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation
-from nqosd.northbound.results import Outcome
-from nqosd.northbound.writer import Commit
+from nqosd.northbound.results import RoundOutcome
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired_states
 from tests.northbound.edits import Edit, edits
@@ -22,10 +22,10 @@ from tests.northbound.worlds import contents_of, databases, expected_contents
 @pytest.fixture(autouse=True, scope="module")
 def impatience() -> Iterator[None]:
     """Let another attempt follow a failed one at once."""
-    before = alarms.FIRST_RETRY, spare_groups.PAUSE
-    alarms.FIRST_RETRY = spare_groups.PAUSE = 0.0
+    before = timers.FIRST_RETRY, idle_groups.PAUSE
+    timers.FIRST_RETRY = idle_groups.PAUSE = 0.0
     yield
-    alarms.FIRST_RETRY, spare_groups.PAUSE = before
+    timers.FIRST_RETRY, idle_groups.PAUSE = before
 
 
 FAULTS = ("refused", "lost before", "lost after", "edited before", "edited after", "lock lost")
@@ -36,11 +36,11 @@ def fault(rounds: Rounds, what: str, edit: Edit) -> Callable[[Sequence[Operation
 
     def commit(operations: Sequence[Operation]) -> Commit:
         if what == "refused":
-            return Commit(Outcome.REFUSED, "no luck")
+            return Commit(RoundOutcome.REFUSED, "no luck")
         if what == "edited before":
             edit.apply(rounds.database)
             rounds.tell()
-        answer = Commit(Outcome.REFUSED) if what == "lost before" else rounds.driver.commit(operations)
+        answer = Commit(RoundOutcome.REFUSED) if what == "lost before" else rounds.driver.commit(operations)
         rounds.tell()
         if what == "edited after":
             edit.apply(rounds.database)
@@ -49,10 +49,10 @@ def fault(rounds: Rounds, what: str, edit: Edit) -> Callable[[Sequence[Operation
             rounds.reconciler.doubt()
             rounds.database.refill()
             rounds.tell()
-            return Commit(Outcome.DISCONNECTED)
+            return Commit(RoundOutcome.DISCONNECTED)
         if what == "lock lost":
             rounds.reconciler.doubt()
-            return Commit(Outcome.LOST_LOCK)
+            return Commit(RoundOutcome.LOST_LOCK)
         return answer
 
     return commit
@@ -89,16 +89,16 @@ def test_rounds_end_where_they_should(database: ModelDatabase, steps: list[objec
         rounds.driver.faults.clear()
         rounds.may_wait = lambda _key: False
         foreign = database.foreign()
-        lingering = {key.policy for key in contents_of(database).rows if key not in rounds.desired.rows}
-        for key in lingering:
+        idle_rows = {key.policy for key in contents_of(database).rows if key not in rounds.desired.rows}
+        for key in idle_rows:
             check_harmless(rounds, key)
-        await rounds.round(policies=lingering)
+        await rounds.round(policies=idle_rows)
         await rounds.settle()
         assert contents_of(database) == expected_contents(database, rounds.desired)
         assert database.foreign() == foreign
-        assert (await rounds.round()).outcome is Outcome.UNCHANGED
+        assert (await rounds.round()).outcome is RoundOutcome.UNCHANGED
         rounds.reconciler.doubt()
-        assert (await rounds.round()).outcome is Outcome.UNCHANGED
+        assert (await rounds.round()).outcome is RoundOutcome.UNCHANGED
         rounds.reconciler.close()
 
     asyncio.run(scenario())

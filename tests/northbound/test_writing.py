@@ -6,7 +6,7 @@ import time
 import pytest
 
 from nqosd.compiler.desired import AddressSet, Delta, Desired, Members, PortGroup
-from nqosd.northbound.results import Outcome
+from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE
 from tests.northbound.desires import address_set, desired, key, row
 from tests.northbound.real import add_switches, dump_ours, options_of, running
@@ -20,7 +20,7 @@ async def test_rows_appear_as_desired(ovsdb_nb: OvsdbServer) -> None:
     add_switches(ovsdb_nb, "node1", "node2")
     async with running(options_of(ovsdb_nb.unix)) as daemon:
         await daemon.write(BOTH)
-        assert [outcome for outcome, _ in daemon.watcher.transactions] == [Outcome.COMMITTED]
+        assert [outcome for outcome, _ in daemon.watcher.transactions] == [RoundOutcome.COMMITTED]
     assert ovsdb_nb.nbctl("qos-list", "node1").split("\n")[0].split() == [
         "to-lport", "10000", "(ip4.src", "==", "$set_a)", "rate=20000", "dscp=20",
     ]  # fmt: skip
@@ -41,8 +41,8 @@ async def test_a_restart_writes_nothing(ovsdb_nb: OvsdbServer) -> None:
         await daemon.write(state)
     before = dump_ours(ovsdb_nb)
     async with running(options_of(ovsdb_nb.unix)) as daemon:
-        assert (await daemon.round(state)).outcome is Outcome.UNCHANGED
-        assert (await daemon.round()).outcome is Outcome.UNCHANGED
+        assert (await daemon.round(state)).outcome is RoundOutcome.UNCHANGED
+        assert (await daemon.round()).outcome is RoundOutcome.UNCHANGED
         assert await daemon.settle() == []
         assert daemon.watcher.transactions == []
     assert dump_ours(ovsdb_nb) == before
@@ -59,7 +59,7 @@ async def test_one_address_is_one_mutation(ovsdb_nb: OvsdbServer) -> None:
         many.add("10.255.0.1")
         await daemon.northbound.reconcile(state, Delta(sets={"set_a": Members(added={"10.255.0.1"})}))
         assert await daemon.settle() == []
-        assert daemon.watcher.transactions == [(Outcome.COMMITTED, {"wait": 1, "set_mutate": 1})]
+        assert daemon.watcher.transactions == [(RoundOutcome.COMMITTED, {"wait": 1, "set_mutate": 1})]
     assert "10.255.0.1" in ovsdb_nb.dump("Address_Set")
 
 
@@ -71,7 +71,7 @@ async def test_a_thousand_rows_are_one_transaction(ovsdb_nb: OvsdbServer) -> Non
     async with running(options_of(ovsdb_nb.unix)) as daemon:
         await daemon.write(desired(rows, sets))
         assert daemon.watcher.transactions == [
-            (Outcome.COMMITTED, {"wait": 10, "set_insert": 1000, "row_insert": 1000, "switch_mutate": 10})
+            (RoundOutcome.COMMITTED, {"wait": 10, "set_insert": 1000, "row_insert": 1000, "switch_mutate": 10})
         ]
         assert await daemon.settle() == []
     assert len(ovsdb_nb.nbctl("--bare", "--columns=_uuid", "list", "QoS").split()) == 1000
@@ -121,8 +121,8 @@ async def test_a_policy_goes_while_its_row_lingers(ovsdb_nb: OvsdbServer) -> Non
         daemon.watcher.transactions.clear()
         daemon.may_wait = lambda _key: False
         result = await daemon.round(policies={"games/video"})
-        assert (result.outcome, result.problem) == (Outcome.COMMITTED, "")
-        assert [outcome for outcome, _ in daemon.watcher.transactions] == [Outcome.COMMITTED]
+        assert (result.outcome, result.problem) == (RoundOutcome.COMMITTED, "")
+        assert [outcome for outcome, _ in daemon.watcher.transactions] == [RoundOutcome.COMMITTED]
     assert dump_ours(ovsdb_nb) == empty
 
 

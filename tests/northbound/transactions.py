@@ -10,9 +10,9 @@ from random import Random
 from typing import cast
 
 from nqosd.compiler.desired import OWNER, Desired, PortGroup
-from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.plan import make_plan
-from nqosd.northbound.replica.scope import Scope
+from nqosd.northbound.plan.plan_options import PlanOptions
+from nqosd.northbound.plan.scope import PlanScope
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import ADDRESSES, GROUPS, PORTS, SETS, SWITCHES, address_set, key, row
 
@@ -64,8 +64,8 @@ def planned(random: Random, database: ModelDatabase) -> list[Body]:
     """Plan some desired state."""
     desired = random_desired(random)
     may_wait = random.random() < 0.3
-    circumstances = Circumstances("nqosd", prune=random.random() < 0.9, may_wait=lambda _key: may_wait)
-    plan = make_plan(desired, database.replica, Scope.whole(desired, database.replica), circumstances)
+    plan_options = PlanOptions("nqosd", prune=random.random() < 0.9, may_wait=lambda _key: may_wait)
+    plan = make_plan(desired, database.replica, PlanScope.whole(desired, database.replica), plan_options)
     return [operation.body for operation in plan.operations]
 
 

@@ -4,9 +4,9 @@ import attrs
 from hypothesis import strategies as st
 
 from nqosd.compiler.desired import OWNER, Desired, QosRow, RowKey
-from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.plan import Plan, make_plan
-from nqosd.northbound.replica.scope import Scope
+from nqosd.northbound.plan.plan_options import PlanOptions
+from nqosd.northbound.plan.scope import PlanScope
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import ADDRESSES, GROUPS, KEYS, PORTS, SETS, SWITCHES, row
 from tests.northbound.ovsdb_types import RefusedError
@@ -63,21 +63,21 @@ def add_row(database: ModelDatabase, stored: QosRow, owner: str | None, switches
     return uuid
 
 
-def plan_whole(database: ModelDatabase, desired: Desired, circumstances: Circumstances | None = None) -> Plan:
+def plan_whole(database: ModelDatabase, desired: Desired, plan_options: PlanOptions | None = None) -> Plan:
     """Plan everything."""
-    scope = Scope.whole(desired, database.replica)
-    return make_plan(desired, database.replica, scope, circumstances or Circumstances("nqosd"))
+    scope = PlanScope.whole(desired, database.replica)
+    return make_plan(desired, database.replica, scope, plan_options or PlanOptions("nqosd"))
 
 
-def converge(database: ModelDatabase, desired: Desired, circumstances: Circumstances | None = None) -> Plan:
+def converge(database: ModelDatabase, desired: Desired, plan_options: PlanOptions | None = None) -> Plan:
     """Plan and execute everything, as the reconciler does: when a name is taken, look whose it is; return the plan."""
-    plan = plan_whole(database, desired, circumstances)
+    plan = plan_whole(database, desired, plan_options)
     try:
         database.execute(plan.operations)
     except RefusedError:
         database.watched |= plan.new_sets
         database.refill()
-        plan = plan_whole(database, desired, circumstances)
+        plan = plan_whole(database, desired, plan_options)
         database.execute(plan.operations)
     return plan
 

@@ -86,7 +86,7 @@ def test_it_installs_into_an_empty_environment(archive: str, tmp_path: Path) -> 
     assert "No broken requirements" in run(program / "pip", "check")
     assert (tmp_path / "venv/share/man/man8/nqosd.8").is_file()
     # what `run` imports, beyond what the other commands do
-    run(program / "python", "-c", "import nqosd.daemon")
+    run(program / "python", "-c", "import nqosd.daemon.daemon")
 
 
 def test_lintian_has_no_complaint() -> None:
@@ -104,7 +104,7 @@ def test_the_debian_package_installs(tmp_path: Path) -> None:
         setpriv --reuid=nqosd --regid=nqosd --clear-groups nqosd check-config
         setpriv --reuid=nobody --regid=nogroup --clear-groups nqosd check-config 2>/dev/null || echo refused
         stat --format='%A %U %G' /etc/nqosd/nqosd.toml
-        python3 -c 'import sys; sys.path.insert(0, "/usr/lib/nqosd"); import nqosd.daemon; print("imports")'
+        python3 -c 'import sys; sys.path.insert(0, "/usr/lib/nqosd"); import nqosd.daemon.daemon; print("imports")'
         ls /usr/lib/nqosd/nqosd/__pycache__ | grep -c '^daemon'
         man --where nqosd nqosd.toml
         systemd-analyze verify --man=no /lib/systemd/system/nqosd.service /lib/systemd/system/nqosd-stats.service

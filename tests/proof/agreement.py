@@ -12,11 +12,11 @@ from enum import StrEnum
 
 import attrs
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.cache.tables import Tables
-from nqosd.compiler.compile import compile_everything
-from nqosd.compiler.document import Document, document
+from nqosd.commands.compiled_document import CompiledDocument, document
+from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.settings import Settings, parse_ovn_version
-from nqosd.informers.changes import Change, Kind
 from nqosd.informers.resources import BY_KIND
 from tests.oracle.decoded import Object
 from tests.oracle.meaning import Decision, Oracle, UndecidedError, read_meaning
@@ -62,7 +62,7 @@ class Case:
 
     scenario: Scenario
     oracle: Oracle
-    compiled: Document
+    compiled: CompiledDocument
     rows: Rows
 
     @classmethod
@@ -155,7 +155,7 @@ class Case:
                     yield f"{key}: a row stands on switch {switch}, on which this policy has no sender"
 
 
-def compiled(scenario: Scenario, owner: str = OWNER) -> Document:
+def compiled(scenario: Scenario, owner: str = OWNER) -> CompiledDocument:
     """Compile a scenario, and print and read the result."""
     settings = Settings(
         owner=owner,
@@ -164,7 +164,7 @@ def compiled(scenario: Scenario, owner: str = OWNER) -> Document:
         any_network=scenario.options["unselected_networks"] == "all",
     )
     found = compile_everything(tables_of(scenario.objects), settings)
-    printed: Document = json.loads(json.dumps(document(found.desired, found.reports, owner)))
+    printed: CompiledDocument = json.loads(json.dumps(document(found.desired, found.reports, owner)))
     return printed
 
 
@@ -179,7 +179,7 @@ def tables_of(objects: Mapping[str, Iterable[Object]]) -> Tables:
 def changes_of(objects: Mapping[str, Iterable[Object]]) -> Iterator[Change]:
     """Decode manifests, through the bytes that an API server would send."""
     for kind, manifests in objects.items():
-        resource = BY_KIND[Kind(kind)]
+        resource = BY_KIND[ResourceKind(kind)]
         for manifest in manifests:
             value = resource.decode(json.dumps(manifest).encode()).value
             yield Change(resource.kind, value.key, None, value)

@@ -12,9 +12,9 @@ import attrs
 import pytest
 
 from nqosd.api.networkqos import AnyAddress, BandwidthScope, PodPeer
-from nqosd.compiler.contexts import Context
-from nqosd.compiler.places import Place
-from nqosd.compiler.precedence import Standing
+from nqosd.compiler.effective_policies import EffectivePolicy
+from nqosd.compiler.pod_addresses import PodAddress
+from nqosd.compiler.precedence import Rank
 
 Replace = Callable[[Any], object]
 """From a part as it is (a function, a method or a property) to what stands in its place."""
@@ -32,7 +32,7 @@ def break_by(mutation: Mutation, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(target, name, replace(vars(target)[name]))
 
 
-def in_places(change: Callable[[Place], Place | None]) -> Mutation:
+def in_places(change: Callable[[PodAddress], PodAddress | None]) -> Mutation:
     """Change or leave out the places of pods."""
     return {
         "compiler.compile:places": lambda real: (
@@ -66,7 +66,7 @@ def in_ports(change: Callable[[Any], object]) -> Mutation:
     return {"compiler.matching:_ports": lambda real: lambda ports: real(change(ports))}
 
 
-def in_ranks(change: Callable[[Standing], int | None]) -> Mutation:
+def in_ranks(change: Callable[[Rank], int | None]) -> Mutation:
     """Change the rank of every policy among those of its priority."""
     return {
         "compiler.contexts:standings": lambda real: (
@@ -75,18 +75,20 @@ def in_ranks(change: Callable[[Standing], int | None]) -> Mutation:
     }
 
 
-def in_contexts(change: Callable[[Context], Context]) -> Mutation:
+def in_contexts(change: Callable[[EffectivePolicy], EffectivePolicy]) -> Mutation:
     """Change a policy before its rows are built."""
     return {
-        "compiler.compile:build_unit": lambda real: lambda context, site, name: real(change(context), site, name),
+        "compiler.compile:build_unit": lambda real: lambda effective, site, name: real(change(effective), site, name),
     }
 
 
 def with_scope(scope: BandwidthScope) -> Mutation:
     """Take one bandwidth scope for every policy."""
-    return in_contexts(lambda context: attrs.evolve(context, spec=attrs.evolve(context.spec, bandwidth_scope=scope)))
+    return in_contexts(
+        lambda effective: attrs.evolve(effective, spec=attrs.evolve(effective.spec, bandwidth_scope=scope))
+    )
 
 
-def with_members(change: Callable[[Any, Place], bool]) -> Mutation:
+def with_members(change: Callable[[Any, PodAddress], bool]) -> Mutation:
     """Say anew which places make a member of a set."""
     return {"compiler.sets:SetId.holds": lambda _: change}

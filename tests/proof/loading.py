@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from nqosd.compiler.document import QosEntry
+from nqosd.commands.compiled_document import QosEntry
 from tests.oracle.cluster import Sender
 from tests.proof.agreement import Case
 from tests.services.ovsdb import OvsdbServer

@@ -10,10 +10,10 @@ import attrs
 
 from nqosd.api.labels import EVERYTHING, Operator
 from nqosd.api.networkqos import AnyAddress, BandwidthScope, PodPeer, Protocol
-from nqosd.cache.selections import PodSelection, Role
+from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.compiler.desired import NEVER_BITES, Direction, Family
 from nqosd.compiler.expression import ALWAYS, NOTHING
-from nqosd.compiler.places import Zone
+from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.precedence import WINNER
 from tests.proof.breaking import (
     Mutation,
@@ -157,12 +157,12 @@ SOURCES: Mapping[str, Mutation] = {
     ),
     "sources of every namespace": {
         "compiler.contexts:Context.sources": lambda _: property(
-            lambda self: PodSelection(Role.SOURCE, EVERYTHING, self.spec.pod_selector)
+            lambda self: PodSelection(SelectionUse.SOURCE, EVERYTHING, self.spec.pod_selector)
         )
     },
     "podSelector ignored": {
         "compiler.contexts:Context.sources": lambda _: property(
-            lambda self: PodSelection(Role.SOURCE, self.namespace, EVERYTHING)
+            lambda self: PodSelection(SelectionUse.SOURCE, self.namespace, EVERYTHING)
         )
     },
     "only the first attachment of a definition": {

@@ -5,9 +5,9 @@ A policy's rows are asked what they do to packets; the oracle has no part in it.
 
 import pytest
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Change, Kind
 from tests.oracle.cluster_strategies import Manifest
 from tests.oracle.examples import block, nad, namespace, pod, policy, rule
 from tests.oracle.packet import packet
@@ -156,7 +156,7 @@ def test_a_network_that_changes_is_followed() -> None:
     assert not compiler.desired.rows
     compiler.apply(changes(nad("red/stream", "stream", labels=WEB)))
     assert [key.switch for key in compiler.desired.rows] == ["stream_n1"]
-    compiler.apply([Change(Kind.NETWORK_ATTACHMENT_DEFINITION, "red/stream", None, None)])
+    compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, "red/stream", None, None)])
     assert not compiler.desired.rows
 
 

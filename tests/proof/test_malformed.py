@@ -7,15 +7,15 @@ from random import Random
 import attrs
 import pytest
 
+from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.decoding import DecodeError
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Pod
 from nqosd.cache.tables import Tables
-from nqosd.compiler.compile import compile_everything
-from nqosd.compiler.document import document
+from nqosd.commands.compiled_document import document
+from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Change, Kind, Object
 from nqosd.informers.resources import BY_KIND
 from tests.oracle.cluster_strategies import Manifest, manifest
 from tests.oracle.examples import node
@@ -37,7 +37,7 @@ class Round:
     """A healthy cluster, and what became of the malformed objects beside it."""
 
     healthy: tuple[Change, ...]
-    undecodable: Counter[Kind]
+    undecodable: Counter[ResourceKind]
     refused: tuple[Change, ...]
     accepted: tuple[Change, ...]
 
@@ -53,13 +53,13 @@ def rounds() -> list[Round]:
 
 def test_there_are_enough_and_of_every_kind(rounds: list[Round]) -> None:
     """At least 10,000 objects are tried, and of every kind some are undecodable, some refused and some accepted."""
-    undecodable = Counter[Kind]()
+    undecodable = Counter[ResourceKind]()
     for each in rounds:
         undecodable += each.undecodable
     refused = Counter(change.kind for each in rounds for change in each.refused)
     accepted = Counter(change.kind for each in rounds for change in each.accepted)
     assert undecodable.total() + refused.total() + accepted.total() >= 10_000
-    for kind in Kind:
+    for kind in ResourceKind:
         assert min(undecodable[kind], refused[kind], accepted[kind]) > 50, (kind, undecodable, refused, accepted)
 
 
@@ -85,7 +85,7 @@ def test_whatever_is_accepted_compiles_to_rows_that_ovn_reads(rounds: list[Round
             step_by_step.apply([change])
         assert step_by_step.desired == whole.desired
         assert read_rows(document(whole.desired, whole.reports, OWNER), "one table").rows or not whole.desired.rows
-        refused = {change.key for change in each.refused if change.kind is Kind.NETWORK_QOS}
+        refused = {change.key for change in each.refused if change.kind is ResourceKind.NETWORK_QOS}
         reports = {report.key: report for report in whole.reports}
         for key in refused:
             assert not reports[key].ready
@@ -108,12 +108,12 @@ def test_refused_objects_leave_the_rows_of_others_alone(rounds: list[Round]) -> 
 
 def _round(objects: Mapping[str, list[Manifest]], random: Random) -> Round:
     healthy = tuple(changes_of(objects))
-    undecodable = Counter[Kind]()
+    undecodable = Counter[ResourceKind]()
     refused: list[Change] = []
     accepted: list[Change] = []
     taken = {(change.kind, change.key) for change in healthy}
-    for kind in Kind:
-        for number in range(POLICIES if kind is Kind.NETWORK_QOS else OBJECTS_OF_A_KIND):
+    for kind in ResourceKind:
+        for number in range(POLICIES if kind is ResourceKind.NETWORK_QOS else OBJECTS_OF_A_KIND):
             base = random.choice(objects.get(kind) or _BASES[kind])
             named = {**base, "metadata": {**_metadata(base), "name": f"bad-{number}"}}
             try:
@@ -155,5 +155,5 @@ def _bases() -> Iterator[Manifest]:
     yield node("n1", "z1")
 
 
-_BASES = {kind: [each for each in _bases() if each["kind"] == kind] for kind in Kind}
+_BASES = {kind: [each for each in _bases() if each["kind"] == kind] for kind in ResourceKind}
 """Valid manifests of every kind, for clusters that have none of it."""

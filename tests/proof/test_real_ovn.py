@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import attrs
 import pytest
 
-from nqosd.compiler.document import Document, QosEntry
+from nqosd.commands.compiled_document import CompiledDocument, QosEntry
 from tests.bench.flows import dual_stack, flows
 from tests.proof.ovn_sample import batches, judge
 from tests.proof.ovn_trial import Trial
@@ -48,15 +48,15 @@ def _refused(row: QosEntry) -> QosEntry:
     return {**row, "match": f"{row['match']} && "}
 
 
-def _rows(change: Callable[[QosEntry], QosEntry]) -> Callable[[Document], Document]:
+def _rows(change: Callable[[QosEntry], QosEntry]) -> Callable[[CompiledDocument], CompiledDocument]:
     return lambda compiled: {**compiled, "qos": [change(row) if row["action"] else row for row in compiled["qos"]]}
 
 
-def _without_members(compiled: Document) -> Document:
+def _without_members(compiled: CompiledDocument) -> CompiledDocument:
     return {**compiled, "address_sets": [{**each, "addresses": []} for each in compiled["address_sets"]]}
 
 
-BROKEN: Mapping[str, tuple[Callable[[Document], Document], str]] = {
+BROKEN: Mapping[str, tuple[Callable[[CompiledDocument], CompiledDocument], str]] = {
     "priorities reversed": (_rows(_reversed), "takes the row of"),
     "another mark": (_rows(_unmarked), "gets marks"),
     "matches that OVN refuses": (_rows(_refused), "error parsing match"),

@@ -90,6 +90,6 @@ def test_an_error_of_the_compiler_is_a_difference(monkeypatch: pytest.MonkeyPatc
     def fail(*_arguments: object) -> object:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("nqosd.compiler.compile.build_unit", fail)
+    monkeypatch.setattr("nqosd.compiler.definition.build_unit", fail)
     _tally, findings = run_scenario(rarities()[0], SEED)
     assert [finding.message for finding in findings] == ["ZeroDivisionError()"]

@@ -58,7 +58,7 @@ class Service:
         self.directory = directory or Path(tempfile.mkdtemp(prefix=f"nqosd-{name}-"))
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log_file = self.directory / f"{name}.log"
-        self.patience = STARTUP_DEADLINE
+        self.seconds = STARTUP_DEADLINE
         """Seconds that `start` waits until it is ready."""
         self._mark = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -122,7 +122,7 @@ class Service:
                 start_new_session=True,  # Ctrl-C is for pytest, which then ends the services in order
             )
             self._process = start.result()
-        self.wait_until(self.is_ready, what="ready", deadline=self.patience)
+        self.wait_until(self.is_ready, what="ready", deadline=self.seconds)
 
     def stop(self) -> None:
         """Ask the process to end (SIGTERM) and wait; kill it when it doesn't. Nothing if it has ended."""

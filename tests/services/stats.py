@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nqosd.statistics import endpoints
-from nqosd.statistics.endpoints import Counts, Place
+from nqosd.statistics.endpoints import Counts, RuleOnNode
 from tests.services.process import Service, free_port
 
 INTERVAL = 0.5
@@ -67,6 +67,6 @@ class Exporter(Service):
         finally:
             connection.close()
 
-    def counts(self) -> Mapping[Place, Counts]:
+    def counts(self) -> Mapping[RuleOnNode, Counts]:
         """Give what it serves."""
         return endpoints.read(self.get("/metrics")[1]).counts

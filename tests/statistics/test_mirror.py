@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.northbound.ovsdb import wire
-from nqosd.northbound.ovsdb.options import TlsFiles
-from nqosd.northbound.ovsdb.remotes import Remote
-from nqosd.statistics.mirror import Mirror, Question
-from nqosd.statistics.rows import Row
+from nqosd.ovsdb import wire
+from nqosd.ovsdb.connection_options import TlsFiles
+from nqosd.ovsdb.remotes import Remote
+from nqosd.statistics.mirror import Mirror, MonitorRequest
+from nqosd.statistics.table_rows import Row
 from tests.services.ovsdb import OvsdbServer
 from tests.services.tls import Authority
 
 OURS = ["external_ids", "includes", wire.string_map({"owner": "us"})]
-QUESTION = Question("OVN_Northbound", "Address_Set", ("external_ids",), ("name",), (OURS,))
+QUESTION = MonitorRequest("OVN_Northbound", "Address_Set", ("external_ids",), ("name",), (OURS,))
 
 
 @contextlib.asynccontextmanager

@@ -2,11 +2,11 @@
 
 import attrs
 
-from nqosd.statistics.endpoints import Collected, Counts, Place, Snapshot
+from nqosd.statistics.endpoints import Collected, Counts, RuleOnNode, Snapshot
 from nqosd.statistics.openflow import FlowCounts, MeterCounts
 from nqosd.statistics.rates import Rates
 from nqosd.statistics.rules import Purpose, Rule
-from nqosd.statistics.switch import Reading
+from nqosd.statistics.switch import SwitchReading
 from nqosd.statistics.tally import Figures, Tally
 
 RULE, OTHER = Rule("a", "p", 0, "n"), Rule("a", "p", 1, "n")
@@ -16,7 +16,9 @@ URL = "http://node:1"
 def collected(read_at: float, *packets: int, url: str = URL) -> Collected:
     """Give what one exporter served: for each rule the packets marked, dropped and passed, the same number of each."""
     counts = {
-        Place(Rule("a", "p", index, "n"), "node"): Counts(Figures(each, each * 100, each, each * 100, each, 0), 1000)
+        RuleOnNode(Rule("a", "p", index, "n"), "node"): Counts(
+            Figures(each, each * 100, each, each * 100, each, 0), 1000
+        )
         for index, each in enumerate(packets)
     }
     return Collected({url: Snapshot(read_at, counts)}, {})
@@ -80,7 +82,7 @@ def test_marks_are_of_flows_and_limits_of_their_meter() -> None:
     purposes = {1: Purpose(RULE, marks=True, limits=True), 2: Purpose(OTHER, marks=True, limits=False)}
     meters = (MeterCounts(7, 40, 4000, 10, 1000, age=5), MeterCounts(8, 99, 9900, 0, 0, age=5))
     flows = (flow(1, 30, 7), attrs.evolve(flow(1, 10, 7), place=(1, 1, b"another")), flow(2, 5, 8), flow(3, 1000))
-    assert Tally(whole=True).take(Reading(flows, meters, 100.0), purposes) == {
+    assert Tally(whole=True).take(SwitchReading(flows, meters, 100.0), purposes) == {
         RULE: Figures(40, 4000, 30, 3000, 10, 1000),
         OTHER: Figures(5, 500),
     }

@@ -3,8 +3,8 @@
 import pytest
 
 from nqosd.compiler.desired import NEVER_BITES, Direction, QosRow, RowKey
-from nqosd.statistics.rows import Row
 from nqosd.statistics.rules import Purpose, Rule, limits_of, purposes
+from nqosd.statistics.table_rows import Row
 
 ROW = "1f2e3d4c-0000-4000-8000-000000000001"
 FLOW = "a1b2c3d4-0000-4000-8000-000000000002"

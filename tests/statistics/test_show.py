@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.statistics.endpoints import Counts, Place
+from nqosd.statistics.endpoints import Counts, RuleOnNode
 from tests.dataplane.guide import POD1, POD2
 from tests.services.browser import Browser
 from tests.services.daemon import Nqosd
@@ -63,9 +63,9 @@ def test_only_the_node_of_the_sender_counts(running: Stage) -> None:
 class Watch:
     """Looks at an exporter's counters, and remembers that none ever fell."""
 
-    def __init__(self, look: Callable[[], Mapping[Place, Counts]]) -> None:
+    def __init__(self, look: Callable[[], Mapping[RuleOnNode, Counts]]) -> None:
         self._look = look
-        self._last: Mapping[Place, Counts] = look()
+        self._last: Mapping[RuleOnNode, Counts] = look()
 
     def marked(self) -> int:
         """Look; give the packets marked."""

@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from nqosd.informers.kube_client import KubeClient
-from nqosd.informers.kube_credentials import KubeOptions
+from nqosd.kube.client import KubeClient
+from nqosd.kube.credentials import KubeOptions
 from tests.services.kubernetes import DAEMON, ApiServer
 from tests.status.cluster import CRD, Cluster, new_namespace
 

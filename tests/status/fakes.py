@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from nqosd.api.networkqos import Condition, NetworkQoS
-from nqosd.informers.kube_client import KubeConnectionError, Response
+from nqosd.kube.client import KubeConnectionError, Response
 
 
 async def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -2,7 +2,7 @@
 
 from nqosd.api.networkqos import Condition, EgressRule, NetworkQoS, NetworkQoSSpec, NetworkQoSStatus
 from nqosd.api.problems import Problem
-from nqosd.compiler.report import PolicyReport
+from nqosd.compiler.policy_reports import PolicyReport
 
 BAD_CIDR = Problem("spec.egress[0].classifier.to[0].ipBlock.cidr", "'bogus' is not a CIDR")
 

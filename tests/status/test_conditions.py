@@ -119,7 +119,7 @@ def test_of_a_long_list_the_first_are_named() -> None:
 def test_reasons_are_as_the_crd_allows() -> None:
     """Each reason matches the pattern of the CRD."""
     pattern = str(condition_schema()["reason"]["pattern"])
-    for reason in conditions.Reason:
+    for reason in conditions.ConditionReason:
         assert re.fullmatch(pattern, reason.value)
 
 

@@ -6,10 +6,10 @@ import attrs
 import structlog
 
 from nqosd.api.networkqos import NetworkQoS
-from nqosd.informers.kube_client import KubeClient, Response
+from nqosd.kube.client import KubeClient, Response
 from nqosd.status import events
+from nqosd.status.condition_changes import Note, repaired
 from nqosd.status.events import EventRecorder
-from nqosd.status.transitions import Note, repaired
 from nqosd.status.writer import StatusWriter
 from tests.status import policies
 from tests.status.cluster import Cluster

@@ -6,8 +6,8 @@ import json
 import attrs
 import structlog
 
-from nqosd.informers.kube_client import KubeClient, Response
-from nqosd.informers.kube_credentials import KubeOptions
+from nqosd.kube.client import KubeClient, Response
+from nqosd.kube.credentials import KubeOptions
 from nqosd.northbound.results import Lacking
 from nqosd.status.conditions import APPLIED
 from nqosd.status.writer import StatusWriter

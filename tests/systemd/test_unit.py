@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.telemetry.connections import MOST
 from nqosd.telemetry.health import STUCK_AFTER
+from nqosd.web.connections import MOST
 from tests.services.generation import GENERATIONS, OvnGeneration
 from tests.services.ovsdb import OvsdbServer
 

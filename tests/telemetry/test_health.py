@@ -2,7 +2,7 @@
 
 import asyncio
 
-from nqosd.telemetry.health import Health, Readiness, Role
+from nqosd.telemetry.health import Health, LockRole, Readiness
 
 
 class FakeClock:
@@ -19,7 +19,7 @@ class FakeClock:
 def test_a_new_daemon_is_healthy_and_ready_for_nothing_less() -> None:
     """Without anything to wait for there is nothing wrong."""
     assert Health().problems() == ()
-    assert Health().readiness() == Readiness(Role.UNKNOWN, {})
+    assert Health().readiness() == Readiness(LockRole.UNKNOWN, {})
 
 
 def test_what_is_awaited_makes_it_not_ready() -> None:
@@ -28,7 +28,7 @@ def test_what_is_awaited_makes_it_not_ready() -> None:
     health.wait_for("northbound", "not connected to unix:/x")
     health.wait_for("Pod", "not listed yet")
     health.has("Pod")
-    assert health.readiness() == Readiness(Role.UNKNOWN, {"northbound": "not connected to unix:/x"})
+    assert health.readiness() == Readiness(LockRole.UNKNOWN, {"northbound": "not connected to unix:/x"})
     assert not health.readiness().ready
     assert health.problems() == ()
     health.has("northbound")
@@ -39,8 +39,8 @@ def test_what_is_awaited_makes_it_not_ready() -> None:
 def test_a_standby_is_ready() -> None:
     """A daemon that doesn't hold the lock is ready, and says what it is."""
     health = Health()
-    health.role = Role.STANDBY
-    assert health.readiness() == Readiness(Role.STANDBY, {})
+    health.role = LockRole.STANDBY
+    assert health.readiness() == Readiness(LockRole.STANDBY, {})
     assert health.readiness().ready
 
 

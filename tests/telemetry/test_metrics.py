@@ -9,17 +9,17 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from nqosd.informers.changes import Kind
+from nqosd.api.changes import ResourceKind
 from nqosd.informers.observer import InformerObserver
-from nqosd.informers.transitions import Outcome as WatchOutcome
-from nqosd.northbound.plan.operations import Kind as OperationKind
-from nqosd.northbound.results import Facts, Observer, Outcome
+from nqosd.informers.transitions import RequestOutcome
+from nqosd.northbound.plan.operations import OperationKind
+from nqosd.northbound.results import DatabaseFacts, Observer, RoundOutcome
 from nqosd.status.events import EventObserver
 from nqosd.status.writer import StatusObserver
-from nqosd.telemetry.database import NorthboundMetrics
+from nqosd.telemetry.informer_metrics import InformerMetrics
 from nqosd.telemetry.metrics import Metrics
-from nqosd.telemetry.watches import InformerMetrics
-from nqosd.telemetry.writes import StatusMetrics
+from nqosd.telemetry.northbound_metrics import NorthboundMetrics
+from nqosd.telemetry.status_metrics import StatusMetrics
 
 OF_INFORMERS: type[InformerObserver] = InformerMetrics
 OF_NORTHBOUND: type[Observer] = NorthboundMetrics
@@ -62,8 +62,8 @@ def test_known_series_exist_before_they_count() -> None:
 def test_rounds() -> None:
     """A round counts by outcome and takes its time; each change counts with its own latency."""
     metrics = Metrics()
-    metrics.rounds.ended(Outcome.UNCHANGED, 0.0004)
-    metrics.rounds.ended(Outcome.COMMITTED, 0.02)
+    metrics.rounds.ended(RoundOutcome.UNCHANGED, 0.0004)
+    metrics.rounds.ended(RoundOutcome.COMMITTED, 0.02)
     metrics.rounds.committed([0.0009, 0.004, 31.0])
     assert value(metrics.registry, "nqosd_rounds_total", {"outcome": "committed"}) == 1
     assert value(metrics.registry, "nqosd_rounds_total", {"outcome": "unchanged"}) == 1
@@ -78,10 +78,10 @@ def test_transactions() -> None:
     """A transaction counts by result; operations and the time of the last commit are those of committed ones."""
     metrics = Metrics()
     insert = OperationKind.ROW_INSERT.value
-    metrics.northbound.transaction(Outcome.REFUSED, {insert: 5}, 0.01)
+    metrics.northbound.transaction(RoundOutcome.REFUSED, {insert: 5}, 0.01)
     assert value(metrics.registry, "nqosd_operations_total", {"kind": insert}) == 0
     assert value(metrics.registry, "nqosd_last_commit_timestamp_seconds") == 0
-    metrics.northbound.transaction(Outcome.COMMITTED, {insert: 2}, 0.01)
+    metrics.northbound.transaction(RoundOutcome.COMMITTED, {insert: 2}, 0.01)
     metrics.northbound.repaired(3)
     metrics.northbound.blocked({"row": 2})
     assert value(metrics.registry, "nqosd_transactions_total", {"result": "refused"}) == 1
@@ -100,7 +100,7 @@ def test_the_database() -> None:
     """Connection, role and rows show as they are now, and the database is named only while connected to it."""
     metrics = Metrics()
     info = {"remote": "unix:/x", "zone": "node-1", "northd_version": "25.03.0"}
-    known = Facts(
+    known = DatabaseFacts(
         connected=True, synced=True, lock_held=True, remote="unix:/x", zone="node-1", northd_version="25.03.0"
     )
     metrics.northbound.facts(known)
@@ -110,7 +110,7 @@ def test_the_database() -> None:
     assert value(metrics.registry, "nqosd_lock_held") == 1
     assert value(metrics.registry, "nqosd_northbound_info", info) == 1
     assert value(metrics.registry, "nqosd_replica_rows", {"table": "QoS"}) == 4
-    metrics.northbound.facts(Facts(problem="connection refused"))
+    metrics.northbound.facts(DatabaseFacts(problem="connection refused"))
     assert value(metrics.registry, "nqosd_northbound_connected") == 0
     assert value(metrics.registry, "nqosd_lock_held") == 0
     assert value(metrics.registry, "nqosd_northbound_info", info) is None
@@ -142,12 +142,12 @@ def test_informers() -> None:
     """Lists, restarts, objects and missing resources count by kind."""
     metrics = Metrics()
     pods = {"kind": "Pod"}
-    metrics.informers.listed(Kind.POD, 1000, 0.3)
-    metrics.informers.watch_restarted(Kind.POD, WatchOutcome.BROKEN)
-    metrics.informers.events(Kind.POD, 1000)
-    metrics.informers.events(Kind.POD, 1)
-    metrics.informers.undecodable(Kind.POD)
-    metrics.informers.installed(Kind.USER_DEFINED_NETWORK, is_installed=False)
+    metrics.informers.listed(ResourceKind.POD, 1000, 0.3)
+    metrics.informers.watch_restarted(ResourceKind.POD, RequestOutcome.BROKEN)
+    metrics.informers.events(ResourceKind.POD, 1000)
+    metrics.informers.events(ResourceKind.POD, 1)
+    metrics.informers.undecodable(ResourceKind.POD)
+    metrics.informers.installed(ResourceKind.USER_DEFINED_NETWORK, is_installed=False)
     assert value(metrics.registry, "nqosd_synced", pods) == 1
     assert value(metrics.registry, "nqosd_list_duration_seconds_sum", pods) == 0.3
     assert value(metrics.registry, "nqosd_watch_restarts_total", {**pods, "reason": "broken"}) == 1

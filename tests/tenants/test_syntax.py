@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.decoding import DecodeError
 from nqosd.cache.tables import Tables
-from nqosd.compiler.compile import compile_everything
+from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.expression import string
 from nqosd.compiler.settings import Settings
-from nqosd.informers.changes import Change, Kind
 from nqosd.informers.resources import BY_KIND
 from tests.api.manifests import wire
 from tests.oracle.cluster_strategies import Manifest
@@ -69,7 +69,7 @@ def test_a_text_is_one_string_to_ovn(generation: OvnGeneration) -> None:
 def _decoded(objects: dict[str, list[Manifest]], seen: Counter[str]) -> Tables:
     tables = Tables()
     for kind, manifests in objects.items():
-        resource = BY_KIND[Kind(kind)]
+        resource = BY_KIND[ResourceKind(kind)]
         for manifest in manifests:
             try:
                 value = resource.decode(wire(manifest)).value

@@ -14,7 +14,7 @@ from typing import Self, cast
 import attrs
 
 from nqosd.compiler.desired import OWNER
-from nqosd.config.options import Northbound
+from nqosd.config.options import NorthboundSection
 from tests.bench.monitor import DATABASE, OvsdbClient
 from tests.faults import manifests
 from tests.faults.cluster import Cluster
@@ -109,7 +109,7 @@ class Victim:
             _share(site)
             victim = cls(site, central, _packets(site))
             victim._add_ports()
-            timeout = {"transaction_timeout": Northbound().transaction_timeout}
+            timeout = {"transaction_timeout": NorthboundSection().transaction_timeout}
             kubeconfig = cluster.server.kubeconfig("nqosd")
             site.start_daemon(options={"northbound": timeout}, remotes=[central.nb.unix], kubeconfig=kubeconfig)
             site.settle()

@@ -10,8 +10,9 @@ or no `metadata.name`). Whatever else is wrong becomes the value's own `problem`
 another. Equal meaning gives equal values, so an event that changes nothing costs one comparison.
 """
 
+from nqosd.api.decoding.attachment_definitions import decode_network_attachment, decode_user_defined_network
 from nqosd.api.decoding.cluster import decode_namespace, decode_node
-from nqosd.api.decoding.framing import (
+from nqosd.api.decoding.envelopes import (
     Bookmark,
     Failure,
     ObjectList,
@@ -23,7 +24,6 @@ from nqosd.api.decoding.framing import (
     decode_list,
 )
 from nqosd.api.decoding.metadata import Decoded, DecodeError
-from nqosd.api.decoding.networks import decode_network_attachment, decode_user_defined_network
 from nqosd.api.decoding.pods import decode_pod
 from nqosd.api.decoding.policies import decode_network_qos
 

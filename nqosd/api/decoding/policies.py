@@ -13,7 +13,7 @@ from nqosd.api.decoding.metadata import MALFORMED, NOTHING, Decoded, identify, l
 from nqosd.api.networkqos import Condition, NetworkQoS, NetworkQoSStatus
 from nqosd.api.problems import Problem, first_of
 from nqosd.api.text import shortened
-from nqosd.api.validation import Verdict, validate
+from nqosd.api.validation import Validated, validate
 from nqosd.api.validation.fields import Field, Findings, shown
 
 _MAX_GENERATION = 2**63 - 1
@@ -22,7 +22,7 @@ LARGEST = 131_072
 """Bytes of a spec, in JSON: reading it happens between other things to do, and takes well below a tenth of a second."""
 
 
-class _Metadata(msgspec.Struct, gc=False, rename="camel"):
+class _PolicyMetadata(msgspec.Struct, gc=False, rename="camel"):
     """Everything but managedFields, each part undecoded: one that doesn't decode leaves the others to be checked."""
 
     creation_timestamp: msgspec.Raw = NOTHING
@@ -47,7 +47,7 @@ class _Condition(msgspec.Struct, gc=False, rename="camel"):
 
 
 _policy = msgspec.json.Decoder(_Policy)
-_metadata = msgspec.json.Decoder(_Metadata)
+_metadata = msgspec.json.Decoder(_PolicyMetadata)
 _anything = msgspec.json.Decoder(object)
 
 
@@ -70,7 +70,7 @@ def decode_network_qos(raw: bytes) -> Decoded[NetworkQoS]:
         message = f"{size} bytes are more than the {LARGEST} of which nqosd reads a policy: split it into several"
         findings.problems.append(Problem("spec", message, limit="size"))
     spec = _part("spec", policy.spec if size <= LARGEST else NOTHING, findings)
-    verdict = Verdict(None) if findings.problems else validate(annotations.value, spec.value)
+    verdict = Validated(None) if findings.problems else validate(annotations.value, spec.value)
     if not known.namespace:
         Field("metadata.namespace", None, findings).problem("required: a text")
     value = NetworkQoS(

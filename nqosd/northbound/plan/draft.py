@@ -10,8 +10,17 @@ from typing import ParamSpec
 
 import attrs
 
-from nqosd.northbound.ovsdb import schema, wire
-from nqosd.northbound.plan.operations import Kind, Operation, Subject, SwitchName, Target, mutate, named, wait_for
+from nqosd.northbound.plan.operations import (
+    Operation,
+    OperationKind,
+    RowTarget,
+    Subject,
+    SwitchName,
+    mutate,
+    named,
+    wait_for,
+)
+from nqosd.ovsdb import schema, wire
 
 Arguments = ParamSpec("Arguments")
 
@@ -32,7 +41,9 @@ class SwitchEdit:
         """Return the one operation that changes what the switch with that uuid refers to."""
         came = [*map(named, sorted(self.inserted)), *map(wire.uuid, sorted(self.attached))]
         went = list(map(wire.uuid, sorted(self.detached)))
-        return mutate(Kind.SWITCH_MUTATE, Target(schema.SWITCH, uuid, SwitchName(self.name)), "qos_rules", came, went)
+        return mutate(
+            OperationKind.SWITCH_MUTATE, RowTarget(schema.SWITCH, uuid, SwitchName(self.name)), "qos_rules", came, went
+        )
 
 
 @attrs.define
@@ -61,14 +72,14 @@ class Draft:
         """Whether a row or an attachment changes, so that northd will compute everything anew."""
         return bool(self.rows or self.switches)
 
-    def guard(self, target: Target, columns: Mapping[str, object]) -> None:
+    def guard(self, target: RowTarget, columns: Mapping[str, object]) -> None:
         """Rely on a row being there with these values."""
         self.waits.setdefault(target.uuid, wait_for(target, columns))
 
     def edit_switch(self, uuid: str, name: str) -> SwitchEdit:
         """Return the edit of a switch, and rely on the switch being there under that name."""
         if uuid not in self.switches:
-            self.guard(Target(schema.SWITCH, uuid, SwitchName(name)), {"name": name})
+            self.guard(RowTarget(schema.SWITCH, uuid, SwitchName(name)), {"name": name})
             self.switches[uuid] = SwitchEdit(name)
         return self.switches[uuid]
 

@@ -13,10 +13,10 @@ from typing import TypeAlias
 import attrs
 
 from nqosd.compiler.desired import RowKey
-from nqosd.northbound.ovsdb import wire
+from nqosd.ovsdb import wire
 
 
-class Kind(StrEnum):
+class OperationKind(StrEnum):
     """What an operation does; the value is the label of the metric."""
 
     WAIT = "wait"
@@ -84,13 +84,13 @@ def kind_of(subject: Subject) -> str:
 class Operation:
     """One operation, and the object that is to blame when the server refuses it."""
 
-    kind: Kind
+    kind: OperationKind
     subject: Subject
     body: Mapping[str, object]
 
 
 @attrs.frozen
-class Target:
+class RowTarget:
     """A row that is there: its table, its uuid, and the object it stands for."""
 
     table: str
@@ -103,7 +103,7 @@ class Target:
         return [["_uuid", "==", wire.uuid(self.uuid)]]
 
 
-def wait_for(target: Target, columns: Mapping[str, object]) -> Operation:
+def wait_for(target: RowTarget, columns: Mapping[str, object]) -> Operation:
     """Refuse the transaction unless the row is there and has these values now."""
     body = {
         "op": "wait",
@@ -114,11 +114,11 @@ def wait_for(target: Target, columns: Mapping[str, object]) -> Operation:
         "until": "==",
         "rows": [dict(columns)],
     }
-    return Operation(Kind.WAIT, target.subject, body)
+    return Operation(OperationKind.WAIT, target.subject, body)
 
 
 def insert(
-    kind: Kind, table: str, subject: Subject, columns: Mapping[str, object], name: str | None = None
+    kind: OperationKind, table: str, subject: Subject, columns: Mapping[str, object], name: str | None = None
 ) -> Operation:
     """Insert a row; `name` is how other operations of the same transaction refer to it (`named`)."""
     body: dict[str, object] = {"op": "insert", "table": table, "row": wire.checked(columns)}
@@ -132,18 +132,20 @@ def named(name: str) -> list[str]:
     return ["named-uuid", name]
 
 
-def update(kind: Kind, target: Target, columns: Mapping[str, object]) -> Operation:
+def update(kind: OperationKind, target: RowTarget, columns: Mapping[str, object]) -> Operation:
     """Overwrite columns of a row."""
     body = {"op": "update", "table": target.table, "where": target.where, "row": wire.checked(columns)}
     return Operation(kind, target.subject, body)
 
 
-def delete(kind: Kind, target: Target) -> Operation:
+def delete(kind: OperationKind, target: RowTarget) -> Operation:
     """Delete a row."""
     return Operation(kind, target.subject, {"op": "delete", "table": target.table, "where": target.where})
 
 
-def mutate(kind: Kind, target: Target, column: str, inserted: Sequence[object], deleted: Sequence[object]) -> Operation:
+def mutate(
+    kind: OperationKind, target: RowTarget, column: str, inserted: Sequence[object], deleted: Sequence[object]
+) -> Operation:
     """Add members to a set column and take others out of it."""
     mutations: list[object] = []
     if deleted:

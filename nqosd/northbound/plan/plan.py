@@ -1,6 +1,6 @@
 """The plan: from what is desired and what is there to the smallest transaction that makes them equal.
 
-In: desired rows and sets, a view of the database, the scope to compare, the circumstances. Out: operations in a fixed
+In: desired rows and sets, a view of the database, the scope to compare, the options. Out: operations in a fixed
 order, and what can't be done now and why. Pure. The rules:
 
 - Rows and sets of another owner are never touched, whatever they are called.
@@ -24,14 +24,14 @@ import attrs
 
 from nqosd.compiler.desired import Desired, RowKey
 from nqosd.compiler.prefixes import Prefixes
-from nqosd.northbound.plan.circumstances import Circumstances
 from nqosd.northbound.plan.draft import Draft
-from nqosd.northbound.plan.operations import Kind, Operation, SetName, Subject, SwitchName, count_by_kind
-from nqosd.northbound.plan.record import plan_record
-from nqosd.northbound.plan.rows import RowPlanner
-from nqosd.northbound.plan.sets import SetPlanner
+from nqosd.northbound.plan.operations import Operation, OperationKind, SetName, Subject, SwitchName, count_by_kind
+from nqosd.northbound.plan.plan_options import PlanOptions
+from nqosd.northbound.plan.record_operations import plan_record
+from nqosd.northbound.plan.row_operations import RowPlanner
+from nqosd.northbound.plan.scope import PlanScope
+from nqosd.northbound.plan.set_operations import SetPlanner
 from nqosd.northbound.replica.replica import View
-from nqosd.northbound.replica.scope import Scope
 
 
 @attrs.frozen
@@ -43,7 +43,7 @@ class Plan:
     """Rows that wait for a logical switch, with its name."""
     absent_ports: Mapping[str, AbstractSet[str]]
     """Logical switch ports that don't exist yet, with the port groups that wait for them."""
-    portless: Mapping[RowKey, str]
+    without_ports: Mapping[RowKey, str]
     """Rows whose senders have no logical port yet, with the port group that would have no member."""
     spare: AbstractSet[str]
     """Port groups of the scope that nobody wants: they stay for a while, without members."""
@@ -51,7 +51,7 @@ class Plan:
     """Rows that can't be written, with the reason in words."""
     conflicts: Mapping[str, str]
     """Names of sets that belong to somebody else, with whose they are in words."""
-    lingering: Mapping[RowKey, frozenset[str]]
+    idle_rows: Mapping[RowKey, frozenset[str]]
     """Rows of the scope that stay although they aren't desired, because their removal may wait; with their sources."""
     failed: Mapping[Subject, Exception]
     """Rows and sets that can't be planned at all, with why; they are left as they are."""
@@ -73,7 +73,7 @@ class Plan:
 
         A set comes before the rows that refer to it, and one that is given up after the rows that did.
         """
-        deleted: set[Subject] = {each.subject for each in self.operations if each.kind is Kind.SET_DELETE}
+        deleted: set[Subject] = {each.subject for each in self.operations if each.kind is OperationKind.SET_DELETE}
         deleted.update(map(SetName, self.spare))
         subjects = dict.fromkeys(each.subject for each in self.operations if not isinstance(each.subject, SwitchName))
         return sorted(subjects, key=lambda subject: 2 if subject in deleted else isinstance(subject, RowKey))
@@ -84,46 +84,46 @@ class Plan:
         return count_by_kind(self.operations)
 
 
-def make_plan(desired: Desired, view: View, scope: Scope, circumstances: Circumstances) -> Plan:
+def make_plan(desired: Desired, view: View, scope: PlanScope, plan_options: PlanOptions) -> Plan:
     """Plan what makes the database equal to what is desired, within a scope."""
     failed: dict[Subject, Exception] = {}
     while True:
-        plan = _attempt(desired, view, scope, circumstances)
+        plan = _attempt(desired, view, scope, plan_options)
         if not plan.failed:
             return attrs.evolve(plan, failed=failed)
         if plan.failed.keys() <= failed.keys():
             raise next(iter(plan.failed.values()))
         failed.update(plan.failed)
         words = {subject: f"it can't be written: {error}" for subject, error in failed.items()}
-        circumstances = attrs.evolve(circumstances, refused={**circumstances.refused, **words})
+        plan_options = attrs.evolve(plan_options, refused={**plan_options.refused, **words})
 
 
-def _attempt(desired: Desired, view: View, scope: Scope, circumstances: Circumstances) -> Plan:
+def _attempt(desired: Desired, view: View, scope: PlanScope, plan_options: PlanOptions) -> Plan:
     """Plan everything; if something failed the operations are of no use, and all must be planned again without it."""
     draft = Draft()
-    sets = SetPlanner(desired, view, draft, circumstances)
+    sets = SetPlanner(desired, view, draft, plan_options)
     for name in sorted(scope.sets):
         draft.attempt(SetName(name), sets.examine, name, scope.sets[name])
-    rows = RowPlanner(desired, view, draft, circumstances, sets)
-    refilled = (circumstances.lingering.users_of(name) for name in scope.sets)
-    for key in sorted(scope.rows.union(*refilled) if circumstances.lingering else scope.rows, key=_order):
+    rows = RowPlanner(desired, view, draft, plan_options, sets)
+    refilled = (plan_options.idle_rows.users_of(name) for name in scope.sets)
+    for key in sorted(scope.rows.union(*refilled) if plan_options.idle_rows else scope.rows, key=_order):
         draft.attempt(key, rows.examine, key)
     if scope.unreadable:
         rows.remove_unreadable()
     rows.settle_unwanted()
     sets.settle_unwanted(rows.leaving)
     operations = draft.operations()
-    if operations and circumstances.record is not None:
-        operations += plan_record(circumstances.record, view, circumstances.refused)
+    if operations and plan_options.record is not None:
+        operations += plan_record(plan_options.record, view, plan_options.refused)
     return Plan(
         operations=operations,
         waiting=rows.waiting,
         absent_ports=sets.absent_ports,
-        portless=rows.portless,
+        without_ports=rows.without_ports,
         spare=sets.spare,
         blocked=rows.blocked,
         conflicts=sets.conflicts,
-        lingering=rows.lingering,
+        idle_rows=rows.idle_rows,
         failed=draft.failed,
         detaches=rows.detaches,
         new_sets=sets.new,

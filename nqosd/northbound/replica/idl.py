@@ -12,12 +12,12 @@ from ovs.db import idl
 from ovs.jsonrpc import Message
 
 from nqosd.compiler.desired import OWNER, PART
-from nqosd.northbound.ovsdb import answers, schema, wire
-from nqosd.northbound.ovsdb.checked_idl import CheckedIdl
-from nqosd.northbound.ovsdb.framing import FramingError, decode_updates
-from nqosd.northbound.ovsdb.options import Options
-from nqosd.northbound.replica.record import WRITER
 from nqosd.northbound.replica.replica import Replica, ReplicaError
+from nqosd.northbound.replica.writer_record import WRITER
+from nqosd.ovsdb import responses, schema, wire
+from nqosd.ovsdb.checked_idl import CheckedIdl
+from nqosd.ovsdb.connection_options import Options
+from nqosd.ovsdb.framing import FramingError, decode_updates
 
 for _hook in ("_Idl__do_parse_update", "_Idl__clear"):
     if not hasattr(idl.Idl, _hook):
@@ -47,8 +47,8 @@ class RawTransaction(idl.Transaction):  # type: ignore[misc] # python-ovs ships 
     def _process_reply(self, message: Message) -> None:
         self.refusal = message.error
         if message.type == Message.T_REPLY:
-            if not answers.is_transaction_answer(message.result, len(self._operations)):
-                what = answers.excerpt(message.result)
+            if not responses.is_transaction_answer(message.result, len(self._operations)):
+                what = responses.excerpt(message.result)
                 self.idl.resync(f"the server's answer to a transaction is not of the right form: {what}")
                 return
             self.answers = message.result

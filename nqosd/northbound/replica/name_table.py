@@ -6,8 +6,8 @@ schema, names of switches aren't; where two have one name the smaller uuid count
 
 from collections.abc import Mapping
 
-from nqosd.northbound.ovsdb import wire
 from nqosd.northbound.replica.row_table import RowTable
+from nqosd.ovsdb import wire
 
 
 class PortTable:

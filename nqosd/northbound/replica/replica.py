@@ -13,12 +13,12 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol, cast
 
 from nqosd.compiler.desired import RowKey
-from nqosd.northbound.ovsdb import schema, wire
-from nqosd.northbound.replica.changes import Changes
 from nqosd.northbound.replica.name_table import PortTable, SwitchTable
 from nqosd.northbound.replica.row_table import RowTable
 from nqosd.northbound.replica.set_table import SetTable
 from nqosd.northbound.replica.stored import StoredRow, StoredSet
+from nqosd.northbound.replica.updates import Changes
+from nqosd.ovsdb import schema, wire
 
 NORTHD_VERSION = "northd_internal_version"
 

@@ -9,9 +9,9 @@ from collections.abc import Set as AbstractSet
 from sys import intern
 
 from nqosd.compiler.desired import RowKey
-from nqosd.northbound.ovsdb import wire
-from nqosd.northbound.replica.changes import Changes
 from nqosd.northbound.replica.stored import StoredRow, is_ours, key_of
+from nqosd.northbound.replica.updates import Changes
+from nqosd.ovsdb import wire
 
 _NONE: frozenset[str] = frozenset()
 

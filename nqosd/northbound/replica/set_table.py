@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from sys import intern
 
-from nqosd.northbound.ovsdb import wire
-from nqosd.northbound.replica.changes import Changes
-from nqosd.northbound.replica.record import is_record
 from nqosd.northbound.replica.stored import StoredSet
+from nqosd.northbound.replica.updates import Changes
+from nqosd.northbound.replica.writer_record import is_record
+from nqosd.ovsdb import wire
 
 SLICE = 10_000
 """Members that are taken in one call; it takes some milliseconds."""

@@ -1,0 +1,198 @@
+"""What stands around objects on the wire: lists, watch events, bookmarks and failures.
+
+In: the body of a LIST, one line of a WATCH, or the object of a BOOKMARK or ERROR event. Out: the objects as
+undecoded JSON (`msgspec.Raw`, itself good input for every `decode_*` function), and what the reflector steers by.
+
+Rules: a body counts only if it says that it is what was asked for, since a list of nothing deletes everything; an
+object is looked into only by the function of its kind.
+"""
+
+import functools
+
+import attrs
+import msgspec
+
+from nqosd.api.decoding.metadata import MALFORMED, DecodeError
+
+TYPE_LENGTH = 128
+"""Bytes at the beginning of an object that hold its type, if it stands there."""
+
+
+@attrs.frozen
+class ObjectList:
+    """One page of a LIST; `continue_token` is empty on the last page, `remaining` None where the server didn't say."""
+
+    resource_version: str
+    continue_token: str
+    items: tuple[msgspec.Raw, ...]
+    remaining: int | None = None
+
+
+class WatchEvent(msgspec.Struct, frozen=True, gc=False):
+    """One line of a watch: ADDED, MODIFIED, DELETED, BOOKMARK or ERROR, and its object.
+
+    A Struct and not an attrs class because one is built for every line, straight from the bytes. The object is a view
+    of the line: decode it before the line goes.
+    """
+
+    type: str
+    object: msgspec.Raw
+
+
+@attrs.frozen
+class Bookmark:
+    """How far a watch has come; `initial_events_end` marks the end of a WatchList's first part."""
+
+    resource_version: str
+    initial_events_end: bool = False
+
+
+@attrs.frozen
+class Failure:
+    """A metav1.Status: the object of an ERROR event, or the body of a refused request; `retry_after` in seconds."""
+
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+    retry_after: int = 0
+
+
+class _ListMeta(
+    msgspec.Struct,
+    gc=False,
+    rename={"resource_version": "resourceVersion", "continue_token": "continue", "remaining": "remainingItemCount"},
+):
+    resource_version: str
+    continue_token: str | None = None
+    remaining: int | None = None
+
+
+class _List(msgspec.Struct, gc=False, rename={"api_version": "apiVersion"}):
+    kind: str
+    api_version: str
+    metadata: _ListMeta
+    items: list[msgspec.Raw]
+
+
+class _Type(msgspec.Struct, gc=False, rename={"api_version": "apiVersion"}):
+    kind: str
+    api_version: str
+
+
+class _BookmarkAnnotations(msgspec.Struct, gc=False, rename={"initial_events_end": "k8s.io/initial-events-end"}):
+    initial_events_end: str | None = None
+
+
+class _BookmarkMeta(msgspec.Struct, gc=False, rename={"resource_version": "resourceVersion"}):
+    resource_version: str
+    annotations: _BookmarkAnnotations | None = None
+
+
+class _Bookmark(msgspec.Struct, gc=False):
+    metadata: _BookmarkMeta
+
+
+class _StatusDetails(msgspec.Struct, gc=False, rename={"retry_after": "retryAfterSeconds"}):
+    retry_after: int | None = None
+
+
+class _StatusBody(msgspec.Struct, gc=False):
+    code: int | None = None
+    reason: str | None = None
+    message: str | None = None
+    details: _StatusDetails | None = None
+
+
+_list = msgspec.json.Decoder(_List)
+_type = msgspec.json.Decoder(_Type)
+_event = msgspec.json.Decoder(WatchEvent)
+_bookmark = msgspec.json.Decoder(_Bookmark)
+_status = msgspec.json.Decoder(_StatusBody)
+
+
+def decode_list(raw: bytes, api_version: str, kind: str) -> ObjectList:
+    """Take the body of a LIST of a kind apart.
+
+    Raises:
+        DecodeError: it is not a list of that kind as Kubernetes writes it.
+    """
+    try:
+        page = _list.decode(raw)
+    except MALFORMED as error:
+        raise DecodeError(f"list: {error}") from error
+    found, wanted = f"{page.api_version} {page.kind}", f"{api_version} {kind}List"
+    if found != wanted:
+        raise DecodeError(f"list: {found!r} instead of {wanted!r}")
+    meta = page.metadata
+    if not meta.resource_version:
+        raise DecodeError("list: metadata.resourceVersion: a text is needed")
+    return ObjectList(meta.resource_version, meta.continue_token or "", tuple(page.items), meta.remaining)
+
+
+def check_type(raw: bytes, api_version: str, kind: str) -> None:
+    """Make sure that an object says that it is of a kind.
+
+    Servers write the type first, in one of two orders, so most objects need not be parsed for it.
+
+    Raises:
+        DecodeError: it says something else, or nothing.
+    """
+    start = bytes(memoryview(raw)[:TYPE_LENGTH])
+    if start.startswith(_beginnings(api_version, kind)):
+        return
+    try:
+        found = _type.decode(raw)
+    except MALFORMED as error:
+        raise DecodeError(f"{kind}: {error}") from error
+    if (found.api_version, found.kind) != (api_version, kind):
+        raise DecodeError(f"'{found.api_version} {found.kind}' instead of '{api_version} {kind}'")
+
+
+@functools.lru_cache(maxsize=64)
+def _beginnings(api_version: str, kind: str) -> tuple[bytes, bytes]:
+    return (
+        f'{{"kind":"{kind}","apiVersion":"{api_version}",'.encode(),
+        f'{{"apiVersion":"{api_version}","kind":"{kind}",'.encode(),
+    )
+
+
+def decode_event(line: bytes) -> WatchEvent:
+    """Take one line of a watch apart, with or without its line feed.
+
+    Raises:
+        DecodeError: it is not a watch event.
+    """
+    try:
+        return _event.decode(line)
+    except MALFORMED as error:
+        raise DecodeError(f"watch event: {error}") from error
+
+
+def decode_bookmark(raw: bytes) -> Bookmark:
+    """Read the object of a BOOKMARK event.
+
+    Raises:
+        DecodeError: it has no resource version.
+    """
+    try:
+        meta = _bookmark.decode(raw).metadata
+    except MALFORMED as error:
+        raise DecodeError(f"bookmark: {error}") from error
+    if not meta.resource_version:
+        raise DecodeError("bookmark: metadata.resourceVersion: a text is needed")
+    end = meta.annotations is not None and meta.annotations.initial_events_end == "true"
+    return Bookmark(meta.resource_version, initial_events_end=end)
+
+
+def decode_failure(raw: bytes) -> Failure:
+    """Read the object of an ERROR event, or the body of a refused request.
+
+    Raises:
+        DecodeError: it is not a metav1.Status; a proxy, for one, answers with HTML.
+    """
+    try:
+        status = _status.decode(raw)
+    except MALFORMED as error:
+        raise DecodeError(f"status: {error}") from error
+    retry_after = (status.details.retry_after if status.details else 0) or 0
+    return Failure(status.code or 0, status.reason or "", status.message or "", retry_after)

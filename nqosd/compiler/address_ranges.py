@@ -1,0 +1,91 @@
+"""Ranges: which addresses a network has, where that is known.
+
+In: definitions' `subnets`, and for the default network the ranges of all nodes together, so that a virtual machine that
+has migrated keeps its address. Out: `Ranges`, asked address by address. Rule: a network whose ranges aren't known has
+any address.
+"""
+
+import socket  # for inet_pton alone: ten times faster than ipaddress, and no I/O
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from ipaddress import ip_network
+
+import attrs
+
+from nqosd.api.objects import DEFAULT_NETWORK, Node
+from nqosd.compiler.network_switches import Networks
+
+Address = bytes
+"""An address as it is on the wire, 4 or 16 bytes; those of one length are in order."""
+
+_BUCKET = {4: 3, 16: 8}
+"""How many bytes addresses of one bucket share, by the length of an address: a /24 and a /64."""
+
+
+def packed(address: str) -> Address:
+    """Give an address as it is on the wire."""
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def bucket_of(address: Address) -> bytes:
+    """Give the first bytes of an address, which its neighbours share."""
+    return address[: _BUCKET[len(address)]]
+
+
+@attrs.frozen
+class Ranges:
+    """Addresses in disjoint ranges: `lows` and `highs`, both included, are in order, by the length of an address."""
+
+    lows: Mapping[int, list[Address]] = attrs.field(factory=dict)
+    highs: Mapping[int, list[Address]] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, cidrs: Iterable[str]) -> "Ranges":
+        """Put CIDRs together."""
+        lows: dict[int, list[Address]] = {}
+        highs: dict[int, list[Address]] = {}
+        for low, high in sorted(map(_bounds, cidrs)):
+            mine, ends = lows.setdefault(len(low), []), highs.setdefault(len(low), [])
+            if not ends or high > ends[-1]:  # CIDRs are disjoint, or one is within the other
+                mine.append(low)
+                ends.append(high)
+        return cls(lows, highs)
+
+    def __contains__(self, address: Address) -> bool:
+        lows = self.lows.get(len(address), ())
+        position = bisect_right(lows, address) - 1
+        return position >= 0 and address <= self.highs[len(address)][position]
+
+    def __bool__(self) -> bool:
+        return bool(self.lows)
+
+    def within(self, bucket: bytes) -> list[tuple[Address, Address]]:
+        """List the ranges that a bucket has a part in, cut to it."""
+        size = next(size for size, length in _BUCKET.items() if length == len(bucket))
+        first, last = bucket.ljust(size, b"\x00"), bucket.ljust(size, b"\xff")
+        lows, highs = self.lows.get(size, []), self.highs.get(size, [])
+        position = max(bisect_right(lows, first) - 1, 0)
+        found = []
+        while position < len(lows) and lows[position] <= last:
+            if highs[position] >= first:
+                found.append((max(lows[position], first), min(highs[position], last)))
+            position += 1
+        return found
+
+
+ANYTHING = Ranges()
+"""The ranges of a network of which none are known."""
+
+
+def network_ranges(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str, Ranges]:
+    """Give the ranges of each network where they are known."""
+    found = {name: Ranges.of(network.subnets) for name, network in networks.by_name.items() if network.subnets}
+    default = [cidr for node in nodes.values() for cidr in node.subnets.get(DEFAULT_NETWORK, ())]
+    return {**found, DEFAULT_NETWORK: Ranges.of(default)} if default else found
+
+
+@lru_cache(maxsize=1 << 15)  # a node's ranges hardly ever change, and all nodes' are put together when one does
+def _bounds(cidr: str) -> tuple[Address, Address]:
+    network = ip_network(cidr)
+    return network.network_address.packed, network.broadcast_address.packed

@@ -1,0 +1,165 @@
+"""`compile_everything`: the definition of what the database should hold.
+
+In: all current objects and the settings. Out: desired rows and sets, and a report on every policy. It goes through
+every pod for every policy, plainly, and remembers nothing: whatever the incremental path keeps must equal this.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+
+import attrs
+
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.cache.tables import Tables
+from nqosd.compiler.address_owners import Counted, Refused, counted
+from nqosd.compiler.address_ranges import network_ranges
+from nqosd.compiler.desired import AddressSet, Desired, PortGroup, QosRow
+from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
+from nqosd.compiler.network_switches import Networks, switch_subnets
+from nqosd.compiler.pod_addresses import PodAddress, Zone, places
+from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
+from nqosd.compiler.return_traffic import returned
+from nqosd.compiler.row_bounds import without_room
+from nqosd.compiler.rows import SenderSwitch, Unit, build_unit, rows_at_most
+from nqosd.compiler.set_ids import AnySet, PrefixSet
+from nqosd.compiler.settings import Settings
+
+
+@attrs.frozen
+class Compiled:
+    """What `compile_everything` gives; reports stand in order of namespace and name.
+
+    `refused` are the addresses that don't count, by the keys of the pods that have any.
+    """
+
+    desired: Desired
+    reports: tuple[PolicyReport, ...]
+    refused: Mapping[str, tuple[Refused, ...]]
+
+
+@attrs.frozen
+class _World:
+    """The pods' places, and what it takes to name and fill sets."""
+
+    tables: Tables
+    settings: Settings
+    networks: Networks
+    places: Mapping[str, tuple[PodAddress, ...]]
+
+    def name(self, set_id: AnySet) -> str:
+        return set_id.name(self.settings.owner)
+
+    def members(self, set_id: AnySet) -> AbstractSet[str]:
+        if isinstance(set_id, PrefixSet):
+            return set_id.prefixes
+        return frozenset(
+            place.member
+            for key, pod in self.tables.pods.items()
+            if set_id.selection.matches(pod, self.tables.namespaces)
+            for place in self.places[key]
+            if set_id.holds(place)
+        )
+
+    def sites(self, effective: EffectivePolicy) -> Iterator[SenderSwitch]:
+        """Find the switches with senders of a policy on its networks."""
+        found: defaultdict[tuple[str, str], dict[str, tuple[PodAddress, ...]]] = defaultdict(dict)
+        for key, pod in self.tables.pods.items():
+            if effective.sources.matches(pod, self.tables.namespaces):
+                for network, switch, mine in by_switch(self.places[key]):
+                    if effective.selects(network):
+                        found[network, switch][pod.name] = mine
+        for (network, switch), pods in sorted(found.items()):
+            kinds = frozenset(place.family for mine in pods.values() for place in mine)
+            yield SenderSwitch(self.networks.by_name[network], switch, kinds, _constant(pods))
+
+
+def compile_everything(tables: Tables, settings: Settings) -> Compiled:
+    """Compile all current objects."""
+    networks = Networks.of(tables.attachments)
+    zone = Zone.of(settings.zone, tables.nodes)
+    found = all_places(tables, networks, zone)
+    world = _World(tables, settings, networks, {key: mine.places for key, mine in found.items()})
+    facts = ReportInputs(networks, lambda set_id: bool(world.members(set_id)))
+    by_namespace: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
+    for policy in tables.policies.values():
+        by_namespace[policy.namespace].append(policy)
+
+    units: list[Unit] = []
+    reports: list[PolicyReport] = []
+    for policies in by_namespace.values():
+        effective_policies, ranks = namespace_contexts(policies, networks, tables, settings, PolicyReading.of)
+        sites = {key: list(world.sites(effective)) for key, effective in effective_policies.items()}
+        rows = (
+            (key, _rows_at_most(effective, sites[key])) for key, effective in effective_policies.items()
+        )  # in order of age
+        beyond = without_room(rows, settings.limits)
+        for policy in policies:
+            effective = effective_policies.get(policy.key)
+            problem = beyond.get(policy.key)
+            mine = {} if effective is None or problem is not None else _units(effective, sites[policy.key], world)
+            units.extend(mine.values())
+            reports.append(report(policy, ranks.get(policy.key), effective, mine, facts, excess=problem))
+    sets = {set_id for unit in units for set_id in unit.sets}
+    every = [*(row for unit in units for row in unit.rows), *_return_traffic(units, world)]
+    desired = Desired(
+        rows={row.key: row for row in every},
+        address_sets={
+            name: AddressSet(name, str(set_id), world.members(set_id))
+            for set_id in sets
+            if set_id.family is not None and (name := world.name(set_id))
+        },
+        port_groups={
+            name: PortGroup(name, str(set_id), world.members(set_id))
+            for set_id in sets
+            if set_id.family is None and (name := world.name(set_id))
+        },
+    )
+    return Compiled(
+        desired,
+        tuple(sorted(reports, key=lambda each: (each.namespace, each.name))),
+        {key: mine.refused for key, mine in found.items() if mine.refused},
+    )
+
+
+def all_places(tables: Tables, networks: Networks, zone: Zone) -> Mapping[str, Counted]:
+    """Say of every pod which of its places count."""
+    said = {key: places(pod, networks, zone) for key, pod in tables.pods.items()}
+    return counted(said, tables.pods, network_ranges(networks, tables.nodes))
+
+
+def by_switch(places_of_pod: tuple[PodAddress, ...]) -> Iterator[tuple[str, str, tuple[PodAddress, ...]]]:
+    """Group a pod's places as a sender by network and switch."""
+    found: defaultdict[tuple[str, str], list[PodAddress]] = defaultdict(list)
+    for place in places_of_pod:
+        if place.switch:
+            found[place.network, place.switch].append(place)
+    for (network, switch), mine in found.items():
+        yield network, switch, tuple(mine)
+
+
+def _units(effective: EffectivePolicy, sites: Iterable[SenderSwitch], world: _World) -> Mapping[tuple[str, str], Unit]:
+    return {(site.network.name, site.switch): build_unit(effective, site, world.name) for site in sites}
+
+
+def _rows_at_most(effective: EffectivePolicy, sites: Iterable[SenderSwitch]) -> int:
+    return sum(rows_at_most(effective.spec, len(site.kinds), _senders(site)) for site in sites)
+
+
+def _senders(site: SenderSwitch) -> int:
+    """Count the senders of that kind of which there are most."""
+    places = [place for mine in site.pods().values() for place in mine]
+    return max(len({place.member for place in places if place.family is kind}) for kind in site.kinds)
+
+
+def _return_traffic(units: Iterable[Unit], world: _World) -> Iterator[QosRow]:
+    """Build the row of each switch with limits for what comes back to it."""
+    ranges = switch_subnets(world.networks, world.tables.nodes)
+    limited = {(row.key.network, row.key.switch) for unit in units if unit.has_limit for row in unit.rows}
+    for network, switch in limited:
+        if (row := returned(world.networks.by_name[network], switch, ranges.get(switch, ()))) is not None:
+            yield row
+
+
+def _constant(pods: dict[str, tuple[PodAddress, ...]]) -> Callable[[], Mapping[str, tuple[PodAddress, ...]]]:
+    return lambda: pods

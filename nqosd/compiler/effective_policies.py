@@ -1,0 +1,158 @@
+"""Effective policies: everything about a policy that its rows depend on, besides its senders.
+
+In: tables, networks, settings. Out: one `EffectivePolicy` for each policy that can be applied. Rule: it is a value; if
+it is equal before and after a change, none of the policy's rows has changed.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+import attrs
+
+from nqosd.api.networkqos import NetworkQoS, NetworkQoSSpec, PodPeer
+from nqosd.api.problems import Problem
+from nqosd.cache.selections import PodSelection, SelectionUse
+from nqosd.cache.tables import Tables
+from nqosd.compiler.matching import Criteria, selection_of
+from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.precedence import Rank, age, lowest_limit, row_priority, standings
+from nqosd.compiler.settings import Settings, excess, no_room
+from nqosd.config.options import Limits
+
+
+@attrs.frozen
+class EffectivePolicy:
+    """A policy that can be applied. `networks` None means all; `shield_above` is None where tables are merged.
+
+    On OVN before 24.09 a rule without a limit above `shield_above` would leave its packets to the meter of a lower
+    rule: it needs a limit of its own that never bites. `ignored` says which definitions it selects that don't count.
+    `criteria` are the classifiers of its rules.
+    """
+
+    key: str
+    namespace: str
+    spec: NetworkQoSSpec
+    rank: int
+    networks: frozenset[str] | None
+    shield_above: int | None
+    ignored: tuple[str, ...] = ()
+    criteria: tuple[Criteria, ...] = attrs.field(default=(), eq=False, repr=False)
+
+    @property
+    def sources(self) -> PodSelection:
+        """The selection of the senders."""
+        return PodSelection(SelectionUse.SOURCE, self.namespace, self.spec.pod_selector)
+
+    @property
+    def peers(self) -> frozenset[PodSelection]:
+        """The selections that its classifiers refer to."""
+        entries = (peer for rule in self.spec.egress for peer in (*rule.classifier.to, *rule.classifier.from_))
+        return frozenset(selection_of(peer, self.namespace) for peer in entries if isinstance(peer, PodPeer))
+
+    def selects(self, network: str) -> bool:
+        """Say whether the policy is for a network."""
+        return self.networks is None or network in self.networks
+
+    def priority(self, rule: int) -> int:
+        """Give the priority of a rule's rows."""
+        return row_priority(self.spec.priority, self.rank, rule)
+
+
+@attrs.frozen
+class PolicyReading:
+    """What a policy asks for, read once: how much, the limit that a rule is beyond, and the classifiers of its rules.
+
+    The latter are kept only as long as the policy is applied: `criteria` None means that they are to be read again.
+    """
+
+    spec: NetworkQoSSpec
+    limits: Limits
+    sizes: Mapping[str, int]
+    excess: Problem | None
+    criteria: tuple[Criteria, ...] | None
+
+    @classmethod
+    def of(cls, key: str, spec: NetworkQoSSpec, limits: Limits) -> "PolicyReading":
+        """Read the rules of a policy, up to the first one that is beyond a limit."""
+        namespace = key.partition("/")[0]
+        criteria: list[Criteria] = []
+        for index, rule in enumerate(spec.egress):
+            read = Criteria.of(rule.classifier, namespace)
+            for option, number in read.sizes.items():
+                beyond = excess(f"spec.egress[{index}].classifier", number, option, limits, "write fewer")
+                if beyond is not None:
+                    return cls(spec, limits, {}, beyond, None)
+            criteria.append(read)
+        sizes: Counter[str] = Counter()
+        for each in criteria:
+            sizes.update(each.sizes)
+        return cls(spec, limits, sizes, None, tuple(criteria))
+
+
+Read = Callable[[str, NetworkQoSSpec, Limits], PolicyReading]
+"""Gives what a policy asks for, by its key."""
+
+
+def namespace_contexts(
+    policies: Iterable[NetworkQoS], networks: Networks, tables: Tables, settings: Settings, read: Read
+) -> tuple[Mapping[str, EffectivePolicy], Mapping[str, Rank]]:
+    """Give the contexts and the standings of the valid policies of one namespace, by key."""
+    limits = settings.limits
+    valid = sorted((policy for policy in policies if policy.spec is not None), key=age)
+    oldest = {policy.key: policy.spec for policy in valid[: limits.policies] if policy.spec is not None}
+    readings = {key: read(key, spec, limits) for key, spec in oldest.items()}
+    beyond = _beyond(valid, readings, limits)
+    fitting = [policy for policy in valid if policy.key not in beyond]
+    ranks = {**standings(fitting), **{key: Rank(None, excess=problem) for key, problem in beyond.items()}}
+    shield_above = lowest_limit(fitting, ranks) if settings.tables_are_apart else None
+    effective_policies = {
+        policy.key: EffectivePolicy(
+            key=policy.key,
+            namespace=policy.namespace,
+            spec=policy.spec,
+            rank=rank,
+            networks=networks.selected(policy.spec, tables, any_network=settings.any_network),
+            shield_above=shield_above,
+            ignored=networks.ignored_of(policy.namespace, policy.spec, tables),
+            criteria=_criteria(policy.key, readings[policy.key]),
+        )
+        for policy in fitting
+        if policy.spec is not None and (rank := ranks[policy.key].rank) is not None
+    }
+    return effective_policies, ranks
+
+
+def _criteria(key: str, reading: PolicyReading) -> tuple[Criteria, ...]:
+    if reading.criteria is None:
+        reading = PolicyReading.of(key, reading.spec, reading.limits)
+    return reading.criteria or ()
+
+
+def _beyond(
+    policies: Iterable[NetworkQoS], readings: Mapping[str, PolicyReading], limits: Limits
+) -> Mapping[str, Problem]:
+    """Say which policies, given by age, are beyond a limit: by what they ask for, or by what older ones have taken.
+
+    Those that are beyond the number of policies haven't been read.
+    """
+    found: dict[str, Problem] = {}
+    left = {"prefixes": limits.namespace_prefixes, "selectors": limits.namespace_selectors}
+    for policy in policies:
+        if (reading := readings.get(policy.key)) is not None:
+            taken = {option: reading.sizes.get(option, 0) for option in left}
+            short = next((option for option, number in taken.items() if number > left[option]), None)
+            if reading.excess is not None:
+                found[policy.key] = reading.excess
+            elif short is not None:
+                found[policy.key] = no_room("spec.egress", policy.key, short, limits, "write fewer")
+            else:
+                left = {option: number - taken[option] for option, number in left.items()}
+        else:
+            found[policy.key] = Problem(
+                "metadata.namespace",
+                f"namespace {policy.namespace} has more policies than the {limits.policies} that limits.policies "
+                "allows; the oldest are applied and this one is not: remove others, or ask the administrator of nqosd "
+                "for a higher limit",
+                limit="policies",
+            )
+    return found

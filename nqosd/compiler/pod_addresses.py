@@ -1,0 +1,77 @@
+"""Pod addresses: where a pod's traffic enters OVN and by what it is known there.
+
+In: a pod, the networks, the zone. Out: one `PodAddress` for each address, or each logical port of an attachment that
+has none. Rule: a pod that is on the host network, has ended or isn't scheduled has none at all.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from nqosd.api.objects import Attachment, Node, Pod, Topology
+from nqosd.compiler.desired import Family
+from nqosd.compiler.network_switches import Networks
+
+
+@attrs.frozen
+class Zone:
+    """Which nodes belong to the database; None means all of them, none at all that the zone's nodes aren't known."""
+
+    nodes: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, name: str, nodes: Mapping[str, Node]) -> "Zone":
+        """Find the nodes of a zone: those that have its name or its annotation; without a name, all."""
+        if not name:
+            return cls()
+        return cls(frozenset(node.name for node in nodes.values() if name in (node.name, node.zone)))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no node is known to belong to the database, so that nobody can say whose pods are senders there."""
+        return self.nodes is not None and not self.nodes
+
+    def __contains__(self, node: str) -> bool:
+        return bool(node) and (self.nodes is None or node in self.nodes)
+
+
+@attrs.frozen
+class PodAddress:
+    """One address of a pod on a network, or (family None) the logical port of an attachment without addresses.
+
+    `switch` is empty where the pod is no source in this zone: it is scheduled elsewhere. `node` is
+    where it is scheduled, and empty where that doesn't matter: the database is for the whole cluster.
+    """
+
+    network: str
+    switch: str
+    family: Family | None
+    member: str
+    node: str = ""
+
+
+def places(pod: Pod, networks: Networks, zone: Zone) -> tuple[PodAddress, ...]:
+    """List the places of a pod."""
+    if pod.host_network or pod.ended or not pod.node:
+        return ()
+    return tuple(dict.fromkeys(_places(pod, networks, zone)))
+
+
+def _places(pod: Pod, networks: Networks, zone: Zone) -> Iterator[PodAddress]:
+    is_source = pod.node in zone
+    node = "" if zone.nodes is None else pod.node
+    for attachment in pod.attachments:
+        network = networks.at(attachment.nad)
+        if network is None:
+            continue
+        switch = network.switch(pod.node) if is_source else ""
+        for address in attachment.addresses:
+            yield PodAddress(network.name, switch, Family.IP6 if ":" in address else Family.IP4, address, node)
+        if not attachment.addresses and network.topology is not Topology.LAYER3:
+            yield PodAddress(network.name, switch, None, logical_port(pod, attachment), node)
+
+
+def logical_port(pod: Pod, attachment: Attachment) -> str:
+    """Name the port as ovn-kubernetes does on user-defined networks."""
+    prefix = attachment.key.replace("-", ".").replace("/", ".")
+    return f"{prefix}_{pod.namespace}_{pod.name}"

@@ -1,0 +1,237 @@
+"""Membership: who is in which set, kept up to date pod by pod.
+
+In: selections to watch, and pods with their places. Out: the members of every set, and a `Shift`, exactly what changed.
+Rule: a member counts as long as any pod brings it, so a pod that ends never takes an address from its successor; the
+cost of a pod is that of the selections which it is in, enters or leaves.
+"""
+
+from collections.abc import Collection, Iterator, KeysView, Mapping
+
+import attrs
+
+from nqosd.api.objects import Namespace, Pod
+from nqosd.cache.selections import PodSelection, SelectionIndex, SelectionUse
+from nqosd.compiler.desired import Family, Members
+from nqosd.compiler.pod_addresses import PodAddress
+from nqosd.compiler.set_ids import SetId
+
+SiteKey = tuple[PodSelection, str, str]
+"""Senders, their network, their switch."""
+
+
+@attrs.define
+class Shift:
+    """What changed.
+
+    `members` by set; `sites` whose kinds of senders changed; `touched`, sites with any change of senders;
+    `without_ports`, peers that got their first logical port or lost their last one; `spread`, senders that came to a
+    node or left one.
+    """
+
+    members: dict[SetId, Members] = attrs.field(factory=dict)
+    sites: set[SiteKey] = attrs.field(factory=set)
+    touched: set[SiteKey] = attrs.field(factory=set)
+    without_ports: set[PodSelection] = attrs.field(factory=set)
+    spread: set[PodSelection] = attrs.field(factory=set)
+
+
+@attrs.define
+class _Known:
+    """A pod as it was counted."""
+
+    pod: Pod
+    places: tuple[PodAddress, ...]
+    selections: tuple[PodSelection, ...]
+
+
+class Membership:
+    """The members of all sets of the watched selections."""
+
+    def __init__(self, namespaces: Mapping[str, Namespace]) -> None:
+        self._index = SelectionIndex(namespaces)
+        self._namespaces = namespaces
+        self._known: dict[str, dict[str, _Known]] = {}
+        self._counts: dict[SetId, dict[str, int]] = {}
+        self._sites: dict[PodSelection, dict[tuple[str, str], set[Family | None]]] = {}
+        self._nodes: dict[PodSelection, dict[tuple[str, str], int]] = {}
+        self._shift = Shift()
+
+    @property
+    def selections(self) -> int:
+        """How many selections are watched."""
+        return len(self._index)
+
+    def members(self, set_id: SetId) -> KeysView[str]:
+        """Give the members of a set, as a live view for as long as the set is in use."""
+        return self._counts.setdefault(set_id, {}).keys()
+
+    def has_members(self, set_id: SetId) -> bool:
+        """Say whether a set has a member."""
+        return bool(self._counts.get(set_id))
+
+    def sites(self, selection: PodSelection) -> Mapping[tuple[str, str], set[Family | None]]:
+        """Give the switches with senders of a selection, by network and switch, and how they are known there."""
+        return self._sites.get(selection, {})
+
+    def nodes(self, selection: PodSelection) -> Collection[tuple[str, str]]:
+        """List where in the cluster there are senders of a selection: networks with nodes, other zones' included."""
+        return self._nodes.get(selection, {}).keys()
+
+    def senders(self, site: SiteKey) -> Mapping[str, tuple[PodAddress, ...]]:
+        """Give the places of the senders at one site, by pod name. Goes through the pods of the namespace."""
+        selection, network, switch = site
+        found = {}
+        for known in self._in_scope(selection):
+            if selection in known.selections:
+                mine = tuple(each for each in known.places if (each.network, each.switch) == (network, switch))
+                if mine:
+                    found[known.pod.name] = mine
+        return found
+
+    def drain(self) -> Shift:
+        """Take what has changed since the last call."""
+        shift, self._shift = self._shift, Shift()
+        return shift
+
+    def watch(self, selection: PodSelection) -> None:
+        """Begin to count a selection: the pods that are known already enter it now."""
+        if selection in self._index:
+            return
+        self._index.add(selection)
+        for known in self._in_scope(selection):
+            if selection.matches(known.pod, self._namespaces):
+                known.selections += (selection,)
+                for place in known.places:
+                    self._enter(selection, place)
+
+    def unwatch(self, selection: PodSelection) -> None:
+        """Stop counting a selection; its pods leave it."""
+        if selection not in self._index:
+            return
+        self._index.discard(selection)
+        for known in self._in_scope(selection):
+            if selection in known.selections:
+                known.selections = tuple(each for each in known.selections if each != selection)
+                for place in known.places:
+                    self._leave(selection, place)
+
+    def refresh(self, key: str, pod: Pod | None, places: tuple[PodAddress, ...]) -> None:
+        """Count a pod as it is now; None and no places for one that is gone."""
+        namespace = key.partition("/")[0]
+        before = self._known.get(namespace, {}).get(key)
+        selections = self._index.of(pod) if pod is not None and places else ()
+        if pod is not None and before is not None and (before.places, before.selections) == (places, selections):
+            before.pod = pod
+            return
+        for selection in () if before is None else before.selections:
+            keeps = places if selection in selections else ()
+            for place in before.places if before is not None else ():
+                if place not in keeps:
+                    self._leave(selection, place)
+        for selection in selections:
+            had = before.places if before is not None and selection in before.selections else ()
+            for place in places:
+                if place not in had:
+                    self._enter(selection, place)
+        self._remember(namespace, key, pod, places, selections)
+
+    def in_namespace(self, namespace: str) -> list[str]:
+        """List the keys of the counted pods of a namespace."""
+        return list(self._known.get(namespace, ()))
+
+    def forget_empty(self, set_id: SetId) -> None:
+        """Free the memory of a set that nobody uses any more, if it has no members."""
+        if not self._counts.get(set_id):
+            self._counts.pop(set_id, None)
+
+    def _remember(
+        self,
+        namespace: str,
+        key: str,
+        pod: Pod | None,
+        places: tuple[PodAddress, ...],
+        selections: tuple[PodSelection, ...],
+    ) -> None:
+        if pod is not None and places:
+            self._known.setdefault(namespace, {})[key] = _Known(pod, places, selections)
+        elif namespace in self._known:
+            self._known[namespace].pop(key, None)
+            if not self._known[namespace]:
+                del self._known[namespace]
+
+    def _in_scope(self, selection: PodSelection) -> Iterator[_Known]:
+        if isinstance(selection.namespaces, str):
+            yield from self._known.get(selection.namespaces, {}).values()
+        else:
+            for pods in self._known.values():
+                yield from pods.values()
+
+    def _enter(self, selection: PodSelection, place: PodAddress) -> None:
+        self._spread(selection, place, 1)
+        set_id = _set_of(selection, place)
+        if set_id is None:
+            return
+        counts = self._counts.setdefault(set_id, {})
+        count = counts.get(place.member, 0)
+        counts[place.member] = count + 1
+        if count == 0:
+            self._shift.members.setdefault(set_id, Members()).add(place.member)
+            if len(counts) == 1:
+                self._turn(set_id, filled=True)
+        self._touch(set_id)
+
+    def _leave(self, selection: PodSelection, place: PodAddress) -> None:
+        self._spread(selection, place, -1)
+        set_id = _set_of(selection, place)
+        if set_id is None:
+            return
+        counts = self._counts[set_id]
+        counts[place.member] -= 1
+        if counts[place.member] == 0:
+            del counts[place.member]
+            self._shift.members.setdefault(set_id, Members()).remove(place.member)
+            if not counts:
+                self._turn(set_id, filled=False)
+        self._touch(set_id)
+
+    def _spread(self, selection: PodSelection, place: PodAddress, step: int) -> None:
+        """Count a sender's place where it is, if that matters."""
+        if not place.node or selection.role is not SelectionUse.SOURCE:
+            return
+        counts = self._nodes.setdefault(selection, {})
+        where = (place.network, place.node)
+        before = counts.get(where, 0)
+        counts[where] = before + step
+        if not counts[where]:
+            del counts[where]
+            if not counts:
+                del self._nodes[selection]
+        if not (before and before + step):
+            self._shift.spread.add(selection)
+
+    def _touch(self, set_id: SetId) -> None:
+        if set_id.selection.role is SelectionUse.SOURCE:
+            self._shift.touched.add((set_id.selection, set_id.network, set_id.switch))
+
+    def _turn(self, set_id: SetId, *, filled: bool) -> None:
+        """Note that a set got its first member or lost its last one."""
+        selection = set_id.selection
+        if selection.role is SelectionUse.PEER:
+            if set_id.family is None:
+                self._shift.without_ports.add(selection)
+            return
+        sites = self._sites.setdefault(selection, {})
+        kinds = sites.setdefault((set_id.network, set_id.switch), set())
+        (kinds.add if filled else kinds.discard)(set_id.family)
+        if not kinds:
+            del sites[set_id.network, set_id.switch]
+            if not sites:
+                del self._sites[selection]
+        self._shift.sites.add((selection, set_id.network, set_id.switch))
+
+
+def _set_of(selection: PodSelection, place: PodAddress) -> SetId | None:
+    """Say which set a place of a selected pod belongs to; a sender of another zone belongs to none."""
+    if selection.role is SelectionUse.PEER:
+        return SetId(selection, place.network, "", place.family)
+    return SetId(selection, place.network, place.switch, place.family) if place.switch else None

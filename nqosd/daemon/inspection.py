@@ -1,0 +1,207 @@
+"""The state of the running daemon, put together from its parts when somebody asks.
+
+In: rounds, the northbound layer, health, metrics; exporters of statistics. Out: the values of `nqosd.web.views`.
+Rule: it reads in the event loop, a piece at a time, and keeps nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from nqosd import __version__
+from nqosd.api.changes import ResourceKind
+from nqosd.compiler.desired import QosRow
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.daemon.publisher import WHOLE_CLUSTER
+from nqosd.daemon.rounds import Rounds
+from nqosd.northbound.northbound import Northbound
+from nqosd.northbound.results import RoundOutcome
+from nqosd.statistics.endpoints import Counts, EndpointOptions, collect, total
+from nqosd.statistics.rules import Rule
+from nqosd.status.conditions import TRUE, condition
+from nqosd.telemetry.health import Health
+from nqosd.web.views import (
+    InformerState,
+    NetworkState,
+    Overview,
+    PolicyState,
+    RowState,
+    RuleTotals,
+    SelectionState,
+    Statistics,
+)
+
+PIECE = 100
+"""How many entries are read before others get their turn; a hundred reports take a few milliseconds."""
+EXPORTERS = 1.0
+"""Seconds that exporters have for their answer."""
+
+T = TypeVar("T")
+
+
+class DaemonState:
+    """A `StateSource`."""
+
+    def __init__(
+        self,
+        rounds: Rounds,
+        northbound: Northbound,
+        health: Health,
+        registry: CollectorRegistry,
+        lock: str,
+        *,
+        exporters: EndpointOptions | None = None,
+    ) -> None:
+        self._rounds = rounds
+        self._northbound = northbound
+        self._health = health
+        self._registry = registry
+        self._lock = lock
+        self._exporters = exporters
+        self._started = time.time()
+
+    def overview(self) -> Overview:
+        """See `StateSource`."""
+        facts, compiler = self._northbound.facts, self._rounds.compiler
+        sizes = {} if compiler is None else compiler.tables.sizes()
+        unsynced = self._rounds.inbox.unsynced
+        return Overview(
+            version=__version__,
+            instance=self._rounds.options.instance,
+            started=self._started,
+            role=self._health.role.value,
+            zone=self._rounds.zone or "",
+            remote=facts.remote,
+            northd_version=facts.northd_version or "",
+            connected=facts.connected,
+            synced=facts.synced,
+            lock=self._lock,
+            lock_held=facts.lock_held,
+            problems=self._health.problems(),
+            waiting_for=dict(self._health.readiness().waiting_for),
+            last_round=self._rounds.last,
+            rounds={each.value: self._counter("nqosd_rounds_total", outcome=each.value) for each in RoundOutcome},
+            transactions={
+                each.value: self._counter("nqosd_transactions_total", result=each.value) for each in RoundOutcome
+            },
+            repaired=self._counter("nqosd_repaired_rows_total"),
+            informers=tuple(
+                InformerState(kind.value, kind not in unsynced, sizes.get(kind, 0)) for kind in ResourceKind
+            ),
+        )
+
+    async def policies(self) -> list[PolicyState]:
+        """See `StateSource`."""
+        compiler = await self._compiler()
+        found = []
+        async for key in self._pieces([] if compiler is None else sorted(compiler.tables.policies)):
+            state = self._policy(key)
+            if state is not None:
+                found.append(state)
+        return found
+
+    async def selections(self) -> list[SelectionState]:
+        """See `StateSource`."""
+        compiler = await self._compiler()
+        if compiler is None:
+            return []
+        desired = compiler.desired
+        sets = [("address set", each.name, each.selection, each.addresses) for each in desired.address_sets.values()]
+        sets += [("port group", each.name, each.selection, each.ports) for each in desired.port_groups.values()]
+        found = []
+        async for kind, name, selection, members in self._pieces(sorted(sets, key=lambda each: each[1])):
+            found.append(SelectionState(name, kind, selection, tuple(sorted(members))))
+        return found
+
+    async def rows(self) -> list[RowState]:
+        """See `StateSource`."""
+        compiler = await self._compiler()
+        rows = [] if compiler is None else list(compiler.desired.rows.values())
+        found = [self._row(row) async for row in self._pieces(rows)]
+        return sorted(found, key=lambda each: (each.policy, each.rule, each.network, each.switch, each.part))
+
+    async def networks(self) -> list[NetworkState]:
+        """See `StateSource`."""
+        compiler = await self._compiler()
+        found = []
+        async for nad in self._pieces([] if compiler is None else list(compiler.tables.attachments.values())):
+            ignored = nad.problem or ("" if compiler is None else compiler.networks.ignored.get(nad.key, ""))
+            if nad.network or ignored:
+                topology, role = (nad.topology.value, nad.role.value) if nad.network else ("", "")
+                found.append(NetworkState(nad.key, nad.network, topology, role, nad.subnets, nad.accepted, ignored))
+        return sorted(found, key=lambda each: (each.network, each.definition))
+
+    async def statistics(self) -> Statistics | None:
+        """See `StateSource`."""
+        if self._exporters is None:
+            return None
+        collected = await collect(self._exporters, EXPORTERS)
+        by_rule: dict[Rule, list[Counts]] = {}
+        for place, counts in collected.counts().items():
+            by_rule.setdefault(place.rule, []).append(counts)
+        totals = tuple(_totals(rule, nodes) for rule, nodes in sorted(by_rule.items()))
+        return Statistics(totals, dict(collected.failures))
+
+    async def _compiler(self) -> IncrementalCompiler | None:
+        """Give the compiler as soon as no thread works with it; who has it may look until others have their turn."""
+        async with self._rounds.compiling:
+            return self._rounds.compiler
+
+    async def _pieces(self, entries: Sequence[T]) -> AsyncIterator[T]:
+        """Give entries one by one, and others their turn after every `PIECE` of them."""
+        for number, entry in enumerate(entries, 1):
+            yield entry
+            if number % PIECE == 0:
+                await asyncio.sleep(0)
+                await self._compiler()
+
+    def _policy(self, key: str) -> PolicyState | None:
+        compiler = self._rounds.compiler
+        if compiler is None:
+            return None
+        policy, report = compiler.tables.policies.get(key), compiler.report(key)
+        if policy is None or report is None:  # it went while others had their turn
+            return None
+        now = condition(policy, report, self._rounds.zone or WHOLE_CLUSTER, self._northbound.lacking(key))
+        return PolicyState(
+            namespace=policy.namespace,
+            name=policy.name,
+            generation=policy.generation,
+            ready=now.status == TRUE,
+            reason=now.reason,
+            message=now.message,
+            problems=tuple(map(str, report.problems)),
+            warnings=report.warnings,
+            networks=report.networks,
+            switches=report.switches,
+            rows=report.rows,
+        )
+
+    def _row(self, row: QosRow) -> RowState:
+        key = row.key
+        return RowState(
+            policy=key.policy,
+            rule=key.rule,
+            part=key.part,
+            network=key.network,
+            switch=key.switch,
+            direction=row.direction.value,
+            priority=row.priority,
+            dscp=row.dscp,
+            rate=row.rate,
+            burst=row.burst,
+            match=row.match,
+            waits=key.switch in self._northbound.lacking(key.policy).switches,
+        )
+
+    def _counter(self, name: str, **labels: str) -> int:
+        return round(self._registry.get_sample_value(name, labels) or 0)
+
+
+def _totals(rule: Rule, nodes: Sequence[Counts]) -> RuleTotals:
+    limited = any(each.limit is not None for each in nodes)
+    policy = f"{rule.namespace}/{rule.policy}"
+    return RuleTotals(policy, rule.index, rule.network, len(nodes), limited, *total(nodes).amounts)

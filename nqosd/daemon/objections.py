@@ -1,0 +1,78 @@
+"""Objections: what of the cluster's objects doesn't count, said to people once.
+
+In: the changes of a round, the compiler after it. Out: log lines, and an Event for a pod that claims an address of an
+older pod in another namespace. Rule: each objection is said when it begins or its words change, however often the
+object does; Events are written by the daemon that writes rows, for pods of its own zone.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from nqosd.api.changes import Change
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.compiler.address_owners import Refused
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.status.condition_changes import claimed
+from nqosd.status.events import EventRecorder
+
+SAID = 3
+"""How many of a pod's addresses are said; the others are counted."""
+
+_log = structlog.get_logger()
+
+
+class Objections:
+    """Says them."""
+
+    def __init__(self) -> None:
+        self._ignored: Mapping[str, str] = {}
+
+    def take(
+        self,
+        changes: Iterable[Change],
+        pods: Iterable[str],
+        compiler: IncrementalCompiler,
+        events: EventRecorder | None,
+    ) -> None:
+        """Say what is new; `pods` are those of which other addresses than before don't count.
+
+        `events` is None where the log is enough.
+        """
+        for change in changes:
+            _say_unreadable(change)
+        self._say_ignored(compiler)
+        for key in sorted(pods):
+            _say_refused(key, compiler, events)
+
+    def _say_ignored(self, compiler: IncrementalCompiler) -> None:
+        before, self._ignored = self._ignored, compiler.networks.ignored
+        if before is not self._ignored:
+            for key, why in self._ignored.items():
+                if before.get(key) != why:
+                    _log.warning("a definition of a network is ignored", definition=key, why=why)
+
+
+def _say_refused(key: str, compiler: IncrementalCompiler, events: EventRecorder | None) -> None:
+    pod, refused = compiler.tables.pods.get(key), compiler.refused(key)
+    if pod is None or not refused or not compiler.has_node(pod.node):
+        return
+    _log.warning("addresses of a pod don't count", pod=key, why=_said(refused))
+    lost = [each for each in refused if each.owner]
+    if lost and events is not None:
+        events.record_for_pod(pod, claimed(_said(lost)))
+
+
+def _say_unreadable(change: Change) -> None:
+    new, old = change.new, change.old
+    if new is None or isinstance(new, NetworkQoS) or new.problem is None:
+        return
+    if old is None or isinstance(old, NetworkQoS) or old.problem != new.problem:
+        _log.warning(
+            "a part of an object can't be read and counts for nothing", kind=change.kind, key=new.key, why=new.problem
+        )
+
+
+def _said(refused: Iterable[Refused]) -> str:
+    texts = [str(each) for each in refused]
+    return "; ".join([*texts[:SAID], *([f"and {len(texts) - SAID} more"] if len(texts) > SAID else [])])

@@ -1,0 +1,143 @@
+"""Publishes how policies stand: their conditions and Events to Kubernetes, a line for each change to the log.
+
+In: what was committed, and the compiler's reports. Out: statuses and Events for those who write them. Rule: nothing is
+told while another daemon writes the rows.
+"""
+
+import asyncio
+import time
+
+import attrs
+import structlog
+
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.api.objects import Node
+from nqosd.api.text import shortened
+from nqosd.compiler.desired import RowKey
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.northbound.northbound import Northbound
+from nqosd.northbound.results import RoundResult
+from nqosd.status.condition_changes import repaired
+from nqosd.status.conditions import TRUE, condition, condition_type
+from nqosd.status.events import EventRecorder
+from nqosd.status.writer import StatusWriter
+
+WHOLE_CLUSTER = "global"
+"""What the zone is called where the database has no name: it is one for the whole cluster."""
+
+TURN = 0.005
+"""Seconds after which others have their turn."""
+
+_log = structlog.get_logger()
+
+
+@attrs.frozen
+class KubernetesWriters:
+    """What writes to Kubernetes; None where there is no API server, or it isn't wanted."""
+
+    status: StatusWriter | None = None
+    events: EventRecorder | None = None
+
+
+class Publisher:
+    """Remembers what was published, and what is due with the next commit."""
+
+    def __init__(self, northbound: Northbound, writers: KubernetesWriters) -> None:
+        self.writers = writers
+        self.states: dict[str, tuple[str, str]] = {}
+        """By policy, the reason and message of its condition."""
+        self._northbound = northbound
+        self._due: set[str] = set()
+        self._all_due = True
+        self._alive: frozenset[str] | None = None
+        self._zone: str | None = None
+
+    def policies_changed(self, keys: set[str]) -> None:
+        """Take policies of which something else is to be published."""
+        self._due |= keys
+
+    def zones_changed(self) -> None:
+        """Note that another zone's word counts now, or no more."""
+        self._all_due, self._alive = True, None
+
+    def stand_by(self) -> None:
+        """Write no status while another daemon writes rows; all are due when this one does."""
+        self._all_due = True
+        if self.writers.status is not None:
+            self.writers.status.clear()
+
+    async def publish(self, compiler: IncrementalCompiler, zone: str | None) -> bool:
+        """Publish how policies stand, now that the database says the same; say whether anything was due.
+
+        Others have their turn in between: some reports take milliseconds.
+        """
+        self._zone = zone
+        due, self._due = self._due, set()
+        if self._all_due:
+            self._all_due = False
+            due |= compiler.tables.policies.keys()
+        begun = time.monotonic()
+        for key in sorted(due):
+            self._publish(key, compiler)
+            if time.monotonic() - begun > TURN:
+                await asyncio.sleep(0)
+                begun = time.monotonic()
+        return bool(due)
+
+    def publish_repaired(self, result: RoundResult, compiler: IncrementalCompiler) -> None:
+        """Publish whose rows another hand had changed."""
+        if self.writers.events is None or not result.repaired:
+            return
+        rows: dict[str, list[str]] = {}
+        for subject in result.repaired:
+            if isinstance(subject, RowKey):
+                rows.setdefault(subject.policy, []).append(f"rule {subject.rule} on switch {subject.switch}")
+        for key, texts in rows.items():
+            policy: NetworkQoS | None = compiler.tables.policies.get(key)
+            if policy is not None:
+                self.writers.events.record(policy, repaired(", ".join(shortened(sorted(texts)))))
+
+    def _publish(self, key: str, compiler: IncrementalCompiler) -> None:
+        """Publish how a policy stands."""
+        policy, report = compiler.tables.policies.get(key), compiler.report(key)
+        if policy is None or report is None:
+            self.states.pop(key, None)
+            if self.writers.status is not None:
+                self.writers.status.forget(key)
+            return
+        lacking = self._northbound.lacking(key)
+        zone = self._zone or WHOLE_CLUSTER
+        now = condition(policy, report, zone, lacking)
+        if self.states.get(key) != (now.reason, now.message):
+            self.states[key] = (now.reason, now.message)
+            (_log.info if now.status == TRUE else _log.warning)(
+                "policy", policy=key, reason=now.reason, detail=now.message, generation=policy.generation
+            )
+        if self.writers.status is not None:
+            self.writers.status.submit(
+                policy,
+                report,
+                zone,
+                lacking,
+                zones_with_sources=self._zones_with_sources(key, compiler),
+                alive=self._conditions_alive(compiler),
+            )
+
+    def _conditions_alive(self, compiler: IncrementalCompiler) -> frozenset[str] | None:
+        """Give the types of all zones' conditions; None where this is the only database, and knows of no zones."""
+        if not compiler.is_zoned:
+            return None
+        if self._alive is None:
+            zones = map(self._zone_of, compiler.tables.nodes.values())
+            self._alive = frozenset(condition_type(zone) for zone in zones)
+        return self._alive
+
+    def _zones_with_sources(self, key: str, compiler: IncrementalCompiler) -> frozenset[str] | None:
+        """Name the zones that have source pods of a policy."""
+        nodes, known = compiler.source_nodes(key), compiler.tables.nodes
+        return None if nodes is None else frozenset(self._zone_of(known[name]) for name in nodes if name in known)
+
+    def _zone_of(self, node: Node) -> str:
+        """Name a node's zone as its own daemon does: by NB_Global.name, the annotation or else the node's name."""
+        mine = self._zone if self._zone in (node.name, node.zone) else None
+        return mine or node.zone or node.name

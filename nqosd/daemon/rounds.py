@@ -1,0 +1,307 @@
+"""Rounds: all changes since the last one become one transaction at most, and then what policies are told.
+
+In: changes from informers, facts about the database. Out: the desired state handed to the northbound layer, statuses
+and Events handed to Kubernetes, numbers for telemetry. Rules: nothing is compiled or written before every informer has
+told all it has once; changes that come while a transaction is in flight wait for the next round; a status says only
+what was committed; who is out of touch with Kubernetes keeps the lock from nobody.
+"""
+
+import asyncio
+import os
+import platform
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import attrs
+import structlog
+
+from nqosd.api.changes import Change, ResourceKind
+from nqosd.compiler.definition import compile_everything
+from nqosd.compiler.desired import Delta
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
+from nqosd.config.options import Limits
+from nqosd.daemon.contact import Contact
+from nqosd.daemon.convergence import Convergence
+from nqosd.daemon.first_plan import FirstPlan
+from nqosd.daemon.inbox import Inbox
+from nqosd.daemon.large_sets import LargeSets
+from nqosd.daemon.objections import Objections
+from nqosd.daemon.publisher import KubernetesWriters, Publisher
+from nqosd.northbound.claim import WriterClaim
+from nqosd.northbound.northbound import Northbound
+from nqosd.northbound.replica.writer_record import WriterRecord
+from nqosd.northbound.results import RoundOutcome, RoundResult
+from nqosd.runtime import garbage
+from nqosd.runtime.threads import aside
+from nqosd.telemetry.health import Health
+from nqosd.telemetry.round_metrics import RoundMetrics
+from nqosd.web.views import RoundState
+
+RETRY = 1.0
+"""Seconds until a daemon that writes nothing looks again: another one may have known more, or a round failed."""
+LONGEST = 60.0
+"""Seconds at most between two rounds that fail."""
+
+_log = structlog.get_logger()
+
+
+@attrs.frozen
+class RoundOptions:
+    """What the rounds take from the configuration; `zone` empty: NB_Global.name. Times are in seconds."""
+
+    instance: str = "nqosd"
+    lock: str = "nqosd"
+    zone: str = ""
+    any_network: bool = True
+    batch_window: float = 0.0
+    yield_after: float = 10.0
+    check_compile: bool = False
+    limits: Limits = attrs.field(factory=Limits)
+
+    def settings(self, zone: str | None, northd_version: str | None) -> Settings | None:
+        """Put the compiler's settings together from what the database says; None as long as its zone isn't known."""
+        name = self.zone or zone
+        if name is None:
+            return None
+        return Settings(
+            owner=self.instance,
+            zone=zone_name(name),
+            ovn=None if northd_version is None else parse_ovn_version(northd_version),
+            any_network=self.any_network,
+            limits=self.limits,
+        )
+
+
+class Rounds:
+    """Runs rounds, one at a time."""
+
+    def __init__(
+        self,
+        options: RoundOptions,
+        northbound: Northbound,
+        metrics: RoundMetrics,
+        health: Health,
+        writers: KubernetesWriters,
+    ) -> None:
+        self.options = options
+        self.publisher = Publisher(northbound, writers)
+        self.inbox = Inbox(northbound.wake)
+        self.first_plan = FirstPlan(northbound.wake.set)
+        self.contact = Contact(northbound.wake.set)
+        self.convergence = Convergence(lambda: self.inbox.oldest)
+        self._northbound = northbound
+        self._metrics = metrics
+        self._health = health
+        self._process = f"{os.getpid()}.{secrets.token_hex(4)}"
+        self.last: RoundState | None = None
+        self.compiling = asyncio.Lock()
+        """Held while a thread may be compiling: nobody looks at the compiler then."""
+        self._compiler: IncrementalCompiler | None = None
+        self._zone: str | None = options.zone or None
+        self._has_settled = False
+        self._awaiting: list[float] = []
+        self._large = LargeSets()
+        self._objections = Objections()
+        self._timer: asyncio.TimerHandle | None = None
+        self._withheld = ""
+        self._failures = 0
+        self._batch: list[Change] = []
+        self._written_from: dict[str, str] = {}
+        self._changed: set[str] = set()
+        health.await_part("informers", lambda: self._unlisted() or self.contact.problem)
+        health.await_part("convergence", lambda: self.convergence.problem)
+        metrics.ask(unconverged=lambda: self.convergence.seconds, out_of_touch=lambda: self.contact.seconds)
+
+    @property
+    def compiler(self) -> IncrementalCompiler | None:
+        """What is compiled, to look at; None before the first round."""
+        return self._compiler
+
+    @property
+    def zone(self) -> str | None:
+        """The zone's name; None as long as it isn't known."""
+        return self._zone
+
+    async def run(self) -> None:
+        """Run a round whenever something has changed, for ever."""
+        wake = self._northbound.wake
+        while True:
+            await wake.wait()
+            if pause := max(self.options.batch_window, self.inbox.pause):
+                await asyncio.sleep(pause)
+            wake.clear()
+            self._health.round_began()
+            self.convergence.began()
+            try:
+                await self._round()
+                self._failures = 0
+            except Exception as error:  # noqa: BLE001 - one object must not end the daemon again and again
+                await self._recover(error)
+            self._health.round_ended()
+
+    async def _recover(self, error: Exception) -> None:
+        """Say why a round failed, wait, and let the next one compile and compare everything anew."""
+        pause = min(RETRY * 2**self._failures, LONGEST)
+        self._failures = min(self._failures + 1, 16)
+        _log.error("a round failed; rows stay as they are", error=repr(error), again_in=pause, exc_info=error)
+        self.convergence.awaits(f"a round failed: {error!r}; the log says where, please report it")
+        if self._compiler is not None:
+            self._compiler.start_over(self._batch)
+        self._northbound.compare_everything()
+        self._health.round_ended()
+        await asyncio.sleep(pause)
+        self._northbound.wake.set()
+
+    async def _round(self) -> None:
+        started = time.monotonic()
+        await self._yield_lock()
+        facts = self._northbound.facts
+        settings = self.options.settings(facts.zone, facts.northd_version)
+        if settings is None or self.inbox.unsynced:
+            self.convergence.awaits(self._unlisted() or "the database's zone isn't known yet")
+            return
+        changes, versions = self.inbox.take(), self.contact.versions()
+        self._batch, self._zone = changes, settings.zone
+        if self._compiler is None:
+            self._compiler = IncrementalCompiler(settings)
+        compiler = self._compiler
+        async with self.compiling:
+            if compiler.takes_long(settings, changes):
+                delta = await aside(lambda: compiler.configure(settings, changes))
+            else:
+                delta = compiler.configure(settings, changes)
+        if compiler.is_zoned and any(change.kind is ResourceKind.NODE for change in changes):
+            self.publisher.zones_changed()
+        self._large.look(delta, compiler.desired)
+        events = self.publisher.writers.events if self._northbound.facts.lock_held else None
+        self._objections.take(changes, delta.pods, compiler, events)
+        if self.options.check_compile:
+            self._check(compiler)
+        if delta:
+            self._awaiting += [change.seen for change in changes]
+        known = {kind.value: version for kind, version in versions.items() if version}
+        self._note_versions(changes, known)
+        if compiler.lacks_zone:
+            self._await_zone(settings.zone)
+            return
+        prune = self._may_prune(compiler)
+        result = await self._northbound.reconcile(
+            compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)
+        )
+        self.convergence.ended(result, pruned=prune)
+        await self._take(result, compiler, delta)
+        seconds = time.monotonic() - started
+        self.last = RoundState(result.outcome.value, time.time(), seconds)
+        self._metrics.ended(result.outcome, seconds)
+        self.inbox.round_ended()
+
+    def _may_prune(self, compiler: IncrementalCompiler) -> bool:
+        """Say whether what isn't desired may be removed."""
+        facts = self._northbound.facts
+        if not (facts.synced and facts.lock_held):
+            return True  # nothing will be written
+        return self.first_plan.may_prune(compiler.desired.rows, self._northbound.row_keys())
+
+    async def _yield_lock(self) -> None:
+        """Give the lock up to whoever waits for it, if it is time to, and foresee when it is."""
+        moment, now = self.contact.yields_at(self.options.yield_after), time.monotonic()
+        if moment is not None and moment <= now and self._northbound.facts.lock_held:
+            _log.warning("giving the lock up, to another daemon if one waits for it", why=self.contact.state)
+            self.contact.yielded()
+            await self._northbound.yield_lock()
+            moment = self.contact.yields_at(self.options.yield_after)
+        if moment is not None and moment > now:
+            self._wake_at(moment)
+
+    def _wake_at(self, moment: float) -> None:
+        """Run a round at a moment, in monotonic seconds."""
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(moment - time.monotonic(), self._northbound.wake.set)
+
+    def _note_versions(self, changes: Iterable[Change], known: Mapping[str, str]) -> None:
+        """Note from which versions is written what these changes come to.
+
+        Versions that only a bookmark told don't count: another daemon may hear of them later. A list tells changes
+        before the version that it ends with, so a kind that changed stays noted until its version has.
+        """
+        self._changed |= {change.kind.value for change in changes}
+        moved = {kind for kind in self._changed & known.keys() if known[kind] != self._written_from.get(kind)}
+        self._written_from |= {kind: known[kind] for kind in moved}
+        self._changed -= moved
+
+    def _claim(self, known: Mapping[str, str]) -> WriterClaim:
+        """Say who writes, and from which resource versions; `known`: up to which ones nothing has changed since."""
+        process, versions = self._process, dict(self._written_from)
+        return WriterClaim(
+            WriterRecord(self.options.instance, self.options.lock, platform.node(), process, versions),
+            lambda before, held_since: self.contact.refusal(known, process, before, held_since),
+        )
+
+    def _await_zone(self, zone: str) -> None:
+        """Leave all rows as they are while no node is of the database's zone; then everything is compared."""
+        why = f"no node is of the zone {zone} (daemon.zone, or else NB_Global.name), by its name or its zone annotation"
+        self.convergence.awaits(f"{why}: rows stay as they are until one is")
+        self._northbound.compare_everything()
+
+    def _unlisted(self) -> str:
+        """Say which kinds haven't been listed yet, if any."""
+        return f"not listed yet: {', '.join(sorted(self.inbox.unsynced))}" if self.inbox.unsynced else ""
+
+    async def _take(self, result: RoundResult, compiler: IncrementalCompiler, delta: Delta) -> None:
+        """Take how a round ended: count it, and tell what can be told."""
+        self.publisher.policies_changed(delta.policies | {policy for policy in result.policies if policy})
+        if result.outcome in (RoundOutcome.STANDBY, RoundOutcome.LOST_LOCK):
+            self.publisher.stand_by()
+            self._awaiting.clear()
+            self._count(compiler)
+            self._metrics.policies({})
+        self._say_withheld(result.problem if result.outcome is RoundOutcome.WITHHELD else "")
+        if not result.settled:
+            return
+        if not self._has_settled:
+            self._has_settled = True
+            garbage.resume()
+        if result.outcome is RoundOutcome.COMMITTED:
+            now = time.monotonic()
+            self._metrics.committed(now - seen for seen in self._awaiting)
+        self._awaiting.clear()
+        published = await self.publisher.publish(compiler, self._zone)
+        self.publisher.publish_repaired(result, compiler)
+        self._count(compiler)
+        if published:
+            self._metrics.policies(Counter(reason for reason, _message in self.publisher.states.values()))
+
+    def _say_withheld(self, reason: str) -> None:
+        """Say why nothing is written although the lock is held, and try again soon."""
+        if reason:
+            self._health.wait_for("writing", reason)
+            self._wake_at(time.monotonic() + RETRY)
+            if not self._withheld:
+                _log.warning("writing nothing: the writer before may have known more", why=reason)
+        else:
+            self._health.has("writing")
+        self._withheld = reason
+
+    def _count(self, compiler: IncrementalCompiler) -> None:
+        tables, desired = compiler.tables, compiler.desired
+        self._metrics.objects({kind.value: number for kind, number in tables.sizes().items()})
+        self._metrics.selections(compiler.selections)
+        self._metrics.desired(
+            {
+                "QoS": len(desired.rows),
+                "Address_Set": len(desired.address_sets),
+                "Port_Group": len(desired.port_groups),
+            }
+        )
+
+    def _check(self, compiler: IncrementalCompiler) -> None:
+        """Hold the incremental result against the definition; it costs what a restart costs."""
+        whole = compile_everything(compiler.tables, compiler.settings)
+        if whole.desired != compiler.desired:
+            self._metrics.compile_differs()
+            _log.error("the incremental result differs from a full compilation; please report it")

@@ -1,0 +1,175 @@
+"""From the text of a manifest to objects: YAML with any number of documents, JSON, and `List` kinds in both.
+
+In: a file's bytes and the name to call it by. Out: its objects, each with the place it stands at, and its problems,
+each with file, document and line. Rule: what parses is decoded by the same functions as an API server's answer, so a
+manifest means what it would mean in a cluster; times, for one, stay texts. Whatever it holds, no other thread waits.
+"""
+
+import json
+from collections.abc import Iterator
+
+import attrs
+import structlog
+
+from nqosd.api.changes import Object, ResourceKind
+from nqosd.api.decoding import DecodeError
+from nqosd.api.text import visible
+from nqosd.informers.manifests.json_values import json_documents
+from nqosd.informers.manifests.yaml_documents import TextError, YamlDocument, yaml_documents
+from nqosd.informers.resources import RESOURCES, Resource
+
+_log = structlog.get_logger()
+
+_BY_NAME: dict[str, Resource] = {resource.kind.value: resource for resource in RESOURCES}
+
+LIST_SUFFIX = "List"
+DEFAULT_NAMESPACE = "default"
+LARGEST = 3 << 20
+"""Characters and values of an object; an API server takes no request of more bytes."""
+MOST_SHOWN = 400
+"""Characters of a message."""
+
+
+@attrs.frozen
+class ManifestProblem:
+    """What is wrong with a file or with an object in it; `document` and `line` count from 1, 0 where there is none."""
+
+    path: str
+    message: str
+    document: int = 0
+    line: int = 0
+
+    def __str__(self) -> str:
+        place = f"{visible(self.path)}:{self.line}" if self.line else visible(self.path)
+        message = self.message if len(self.message) <= MOST_SHOWN else f"{self.message[:MOST_SHOWN]}…"
+        return f"{place}: {f'document {self.document}: ' if self.document else ''}{visible(message)}"
+
+
+@attrs.frozen
+class ManifestObject:
+    """An object, and where it stands."""
+
+    kind: ResourceKind
+    value: Object
+    path: str
+    document: int
+    line: int
+
+    def problem(self, message: str) -> ManifestProblem:
+        """Say something about this object."""
+        return ManifestProblem(self.path, message, self.document, self.line)
+
+
+@attrs.frozen
+class Manifest:
+    """What a file holds.
+
+    `broken`: it doesn't parse to its end, so it may hold more than `objects`. `held`: it said this before, and what it
+    says now doesn't count yet.
+    """
+
+    objects: tuple[ManifestObject, ...] = ()
+    problems: tuple[ManifestProblem, ...] = ()
+    broken: bool = False
+    held: bool = False
+
+
+def parse_manifest(path: str, text: bytes) -> Manifest:
+    """Parse a manifest; a path that ends in `.json` is JSON, any other YAML."""
+    objects: list[ManifestObject] = []
+    problems: list[ManifestProblem] = []
+    number = 0
+    try:
+        for document in (json_documents if path.endswith(".json") else yaml_documents)(text):
+            number = document.number
+            for found in _objects(path, document, may_be_large=len(text) > LARGEST):
+                if isinstance(found, ManifestObject):
+                    objects.append(found)
+                else:
+                    problems.append(found)
+    except TextError as error:
+        problems.append(ManifestProblem(path, str(error), number + 1, error.line))
+        return Manifest(tuple(objects), tuple(problems), broken=True)
+    return Manifest(tuple(objects), tuple(problems))
+
+
+def _objects(path: str, document: YamlDocument, *, may_be_large: bool) -> Iterator[ManifestObject | ManifestProblem]:
+    for content in _flatten(document.content):
+        if may_be_large and _is_large(content):
+            found: ManifestObject | str | None = f"an object of more than {LARGEST} characters; no API server takes one"
+        else:
+            found = _object(path, document, content)
+        if isinstance(found, str):
+            yield ManifestProblem(path, found, document.number, document.line)
+        elif found is not None:
+            yield found
+
+
+def _flatten(content: object, api_version: str = "", kind: str = "") -> Iterator[object]:
+    """Give the objects of lists; an item of a typed list may leave out what the list says (PodList: Pod)."""
+    if content is None:
+        return
+    if not isinstance(content, dict):
+        yield content
+        return
+    filled = {**content}
+    if kind:
+        filled.setdefault("apiVersion", api_version)
+        filled.setdefault("kind", kind)
+    items, own_kind = filled.get("items"), str(filled.get("kind", ""))
+    if own_kind.endswith(LIST_SUFFIX) and (items is None or isinstance(items, list)):
+        for item in items or ():
+            yield from _flatten(item, str(filled.get("apiVersion", "")), own_kind.removesuffix(LIST_SUFFIX))
+    else:
+        yield filled
+
+
+def _object(path: str, document: YamlDocument, content: object) -> ManifestObject | str | None:
+    """Decode one object; a text is what is wrong with it, None means that it is of no interest."""
+    if not isinstance(content, dict):
+        return f"an object is needed, with apiVersion, kind and metadata; this is {type(content).__name__}"
+    api_version, kind = content.get("apiVersion"), content.get("kind")
+    if not isinstance(kind, str) or not isinstance(api_version, str):
+        return f"apiVersion is {_shown(api_version)} and kind is {_shown(kind)}: both must be texts"
+    resource = _BY_NAME.get(kind)
+    if resource is None or api_version.rpartition("/")[0] != resource.group:
+        _log.debug("ignored in a manifest", path=path, kind=kind, api_version=api_version)
+        return None
+    if api_version != resource.api_version:
+        return f"apiVersion of a {kind} is {api_version}: {resource.api_version} is understood"
+    try:
+        # not-a-number and infinity, which YAML can say, have no JSON
+        raw = json.dumps(_placed(resource, content), allow_nan=False).encode()
+        value = resource.decode(raw).value
+    except (DecodeError, ValueError) as error:
+        return str(error)
+    return ManifestObject(resource.kind, value, path, document.number, document.line)
+
+
+def _shown(value: object) -> str:
+    """Show a value; what has more than one is named by its type alone."""
+    return type(value).__name__ if isinstance(value, dict | list) else repr(value)
+
+
+def _is_large(content: object) -> bool:
+    """Say whether an object is larger than any from an API server; to write it out would hold up all threads."""
+    size, left = 0, [content]
+    while left and size <= LARGEST:
+        each = left.pop()
+        size += 1 + (len(each) if isinstance(each, str) else 0)
+        if isinstance(each, dict):
+            size += sum(map(len, each))
+            left.extend(each.values())
+        elif isinstance(each, list):
+            left.extend(each)
+    return size > LARGEST
+
+
+def _placed(resource: Resource, content: dict[str, object]) -> dict[str, object]:
+    """Put a namespaced object without a namespace into the one that kubectl would, and others into none."""
+    metadata = content.get("metadata")
+    if not isinstance(metadata, dict):
+        return content
+    if resource.namespaced:
+        return {**content, "metadata": {**metadata, "namespace": metadata.get("namespace") or DEFAULT_NAMESPACE}}
+    return {**content, "metadata": {key: value for key, value in metadata.items() if key != "namespace"}}

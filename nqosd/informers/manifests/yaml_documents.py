@@ -1,0 +1,252 @@
+"""The documents of a YAML text, as the values that JSON has.
+
+In: bytes. Out: for each document its number, line and content. Rules: it is YAML as Kubernetes reads it (neither times
+nor numbers to the base of sixty, keys are texts, no key twice, `<<` merges); time and memory grow with the length of
+the text, whatever it holds, since what aliases stand for is counted as if it were written out.
+"""
+
+from collections.abc import Iterator
+
+import attrs
+import yaml
+
+from nqosd.api.text import visible
+
+DEEPEST = 100
+"""Collections within each other."""
+MOST_ALIASED = 1 << 20
+"""Characters and values of a document that its aliases stand for, all together."""
+MOST_VALUES = 1_000_000
+"""Keys and values of a document: to forget them holds up all threads, 40 ms for so many."""
+LONGEST_NUMBER = 400
+"""Digits; the largest float has 309."""
+EXCERPT = 60
+
+if yaml.__with_libyaml__:
+    from yaml import CSafeLoader as _SafeLoader
+else:  # slower, the same result
+    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
+
+_PREFIX = "tag:yaml.org,2002:"
+_TEXT, _TIME, _NULL, _BOOL = (f"{_PREFIX}{name}" for name in ("str", "timestamp", "null", "bool"))
+_INT, _FLOAT, _MERGE = (f"{_PREFIX}{name}" for name in ("int", "float", "merge"))
+_LIST, _MAP = f"{_PREFIX}seq", f"{_PREFIX}map"
+_BREAKS = (_TIME, _INT, _FLOAT)
+
+
+class TextError(ValueError):
+    """A text isn't a manifest; `line` counts from 1, 0 where there is none."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@attrs.frozen
+class YamlDocument:
+    """One document; `line` is where its content begins."""
+
+    number: int
+    line: int
+    content: object
+
+
+def yaml_documents(text: bytes) -> Iterator[YamlDocument]:
+    """Give the documents one by one; an empty one has the content None.
+
+    Raises:
+        TextError: the text isn't YAML from here on, or says what JSON can't.
+    """
+    loader = None
+    try:
+        loader = _Loader(text)
+        number = 0
+        while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
+            if isinstance(event, yaml.DocumentStartEvent):
+                number += 1
+                yield _Builder(loader).build(number)
+    except yaml.MarkedYAMLError as error:
+        # the end of a file that breaks off counts as a line of its own
+        line = min(error.problem_mark.line + 1, len(text.splitlines())) if error.problem_mark else 0
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        raise TextError(f"not YAML: {said}", line) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count(b"\n", 0, error.position) + 1
+        raise TextError(f"not YAML: {error.reason}: #x{error.character:04x}", line) from error
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+class _Loader(_SafeLoader):
+    """Parses, and knows what scalars are."""
+
+    def read(self) -> tuple[yaml.Event, int]:
+        """Give the next event, and the line at which it begins."""
+        event = self.get_event()
+        if event is None or event.start_mark is None:
+            raise TextError("it ends where more is to come")
+        return event, event.start_mark.line + 1
+
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool] | bool) -> str:  # noqa: FBT001
+        """Say what a scalar without a tag is."""
+        tag = str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+        return _TEXT if tag == _TIME or (tag in _BREAKS and ":" in value) else tag
+
+
+@attrs.define
+class _Open:
+    """A collection whose end hasn't come; `began` is how much had been read before it."""
+
+    line: int
+    anchor: str | None
+    began: int
+    items: list[object] = attrs.field(factory=list)
+    fields: dict[str, object] | None = None
+    key: str | None = None
+    awaits_value: bool = False
+    merges: list[object] = attrs.field(factory=list)
+
+
+class _Builder:
+    """Puts the events of one document together, without recursion."""
+
+    def __init__(self, loader: _Loader) -> None:
+        self._loader = loader
+        self._open: list[_Open] = []
+        self._anchors: dict[str, tuple[object, int]] = {}
+        self._read = 0
+        self._values = 0
+        self._aliased = 0
+
+    def build(self, number: int) -> YamlDocument:
+        """Read a document to its end."""
+        event, line = self._loader.read()
+        first = line
+        while True:
+            self._values += 1
+            if self._values > MOST_VALUES:
+                raise TextError(f"more than {MOST_VALUES} keys and values; split it into several documents", line)
+            if isinstance(event, yaml.CollectionStartEvent):
+                self._begin(event, line)
+            else:
+                value = self._value(event, line)
+                if not self._open:
+                    return YamlDocument(number, first, value)
+                self._add(self._open[-1], value, line)
+            event, line = self._loader.read()
+
+    def _begin(self, event: yaml.CollectionStartEvent, line: int) -> None:
+        if len(self._open) >= DEEPEST:
+            raise TextError(f"more than {DEEPEST} lists and maps within each other; no object needs so many", line)
+        is_map = isinstance(event, yaml.MappingStartEvent)
+        if event.tag not in (None, "!", _MAP if is_map else _LIST):
+            raise _foreign(str(event.tag), line)
+        self._open.append(_Open(line, event.anchor, self._read, fields={} if is_map else None))
+        self._read += 1
+
+    def _value(self, event: yaml.Event, line: int) -> object:
+        """Give the value that is complete with this event."""
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor or "", line)
+        if isinstance(event, yaml.ScalarEvent):
+            began = self._read
+            self._read += 1 + len(event.value)
+            value, anchor = self._scalar(event, line), event.anchor
+        else:
+            closed = self._open.pop()
+            value, anchor, began = _closed(closed), closed.anchor, closed.began
+        if anchor is not None:
+            self._anchors[anchor] = (value, self._read - began)
+        return value
+
+    def _alias(self, anchor: str, line: int) -> object:
+        shown = visible(anchor[:EXCERPT])
+        if anchor not in self._anchors:
+            raise TextError(f"*{shown}: no anchor &{shown} with a complete value stands before it", line)
+        value, size = self._anchors[anchor]
+        self._read += size
+        self._aliased += size
+        if self._aliased > MOST_ALIASED:
+            message = f"*{shown}: the aliases of this document stand for more than {MOST_ALIASED} characters"
+            raise TextError(f"{message}; write out what is meant, in several files", line)
+        return value
+
+    def _scalar(self, event: yaml.ScalarEvent, line: int) -> object:
+        value: str = event.value
+        given = "" if event.tag in (None, "!") else str(event.tag)
+        tag = given or self._loader.resolve(yaml.ScalarNode, value, event.implicit)
+        if tag == _TEXT:
+            return value
+        if tag == _NULL:
+            return None
+        if tag == _MERGE and not given:
+            return _MERGING if self._awaits_key() else value
+        shown = visible(value[:EXCERPT])
+        try:
+            if tag == _BOOL:
+                return _Loader.bool_values[value.lower()]
+            if tag in (_INT, _FLOAT) and len(value) <= LONGEST_NUMBER:
+                node = yaml.ScalarNode(tag, value)
+                return self._loader.construct_yaml_int(node) if tag == _INT else self._loader.construct_yaml_float(node)
+        except (ValueError, LookupError) as error:
+            raise TextError(f"{shown} can't be read as !!{tag.removeprefix(_PREFIX)}; remove the tag", line) from error
+        if tag in (_INT, _FLOAT):
+            message = f"{shown}… is a number of {len(value)} digits; if it is a text, quote it"
+            raise TextError(message, line)
+        raise _foreign(tag, line)
+
+    def _awaits_key(self) -> bool:
+        return bool(self._open) and self._open[-1].fields is not None and not self._open[-1].awaits_value
+
+    def _add(self, collection: _Open, value: object, line: int) -> None:
+        if collection.fields is None:
+            collection.items.append(value)
+        elif not collection.awaits_value:
+            collection.key, collection.awaits_value = None if value is _MERGING else _key(value, line), True
+            if collection.key is not None and collection.key in collection.fields:
+                shown = visible(collection.key[:EXCERPT])
+                raise TextError(f"the key {shown} stands twice in the map that begins at line {collection.line}", line)
+        else:
+            collection.awaits_value = False
+            if collection.key is None:
+                collection.merges += _merged(value, line)
+            else:
+                collection.fields[collection.key] = value
+
+
+_MERGING = object()
+
+
+def _closed(collection: _Open) -> object:
+    """Give the value of a collection; what a map says itself goes before what it merges, and earlier ones first."""
+    if collection.fields is None:
+        return collection.items
+    for each in collection.merges:
+        if isinstance(each, dict):
+            for key, value in each.items():
+                collection.fields.setdefault(key, value)
+    return collection.fields
+
+
+def _merged(value: object, line: int) -> list[object]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, dict) for each in values):
+        raise TextError("<< merges a map, or a list of maps, and this is neither", line)
+    return values
+
+
+def _key(value: object, line: int) -> str:
+    """Make a key the text that it is in JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    raise TextError("a key must be a text; quote it", line)
+
+
+def _foreign(tag: str, line: int) -> TextError:
+    shown = visible(tag.replace(_PREFIX, "!!")[:EXCERPT])
+    return TextError(f"the tag {shown} says what no object of Kubernetes can hold; remove it", line)

@@ -1,0 +1,224 @@
+"""Where the API server is and how to authenticate: from options to the client library's configuration.
+
+In: `KubeOptions` (a kubeconfig, the pod that this runs in, or an explicit address). Out: `Credentials`: the library's
+`Configuration`, and how long it may be trusted. Rule: this only reads; whether and when to read again is the business
+of `kube_client`. No error carries a token or a key.
+"""
+
+import datetime as dt
+import hashlib
+import logging
+import math
+import os
+import pathlib
+
+import aiohttp
+import attrs
+import yaml
+from kubernetes_asyncio.client import Configuration
+from kubernetes_asyncio.config import ConfigException
+from kubernetes_asyncio.config.incluster_config import (
+    SERVICE_CERT_FILENAME,
+    SERVICE_HOST_ENV_NAME,
+    SERVICE_TOKEN_FILENAME,
+    InClusterConfigLoader,
+)
+from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigLoader, KubeConfigMerger
+
+from nqosd.runtime.small_files import read_small
+
+FILES_MAX_AGE = 60.0
+"""Seconds after which files are read again: kubelet replaces a token long before it expires."""
+FILES_MIN_AGE = 1.0
+"""Seconds before which files are not read again, even if the server refuses what they said."""
+PLUGIN_MIN_AGE = 30.0
+"""The same for a plugin, which may ask a person or a remote service."""
+PLUGIN_HASTE = 60.0
+"""Seconds before the end of a plugin's credentials at which it is run again."""
+
+LONGEST = 500
+"""Characters of a plugin's own words that an error shows."""
+
+logging.getLogger("kubernetes_asyncio.config").setLevel(logging.CRITICAL)  # it raises what it logs
+
+
+class KubeConfigError(Exception):
+    """The credentials can't be read; the message names the file and what to do."""
+
+
+@attrs.frozen
+class KubeOptions:
+    """How to reach the API server; the first that is given counts: `server`, `in_cluster`, `kubeconfig`, surroundings.
+
+    The surroundings are $KUBECONFIG, else `~/.kube/config` if it exists, else the pod that this process runs in.
+    """
+
+    kubeconfig: str | None = None
+    """A file, or several joined by `:` as in $KUBECONFIG."""
+    context: str | None = None
+    """A context of the kubeconfig; None is its current one."""
+    in_cluster: bool = False
+    """Use the service account of the pod that this runs in."""
+    server: str | None = None
+    """An address, `https://host:port`, with the files below."""
+    ca_file: str | None = None
+    token_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    exec_timeout: float = 30.0
+    """Seconds that a credential plugin of the kubeconfig may take; then it and its children are killed."""
+    connect_timeout: float = 5.0
+    """Seconds to open a connection, TLS included."""
+    answer_timeout: float = 10.0
+    """Seconds until an answer must have begun, and that it may stall."""
+
+
+@attrs.frozen
+class Credentials:
+    """A configuration, and the ages in seconds between which it may, and after which it must, be read again."""
+
+    configuration: Configuration
+    min_age: float = FILES_MIN_AGE
+    max_age: float = FILES_MAX_AGE
+
+    @property
+    def token(self) -> str:
+        """The value of the header `Authorization`, empty without one."""
+        return str(self.configuration.api_key.get("BearerToken", ""))
+
+    def endpoint(self) -> tuple[str, ...]:
+        """Return what a connection is made from, files by their content: equal values need no new TLS context.
+
+        Raises:
+            KubeConfigError: a certificate file can't be read.
+        """
+        it = self.configuration
+        files = (it.ssl_ca_cert, it.cert_file, it.key_file)
+        return (str(it.host), str(it.verify_ssl), str(it.tls_server_name), str(it.proxy), *map(_digest, files))
+
+
+async def load_credentials(options: KubeOptions) -> Credentials:
+    """Read credentials from where the options say.
+
+    Raises:
+        KubeConfigError: a file is missing or malformed, or the credential plugin failed.
+    """
+    if options.server is not None:
+        credentials = _explicit(options, options.server)
+    elif options.in_cluster or (options.kubeconfig is None and _only_in_cluster()):
+        credentials = _in_cluster()
+    else:
+        credentials = await _from_kubeconfig(options)
+    # kubectl and every other client accept certificates that lack what RFC 5280 wants of them; Python 3.13 would not.
+    credentials.configuration.disable_strict_ssl_verification = True
+    if credentials.token:
+        # a token file often ends with a newline, which no header may contain
+        credentials.configuration.api_key["BearerToken"] = credentials.token.strip()
+    return credentials
+
+
+def _explicit(options: KubeOptions, server: str) -> Credentials:
+    configuration = Configuration(host=server.rstrip("/"), ssl_ca_cert=options.ca_file)
+    configuration.cert_file = options.cert_file
+    configuration.key_file = options.key_file
+    if options.token_file is not None:
+        configuration.api_key["BearerToken"] = f"Bearer {_read(options.token_file).decode().strip()}"
+    return Credentials(configuration)
+
+
+def _only_in_cluster() -> bool:
+    kubeconfigs = KUBE_CONFIG_DEFAULT_LOCATION.split(":")
+    return SERVICE_HOST_ENV_NAME in os.environ and not any(map(os.path.exists, kubeconfigs))
+
+
+def _in_cluster() -> Credentials:
+    configuration = Configuration()
+    try:
+        # not the library's own refreshing: one rule re-reads tokens from every source
+        loader = InClusterConfigLoader(SERVICE_TOKEN_FILENAME, SERVICE_CERT_FILENAME, try_refresh_token=False)
+        loader.load_and_set(configuration)
+    except (ConfigException, OSError) as error:
+        raise KubeConfigError(
+            f"in-cluster credentials: {error} Outside a pod, give a kubeconfig or an address instead."
+        ) from error
+    return Credentials(configuration)
+
+
+async def _from_kubeconfig(options: KubeOptions) -> Credentials:
+    paths = options.kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION
+    configuration = Configuration()
+    try:
+        for path in map(pathlib.Path, paths.split(os.pathsep)):
+            if (it := path.expanduser()).exists():
+                read_small(it)  # the library would wait for whoever writes to a FIFO
+        merged = KubeConfigMerger(paths).config
+        if merged is None:
+            raise KubeConfigError(f"kubeconfig {paths} does not exist: name an existing file, or use in-cluster mode")
+        loader = KubeConfigLoader(
+            config_dict=merged,
+            active_context=options.context,
+            config_base_path=None,
+            # systemd's runtime directory: in memory, and never cleaned while the daemon runs, unlike /tmp
+            temp_file_path=os.environ.get("RUNTIME_DIRECTORY"),
+        )
+        context = loader.current_context or {}
+        user = merged["users"].get_with_name(context.get("context", {}).get("user"), safe=True)
+        if user is None:
+            raise KubeConfigError(f"kubeconfig {paths}: context {context.get('name')} has no user: name one of users")
+        plugin = user["user"].safe_get("exec")
+        if plugin and "command" in plugin:
+            _limit(plugin, options.exec_timeout)
+        await loader.load_and_set(configuration)
+    except (
+        ConfigException,
+        yaml.YAMLError,
+        aiohttp.ClientError,
+        OSError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        AssertionError,  # the library asserts what a malformed file breaks
+    ) as error:
+        raise KubeConfigError(f"kubeconfig {paths}: {_explain(error, options)}") from error
+    if plugin:
+        return Credentials(configuration, PLUGIN_MIN_AGE, _plugin_max_age(getattr(loader, "exec_plugin_expiry", None)))
+    return Credentials(configuration)
+
+
+def _limit(plugin: dict[str, object], seconds: float) -> None:
+    """Put a credential plugin under timeout(1): the library waits for ever, and cancelling it leaves the process.
+
+    timeout(1) signals the whole process group, so that what the plugin started ends with it.
+    """
+    arguments = plugin.get("args") or []
+    if not isinstance(arguments, list):
+        raise KubeConfigError(f"exec: args is {arguments!r}, not a list: write it as a YAML list")
+    plugin["args"] = ["--kill-after=5", str(seconds), str(plugin["command"]), *map(str, arguments)]
+    plugin["command"] = "timeout"
+
+
+def _explain(error: Exception, options: KubeOptions) -> str:
+    text = str(error) or f"{type(error).__name__}: compare the file with one that kubectl accepts"
+    if text.startswith("exec: process returned 124"):  # what timeout(1) returns
+        return f"exec: the credential plugin took longer than {options.exec_timeout:g} s and was killed"
+    return text[:LONGEST]
+
+
+def _plugin_max_age(expiry: dt.datetime | None) -> float:
+    if expiry is None:
+        return math.inf
+    left = (expiry - dt.datetime.now(dt.UTC)).total_seconds()
+    return max(left - PLUGIN_HASTE, PLUGIN_MIN_AGE)
+
+
+def _digest(path: str | None) -> str:
+    return "" if path is None else hashlib.sha256(_read(path)).hexdigest()
+
+
+def _read(path: str) -> bytes:
+    try:
+        return read_small(path)
+    except OSError as error:
+        raise KubeConfigError(f"{path}: {error.strerror}: the API server's credentials need this file") from error

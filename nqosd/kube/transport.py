@@ -1,0 +1,73 @@
+"""The client library's client with one TLS context, shared by many requests, and what its failures are called here.
+
+Rule: a session that has been replaced is closed when the last request on it has ended, never under one.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+from kubernetes_asyncio.client import ApiClient
+
+from nqosd import __version__
+from nqosd.kube.credentials import Credentials, KubeConfigError
+
+
+class KubeConnectionError(Exception):
+    """No answer, or only a part of one. `silent`: the connection stands, but nothing came in time."""
+
+    def __init__(self, message: str, *, silent: bool = False) -> None:
+        super().__init__(message)
+        self.silent = silent
+
+
+class Session:
+    """A client and its users; `endpoint` is what its connections are made from."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.endpoint = credentials.endpoint()
+        try:
+            self.api = ApiClient(credentials.configuration)
+        except OSError as error:  # ssl.SSLError is one
+            raise KubeConfigError(
+                f"certificates for {credentials.configuration.host} can't be used: {error}: "
+                "check the CA, the client certificate and its key"
+            ) from error
+        self.api.user_agent = f"nqosd/{__version__}"
+        self._users = 0
+        self._retired = False
+
+    @contextlib.asynccontextmanager
+    async def borrowed(self) -> AsyncIterator[ApiClient]:
+        """Use the client."""
+        self._users += 1
+        try:
+            yield self.api
+        finally:
+            self._users -= 1
+            if self._retired and not self._users:
+                await self.api.close()
+
+    async def retire(self) -> None:
+        """Close the client as soon as nobody uses it."""
+        self._retired = True
+        if not self._users:
+            await self.api.close()
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raise KubeConnectionError for whatever the transport raises."""
+    try:
+        yield
+    except aiohttp.ConnectionTimeoutError as error:
+        raise KubeConnectionError("no connection in time") from error
+    except TimeoutError as error:  # aiohttp.SocketTimeoutError is one
+        raise KubeConnectionError("no answer in time", silent=True) from error
+    except aiohttp.ClientConnectorError as error:  # its own text names the TLS context by its address in memory
+        why = str(error.os_error) or "closed while it was being set up"
+        raise KubeConnectionError(f"no connection to {error.host}:{error.port}: {why}") from error
+    except aiohttp.ClientPayloadError as error:
+        raise KubeConnectionError("the answer broke off") from error
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise KubeConnectionError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,40 @@
+"""Plans the writer's record.
+
+In: the record that a writer leaves, a view of the database. Out: at most one operation, and one for each record too
+many, as adopted rows may bring. Rule: they go with other operations only, and never hold those up: what somebody did to
+the record meanwhile is no reason to refuse them.
+"""
+
+from collections.abc import Container
+
+from nqosd.northbound.plan.operations import (
+    Operation,
+    OperationKind,
+    RecordName,
+    RowTarget,
+    Subject,
+    delete,
+    insert,
+    update,
+)
+from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.stored import is_ours
+from nqosd.northbound.replica.writer_record import WriterRecord
+from nqosd.ovsdb import schema, wire
+
+
+def plan_record(record: WriterRecord, view: View, refused: Container[Subject]) -> tuple[Operation, ...]:
+    """Plan what makes the database hold one record that says the same, unless it was refused; no `wait` guards it."""
+    subject = RecordName(record.name)
+    if subject in refused:
+        return ()
+    external_ids = wire.string_map(record.external_ids)
+    stored = [each for each in view.records() if is_ours(each.external_ids, record.owner)]
+    if not stored:
+        columns = {"name": record.name, "external_ids": external_ids}
+        return (insert(OperationKind.RECORD, schema.ADDRESS_SET, subject, columns),)
+    kept, *others = (RowTarget(schema.ADDRESS_SET, each.uuid, subject) for each in stored)
+    operations = [delete(OperationKind.RECORD, each) for each in others]
+    if stored[0].external_ids != record.external_ids:
+        operations.append(update(OperationKind.RECORD, kept, {"external_ids": external_ids}))
+    return tuple(operations)

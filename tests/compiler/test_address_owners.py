@@ -1,0 +1,65 @@
+"""Whose an address is, kept at the cost of what changed."""
+
+from nqosd.api.objects import DEFAULT_NETWORK
+from nqosd.compiler.address_owners import AddressClaims, Refused
+from nqosd.compiler.address_ranges import Ranges
+from nqosd.compiler.desired import Family
+from nqosd.compiler.pod_addresses import PodAddress
+
+ADDRESS = "10.0.0.1"
+PLACE = (PodAddress(DEFAULT_NETWORK, "n1", Family.IP4, ADDRESS),)
+
+
+def crowd(size: int) -> AddressClaims:
+    """A victim, and younger pods of an attacker with its address."""
+    claims = AddressClaims()
+    claims.take("victim/a", ("2026-01-01", "victim/a"), PLACE)
+    for number in range(size):
+        key = f"attacker/{number}"
+        assert claims.take(key, ("2026-01-02", key), PLACE) == set()
+    return claims
+
+
+def test_a_younger_claimant_concerns_nobody_else() -> None:
+    """However many there are, one more of them, or one less, leaves all others as they are."""
+    claims = crowd(1000)
+    assert claims.take("attacker/7", None, ()) == set()
+    assert claims.count("victim/a", {}).refused == ()
+    assert claims.count("attacker/8", {}).refused == (Refused(DEFAULT_NETWORK, ADDRESS, "victim/a"),)
+
+
+def test_an_address_passes_to_the_next_oldest() -> None:
+    """When the oldest goes, all others are concerned: they get the address, or are told whose it is now."""
+    claims = crowd(3)
+    claims.take("victim/b", ("2026-01-09", "victim/b"), PLACE)
+    claims.take("third/x", ("2026-01-09", "third/x"), PLACE)
+    assert claims.take("victim/a", None, ()) == {"attacker/0", "attacker/1", "attacker/2", "third/x", "victim/b"}
+    assert claims.count("attacker/2", {}).refused == ()
+    for other in ("victim/b", "third/x"):
+        assert claims.count(other, {}).refused == (Refused(DEFAULT_NETWORK, ADDRESS, "attacker/0"),)
+
+
+def test_an_address_passes_within_a_namespace() -> None:
+    """Pods of the namespace share it as before; only those of others are told who is the oldest now."""
+    claims = crowd(3)
+    claims.take("victim/b", ("2026-01-01", "victim/b"), PLACE)
+    assert claims.take("victim/a", None, ()) == {"attacker/0", "attacker/1", "attacker/2"}
+    assert claims.count("attacker/0", {}).refused == (Refused(DEFAULT_NETWORK, ADDRESS, "victim/b"),)
+
+
+def test_other_ranges_concern_the_pods_in_the_part_that_changed() -> None:
+    """A node that comes or goes with its ranges concerns the pods with addresses there, wherever they are."""
+    claims = AddressClaims()
+    for number in range(100):
+        place = PodAddress(DEFAULT_NETWORK, "n1", Family.IP4, f"10.0.{number}.1")
+        claims.take(f"ns/{number}", ("", f"ns/{number}"), (place,))
+    before, after = Ranges.of(["10.0.0.0/18", "10.0.64.0/24"]), Ranges.of(["10.0.0.0/18", "10.0.65.0/24"])
+    assert list(claims.moved(DEFAULT_NETWORK, before, after)) == ["ns/64", "ns/65"]
+
+
+def test_nothing_is_remembered_of_pods_that_are_gone() -> None:
+    """Claims that end leave nothing behind."""
+    claims = crowd(5)
+    for key in ("victim/a", *(f"attacker/{number}" for number in range(5))):
+        claims.take(key, None, ())
+    assert len(claims) == 0

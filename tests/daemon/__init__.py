@@ -1,0 +1,1 @@
+"""Tests of `nqosd.daemon.daemon`: the daemon's rounds and what each reports."""

@@ -1,0 +1,92 @@
+"""Where rounds compile: in a thread what may take long, and nobody looks at the compiler meanwhile."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from nqosd.api.changes import Change, ResourceKind
+from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
+from nqosd.api.objects import Attachment, Pod
+from nqosd.compiler.desired import Delta
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.daemon.inspection import DaemonState
+from nqosd.daemon.publisher import KubernetesWriters
+from nqosd.daemon.rounds import RoundOptions, Rounds
+from nqosd.northbound.northbound import Northbound
+from nqosd.ovsdb.connection_options import Options
+from nqosd.telemetry.health import Health
+from nqosd.telemetry.metrics import Metrics
+
+POLICY = NetworkQoS("shop", "limit", spec=NetworkQoSSpec(5, (EgressRule(1),)))
+POD = Pod("shop", "web", {}, "n1", attachments=(Attachment("default", ("10.0.0.1",)),))
+TURNS = 20
+
+
+class Compiling:
+    """Rounds without a database, in which `changed` lets one run, and what tells of them."""
+
+    def __init__(self) -> None:
+        health, metrics, northbound = Health(), Metrics(), Northbound(Options())
+        self.rounds = Rounds(RoundOptions(zone="global"), northbound, metrics.rounds, health, KubernetesWriters())
+        self.rounds.inbox.unsynced.clear()
+        self.state = DaemonState(self.rounds, northbound, health, metrics.registry, "nqosd")
+
+    async def changed(self, *changes: Change) -> None:
+        """Take changes, and wait until a round has ended that took them."""
+        before = self.rounds.last
+        self.rounds.inbox.changed(list(changes))
+        async with asyncio.timeout(30):
+            while self.rounds.last is before:  # noqa: ASYNC110 - rounds tell nobody that they have ended
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def compiling() -> AsyncIterator[Compiling]:
+    """Give rounds that run."""
+    found = Compiling()
+    task = asyncio.create_task(found.rounds.run())
+    yield found
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_what_may_take_long_is_compiled_in_a_thread(
+    compiling: Compiling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy is compiled in a thread, and a pod in the event loop; both are known then."""
+    threads: list[threading.Thread] = []
+    real = IncrementalCompiler.apply
+
+    def apply(compiler: IncrementalCompiler, changes: Sequence[Change]) -> Delta:
+        threads.append(threading.current_thread())
+        return real(compiler, changes)
+
+    monkeypatch.setattr(IncrementalCompiler, "apply", apply)
+    await compiling.changed(Change(ResourceKind.NETWORK_QOS, POLICY.key, None, POLICY))
+    await compiling.changed(Change(ResourceKind.POD, POD.key, None, POD))
+    assert [each is threading.main_thread() for each in threads] == [False, True]
+    assert [each.name for each in await compiling.state.policies()] == ["limit"]
+    assert len(await compiling.state.rows()) == 1
+
+
+async def test_nobody_looks_at_the_compiler_while_a_thread_compiles(compiling: Compiling) -> None:
+    """Every list of the state is given only when nothing is being compiled."""
+    await compiling.changed(
+        Change(ResourceKind.NETWORK_QOS, POLICY.key, None, POLICY), Change(ResourceKind.POD, POD.key, None, POD)
+    )
+    state = compiling.state
+    async with compiling.rounds.compiling:
+        lists = [
+            asyncio.ensure_future(each)
+            for each in (state.policies(), state.selections(), state.rows(), state.networks())
+        ]
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        assert not any(each.done() for each in lists)
+    policies, selections, rows, networks = await asyncio.gather(*lists)
+    assert all((policies, selections, rows))
+    assert networks == []

@@ -1,0 +1,94 @@
+"""What a daemon knows of Kubernetes, and what follows from it for the lock and for writing."""
+
+import attrs
+import pytest
+
+from nqosd.api.changes import ResourceKind
+from nqosd.daemon.contact import GRACE, LONGEST, NOTICED, Contact
+from nqosd.northbound.replica.writer_record import WriterRecord
+
+MINE = WriterRecord("nqosd", "nqosd", "here", "1.a", {"Pod": "100", "Node": "7"})
+OTHER = WriterRecord("nqosd", "nqosd", "there", "2.b", {"Pod": "100", "Node": "7"})
+
+
+class Clock:
+    """A clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.contact = Contact(lambda: None, lambda: self.now)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give a clock and a daemon that is in touch."""
+    return Clock()
+
+
+@pytest.mark.parametrize(
+    ("before", "refused"),
+    [
+        (OTHER, False),
+        (attrs.evolve(OTHER, versions={"Pod": "99"}), False),
+        (attrs.evolve(OTHER, versions={"Pod": "101", "Node": "7"}), True),
+        (attrs.evolve(OTHER, versions={"Pod": "1000"}), True),
+        (attrs.evolve(OTHER, versions={"NetworkQoS": "1"}), True),
+        (attrs.evolve(OTHER, versions={"Pod": "x"}), True),
+        (attrs.evolve(OTHER, versions={}), True),
+        (WriterRecord("nqosd"), True),
+        (attrs.evolve(MINE, versions={"Pod": "9999"}), False),
+    ],
+)
+def test_out_of_touch_it_writes_only_after_who_knew_no_more(
+    clock: Clock, before: WriterRecord, *, refused: bool
+) -> None:
+    """Versions are compared as numbers, kind by kind; what can't be compared counts as more; time changes nothing."""
+    clock.contact.in_touch(ResourceKind.POD, is_in_touch=False, reason="refused")
+    assert bool(clock.contact.refusal(MINE.versions, MINE.process, before, clock.now)) is refused
+    clock.now += 100_000
+    assert bool(clock.contact.refusal(MINE.versions, MINE.process, before, clock.now)) is refused
+
+
+def test_in_touch_it_always_writes_in_the_end(clock: Clock) -> None:
+    """A restored etcd counts backwards, so whoever has been in touch for a moment since it has the lock may write."""
+    before = attrs.evolve(OTHER, versions={"Pod": "9999"})
+    assert "catching up" in clock.contact.refusal(MINE.versions, MINE.process, before, clock.now)
+    held_since = clock.now
+    clock.now += NOTICED
+    assert clock.contact.refusal(MINE.versions, MINE.process, before, held_since) == ""
+    clock.contact.in_touch(ResourceKind.POD, is_in_touch=False)
+    clock.contact.in_touch(ResourceKind.POD, is_in_touch=True)
+    assert clock.contact.refusal(MINE.versions, MINE.process, before, held_since)
+    assert not clock.contact.refusal({}, MINE.process, before, held_since), "there is no API server"
+
+
+def test_it_says_for_how_long_with_which_kinds_and_why(clock: Clock) -> None:
+    """A watch that was cut and is answered again at once is no fault; a new reason doesn't start the time anew."""
+    clock.contact.in_touch(ResourceKind.POD, is_in_touch=False, reason="gone")
+    assert clock.contact.problem == ""
+    clock.now += GRACE
+    clock.contact.in_touch(ResourceKind.POD, is_in_touch=False, reason="no answer")
+    clock.contact.in_touch(ResourceKind.NODE, is_in_touch=False, reason="no answer")
+    clock.now += 10
+    assert clock.contact.problem == f"out of touch with the API server for {GRACE + 10:.0f} s (Node, Pod: no answer)"
+    clock.contact.in_touch(ResourceKind.POD, is_in_touch=True)
+    assert clock.contact.seconds == 10
+    clock.contact.in_touch(ResourceKind.NODE, is_in_touch=True)
+    assert (clock.contact.seconds, clock.contact.problem) == (0, "")
+
+
+def test_the_lock_is_given_up_with_pauses_that_double(clock: Clock) -> None:
+    """Never in touch; first after the set time, then after twice as long each time, at most a minute."""
+    assert clock.contact.yields_at(10) is None
+    clock.contact.in_touch(ResourceKind.POD, is_in_touch=False)
+    pauses = []
+    for _ in range(6):
+        moment = clock.contact.yields_at(10)
+        assert moment is not None
+        pauses.append(moment - clock.now)
+        clock.now = moment
+        clock.contact.yielded()
+    assert pauses == [10, 10, LONGEST, LONGEST, LONGEST, LONGEST]
+    clock.contact.in_touch(ResourceKind.POD, is_in_touch=True)
+    clock.contact.in_touch(ResourceKind.POD, is_in_touch=False)
+    assert clock.contact.yields_at(10) == clock.now + 10

@@ -1,0 +1,54 @@
+"""The inbox: what waits for the next round, and how long that round waits for more."""
+
+import asyncio
+
+from nqosd.api.changes import Change, ResourceKind
+from nqosd.daemon.inbox import LONGEST, SHORTEST, Inbox
+
+
+def changes(count: int) -> list[Change]:
+    """Give some changes."""
+    return [Change(ResourceKind.POD, f"shop/{number}", None, None) for number in range(count)]
+
+
+def test_a_change_that_comes_alone_waits_for_nobody() -> None:
+    """One change behind a round doesn't make the next round wait."""
+    inbox = Inbox(asyncio.Event())
+    inbox.changed(changes(1))
+    inbox.round_ended()
+    assert inbox.pause == 0.0
+
+
+def test_a_burst_makes_rounds_wait_longer_up_to_a_limit() -> None:
+    """While several changes pile up behind each round, the pause doubles from the shortest to the longest."""
+    inbox = Inbox(asyncio.Event())
+    pauses = []
+    for _ in range(6):
+        inbox.changed(changes(2))
+        inbox.round_ended()
+        pauses.append(inbox.pause)
+        inbox.take()
+    assert pauses[:2] == [SHORTEST, 2 * SHORTEST]
+    assert pauses[-1] == pauses[-2] == LONGEST
+
+
+def test_the_pause_ends_with_the_burst() -> None:
+    """A round with nothing behind it lets the next change go at once."""
+    inbox = Inbox(asyncio.Event())
+    inbox.changed(changes(2))
+    inbox.round_ended()
+    inbox.take()
+    inbox.round_ended()
+    assert inbox.pause == 0.0
+
+
+def test_taking_hands_over_everything_once_and_in_order() -> None:
+    """Changes are handed over in the order in which they came, and only once; each arrival wakes the rounds."""
+    wake = asyncio.Event()
+    inbox = Inbox(wake)
+    told = changes(3)
+    inbox.changed(told[:1])
+    inbox.changed(told[1:])
+    assert wake.is_set()
+    assert inbox.take() == told
+    assert inbox.take() == []

@@ -1,0 +1,1 @@
+"""Tests of `nqosd.kube`: the client of the API server."""

@@ -1,0 +1,1 @@
+"""Tests of `nqosd.ovsdb`: OVSDB on the wire."""

@@ -1,0 +1,1 @@
+"""Tests of `nqosd.runtime`: threads and back-off."""

@@ -1,0 +1,1 @@
+"""Tests of `nqosd.web`: the HTTP port and the status page."""
