@@ -84,7 +84,7 @@ class RuleEntry(TypedDict):
     row: RowEntry | None
 
 
-class PolicyEntry(TypedDict):
+class ExplainedPolicy(TypedDict):
     """A policy, and why it does or doesn't select the pod."""
 
     policy: str
@@ -116,7 +116,7 @@ AttachmentEntry = TypedDict(
         "notes": list[str],
         "winner": RuleEntry | None,
         "matching": list[MatchingEntry],
-        "policies": list[PolicyEntry],
+        "policies": list[ExplainedPolicy],
     },
 )
 """What becomes of the packet on one network; `obstacle` says why no rule can apply there."""
@@ -161,7 +161,7 @@ def _attachment(verdict: AttachmentVerdict, found: Found) -> AttachmentEntry:
     }
 
 
-def _policy(verdict: PolicyVerdict, found: Found) -> PolicyEntry:
+def _policy(verdict: PolicyVerdict, found: Found) -> ExplainedPolicy:
     return {
         "policy": verdict.key,
         "reason": verdict.reason.value,
