@@ -68,7 +68,7 @@ services-ovn-latest: # not one of the services: no test needs it, and it may be 
 services-prometheus:
 	@$(INSTALL_SERVICES) prometheus
 
-check: check-ruff check-format check-mypy check-imports ## lint, formatting, types and the order of the layers
+check: check-ruff check-format check-mypy check-imports check-unused ## lint, formatting, types, the order of the layers, and what nobody uses
 
 check-ruff: setup
 	@echo "[check] ruff check"
@@ -85,6 +85,10 @@ check-mypy: setup
 check-imports: setup
 	@echo "[check] lint-imports"
 	@$(VENV)/bin/lint-imports
+
+check-unused: setup
+	@echo "[check] vulture"
+	@$(VENV)/bin/vulture
 
 test: ## everything: setup, services, check and the tests; a failed part doesn't keep the others from running
 	@status=0; \

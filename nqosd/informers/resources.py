@@ -92,5 +92,3 @@ RESOURCES: tuple[Resource, ...] = (
         namespaced=False,
     ),
 )
-
-BY_KIND: dict[ResourceKind, Resource] = {resource.kind: resource for resource in RESOURCES}

@@ -66,16 +66,6 @@ def uuid(value: str) -> list[str]:
     return ["uuid", value]
 
 
-def uuid_set(values: Iterable[str]) -> list[object]:
-    """Encode a set of uuids in a fixed order."""
-    return ["set", [["uuid", value] for value in sorted(values)]]
-
-
-def string_set(values: Iterable[str]) -> list[object]:
-    """Encode a set of strings in a fixed order."""
-    return ["set", sorted(values)]
-
-
 def string_map(values: Mapping[str, T]) -> list[object]:
     """Encode a map in a fixed order."""
     return ["map", [[key, values[key]] for key in sorted(values)]]

@@ -23,8 +23,3 @@ class GaugeFamily:
         for value, number in values.items():
             self._gauge.labels(value).set(number)
         self._known.update(values)
-
-    def set_one(self, value: str, number: float) -> None:
-        """Set one number and leave the others alone."""
-        self._gauge.labels(value).set(number)
-        self._known.add(value)

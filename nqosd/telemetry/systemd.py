@@ -29,11 +29,6 @@ class Notifier:
         """Seconds between two signs of life that systemd expects at most; None if it expects none."""
         self._parts: dict[str, str] = {}
 
-    @property
-    def active(self) -> bool:
-        """Say whether a service manager listens."""
-        return self._address is not None
-
     def ready(self) -> None:
         """Tell that start-up, or a reload, is complete."""
         self._send("READY=1", self._status())

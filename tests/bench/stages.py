@@ -16,7 +16,6 @@ from nqosd.compiler.desired import Desired
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
 from nqosd.informers.reflector import Reflector
-from nqosd.informers.resources import BY_KIND
 from nqosd.northbound.plan.plan import make_plan
 from nqosd.northbound.plan.plan_options import PlanOptions
 from nqosd.northbound.plan.scope import PlanScope
@@ -24,6 +23,7 @@ from nqosd.northbound.replica.replica import Replica
 from nqosd.ovsdb import schema, wire
 from tests.api import manifests
 from tests.bench.workload import NODE, Pods, Size, policy
+from tests.informers.wire import BY_KIND
 
 SAMPLES = 500
 OWNER = "nqosd"
@@ -58,7 +58,7 @@ def stages(size: Size) -> Mapping[str, float]:
         plan_options = PlanOptions(OWNER, may_wait=compiler.may_wait)
         _timed(times, "diff", partial(make_plan, compiler.desired, replica, scope, plan_options))
         for name, members in delta.sets.items():
-            update = {"modify": {"addresses": wire.string_set(members.added)}}
+            update = {"modify": {"addresses": ["set", sorted(members.added)]}}
             _timed(times, "taking the echo into the replica", partial(replica.apply, schema.ADDRESS_SET, name, update))
     return {stage: statistics.median(each) * 1e6 for stage, each in times.items()}
 
@@ -70,7 +70,7 @@ def _filled(desired: Desired) -> Replica:
     for name, each in desired.address_sets.items():
         columns = {
             "name": name,
-            "addresses": wire.string_set(each.addresses),
+            "addresses": ["set", sorted(each.addresses)],
             "external_ids": wire.string_map(each.external_ids(OWNER)),
         }
         replica.apply(schema.ADDRESS_SET, name, {"insert": columns})

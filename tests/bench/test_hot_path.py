@@ -17,9 +17,9 @@ from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
 from nqosd.informers.reflector import Reflector
-from nqosd.informers.resources import BY_KIND
 from tests.api.manifests import wire
 from tests.bench.workload import Pods, Size, policy
+from tests.informers.wire import BY_KIND
 
 SMALL, LARGE = Size(200, 100), Size(4_000, 100)
 CALLS = 220

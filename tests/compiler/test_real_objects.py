@@ -8,8 +8,8 @@ from nqosd.cache.tables import Tables
 from nqosd.compiler.definition import all_places
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.pod_addresses import Zone
-from nqosd.informers.resources import BY_KIND
 from tests.api.manifests import POD_NETWORKS, Json, wire
+from tests.informers.wire import BY_KIND
 
 FILES = Path(__file__).parent / "ovn_kubernetes"
 

@@ -7,8 +7,9 @@ import attrs
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.cache.tables import Tables
-from nqosd.informers.resources import BY_KIND, RESOURCES
+from nqosd.informers.resources import RESOURCES
 from tests.api.manifests import GUIDE_SPEC, Json, wire
+from tests.informers.wire import BY_KIND
 
 VICTIM = "victim"
 ATTACKER = "attacker"  # sorts before the other one

@@ -21,10 +21,10 @@ import attrs
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.informers.api_server import ApiServerSource
 from nqosd.informers.reflector import Reflector
-from nqosd.informers.resources import BY_KIND
 from nqosd.informers.stream_lines import LineSplitter
 from nqosd.kube.client import KubeClient
 from nqosd.kube.credentials import KubeOptions
+from tests.informers.wire import BY_KIND
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import ADMIN, ApiServer
 

@@ -11,10 +11,10 @@ import pytest
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.informers.api_server import ApiServerSource
 from nqosd.informers.reflector_steps import ReflectorOptions
-from nqosd.informers.resources import BY_KIND
 from nqosd.kube.client import KubeClient
 from nqosd.kube.credentials import KubeOptions
 from tests.informers.listening import Counter, Listener
+from tests.informers.wire import BY_KIND
 from tests.services.kubernetes import ADMIN, ApiServer
 
 

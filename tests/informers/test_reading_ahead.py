@@ -14,9 +14,10 @@ from nqosd.informers.observer import Unobserved
 from nqosd.informers.reflector import Reflector
 from nqosd.informers.reflector_driver import LIGHT_POLICIES, ReflectorDriver, Shared
 from nqosd.informers.reflector_reports import Reporter
-from nqosd.informers.resources import BY_KIND, AnyDecoded
+from nqosd.informers.resources import AnyDecoded
 from tests.api import manifests
 from tests.informers import wire
+from tests.informers.wire import BY_KIND
 
 POLICIES = BY_KIND[ResourceKind.NETWORK_QOS]
 

@@ -3,7 +3,8 @@
 import pytest
 
 from nqosd.api.changes import ResourceKind
-from nqosd.informers.resources import BY_KIND, RESOURCES
+from nqosd.informers.resources import RESOURCES
+from tests.informers.wire import BY_KIND
 
 PATHS = {
     "Namespace": "/api/v1/namespaces",

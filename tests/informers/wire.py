@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import UserDefinedNetwork
-from nqosd.informers.resources import BY_KIND
+from nqosd.informers.resources import RESOURCES
+
+BY_KIND = {resource.kind: resource for resource in RESOURCES}
+"""The resources by kind."""
 
 NETWORKS = BY_KIND[ResourceKind.USER_DEFINED_NETWORK]
 NAMESPACE = "red"

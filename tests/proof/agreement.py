@@ -17,7 +17,7 @@ from nqosd.cache.tables import Tables
 from nqosd.commands.compiled_document import CompiledDocument, document
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.settings import Settings, parse_ovn_version
-from nqosd.informers.resources import BY_KIND
+from tests.informers.wire import BY_KIND
 from tests.oracle.decoded import Object
 from tests.oracle.meaning import Decision, Oracle, UndecidedError, read_meaning
 from tests.oracle.packet import Packet

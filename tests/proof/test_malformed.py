@@ -16,7 +16,7 @@ from nqosd.commands.compiled_document import document
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
-from nqosd.informers.resources import BY_KIND
+from tests.informers.wire import BY_KIND
 from tests.oracle.cluster_strategies import Manifest, manifest
 from tests.oracle.examples import node
 from tests.oracle.rows import read_rows

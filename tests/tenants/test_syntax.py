@@ -12,8 +12,8 @@ from nqosd.cache.tables import Tables
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.expression import string
 from nqosd.compiler.settings import Settings
-from nqosd.informers.resources import BY_KIND
 from tests.api.manifests import wire
+from tests.informers.wire import BY_KIND
 from tests.oracle.cluster_strategies import Manifest
 from tests.oracle.judge import MATCHES_AT_ONCE, Judge
 from tests.oracle.match_tokens import tokens
