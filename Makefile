@@ -1,6 +1,6 @@
 # What a person or a CI machine runs: `make` lists it. Needs Debian 12 or later, root, Python 3.11 or later and Go.
 # Nothing here depends on where the checkout lies. What is built or unpacked for the tests is kept outside of it, in
-# $NQOSD_CACHE (default: ~/.cache/nqosd), so that a fresh checkout finds it.
+# $TESTS_CACHE (default: ~/.cache/nqosd), so that a fresh checkout finds it.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

@@ -13,6 +13,6 @@ from nqosd.commands.table import DEFAULT_CONFIG
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    configuration(options.config)
+    configuration(options)
     say(f"{options.config or DEFAULT_CONFIG}: ok")
     return OK

@@ -1,45 +1,51 @@
-"""How commands read the configuration file.
+"""How commands read the configuration.
 
-In: a path, or none. Out: a `Config`. Rule: a file that is named must exist; without one, the file at its usual place
-counts if it is there, and else every option's default.
+In: a command's arguments. Out: a `Config`. Rule: a file that is named must exist; without one, the file at its usual
+place counts if it is there, and else every option's default. The environment goes before the file, and arguments before
+both.
 """
 
+import argparse
 import os
-from pathlib import Path
 
 from nqosd.commands.exits import ConfigurationError
 from nqosd.commands.table import DEFAULT_CONFIG
-from nqosd.config import Config, ConfigError, load
+from nqosd.config import Config, ConfigError, Given, load
 
 
-def configuration(path: Path | None, *, awaits: bool = False) -> Config:
+def configuration(options: argparse.Namespace, *, awaits: bool = False) -> Config:
     """Read the configuration as `load_config` does.
 
     Raises:
         ConfigurationError: the file can't be read, or has mistakes.
     """
     try:
-        return load_config(path, awaits=awaits)
+        return load_config(options, awaits=awaits)
     except ConfigError as error:
         raise ConfigurationError(error) from error
 
 
-def load_config(path: Path | None, *, awaits: bool = False) -> Config:
+def load_config(options: argparse.Namespace, *, awaits: bool = False) -> Config:
     """Read the configuration; who `awaits` goes on without those files that it can take up later.
 
     Raises:
         ConfigError: the file can't be read, or has mistakes.
     """
-    if path is not None:
-        return load(path, awaits=awaits)
+    arguments: dict[tuple[str, ...], Given] = {
+        ("kubernetes", key): Given(f"--{key}", value)
+        for key in ("kubeconfig", "context")
+        if (value := getattr(options, key, None)) is not None
+    }
+    if options.config is not None:
+        return load(options.config, awaits=awaits, arguments=arguments)
     try:
-        return load(DEFAULT_CONFIG, awaits=awaits)
+        return load(DEFAULT_CONFIG, awaits=awaits, arguments=arguments)
     except ConfigError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            return Config()
+            return load(None, awaits=awaits, arguments=arguments)
         raise
 
 
-def service_path(path: Path | None) -> Path | None:
-    """Give the file that a service reads now and at each reload; one that was there at its start must not vanish."""
-    return path or (DEFAULT_CONFIG if os.path.lexists(DEFAULT_CONFIG) else None)
+def settle_path(options: argparse.Namespace) -> None:
+    """Settle which file a service reads now and at each reload: one that was there at its start must not vanish."""
+    options.config = options.config or (DEFAULT_CONFIG if os.path.lexists(DEFAULT_CONFIG) else None)

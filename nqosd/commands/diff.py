@@ -35,7 +35,7 @@ class Differences(TypedDict):
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    config = configuration(options.config)
+    config = configuration(options)
     differing, notes = asyncio.run(_compare(config, options.paths))
     if options.format == "json":
         show(Differences(differences=differing, notes=notes))

@@ -68,5 +68,5 @@ def _live(options: argparse.Namespace, question: Question) -> Found:
     """Answer from the database, and the cluster or manifests."""
     from nqosd.commands.explain_live import look  # noqa: PLC0415 - what speaks with others takes long to import
 
-    config = configuration(options.config)
+    config = configuration(options)
     return asyncio.run(look(question, config, options.paths, options.southbound))

@@ -30,7 +30,7 @@ class GetError(CommandError):
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    found = fetch(configuration(options.config).http, options.what)
+    found = fetch(configuration(options).http, options.what)
     if options.format == "json":
         show(found)
     else:

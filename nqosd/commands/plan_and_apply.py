@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, work: Work, text: Text) -> int:
     action = Action(applied=False, owner="", instances={}, rows=[], written={}, warnings=[], statuses=0)
     failure = None
     try:
-        asyncio.run(work(configuration(options.config), options, action))
+        asyncio.run(work(configuration(options), options, action))
     except CommandError as error:
         failure = error
     except (ReadError, TimeoutError) as error:

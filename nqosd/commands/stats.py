@@ -10,7 +10,7 @@ import asyncio
 import attrs
 
 from nqosd.commands.compiled_text import table
-from nqosd.commands.configuration import configuration, service_path
+from nqosd.commands.configuration import configuration, settle_path
 from nqosd.commands.exits import OK, CommandError
 from nqosd.commands.output import say, show
 from nqosd.runtime import signals
@@ -25,8 +25,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the command."""
     if options.once:
         signals.release()
-    path = options.config if options.once else service_path(options.config)
-    config = configuration(path, awaits=not options.once)
+    else:
+        settle_path(options)
+    config = configuration(options, awaits=not options.once)
     logs.configure(config.log.level, config.log.format)
     try:
         if not options.once:

@@ -38,6 +38,14 @@ def _config(parser: ArgumentParser) -> None:
     )
 
 
+def _cluster(parser: ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument(
+        "--kubeconfig", default=None, metavar="FILE", help="the kubeconfig (default: kubernetes.kubeconfig)"
+    )
+    parser.add_argument("--context", default=None, metavar="NAME", help="its context (default: kubernetes.context)")
+
+
 def _format(parser: ArgumentParser, *choices: str, before: str = "") -> None:
     parser.add_argument("-o", "--format", choices=choices, default=choices[0], help=f"{before}default: {choices[0]}")
 
@@ -47,7 +55,6 @@ def _manifests(parser: ArgumentParser, *, number: str = "*") -> None:
 
 
 def _apply(parser: ArgumentParser) -> None:
-    _config(parser)
     _format(parser, "text", "json")
     parser.add_argument("--apply", action="store_true", help="do it; without this, the plan is shown and nothing done")
 
@@ -96,7 +103,7 @@ def _explain(parser: ArgumentParser) -> None:
     )
     _format(parser, "text", "json")
     parser.add_argument("--all", action="store_true", help="in text, list policies of other namespaces too")
-    _config(parser)
+    _cluster(parser)
     parser.add_argument(
         "--southbound", default=None, metavar="REMOTE", help="look for the row's flows in this database as well"
     )
@@ -105,7 +112,7 @@ def _explain(parser: ArgumentParser) -> None:
 
 
 def _diff(parser: ArgumentParser) -> None:
-    _config(parser)
+    _cluster(parser)
     _format(parser, "text", "json")
     _manifests(parser)
 
@@ -151,6 +158,7 @@ def _top(parser: ArgumentParser) -> None:
 
 def _adopt(parser: ArgumentParser) -> None:
     parser.add_argument("instance", nargs="?", default="", metavar="ID", help="the owner of the rows until now")
+    _config(parser)
     _apply(parser)
 
 
@@ -163,16 +171,18 @@ def _takeover(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long to look for signs of that controller, before and after (default: 10)",
     )
+    _cluster(parser)
     _apply(parser)
 
 
 def _cleanup(parser: ArgumentParser) -> None:
     parser.add_argument("--instance", default="", metavar="ID", help="the owner (default: daemon.instance)")
+    _cluster(parser)
     _apply(parser)
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("run", "run the daemon", "Run the daemon until SIGTERM. SIGHUP reloads.", _config),
+    Command("run", "run the daemon", "Run the daemon until SIGTERM. SIGHUP reloads.", _cluster),
     Command(
         "check-config",
         "check a configuration file",

@@ -35,7 +35,7 @@ HIGH = 0.5
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    config = configuration(options.config)
+    config = configuration(options)
     found = endpoint_options(config)
     if options.endpoint:
         found = attrs.evolve(found, urls=tuple(options.endpoint))

@@ -5,6 +5,7 @@ be good, or a `ConfigError` that lists every mistake with file, line and key. Ru
 the file or checks an option; `nqosd.daemon.daemon` and the commands hand each layer the values it needs.
 """
 
+from nqosd.config.given import Given
 from nqosd.config.options import (
     Config,
     DaemonSection,
@@ -22,6 +23,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DaemonSection",
+    "Given",
     "HttpSection",
     "KubernetesSection",
     "LogSection",

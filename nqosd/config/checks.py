@@ -97,7 +97,9 @@ def _remote(value: str) -> bool:
 def remotes(value: tuple[str, ...]) -> str | None:
     """OVSDB remotes, as ovn-nbctl's `--db` takes them."""
     if not value:
-        return "is empty; name at least one database, such as unix:/run/ovn/ovnnb_db.sock"
+        return 'is empty; name at least one database, such as unix:/run/ovn/ovnnb_db.sock, or write "auto"'
+    if value == ("auto",):
+        return None
     wrong = [each for each in value if not _remote(each)]
     if wrong:
         return f"has {wrong[0]!r}, which is not unix:/absolute/path, tcp:host:port or ssl:host:port"

@@ -20,6 +20,8 @@ T = TypeVar("T")
 CHECK = "check"
 RELOADABLE = "reloadable"
 FILE = "file"
+AUTO = ("auto",)
+"""Of a list of databases: look for their sockets at the usual places."""
 NEEDED, AWAITED = "needed", "awaited"
 """What an option that names a file says of it: it must be there when the daemon starts, or the daemon goes on without
 it and takes it up when it comes."""
@@ -83,8 +85,11 @@ class KubernetesSection:
 class NorthboundSection:
     """`[northbound]`: the OVN Northbound database."""
 
-    remotes: tuple[str, ...] = _option(("unix:/run/ovn/ovnnb_db.sock",), checks.remotes)
-    """The database, or the members of its cluster: `unix:PATH`, `tcp:HOST:PORT`, `ssl:HOST:PORT`."""
+    remotes: tuple[str, ...] = _option(AUTO, checks.remotes)
+    """The database, or the members of its cluster: `unix:PATH`, `tcp:HOST:PORT`, `ssl:HOST:PORT`.
+
+    "auto" is the first of /var/run/ovn, /run/ovn, /var/run/openvswitch and /var/run/ovn-ic in which its socket answers.
+    """
     private_key: str = _option("", file=NEEDED)
     """The private key (PEM file) for `ssl:` remotes."""
     certificate: str = _option("", file=NEEDED)
@@ -151,7 +156,10 @@ class HttpSection:
     """`[http]`: the status page, /state, /metrics, /healthz and /readyz on one port."""
 
     listen: str = _option("127.0.0.1:17476", checks.listen)
-    """The address, `HOST:PORT`; port 0 takes a free one, empty turns the server off."""
+    """The address, `HOST:PORT`; port 0 takes a free one, empty turns the server off.
+
+    "[::]:PORT" listens on every address of both families.
+    """
     certificate: str = _option("", file=AWAITED)
     """A certificate chain (PEM file): with it, and `private_key`, the server speaks TLS only."""
     private_key: str = _option("", file=AWAITED)
@@ -175,8 +183,8 @@ class StatsSection:
 
     listen: str = _option("127.0.0.1:17477", checks.listening)
     """The address on which `nqosd stats` serves /metrics and the probes; certificate and token are those of [http]."""
-    southbound: tuple[str, ...] = _option(("unix:/run/ovn/ovnsb_db.sock",), checks.remotes)
-    """The OVN Southbound database, or the members of its cluster; TLS files are those of [northbound]."""
+    southbound: tuple[str, ...] = _option(AUTO, checks.remotes)
+    """The OVN Southbound database, or the members of its cluster; "auto", and TLS files, as in [northbound]."""
     openflow: str = _option("/run/openvswitch/br-int.mgmt")
     """The socket over which ovs-vswitchd lets br-int be managed."""
     node: str = _option("")

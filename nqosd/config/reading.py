@@ -1,7 +1,8 @@
 """From the text of a configuration file to a `Config`, or to every mistake in it at once.
 
 Rule: a key that no option has, a value of the wrong type and a value out of bounds are all mistakes; nothing in the
-file is ignored. `parse` looks at the text alone, `load` also at whether the files that it names are there.
+file is ignored. `parse` looks at the text and at what is given beside it, `load` also at the environment and at whether
+the files that are named are there. An argument goes before the environment, and that before the file.
 """
 
 import difflib
@@ -16,7 +17,9 @@ import attrs
 
 from nqosd.config import positions, toml
 from nqosd.config.combinations import contradictions
+from nqosd.config.given import Given, Loc, from_environment, unknown
 from nqosd.config.options import (
+    AUTO,
     AWAITED,
     CHECK,
     FILE,
@@ -35,9 +38,9 @@ from nqosd.config.options import (
 from nqosd.runtime.small_files import read_small
 
 Values: TypeAlias = dict[str, dict[str, object]]
-Loc: TypeAlias = tuple[str, ...]
 S = TypeVar("S", bound=attrs.AttrsInstance)
 
+NOTHING: Mapping[Loc, Given] = {}
 MOST_TOLD = 50
 """Mistakes in a message."""
 LONGEST = 200
@@ -46,7 +49,7 @@ LONGEST = 200
 
 @attrs.frozen
 class Mistake:
-    """One thing wrong in the file; `line` is None where the key doesn't stand in it, `key` empty for the whole file."""
+    """One thing wrong; `line` is None where the key doesn't stand in the file, `key` empty for the whole file."""
 
     file: str
     line: int | None
@@ -68,30 +71,40 @@ class ConfigError(Exception):
         super().__init__("\n".join([*map(str, self.mistakes[:MOST_TOLD]), *more]))
 
 
-def load(path: Path, *, awaits: bool = False) -> Config:
-    """Read a file, and see that the files which it names exist; with `awaits`, those alone that can't be awaited.
+def load(path: Path | None, *, awaits: bool = False, arguments: Mapping[Loc, Given] = NOTHING) -> Config:
+    """Read a file (None: an empty one) and the environment, and see that the files which they name exist.
+
+    With `awaits`, those alone must exist that can't be awaited.
 
     Raises:
         ConfigError: the file can't be read or is not a correct configuration, or a file that it names is missing.
     """
+    text = "" if path is None else _text(path)
+    given, strangers = from_environment(os.environ)
+    if strangers:
+        raise ConfigError([Mistake("environment", None, name, unknown(name)) for name in strangers])
+    given |= arguments
+    config = parse(text, file=str(path), given=given)
+    kinds = (NEEDED,) if awaits else (NEEDED, AWAITED)
+    missing = [(key, f"{_shown(name)} is not a file that exists") for key, name in _missing_files(config, kinds)]
+    if missing:
+        raise ConfigError(_mistakes(missing, positions.find(text), str(path), given))
+    return config
+
+
+def _text(path: Path) -> str:
     try:
-        text = read_small(path).decode()
+        return read_small(path).decode()
     except OSError as error:
         message = f"cannot be read: {error.strerror}; --config names a TOML file"
         raise ConfigError([Mistake(str(path), None, "", message)]) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError([Mistake(str(path), line, "", "is not UTF-8 text, as TOML must be")]) from error
-    config = parse(text, file=str(path))
-    kinds = (NEEDED,) if awaits else (NEEDED, AWAITED)
-    missing = [(key, f"{_shown(name)} is not a file that exists") for key, name in _missing_files(config, kinds)]
-    if missing:
-        raise ConfigError(_mistakes(missing, positions.find(text), str(path)))
-    return config
 
 
-def parse(text: str, *, file: str = "nqosd.toml") -> Config:
-    """Read a configuration; `file` is how messages name it.
+def parse(text: str, *, file: str = "nqosd.toml", given: Mapping[Loc, Given] = NOTHING) -> Config:
+    """Read a configuration; `file` is how messages name it, and what is `given` goes before what it says.
 
     Raises:
         ConfigError: it is not TOML, or an option is unknown, of the wrong type, out of bounds or at odds with another.
@@ -100,6 +113,10 @@ def parse(text: str, *, file: str = "nqosd.toml") -> Config:
         document = toml.read(text)
     except toml.TomlError as error:
         raise ConfigError([Mistake(file, error.line, "", str(error))]) from error
+    for (section, key), each in given.items():
+        options = document.setdefault(section, {})
+        if isinstance(options, dict):
+            options[key] = each.value
     values, wrong = _values(document)
     config = _build(values)
     doubtful = {path[0] for path, _ in wrong}
@@ -108,13 +125,20 @@ def parse(text: str, *, file: str = "nqosd.toml") -> Config:
         if path[0] not in doubtful:  # beside a mistake in the same section it may be nothing but its consequence
             wrong.append((path, message))
     if wrong:
-        raise ConfigError(_mistakes(wrong, positions.find(text), file))
+        raise ConfigError(_mistakes(wrong, positions.find(text), file, given))
     return config
 
 
-def _mistakes(wrong: Iterable[tuple[Loc, str]], found: Mapping[Loc, int], file: str) -> list[Mistake]:
-    """Give mistakes their lines, in the order of the file."""
-    mistakes = [Mistake(file, found.get(path), ".".join(path), message) for path, message in wrong]
+def _mistakes(
+    wrong: Iterable[tuple[Loc, str]], found: Mapping[Loc, int], file: str, given: Mapping[Loc, Given]
+) -> list[Mistake]:
+    """Give mistakes their lines, in the order of the file, or the names of the variables and arguments."""
+    mistakes = [
+        Mistake(given[path].name, None, ".".join(path), message)
+        if path in given
+        else Mistake(file, found.get(path), ".".join(path), message)
+        for path, message in wrong
+    ]
     return sorted(mistakes, key=lambda each: (each.line is None, each.line or 0))
 
 
@@ -131,6 +155,8 @@ def _values(document: Mapping[str, object]) -> tuple[Values, list[tuple[Loc, str
         else:
             fields = attrs.fields_dict(options)
             for key, value in content.items():
+                if key in fields and value == AUTO[0] and fields[key].default == AUTO:
+                    value = list(AUTO)  # noqa: PLW2901 - one word for a list
                 message = _complaint(fields[key], value) if key in fields else _unknown_option(section, key)
                 if message:
                     wrong.append(((section, key), message))

@@ -9,7 +9,7 @@ from nqosd.daemon.rounds import RoundOptions
 from nqosd.informers.reflector_steps import ReflectorOptions
 from nqosd.kube.credentials import KubeOptions
 from nqosd.ovsdb.connection_options import Options
-from nqosd.ovsdb.remotes import Remote
+from nqosd.ovsdb.remotes import NORTHBOUND_SOCKET, remotes
 from nqosd.statistics.stats_options import tls_files
 
 
@@ -32,7 +32,7 @@ def northbound_options(config: Config) -> Options:
     """Give the options of the Northbound database."""
     section = config.northbound
     return Options(
-        remotes=tuple(Remote(each) for each in section.remotes),
+        remotes=remotes(section.remotes, NORTHBOUND_SOCKET),
         owner=config.daemon.instance,
         lock=section.lock,
         tls=tls_files(config),

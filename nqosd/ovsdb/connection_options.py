@@ -8,9 +8,9 @@ from pathlib import Path
 
 import attrs
 
-from nqosd.ovsdb.remotes import Remote
+from nqosd.ovsdb.remotes import NORTHBOUND_SOCKET, Remote
 
-DEFAULT_REMOTE = Remote("unix:/run/ovn/ovnnb_db.sock")
+DEFAULT_REMOTE = Remote(f"auto:{NORTHBOUND_SOCKET}")
 
 
 @attrs.frozen
@@ -24,7 +24,7 @@ class TlsFiles:
 
 def _some(_instance: object, _field: object, value: tuple[Remote, ...]) -> None:
     if not value:
-        raise ValueError(f"remotes is empty: name at least one database, such as {DEFAULT_REMOTE}")
+        raise ValueError(f"remotes is empty: name at least one database, such as unix:/run/ovn/{NORTHBOUND_SOCKET}")
 
 
 def _in_order(remotes: Iterable[Remote]) -> tuple[Remote, ...]:

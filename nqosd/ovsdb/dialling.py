@@ -8,7 +8,7 @@ import asyncio
 import ssl
 
 from nqosd.ovsdb.connection_options import TlsFiles
-from nqosd.ovsdb.remotes import Remote
+from nqosd.ovsdb.remotes import Remote, socket_path
 
 
 async def dial(remote: Remote, tls: TlsFiles | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -18,7 +18,7 @@ async def dial(remote: Remote, tls: TlsFiles | None) -> tuple[asyncio.StreamRead
         OSError: nobody answers there, or the files of TLS are missing or can't be used.
     """
     if remote.host is None:
-        return await asyncio.open_unix_connection(remote.text.partition(":")[2])
+        return await asyncio.open_unix_connection(socket_path(remote))
     context = None
     if remote.scheme == "ssl":
         if tls is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nqosd.config import Config
 from nqosd.ovsdb.connection_options import TlsFiles
-from nqosd.ovsdb.remotes import Remote
+from nqosd.ovsdb.remotes import NORTHBOUND_SOCKET, SOUTHBOUND_SOCKET, remotes
 from nqosd.statistics.endpoints import EndpointOptions
 from nqosd.statistics.exporter import StatsOptions
 from nqosd.web.server import HttpOptions
@@ -28,8 +28,8 @@ def stats_options(config: Config) -> StatsOptions:
     section, http = config.stats, config.http
     host, port = section.address
     return StatsOptions(
-        northbound=tuple(Remote(each) for each in config.northbound.remotes),
-        southbound=tuple(Remote(each) for each in section.southbound),
+        northbound=remotes(config.northbound.remotes, NORTHBOUND_SOCKET),
+        southbound=remotes(section.southbound, SOUTHBOUND_SOCKET),
         openflow=section.openflow,
         owner=config.daemon.instance,
         node=section.node or platform.node(),

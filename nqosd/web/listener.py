@@ -29,13 +29,16 @@ class HttpOptions:
 
 
 async def bind(options: HttpOptions) -> list[socket.socket]:
-    """Open the sockets of all addresses that the host has.
+    """Open the sockets of all addresses that the host has; `::` is every address of both families.
 
     Raises:
         OSError: one can't be opened; the message names the option.
     """
     opened: list[socket.socket] = []
     try:
+        if options.host == "::":
+            opened.append(_every_address(options.port))
+            return opened
         found = await asyncio.get_running_loop().getaddrinfo(
             options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
@@ -47,6 +50,16 @@ async def bind(options: HttpOptions) -> list[socket.socket]:
         number = error.errno if isinstance(error, OSError) else None
         why = os.strerror(number) if number is not None and number > 0 else str(error)
         raise OSError(f"{options.option}: {options.host}:{options.port}: {why}; choose another one") from error
+    return opened
+
+
+def _every_address(port: int) -> socket.socket:
+    """Listen on both families, whatever the kernel's own default is: probes come over either one."""
+    if socket.has_dualstack_ipv6():
+        opened = socket.create_server(("::", port), family=socket.AF_INET6, backlog=128, dualstack_ipv6=True)
+    else:
+        opened = socket.create_server(("", port), backlog=128)
+    opened.setblocking(False)  # noqa: FBT003 - the library's own signature
     return opened
 
 

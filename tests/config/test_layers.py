@@ -8,13 +8,13 @@ from nqosd.compiler.settings import Settings
 from nqosd.config import Config, ConfigError, parse
 from nqosd.informers.reflector_steps import ReflectorOptions
 from nqosd.ovsdb.connection_options import Options
-from nqosd.ovsdb.remotes import Remote
+from nqosd.ovsdb.remotes import NORTHBOUND_SOCKET, Remote, remotes
 
 
 def test_the_northbound_layer_has_the_same_defaults() -> None:
     """The section [northbound] documents what that layer does when nobody tells it anything."""
     ours, theirs = Config().northbound, Options()
-    assert ours.remotes == tuple(map(str, theirs.remotes))
+    assert remotes(ours.remotes, NORTHBOUND_SOCKET) == theirs.remotes
     assert Config().daemon.instance == theirs.owner == Settings().owner
     for name in ("lock", "probe_interval", "transaction_timeout", "detach_after", "audit_interval"):
         assert getattr(ours, name) == getattr(theirs, name), name

@@ -19,10 +19,17 @@ SIGNALS = (
 )
 FILES = (
     ("/etc/nqosd/nqosd.toml", "The configuration. Without it every option has its default."),
-    ("/run/ovn/ovnnb_db.sock", "The socket of the Northbound database, unless `northbound.remotes` names another one."),
+    (
+        "/var/run/ovn/ovnnb_db.sock, /var/run/openvswitch/ovnnb_db.sock, /var/run/ovn-ic/ovnnb_db.sock",
+        "The socket of the Northbound database, unless `northbound.remotes` names another one.",
+    ),
     ("~/.kube/config", "The kubeconfig, unless `kubernetes.kubeconfig` or $KUBECONFIG names another one."),
 )
 ENVIRONMENT = (
+    (
+        "NQOSD_<SECTION>_<OPTION>",
+        "An option; it goes before the file. NQOSD_NORTHBOUND_REMOTES is `northbound.remotes`.",
+    ),
     ("KUBECONFIG", "The kubeconfig file, where `kubernetes.kubeconfig` is empty."),
     ("NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID", "What systemd sets: it is told when the daemon is ready and lives."),
     ("JOURNAL_STREAM", "What systemd sets: lines of the log then begin with their priority."),

@@ -13,9 +13,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from nqosd.northbound.results import RoundOutcome
-from nqosd.ovsdb import connection
+from nqosd.ovsdb import connection, remotes
 from nqosd.ovsdb.connection_options import Options, TlsFiles
-from nqosd.ovsdb.remotes import Remote, resolve
+from nqosd.ovsdb.remotes import NORTHBOUND_SOCKET, Remote, resolve
 from tests.northbound.cases import BOTH
 from tests.northbound.desires import address_set, desired
 from tests.northbound.real import Daemon, add_switches, options_of, running
@@ -67,6 +67,24 @@ async def test_tcp_and_tls_serve_like_unix(tmp_path: Path) -> None:
             async with running(options_of(remote, tls=tls)) as daemon:
                 assert daemon.facts.remote == remote
                 assert (await daemon.write(state)).outcome is RoundOutcome.COMMITTED
+
+
+async def test_the_socket_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`auto` takes the first usual place where somebody answers, and says where it has looked if nobody does."""
+    folders = [tmp_path / name for name in ("absent", "left", "served")]
+    monkeypatch.setattr(remotes, "FOLDERS", [str(each) for each in folders])
+    for folder in folders[1:]:
+        folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(folders[1] / NORTHBOUND_SOCKET))  # as a server leaves it that was killed
+    with OvsdbServer() as server:
+        with pytest.raises(OSError, match="no server at any of the usual places") as refusal:
+            await resolve([Remote(f"auto:{NORTHBOUND_SOCKET}")])
+        assert f"{folders[0]}/ovnnb_db.sock: No such file" in str(refusal.value)
+        assert f"{folders[1]}/ovnnb_db.sock: Connection refused" in str(refusal.value)
+        (folders[2] / NORTHBOUND_SOCKET).symlink_to(server.unix.removeprefix("unix:"))
+        async with running(options_of(f"auto:{NORTHBOUND_SOCKET}")) as daemon:
+            assert daemon.facts.remote == f"unix:{folders[2]}/ovnnb_db.sock"
 
 
 async def test_a_certificate_of_somebody_else_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.services.install.command import run
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every test a cache of its own."""
-    monkeypatch.setenv("NQOSD_CACHE", str(tmp_path))
+    monkeypatch.setenv("TESTS_CACHE", str(tmp_path))
 
 
 def test_an_entry_is_made_once() -> None:

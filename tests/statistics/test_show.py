@@ -1,7 +1,7 @@
 """The counters are those of the traffic, on a real data plane of each generation, and never go backwards.
 
-With NQOSD_TRANSCRIPT set to a path, the page is written there, and with NQOSD_PICTURES to a folder, the picture of the
-status page: `NQOSD_TRANSCRIPT=docs/transcript.md NQOSD_PICTURES=docs pytest tests/statistics/test_show.py -k 25.03`.
+With TRANSCRIPT set to a path, the page is written there, and with PICTURES to a folder, the picture of the
+status page: `TRANSCRIPT=docs/transcript.md PICTURES=docs pytest tests/statistics/test_show.py -k 25.03`.
 """
 
 import os
@@ -48,7 +48,7 @@ def test_the_transcript_is_true(running: Stage) -> None:
     transcript.play()
     assert [each for each in transcript.compared if each.difference > WITHIN] == []
     if running.laboratory.bed.generation == NEWEST:
-        if target := os.environ.get("NQOSD_TRANSCRIPT"):
+        if target := os.environ.get("TRANSCRIPT"):
             Path(target).write_text(transcript.page)
         assert shape(PAGE.read_text()) == shape(transcript.page), "write it anew, see the top of this file"
 
@@ -131,6 +131,6 @@ def test_the_status_page_shows_the_counters(running: Stage, tmp_path: Path) -> N
         assert re.search(rf"rule 0 on ovn-stream, 2 nodes: packets marked {marked:,} \(.*passed .*dropped ", text)
         assert browser.evaluate("document.querySelector('#problems')") is None
         assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        picture = Path(os.environ.get("NQOSD_PICTURES", tmp_path)) / "status-page.png"
+        picture = Path(os.environ.get("PICTURES", tmp_path)) / "status-page.png"
         browser.picture(picture)
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -27,7 +27,7 @@ TOP = """\
 # A transcript
 
 The guide's pods and its policy on two nodes, with real traffic. A test (`tests/statistics/test_show.py`) makes this
-page on the testbed of [See it on the wire](wire.md), with OVN {series}; `NQOSD_TRANSCRIPT=docs/transcript.md` before
+page on the testbed of [See it on the wire](wire.md), with OVN {series}; `TRANSCRIPT=docs/transcript.md` before
 pytest writes it anew, and each run of the test holds the page against what it sees. Addresses and paths of the testbed
 are replaced by such as a cluster would have, and nothing else is. [Statistics](statistics.md) says what is counted.
 """

@@ -151,6 +151,15 @@ async def test_ipv6_loopback(client: aiohttp.ClientSession) -> None:
             assert answer.status == 200
 
 
+async def test_every_address(client: aiohttp.ClientSession) -> None:
+    """`[::]` answers over IPv4 and over IPv6, whatever the kernel's default for new sockets is."""
+    async with serving(HttpOptions(host="::")) as server:
+        port = server.url.rpartition(":")[2]
+        for host in ("127.0.0.1", "[::1]"):
+            async with client.get(f"http://{host}:{port}/healthz") as answer:
+                assert answer.status == 200
+
+
 async def test_a_token_protects_metrics(client: aiohttp.ClientSession, tmp_path: Path) -> None:
     """With a token file, /metrics wants exactly that token, probes want none, and a new token counts at once."""
     file = tmp_path / "token"

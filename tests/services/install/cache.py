@@ -22,8 +22,8 @@ class InstallError(Exception):
 
 
 def root() -> Path:
-    """Return the cache: `$NQOSD_CACHE`, or `nqosd` in the user's cache directory."""
-    if chosen := os.environ.get("NQOSD_CACHE"):
+    """Return the cache: `$TESTS_CACHE`, or `nqosd` in the user's cache directory."""
+    if chosen := os.environ.get("TESTS_CACHE"):
         return Path(chosen).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nqosd"
 
