@@ -3,6 +3,7 @@
 In: changes, in order. Out: plain mappings from key to value. Rule: a table holds exactly what the informers told last.
 """
 
+from collections.abc import Mapping
 from typing import cast
 
 import attrs
@@ -31,10 +32,14 @@ class Tables:
         else:
             table[change.key] = change.new
 
-    def keys(self) -> dict[ResourceKind, dict[str, None]]:
-        """Give the keys of all objects by kind; both user-defined kinds stand under the first."""
-        found = {kind: dict.fromkeys(self._table(kind)) for kind in ResourceKind}
+    def objects(self) -> dict[ResourceKind, Mapping[str, Object]]:
+        """Give all objects by kind and key; both user-defined kinds stand under the first."""
+        found = {kind: self._table(kind) for kind in ResourceKind}
         return {**found, ResourceKind.CLUSTER_USER_DEFINED_NETWORK: {}}
+
+    def keys(self) -> dict[ResourceKind, dict[str, None]]:
+        """Give the keys of all objects by kind, as `objects` does."""
+        return {kind: dict.fromkeys(found) for kind, found in self.objects().items()}
 
     def sizes(self) -> dict[ResourceKind, int]:
         """Count the objects by kind."""

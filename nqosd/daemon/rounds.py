@@ -27,6 +27,7 @@ from nqosd.daemon.contact import Contact
 from nqosd.daemon.convergence import Convergence
 from nqosd.daemon.first_plan import FirstPlan
 from nqosd.daemon.inbox import Inbox
+from nqosd.daemon.isolation import Isolation, first_culprit
 from nqosd.daemon.large_sets import LargeSets
 from nqosd.daemon.objections import Objections
 from nqosd.daemon.publisher import KubernetesWriters, Publisher
@@ -105,6 +106,7 @@ class Rounds:
         self._awaiting: list[float] = []
         self._large = LargeSets()
         self._objections = Objections()
+        self._isolation = Isolation()
         self._timer: asyncio.TimerHandle | None = None
         self._withheld = ""
         self._failures = 0
@@ -143,17 +145,31 @@ class Rounds:
             self._health.round_ended()
 
     async def _recover(self, error: Exception) -> None:
-        """Say why a round failed, wait, and let the next one compile and compare everything anew."""
+        """Say why a round failed, and let the next one compile and compare everything anew.
+
+        It does so without the object on which the compiler fails, if there is one, or else after a pause.
+        """
         pause = min(RETRY * 2**self._failures, LONGEST)
         self._failures = min(self._failures + 1, 16)
         _log.error("a round failed; rows stay as they are", error=repr(error), again_in=pause, exc_info=error)
         self.convergence.awaits(f"a round failed: {error!r}; the log says where, please report it")
-        if self._compiler is not None:
-            self._compiler.start_over(self._batch)
         self._northbound.compare_everything()
         self._health.round_ended()
-        await asyncio.sleep(pause)
+        if self._compiler is None or not await self._isolate(self._compiler):
+            await asyncio.sleep(pause)
         self._northbound.wake.set()
+
+    async def _isolate(self, compiler: IncrementalCompiler) -> bool:
+        """Leave out the object on which the compiler fails; say whether there is one."""
+        compiler.start_over(self._batch)
+        self._batch = []
+        async with self.compiling:
+            culprit = await aside(lambda: first_culprit(compiler.tables, compiler.settings))
+        if culprit is None or not self._isolation.leave_out(culprit):
+            return False
+        _log.error("left out until it changes, please report it: the compiler fails on an object", culprit=str(culprit))
+        self.inbox.changed([attrs.evolve(culprit.change, seen=time.monotonic())])
+        return True
 
     async def _round(self) -> None:
         started = time.monotonic()
@@ -163,8 +179,9 @@ class Rounds:
         if settings is None or self.inbox.unsynced:
             self.convergence.awaits(self._unlisted() or "the database's zone isn't known yet")
             return
-        changes, versions = self.inbox.take(), self.contact.versions()
+        changes, versions = self._isolation.admit(self.inbox.take()), self.contact.versions()
         self._batch, self._zone = changes, settings.zone
+        self._metrics.left_out(self._isolation.numbers)
         if self._compiler is None:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler

@@ -40,6 +40,11 @@ class RoundMetrics:
             registry=registry,
         )
         self._objects = GaugeFamily(registry, "nqosd_objects", "Objects in the cache by kind.", "kind")
+        self._left_out = GaugeFamily(
+            registry, "nqosd_left_out_objects",
+            "Objects that are left out by kind, because the compiler fails on them; the log names them; report it.",
+            "kind",
+        )  # fmt: skip
         self._policies = GaugeFamily(
             registry, "nqosd_policies",
             "NetworkQoS policies by state, which is the reason of their condition; Applied and NoSourcePods are well; "
@@ -90,6 +95,10 @@ class RoundMetrics:
     def objects(self, by_kind: Mapping[str, int]) -> None:
         """Set the numbers of objects in the cache."""
         self._objects.set(by_kind)
+
+    def left_out(self, by_kind: Mapping[str, int]) -> None:
+        """Set the numbers of objects that are left out."""
+        self._left_out.set(by_kind)
 
     def policies(self, by_state: Mapping[str, int]) -> None:
         """Set the numbers of policies in each state."""

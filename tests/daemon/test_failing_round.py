@@ -2,12 +2,21 @@
 
 import asyncio
 import contextlib
+import time
+from collections.abc import AsyncIterator, Iterable
 
+import attrs
 import pytest
 
-from nqosd.api.changes import Change, ResourceKind
+from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
+from nqosd.api.objects import Pod
+from nqosd.compiler import incremental
+from nqosd.compiler.effective_policies import PolicyReading
 from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.pod_addresses import PodAddress, Zone, places
+from nqosd.config.options import Limits
 from nqosd.daemon.publisher import KubernetesWriters
 from nqosd.daemon.rounds import RoundOptions, Rounds
 from nqosd.northbound.northbound import Northbound
@@ -16,6 +25,29 @@ from nqosd.telemetry.health import Health
 from nqosd.telemetry.metrics import Metrics
 
 POLICY = NetworkQoS("shop", "limit", spec=NetworkQoSSpec(5, (EgressRule(1),)))
+OTHERS = [NetworkQoS("shop", f"other-{number}", spec=POLICY.spec) for number in range(5)]
+PODS = [Pod("shop", f"pod-{number}", node="node1") for number in range(5)]
+
+
+@contextlib.asynccontextmanager
+async def running(objects: Iterable[Object]) -> AsyncIterator[tuple[Rounds, Health, Metrics]]:
+    """Run rounds on some objects."""
+    health, northbound, metrics = Health(), Northbound(Options()), Metrics()
+    rounds = Rounds(RoundOptions(zone="global"), northbound, metrics.rounds, health, KubernetesWriters())
+    rounds.inbox.unsynced.clear()
+    task = asyncio.create_task(rounds.run())
+    health.supervise("rounds", task)
+    rounds.inbox.changed([came(each) for each in objects])
+    yield rounds, health, metrics
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def came(value: Object) -> Change:
+    """Say that a policy or pod came, or is another now."""
+    kind = ResourceKind.NETWORK_QOS if isinstance(value, NetworkQoS) else ResourceKind.POD
+    return Change(kind, value.key, None, value, time.monotonic())
 
 
 async def until(condition: str, rounds: Rounds, health: Health) -> None:
@@ -31,23 +63,67 @@ async def test_a_round_that_fails_ends_neither_the_daemon_nor_what_comes_after(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is said why, the changes that it took aren't lost, and once the cause has gone everything is compiled."""
-    health, northbound = Health(), Northbound(Options())
-    rounds = Rounds(RoundOptions(zone="global"), northbound, Metrics().rounds, health, KubernetesWriters())
-    rounds.inbox.unsynced.clear()
 
     def fail(*_arguments: object) -> None:
         raise ValueError("a defect")
 
     monkeypatch.setattr(IncrementalCompiler, "_recontext", fail)
-    task = asyncio.create_task(rounds.run())
-    health.supervise("rounds", task)
-    rounds.inbox.changed([Change(ResourceKind.NETWORK_QOS, "shop/limit", None, POLICY)])
-    await until("failed", rounds, health)
-    assert "a defect" in rounds.convergence.why
-    monkeypatch.undo()
-    await until("compiled", rounds, health)
-    assert rounds.compiler is not None
-    assert rounds.compiler.report("shop/limit") is not None
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with running([POLICY]) as (rounds, health, _metrics):
+        await until("failed", rounds, health)
+        assert "a defect" in rounds.convergence.why
+        monkeypatch.undo()
+        await until("compiled", rounds, health)
+        assert rounds.compiler is not None
+        assert rounds.compiler.report("shop/limit") is not None
+
+
+async def test_a_policy_on_which_the_compiler_fails_is_left_out_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All others are applied, it says why it isn't, and it is tried again when it changes and not before."""
+    tried = []
+    read = PolicyReading.of
+
+    def fail(key: str, spec: NetworkQoSSpec, limits: Limits) -> PolicyReading:
+        if key == POLICY.key and spec == POLICY.spec:
+            tried.append(key)
+            raise ValueError("a defect")
+        return read(key, spec, limits)
+
+    monkeypatch.setattr(PolicyReading, "of", fail)
+    async with running([OTHERS[0], POLICY, *OTHERS[1:]]) as (rounds, health, metrics):
+        await until("compiled", rounds, health)
+        compiler = rounds.compiler
+        assert compiler is not None
+        assert all(found is not None and found.ready for found in map(compiler.report, (each.key for each in OTHERS)))
+        left_out = compiler.report(POLICY.key)
+        assert left_out is not None
+        assert "a defect" in str(left_out.problems[0])
+        assert metrics.registry.get_sample_value("nqosd_left_out_objects", {"kind": "NetworkQoS"}) == 1
+
+        tried.clear()
+        rounds.last = None
+        rounds.inbox.changed([came(attrs.evolve(POLICY, generation=2))])
+        await until("compiled", rounds, health)
+        assert not tried
+        rounds.last = None
+        rounds.inbox.changed([came(attrs.evolve(POLICY, spec=NetworkQoSSpec(6, (EgressRule(1),))))])
+        await until("compiled", rounds, health)
+        mended = compiler.report(POLICY.key)
+        assert mended is not None
+        assert mended.ready
+        assert metrics.registry.get_sample_value("nqosd_left_out_objects", {"kind": "NetworkQoS"}) == 0
+
+
+async def test_pods_on_which_the_compiler_fails_are_left_out_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several at once are found one after the other, and what is compiled is as if they weren't there."""
+
+    def fail(pod: Pod, networks: Networks, zone: Zone) -> tuple[PodAddress, ...]:
+        if pod.name in ("pod-1", "pod-3"):
+            raise ValueError("a defect")
+        return places(pod, networks, zone)
+
+    monkeypatch.setattr(incremental, "places", fail)
+    async with running([*PODS, *OTHERS]) as (rounds, health, _metrics):
+        await until("compiled", rounds, health)
+        assert rounds.compiler is not None
+        assert rounds.compiler.tables.pods.keys() == {each.key for each in PODS} - {"shop/pod-1", "shop/pod-3"}
+        assert rounds.compiler.tables.policies.keys() == {each.key for each in OTHERS}
