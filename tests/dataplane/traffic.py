@@ -8,7 +8,7 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from ipaddress import IPv4Address, IPv6Address
 from itertools import count
@@ -34,10 +34,12 @@ HEADERS = {4: 14 + 20 + 8, 6: 14 + 40 + 8}
 """Bytes that a meter counts beside the payload: Ethernet, IP, UDP."""
 COPIES = 3
 """Datagrams that ask for a mark; all of them must arrive, and agree."""
-TIMEOUT = 2.0
+TIMEOUT = 20.0
 """Seconds to wait for a datagram that doesn't come."""
 AFTERGLOW = 0.1
-"""Seconds after a burst until everything of it has arrived."""
+"""Seconds without a datagram after which everything of a burst has arrived."""
+CLUMP = 4
+"""Datagrams of a flow that are sent in one go, where all of them are to arrive."""
 
 
 @attrs.frozen(eq=False)
@@ -130,24 +132,33 @@ class Traffic:
             for flow in flows
         }
 
-    def burst(self, flows: Sequence[Flow], kbps: int, seconds: float) -> dict[Flow, Passed]:
-        """Send all flows at once, each at `kbps` for `seconds`, and count what gets through."""
+    def burst(
+        self, flows: Sequence[Flow], kbps: int, seconds: float, *, unlimited: Container[Flow] = ()
+    ) -> dict[Flow, Passed]:
+        """Send all flows at once, each at `kbps` for `seconds`, and count what gets through.
+
+        Where this process had to wait for the processor, it sends what is due in one go, which a queue may lose; flows
+        that are `unlimited` take longer instead, since all of them is to arrive.
+        """
         arrived: dict[tuple[int, int], int] = {}
-        sent = dict.fromkeys(flows, 0)
+        sent, took = dict.fromkeys(flows, 0), dict.fromkeys(flows, seconds)
         fill = bytes(PAYLOAD - _TAG.size)
-        start = now = time.monotonic()
-        while now < start + seconds:
-            for flow in flows:
-                due = kbps * (now - start) / flow.frame_kilobits
-                while sent[flow] <= due:
+        start = time.monotonic()
+        waiting = list(flows)
+        while waiting:
+            now = time.monotonic() - start
+            for flow in tuple(waiting):
+                due = int(kbps * min(now, seconds) / flow.frame_kilobits) + 1 - sent[flow]
+                for _ in range(min(due, CLUMP) if flow in unlimited else due):
                     sent[flow] += 1
                     self._send(flow, COPIES + sent[flow], fill)
+                if now >= seconds and (due <= CLUMP or flow not in unlimited):
+                    waiting.remove(flow)
+                    took[flow] = now
             arrived.update(self._collect())
             time.sleep(0.001)
-            now = time.monotonic()
-        elapsed = now - start
-        time.sleep(AFTERGLOW)
-        arrived.update(self._collect())
+        while late := self._late():
+            arrived.update(late)
         found: dict[int, list[int]] = {flow.tag: [] for flow in flows}
         for (tag, _), dscp in arrived.items():
             found.get(tag, []).append(dscp)
@@ -155,7 +166,7 @@ class Traffic:
             flow: Passed(
                 offered=number * flow.frame_kilobits,
                 received=len(found[flow.tag]) * flow.frame_kilobits,
-                seconds=elapsed,
+                seconds=took[flow],
                 dscp=frozenset(found[flow.tag]),
             )
             for flow, number in sent.items()
@@ -175,6 +186,11 @@ class Traffic:
         while time.monotonic() < end and not wanted <= arrived.keys():
             time.sleep(0.005)
             arrived.update(self._collect())
+
+    def _late(self) -> dict[tuple[int, int], int]:
+        """Wait a little, and take what has arrived."""
+        time.sleep(AFTERGLOW)
+        return self._collect()
 
     def _collect(self) -> dict[tuple[int, int], int]:
         """Take what has arrived: DSCP by tag and number."""
