@@ -7,7 +7,8 @@ log to standard error; a command's module is imported when it is asked for.
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 
 from nqosd import __version__
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives its exit code."""
     command = "nqosd"
     try:
-        options = parser().parse_args(arguments)
+        options = _parsed(arguments)
         command = f"nqosd {options.command}"
         if options.command == "run":
             garbage.pause()
@@ -41,6 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return code
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read arguments; names and paths may stand behind options too, which argparse alone doesn't take."""
+    commands = parser()
+    options, rest = commands.parse_known_args(arguments)
+    lists: dict[str, Callable[[str], object]] = {"names": str, "paths": Path}
+    many = next((each for each in lists if hasattr(options, each)), "")
+    if rest and (not many or any(each.startswith("-") and each != "-" for each in rest)):
+        commands.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        getattr(options, many).extend(map(lists[many], rest))
+    return options
 
 
 def _module(name: str) -> ModuleType:

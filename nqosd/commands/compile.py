@@ -12,6 +12,7 @@ from nqosd.cache.tables import Tables
 from nqosd.commands.compiled_document import document
 from nqosd.commands.compiled_text import Format, render
 from nqosd.commands.exits import FAILED, OK, USAGE, UsageError
+from nqosd.commands.matches import shown
 from nqosd.commands.offline import tables_of, zone_problem
 from nqosd.commands.output import complain, say
 from nqosd.compiler.definition import Compiled, compile_everything
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if manifests.problems:
         return USAGE
     printed = document(compiled.desired, compiled.reports, options.instance)
-    say(render(printed, Format(options.format)).removesuffix("\n"))
+    say(render(printed, Format(options.format), shown(options, 2)).removesuffix("\n"))
     is_accepted = all(each.ready for each in compiled.reports) and not (options.strict and complaints)
     return OK if is_accepted else FAILED
 

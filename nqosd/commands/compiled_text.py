@@ -5,7 +5,7 @@ In: a `CompiledDocument`. Out: text that ends in a newline. Rule: the same docum
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from nqosd.api.text import visible
@@ -21,18 +21,18 @@ class Format(StrEnum):
     NBCTL = "nbctl"
 
 
-def render(compiled: CompiledDocument, style: Format) -> str:
-    """Print a document."""
+def render(compiled: CompiledDocument, style: Format, show: Callable[[str], str] = str) -> str:
+    """Print a document; `show` gives a match as people are to see it."""
     match style:
         case Format.JSON:
             return json.dumps(compiled, indent=2, ensure_ascii=False) + "\n"
         case Format.TABLE:
-            return "\n\n".join(_sections(compiled)) + "\n"
+            return "\n\n".join(_sections(compiled, show)) + "\n"
         case Format.NBCTL:
             return "".join(f"{command}\n" for command in _commands(compiled))
 
 
-def _sections(compiled: CompiledDocument) -> Iterator[str]:
+def _sections(compiled: CompiledDocument, show: Callable[[str], str]) -> Iterator[str]:
     policies = [
         [f"{each['namespace']}/{each['name']}", "yes" if each["ready"] else "no", note]
         for each in compiled["policies"]
@@ -42,7 +42,9 @@ def _sections(compiled: CompiledDocument) -> Iterator[str]:
     yield table(
         ("POLICY", "RULE", "NETWORK", "SWITCH", "DIRECTION", "PRIORITY", "DSCP", "LIMIT"), map(_cells, compiled["qos"])
     )
-    yield "\n".join(f"{visible(_identity(row))}\n  {visible(row['match'])}" for row in compiled["qos"]) or "no rows"
+    yield (
+        "\n".join(f"{visible(_identity(row))}\n  {show(visible(row['match']))}" for row in compiled["qos"]) or "no rows"
+    )
     sets = [
         [f"${each['name']}", _members(each["addresses"]), _about(each["external_ids"])]
         for each in compiled["address_sets"]

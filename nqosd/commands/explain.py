@@ -15,6 +15,7 @@ from nqosd.commands.exits import OK, UsageError
 from nqosd.commands.explain_document import document
 from nqosd.commands.explain_found import Found
 from nqosd.commands.explain_text import text
+from nqosd.commands.matches import shown
 from nqosd.commands.offline import tables_of, zone_problem
 from nqosd.commands.output import show
 from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         show(document(found))
     else:
         paint = Painter.of(sys.stdout)
-        paint.say(*text(found, paint, everything=options.all))
+        paint.say(*text(found, paint, everything=options.all, show=shown(options, len("    row: "))))
     return OK
 
 

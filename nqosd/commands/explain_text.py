@@ -3,7 +3,7 @@
 In: a `Found`. Out: lines. Rule: what decides stands first; the reasons follow, policy by policy.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.explain_found import Found
@@ -20,17 +20,19 @@ from nqosd.explain.verdict import (
 )
 
 
-def text(found: Found, paint: Painter, *, everything: bool = False) -> Iterator[str]:
-    """Write an explanation; `everything`: also each policy of other namespaces."""
+def text(found: Found, paint: Painter, *, everything: bool = False, show: Callable[[str], str] = str) -> Iterator[str]:
+    """Write an explanation; `everything`: also each policy of other namespaces; `show` gives a match for the eye."""
     question = found.explanation.question
     port = "" if question.port is None else f" port {question.port}"
     yield paint(f"pod {question.pod} to {question.destination}, {question.transport}{port}", Hue.BOLD)
     for verdict in found.explanation.attachments:
         yield ""
-        yield from _attachment(verdict, found, paint, everything=everything)
+        yield from _attachment(verdict, found, paint, show, everything=everything)
 
 
-def _attachment(verdict: AttachmentVerdict, found: Found, paint: Painter, *, everything: bool) -> Iterator[str]:
+def _attachment(
+    verdict: AttachmentVerdict, found: Found, paint: Painter, show: Callable[[str], str], *, everything: bool
+) -> Iterator[str]:
     if verdict.network:
         kind = f" ({verdict.topology})" if verdict.topology else ""
         source = "" if verdict.source is None else f", from {verdict.source}"
@@ -39,7 +41,7 @@ def _attachment(verdict: AttachmentVerdict, found: Found, paint: Painter, *, eve
         yield f"  {paint('no rule', Hue.RED)}: {verdict.obstacle}"
     else:
         yield f"  switch {verdict.switch}, direction {verdict.direction}"
-        yield from _decision(verdict, found, paint)
+        yield from _decision(verdict, found, paint, show)
     yield from (f"  note: {note}" for note in verdict.notes)
     yield "  policies:" if verdict.policies else "  there are no policies"
     namespace = found.explanation.question.pod.partition("/")[0]
@@ -53,14 +55,14 @@ def _attachment(verdict: AttachmentVerdict, found: Found, paint: Painter, *, eve
         yield f"    {elsewhere} in other namespaces: --all lists them"
 
 
-def _decision(verdict: AttachmentVerdict, found: Found, paint: Painter) -> Iterator[str]:
+def _decision(verdict: AttachmentVerdict, found: Found, paint: Painter, show: Callable[[str], str]) -> Iterator[str]:
     if not verdict.matching:
         yield f"  {paint('no rule', Hue.RED)} matches: the packet is neither marked nor limited by a policy"
     for rule in verdict.matching:
         hue = Hue.GREEN if rule.outcome is RuleOutcome.WINS else Hue.DIM
         what = paint(f"{rule.outcome} {rule.policy} rule {rule.index}", hue)
         yield f"  {what}: {_action(rule)}, priority {rule.priority}"
-        yield from (f"    {line}" for line in _row(rule, found, paint))
+        yield from (f"    {line}" for line in _row(rule, found, paint, show))
 
 
 def _action(rule: RuleVerdict) -> str:
@@ -72,11 +74,11 @@ def _action(rule: RuleVerdict) -> str:
     return f"DSCP {rule.dscp}, {limit.rate} kbps{burst} for {pods}"
 
 
-def _row(rule: RuleVerdict, found: Found, paint: Painter) -> Iterator[str]:
+def _row(rule: RuleVerdict, found: Found, paint: Painter, show: Callable[[str], str]) -> Iterator[str]:
     row = rule.row
     if row is None:
         return
-    yield f"row: {row.match}"
+    yield f"row: {show(row.match)}"
     if row.rate == NEVER_BITES and rule.limit is None:
         yield "the row carries a limit that never bites, which keeps off lower rules' limits on OVN before 24.09"
     there = found.rows.get(row.key)

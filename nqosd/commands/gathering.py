@@ -26,6 +26,10 @@ TIMEOUT = 60.0
 """Seconds to wait for the lists of all kinds; 100,000 pods take about ten."""
 
 
+FAULT = 2.0
+"""Seconds for which the API server may refuse, or be out of reach: long enough for one that restarts behind a proxy."""
+
+
 class GatherError(CommandError):
     """Something isn't to be had; the message says what and why."""
 
@@ -43,20 +47,24 @@ async def gather_objects(config: Config, paths: Sequence[Path] = ()) -> Tables:
 
     Raises:
         UsageError: a manifest isn't usable.
-        GatherError: a kind couldn't be listed in time.
+        GatherError: the API server can't be used, or hasn't listed a kind in time.
     """
     section = config.kubernetes
     if paths or section.source == "manifests":
         return from_manifests(read_manifests(paths or section.manifests))
     listing = _Listing()
     async with KubeClient(kube_options(config)) as client:
-        source = ApiServerSource(client, options=reflector_options(config))
+        options = attrs.evolve(reflector_options(config), grace=TIMEOUT)  # a server that is slow is no fault
+        source = ApiServerSource(client, options=options, in_touch=listing.in_touch)
         task = asyncio.create_task(source.run(listing))
         listed = asyncio.create_task(listing.done.wait())
         try:
             await asyncio.wait({task, listed}, timeout=TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 await task
+            if listing.unsynced and listing.troubles:
+                reasons = "; ".join(dict.fromkeys(listing.troubles.values()))
+                raise GatherError(f"the API server can't be used: {reasons}")
             if listing.unsynced:
                 kinds = ", ".join(sorted(listing.unsynced))
                 raise GatherError(f"the API server hasn't listed {kinds} within {TIMEOUT:g} s")
@@ -107,12 +115,14 @@ def settings_for(config: Config, replica: Replica) -> Settings:
 
 
 class _Listing:
-    """A sink that takes every kind once."""
+    """A sink that takes every kind once, or gives up at a fault that lasts."""
 
     def __init__(self) -> None:
         self.tables = Tables()
         self.unsynced = set(ResourceKind)
+        self.troubles: dict[ResourceKind, str] = {}
         self.done = asyncio.Event()
+        self._giving_up: asyncio.TimerHandle | None = None
 
     def changed(self, changes: list[Change]) -> None:
         """Take changes."""
@@ -124,3 +134,15 @@ class _Listing:
         self.unsynced.discard(kind)
         if not self.unsynced:
             self.done.set()
+
+    def in_touch(self, kind: ResourceKind, *, is_in_touch: bool, reason: str = "") -> None:
+        """Take note of a fault, or of its end."""
+        if is_in_touch:
+            self.troubles.pop(kind, None)
+        else:
+            self.troubles[kind] = reason
+        if not self.troubles and self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+        elif self.troubles and self._giving_up is None:
+            self._giving_up = asyncio.get_running_loop().call_later(FAULT, self.done.set)

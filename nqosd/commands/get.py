@@ -9,18 +9,22 @@ import argparse
 import http.client
 import json
 import ssl
-from typing import Any
+import time
+from collections.abc import Iterable
 
 from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration
-from nqosd.commands.exits import OK, CommandError
-from nqosd.commands.get_tables import TABLES
+from nqosd.commands.exits import OK, CommandError, UsageError
+from nqosd.commands.get_tables import TABLES, Entry, keys
+from nqosd.commands.matches import cut, folded, width
 from nqosd.commands.output import say, show
 from nqosd.config.options import HttpSection
 from nqosd.runtime.small_files import read_small
 
 TIMEOUT = 30.0
 """Seconds to wait for the answer."""
+INTERVAL = 2.0
+"""Seconds between two looks with `--watch`."""
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a daemon listens everywhere, it is asked here
 
 
@@ -30,16 +34,57 @@ class GetError(CommandError):
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    found = fetch(configuration(options).http, options.what)
+    if options.namespace and options.what == "selections":
+        raise UsageError("-n: a selection belongs to no namespace, it may hold pods of several")
+    section = configuration(options).http
+    shown: list[Entry] | None = None
+    while True:
+        found = _chosen(fetch(section, options.what), options)
+        new = found if shown is None else [each for each in found if each not in shown]
+        if new or shown is None:
+            _print(new, options, is_first=shown is None)
+        if not options.watch:
+            return OK
+        shown = found
+        time.sleep(INTERVAL)
+
+
+def _chosen(found: list[Entry], options: argparse.Namespace) -> list[Entry]:
+    """Give the entries that were asked for.
+
+    Raises:
+        GetError: there is none of a name; who watches may wait for it.
+    """
+    known = [(each, keys(options.what, each)) for each in found]
+    if options.namespace:
+        known = [(each, names) for each, names in known if names[0].startswith(f"{options.namespace}/")]
+    if not options.names:
+        return [each for each, _names in known]
+    asked = {name: [each for each, names in known if _is_one(name, names)] for name in options.names}
+    missing = [name for name, those in asked.items() if not those]
+    if missing and not options.watch:
+        raise GetError(f"{options.what}: there is nothing of the name {', '.join(missing)}")
+    return [each for each, _names in known if any(each in those for those in asked.values())]
+
+
+def _is_one(name: str, keys: Iterable[str]) -> bool:
+    return any(name in (key, key.partition("/")[2]) for key in keys)
+
+
+def _print(found: list[Entry], options: argparse.Namespace, *, is_first: bool) -> None:
     if options.format == "json":
-        show(found)
-    else:
-        header, cells = TABLES[options.what]
-        say(table(header, map(cells, found)))
-    return OK
+        show(found, one_line=options.watch)
+        return
+    header, cells = TABLES[options.what]
+    if options.what == "rows" and not options.wide:
+        found = [each | {"match": folded(each["match"])} for each in found]
+    lines = table(header, map(cells, found)).splitlines()
+    room = width(options) if options.what == "rows" else None
+    for line in lines if is_first else lines[1:]:
+        say(cut(line, room))
 
 
-def fetch(section: HttpSection, what: str) -> list[dict[str, Any]]:
+def fetch(section: HttpSection, what: str) -> list[Entry]:
     """Get a list from the daemon.
 
     Raises:
@@ -60,7 +105,7 @@ def fetch(section: HttpSection, what: str) -> list[dict[str, Any]]:
         connection.close()
     if answer.status != http.client.OK:
         raise GetError(f"{section.listen}: {answer.status} {body.decode(errors='replace').strip()}")
-    found: list[dict[str, Any]] = json.loads(body)
+    found: list[Entry] = json.loads(body)
     return found
 
 

@@ -58,6 +58,19 @@ def _network(entry: Entry) -> list[str]:
     ]
 
 
+def keys(what: str, entry: Entry) -> tuple[str, ...]:
+    """Give what an entry can be asked for by; before a slash stands the namespace that it belongs to."""
+    match what:
+        case "policies":
+            return (f"{entry['namespace']}/{entry['name']}",)
+        case "rows":
+            return (entry["policy"],)
+        case "networks":
+            return (entry["definition"], entry["network"])
+        case _:
+            return (entry["name"],)
+
+
 TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[Entry], list[str]]]] = {
     "policies": (("POLICY", "READY", "REASON", "ROWS", "NETWORKS", "MESSAGE"), _policy),
     "selections": (("SET", "SIZE", "OF", "MEMBERS"), _selection),

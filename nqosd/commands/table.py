@@ -50,6 +50,10 @@ def _format(parser: ArgumentParser, *choices: str, before: str = "") -> None:
     parser.add_argument("-o", "--format", choices=choices, default=choices[0], help=f"{before}default: {choices[0]}")
 
 
+def _wide(parser: ArgumentParser) -> None:
+    parser.add_argument("--wide", action="store_true", help="show matches as OVN has them, however long")
+
+
 def _manifests(parser: ArgumentParser, *, number: str = "*") -> None:
     parser.add_argument("paths", nargs=number, metavar="PATH", type=Path, help="a manifest, or a folder of manifests")
 
@@ -80,6 +84,7 @@ def _compile(parser: ArgumentParser) -> None:
     _manifests(parser, number="+")
     _offline(parser)
     _format(parser, "table", "json", "nbctl")
+    _wide(parser)
     parser.add_argument(
         "--instance", default="nqosd", metavar="ID", help="the owner written into external_ids (default: nqosd)"
     )
@@ -102,6 +107,7 @@ def _explain(parser: ArgumentParser) -> None:
         "--from", dest="source", default=None, metavar="ADDRESS", help="the source (default: the pod's own address)"
     )
     _format(parser, "text", "json")
+    _wide(parser)
     parser.add_argument("--all", action="store_true", help="in text, list policies of other namespaces too")
     _cluster(parser)
     parser.add_argument(
@@ -119,7 +125,16 @@ def _diff(parser: ArgumentParser) -> None:
 
 def _get(parser: ArgumentParser) -> None:
     parser.add_argument("what", choices=["policies", "selections", "rows", "networks"], help="what to show")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="only these: a policy (for rows too), a set, a network or a definition; with its namespace or without",
+    )
+    parser.add_argument("-n", "--namespace", default="", metavar="NAMESPACE", help="only what is in this namespace")
     _format(parser, "table", "json")
+    _wide(parser)
+    parser.add_argument("-w", "--watch", action="store_true", help="go on, and show what is new or has changed")
     _config(parser)
 
 

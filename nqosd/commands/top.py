@@ -6,7 +6,6 @@ is no terminal, it is printed once; what an exporter doesn't tell is said below 
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Mapping
 
@@ -15,8 +14,9 @@ import attrs
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration
-from nqosd.commands.exits import FAILED, OK
-from nqosd.commands.output import say
+from nqosd.commands.exits import FAILED, OK, UsageError
+from nqosd.commands.output import show
+from nqosd.config.checks import urls
 from nqosd.statistics.endpoints import Collected, EndpointOptions, RuleOnNode, collect
 from nqosd.statistics.rates import Rate, Rates
 from nqosd.statistics.stats_options import endpoint_options
@@ -38,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     config = configuration(options)
     found = endpoint_options(config)
     if options.endpoint:
+        if problem := urls(tuple(options.endpoint)):
+            raise UsageError(f"--endpoint {problem}")
         found = attrs.evolve(found, urls=tuple(options.endpoint))
     live = not options.once and (options.format == "json" or sys.stdout.isatty())
     return asyncio.run(_watch(found, options) if live else _look(found, options))
@@ -70,7 +72,7 @@ def _show(
     rates: Mapping[RuleOnNode, Rate], collected: Collected, options: argparse.Namespace, *, before: str = ""
 ) -> None:
     if options.format == "json":
-        say(json.dumps({"rates": list(map(_entry, rates.items())), "failures": collected.failures}))
+        show({"rates": list(map(_entry, rates.items())), "failures": collected.failures}, one_line=True)
         return
     paint = Painter.of(sys.stdout)
     header, *lines = table(HEADER, [_cells(place, rate) for place, rate in rates.items()]).splitlines()

@@ -113,7 +113,7 @@ class Rounds:
         self._batch: list[Change] = []
         self._written_from: dict[str, str] = {}
         self._changed: set[str] = set()
-        health.await_part("informers", lambda: self._unlisted() or self.contact.problem)
+        health.await_part("informers", lambda: "; ".join(filter(None, (self._unlisted(), self.contact.problem))))
         health.await_part("convergence", lambda: self.convergence.problem)
         metrics.ask(unconverged=lambda: self.convergence.seconds, out_of_touch=lambda: self.contact.seconds)
 

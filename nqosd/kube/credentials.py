@@ -145,7 +145,7 @@ def _in_cluster() -> Credentials:
 
 
 async def _from_kubeconfig(options: KubeOptions) -> Credentials:
-    paths = options.kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION
+    paths = options.kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION or "~/.kube/config"  # $KUBECONFIG may be empty
     configuration = Configuration()
     try:
         for path in map(pathlib.Path, paths.split(os.pathsep)):
@@ -153,7 +153,9 @@ async def _from_kubeconfig(options: KubeOptions) -> Credentials:
                 read_small(it)  # the library would wait for whoever writes to a FIFO
         merged = KubeConfigMerger(paths).config
         if merged is None:
-            raise KubeConfigError(f"kubeconfig {paths} does not exist: name an existing file, or use in-cluster mode")
+            raise KubeConfigError(
+                f"kubeconfig {paths} does not exist: name one by kubernetes.kubeconfig or $KUBECONFIG"
+            )
         loader = KubeConfigLoader(
             config_dict=merged,
             active_context=options.context,

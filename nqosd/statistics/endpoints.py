@@ -5,6 +5,7 @@ gave none. Rule: one that is slow or away costs its own figures only, and no mor
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -99,7 +100,24 @@ async def _ask(session: aiohttp.ClientSession, url: str, context: ssl.SSLContext
     except TimeoutError:
         return "no answer in time"
     except (aiohttp.ClientError, ValueError) as error:
-        return str(error) or type(error).__name__
+        return _words(error)
+
+
+def _words(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as why):
+            return f"certificate verify failed: {why.verify_message}; stats.ca_certificate names its authority"
+        case aiohttp.ClientSSLError():
+            return "no TLS is spoken there; write http:// in place of https://"
+        case aiohttp.ClientConnectorError(os_error=why):
+            reason = os.strerror(why.errno) if why.errno and why.errno > 0 else why.strerror
+            return f"{reason or 'the connection was closed'}; does `nqosd stats` listen there?"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection was closed without an answer; is it TLS, https://, that is spoken there?"
+        case aiohttp.ClientResponseError():
+            return "no HTTP is spoken there; does `nqosd stats` listen there?"
+        case _:
+            return str(error) or type(error).__name__
 
 
 def read(text: str) -> Snapshot:

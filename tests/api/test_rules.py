@@ -18,10 +18,10 @@ WAY_OUT = "leave burst unset or set it to 20000"
         (rule() | {"priority": None}, "spec.priority: required: an integer from 0 to 100"),
         (rule() | {"priority": 101}, "spec.priority: 101 is not an integer from 0 to 100"),
         (rule() | {"priority": -1}, "spec.priority: -1 is not an integer from 0 to 100"),
-        (rule() | {"priority": True}, "spec.priority: true is not an integer from 0 to 100"),
+        (rule() | {"priority": True}, "spec.priority: true is a boolean, not an integer from 0 to 100"),
         (rule() | {"priority": 1.5}, "spec.priority: 1.5 is not an integer from 0 to 100"),
         (rule() | {"priority": 1e300}, "spec.priority: 1e+300 is not an integer from 0 to 100"),
-        (rule() | {"priority": "1"}, "spec.priority: 1 is not an integer from 0 to 100"),
+        (rule() | {"priority": "1"}, 'spec.priority: "1" is a string, not an integer from 0 to 100'),
         (rule(dscp=64), "spec.egress[0].dscp: 64 is not an integer from 0 to 63"),
         (rule(dscp=None), "spec.egress[0].dscp: required: an integer from 0 to 63"),
         (rule() | {"egress": None}, "spec.egress: required: a list of rules"),
@@ -62,7 +62,7 @@ WAY_OUT = "leave burst unset or set it to 20000"
         ),
         (
             rule() | {"priority": "wide\n" * 50},
-            r'spec.priority: "' + r"wide\n" * 13 + "w… is not an integer from 0 to 100",
+            r'spec.priority: "' + r"wide\n" * 13 + "w… is a string, not an integer from 0 to 100",
         ),
     ],
 )
@@ -170,7 +170,7 @@ def test_every_form_of_a_peer_is_read() -> None:
     ("block", "problem"),
     [
         ({}, "cidr: required: a text"),
-        ({"cidr": 5}, "cidr: 5 is not a text"),
+        ({"cidr": 5}, "cidr: 5 is a number, not a text"),
         ({"cidr": ""}, 'cidr: "" is not a CIDR such as 192.168.1.0/24 or 2001:db8::/64'),
         ({"cidr": "bogus"}, "cidr: bogus is not a CIDR such as 192.168.1.0/24 or 2001:db8::/64"),
         ({"cidr": "10.0.0.0/33"}, "cidr: 10.0.0.0/33 is not a CIDR such as 192.168.1.0/24 or 2001:db8::/64"),
@@ -180,7 +180,7 @@ def test_every_form_of_a_peer_is_read() -> None:
         ({"cidr": "10.0.0.0/255.0.0.0"}, "cidr: 10.0.0.0/255.0.0.0 is not a CIDR; write 10.0.0.0/8"),
         ({"cidr": "10.0.0.0/08"}, "cidr: 10.0.0.0/08 is not a CIDR; write 10.0.0.0/8"),
         ({"cidr": "10.0.0.0/8", "except": "10.0.0.0/9"}, "except: 10.0.0.0/9 is not a list"),
-        ({"cidr": "10.0.0.0/8", "except": [5]}, "except[0]: 5 is not a text"),
+        ({"cidr": "10.0.0.0/8", "except": [5]}, "except[0]: 5 is a number, not a text"),
         (
             {"cidr": "192.168.0.0/16", "except": ["192.168.1.0/24", "10.0.0.0/8"]},
             "except[1]: 10.0.0.0/8 is not inside 192.168.0.0/16",

@@ -1,13 +1,16 @@
 """`nqosd get` asks the running daemon."""
 
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nqosd.cli import BAD_CONFIG, FAILED, OK, main
+from nqosd.cli import BAD_CONFIG, FAILED, OK, USAGE, main
 from tests.cli.documents import conforming
 from tests.services.daemon import Nqosd
 from tests.services.ovsdb import OvsdbServer
@@ -81,6 +84,55 @@ def test_rows(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
     out = got(capsys, daemon.config, "rows")[1]
     assert "ovn.stream_ovn-worker2 (waited for)" in out
     assert "20000 kbps, burst 100 kb" in out
+
+
+def test_by_name_and_namespace(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
+    """Names, with their namespace or without, and `-n` narrow a list; a name that nothing has is exit code 1."""
+    for what, *names in (
+        ("policies", "broken"),
+        ("policies", "default/broken"),
+        ("policies", "-n", "default", "broken"),
+    ):
+        lines = got(capsys, daemon.config, what, *names)[1].splitlines()
+        assert [line.split()[0] for line in lines] == ["POLICY", "default/broken"]
+    assert len(got(capsys, daemon.config, "rows", "qos-external")[1].splitlines()) == 3
+    assert len(got(capsys, daemon.config, "networks", "ovn-stream")[1].splitlines()) == 2
+    name = conforming("get-selections", got(capsys, daemon.config, "selections", "-o", "json")[1])[0]["name"]
+    assert len(got(capsys, daemon.config, "selections", name)[1].splitlines()) == 2
+    assert got(capsys, daemon.config, "policies", "-n", "other")[:2] == (
+        OK,
+        "POLICY  READY  REASON  ROWS  NETWORKS  MESSAGE\n",
+    )
+    said = "nqosd get: policies: there is nothing of the name none\n"
+    assert got(capsys, daemon.config, "policies", "broken", "none") == (FAILED, "", said)
+    assert got(capsys, daemon.config, "selections", "-n", "default")[:2] == (USAGE, "")
+
+
+def test_watching(daemon: Nqosd, tmp_path: Path) -> None:
+    """With --watch the list is followed by what is new or has changed, until Ctrl-C."""
+    line = [sys.executable, "-m", "nqosd", "get", "policies", "--watch", "--config", str(daemon.config)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            lines = [process.stdout.readline() for _ in range(3)]
+            (tmp_path / "broken.yaml").write_text(BROKEN.replace("64", "63").replace("broken", "mended"))
+            lines.append(process.stdout.readline())
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=120) == 130
+        finally:
+            process.kill()
+    assert [each.split()[0] for each in lines] == ["POLICY", "default/broken", "default/qos-external", "default/mended"]
+
+
+def test_matches_are_for_the_eye(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
+    """A list of prefixes is shown as its block and the exceptions; --wide and JSON have it as OVN has it."""
+    assert (
+        "ip4.dst == {0.0.0.0/0 except 10.11.12.13, 172.16.0.0/12, 192.168.0.0/16}"
+        in got(capsys, daemon.config, "rows")[1]
+    )
+    match = conforming("get-rows", got(capsys, daemon.config, "rows", "-o", "json")[1])[0]["match"]
+    assert "ip4.dst == {0.0.0.0/5, 8.0.0.0/7, " in match
+    assert match in got(capsys, daemon.config, "rows", "--wide")[1]
 
 
 def test_networks(capsys: pytest.CaptureFixture[str], ovsdb_nb: OvsdbServer, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from nqosd import __version__
+from nqosd.cli import OK, main
+from nqosd.commands import configuration
 from tests.services.daemon import Nqosd
 from tests.services.ovsdb import OvsdbServer
 
@@ -73,6 +75,13 @@ def test_the_shipped_configuration_is_good() -> None:
     """config/nqosd.toml passes its own check."""
     answer = nqosd("check-config", "--config", "config/nqosd.toml")
     assert (answer.returncode, answer.stdout) == (0, "config/nqosd.toml: ok\n")
+
+
+def test_a_check_without_a_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no file is named and none is at the usual place, that is said, since there is nothing to be checked."""
+    monkeypatch.setattr(configuration, "DEFAULT_CONFIG", Path("/none/nqosd.toml"))
+    assert main(["check-config"]) == OK
+    assert "nqosd.toml isn't there, so the environment and defaults count: ok" in capsys.readouterr().out
 
 
 def test_end_leaves_the_rows(daemon: Nqosd, ovsdb_nb: OvsdbServer) -> None:

@@ -119,10 +119,14 @@ def _synopsis(parser: argparse.ArgumentParser) -> list[str]:
 def _usage(action: argparse.Action) -> str:
     value = str(action.metavar or ("|".join(map(str, action.choices)) if action.choices else action.dest.upper()))
     if not action.option_strings:
-        more = "\\~.\\|.\\|." if action.nargs == "+" else ""
-        return f"\\fI{roff.escaped(value)}\\fR{more}"
+        more = "\\~.\\|.\\|." if action.nargs in {"+", "*"} else ""
+        return _bracketed(f"\\fI{roff.escaped(value)}\\fR{more}", optional=action.nargs in {"?", "*"})
     takes = f"\\~\\fI{roff.escaped(value)}\\fR" if action.nargs != 0 else ""
-    return f"[\\fB{roff.escaped(action.option_strings[0])}\\fR{takes}]"
+    return _bracketed(f"\\fB{roff.escaped(action.option_strings[0])}\\fR{takes}", optional=not action.required)
+
+
+def _bracketed(usage: str, *, optional: bool) -> str:
+    return f"[{usage}]" if optional else usage
 
 
 def _exit_codes(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ import yaml
 from nqosd.cli import main
 from nqosd.commands import gathering
 from nqosd.commands.exits import DIFFERENT, FAILED, OK
+from nqosd.kube import credentials as kube_credentials
 from tests.e2e.conftest import ACCOUNT
 from tests.services.daemon import Nqosd
 from tests.services.kubernetes import ApiServer
@@ -57,23 +58,46 @@ def test_before_and_after_the_daemon(
         assert explained() == "as desired"
 
 
-def test_an_api_server_that_is_gone(
-    ovsdb_nb: OvsdbServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without an API server in reach the kinds that are missing are named, and the exit code is 1."""
-    server = {"server": "https://127.0.0.1:1"}
-    kubeconfig = {
+def kubeconfig(path: Path, server: str, token: str, authority: Path | None = None) -> Path:
+    """Write a kubeconfig."""
+    cluster = {"server": server} | ({} if authority is None else {"certificate-authority": str(authority)})
+    document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "gone", "cluster": server}],
-        "users": [{"name": "nobody", "user": {"token": "x"}}],
-        "contexts": [{"name": "gone", "context": {"cluster": "gone", "user": "nobody"}}],
-        "current-context": "gone",
+        "clusters": [{"name": "it", "cluster": cluster}],
+        "users": [{"name": "nobody", "user": {"token": token}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "nobody"}}],
+        "current-context": "it",
     }
-    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
-    monkeypatch.setattr(gathering, "TIMEOUT", 1.0)
-    daemon = Nqosd([ovsdb_nb.unix], kubeconfig=tmp_path / "kubeconfig")
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+@pytest.mark.parametrize("fault", ["gone", "a wrong token", "no rights", "no kubeconfig"])
+def test_an_api_server_that_can_not_be_used(
+    fault: str, cluster: ApiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command ends with the reason long before its patience does, and so says the daemon's /readyz."""
+    file, server, reason = tmp_path / "kubeconfig", cluster.url, ""
+    if fault == "gone":
+        server, reason = "https://127.0.0.1:1", "Cannot connect to host 127.0.0.1:1"
+    token = cluster.tokens["nqosd"] if fault == "no rights" else "x"
+    daemon = Nqosd(["unix:/none"], kubeconfig=kubeconfig(file, server, token, cluster.ca_file))
+    match fault:
+        case "a wrong token":
+            reason = "401 Unauthorized"
+        case "no rights":
+            reason = '403 pods is forbidden: User "nqosd" cannot'
+        case "no kubeconfig":
+            daemon.configure({"kubernetes": {"kubeconfig": ""}})
+            monkeypatch.setattr(kube_credentials, "KUBE_CONFIG_DEFAULT_LOCATION", "/none")
+            reason = "kubeconfig /none does not exist: name one by kubernetes.kubeconfig or $KUBECONFIG"
+    monkeypatch.setattr(gathering, "TIMEOUT", 10_000.0)
     assert main(["diff", "--config", str(daemon.config)]) == FAILED
-    said = capsys.readouterr().err
-    assert "the API server hasn't listed" in said
-    assert "NetworkQoS" in said
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err.startswith("nqosd diff: the API server can't be used: ")
+    assert reason in streams.err
+    if fault != "no kubeconfig":
+        with daemon:
+            daemon.wait_until(lambda: reason in str(daemon.probe("readyz")[1]["waiting_for"]), what="aware of it")

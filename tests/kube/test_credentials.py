@@ -187,7 +187,7 @@ async def test_a_malformed_kubeconfig_is_an_error_that_names_it(tmp_path: Path, 
 
 async def test_a_missing_kubeconfig_is_an_error(tmp_path: Path) -> None:
     """The error says what to do."""
-    with pytest.raises(KubeConfigError, match="does not exist: name an existing file"):
+    with pytest.raises(KubeConfigError, match="does not exist: name one by"):
         await load_credentials(KubeOptions(kubeconfig=str(tmp_path / "none")))
 
 

@@ -13,12 +13,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from nqosd.northbound.results import RoundOutcome
+from nqosd.northbound.visit import ReadError, read_replica
 from nqosd.ovsdb import connection, remotes
 from nqosd.ovsdb.connection_options import Options, TlsFiles
 from nqosd.ovsdb.remotes import NORTHBOUND_SOCKET, Remote, resolve
 from tests.northbound.cases import BOTH
 from tests.northbound.desires import address_set, desired
 from tests.northbound.real import Daemon, add_switches, options_of, running
+from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
 from tests.services.tls import Authority, Credentials
 
@@ -323,3 +325,26 @@ def test_the_private_parts_of_python_ovs_are_there() -> None:
     import ovs.version  # noqa: PLC0415 (only this test needs it)
 
     assert ovs.version.VERSION == "4.0.0"
+
+
+class Relay(OvsdbServer):
+    """An OVSDB relay of a server's database."""
+
+    def __init__(self, source: OvsdbServer) -> None:
+        super().__init__(source.generation, name="relay")
+        self._source = f"relay:{source.database}:{source.unix}"
+
+    def command(self) -> list[str]:
+        """Return the command that serves what the source has."""
+        return [self._source if word == str(self.file) else word for word in super().command()]
+
+    def initialize(self) -> None:
+        """Leave it to the source."""
+
+
+async def test_a_relay_is_told_from_a_follower() -> None:
+    """Who names an OVSDB relay in place of the database learns that it is one."""
+    with OvsdbServer(GENERATIONS[-1]) as server, Relay(server) as relay:
+        with pytest.raises(ReadError, match="is an OVSDB relay, which elects no writer: northbound"):
+            await read_replica(options_of(relay.unix), seconds=10.0)
+        assert await read_replica(options_of(server.unix))

@@ -139,7 +139,9 @@ def test_top_asks_every_exporter(exporter: Exporter, ovn_central: OvnCentral) ->
     both = run("top", "--endpoint", exporter.url, "--endpoint", "http://127.0.0.1:1")
     assert both.returncode == 1
     assert both.stdout.splitlines()[1] == alone.stdout.splitlines()[1]
-    assert both.stdout.splitlines()[2].startswith("http://127.0.0.1:1: Cannot connect")
+    assert both.stdout.splitlines()[2].startswith(
+        "http://127.0.0.1:1: Connection refused; does `nqosd stats` listen there?"
+    )
     found = conforming("top", run("top", "--once", "--format", "json", "--endpoint", exporter.url).stdout)
     assert [(each["rule"], each["limit"], each["passed_bits"]) for each in found["rates"]] == [(1, 8_000_000, 0.0)]
 

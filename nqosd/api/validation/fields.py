@@ -17,6 +17,7 @@ from nqosd.api.problems import Problem
 Choice = TypeVar("Choice", bound=StrEnum)
 
 _SHOWN_LENGTH = 80
+_TYPES = {str: "a string", bool: "a boolean", int: "a number", float: "a number"}
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -83,15 +84,14 @@ class Field:
         value = self.value
         if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high and not value % 1:
             return int(value)
-        wanted = f"an integer from {low} to {high}"
-        self.problem(f"{shown(self.value)} is not {wanted}" if self.present else f"required: {wanted}")
+        self._unfit(f"an integer from {low} to {high}", int, float)
         return None
 
     def text(self) -> str | None:
         """Give a text."""
         if isinstance(self.value, str):
             return self.value
-        self.problem(f"{shown(self.value)} is not a text" if self.present else "required: a text")
+        self._unfit("a text", str)
         return None
 
     def choice(self, choices: type[Choice]) -> Choice | None:
@@ -99,9 +99,17 @@ class Field:
         names = [str(each) for each in choices]
         if isinstance(self.value, str) and self.value in names:
             return choices(self.value)
-        wanted = f"one of {', '.join(names)}"
-        self.problem(f"{shown(self.value)} is not {wanted}" if self.present else f"required: {wanted}")
+        self._unfit(f"one of {', '.join(names)}", str)
         return None
+
+    def _unfit(self, wanted: str, *types: type) -> None:
+        """Note that this isn't what is wanted; a value of another type than these is quoted with its own."""
+        if not self.present:
+            self.problem(f"required: {wanted}")
+        elif type(self.value) in types or type(self.value) not in _TYPES:
+            self.problem(f"{shown(self.value)} is not {wanted}")
+        else:
+            self.problem(f"{brief(json.dumps(self.value))} is {_TYPES[type(self.value)]}, not {wanted}")
 
 
 def shown(value: object) -> str:

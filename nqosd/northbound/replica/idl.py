@@ -113,6 +113,11 @@ class NorthboundIdl(CheckedIdl):
         database = self._find_database()
         if database is None:
             return f"the server has no database {schema.DATABASE}"
+        if database.model == idl.RELAY:
+            return (
+                "the server is an OVSDB relay, which elects no writer: "
+                "northbound.remotes must name the database itself, or every member of its cluster"
+            )
         if not database.schema:
             return "the server hasn't joined its cluster yet"
         if not database.connected:
