@@ -77,12 +77,13 @@ def kubeconfig(path: Path, server: str, token: str, authority: Path | None = Non
 def test_an_api_server_that_can_not_be_used(
     fault: str, cluster: ApiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command ends with the reason long before its patience does, and so says the daemon's /readyz."""
+    """A command ends with the reason long before its timeout, and so says the daemon's /readyz."""
     file, server, reason = tmp_path / "kubeconfig", cluster.url, ""
     if fault == "gone":
-        server, reason = "https://127.0.0.1:1", "Cannot connect to host 127.0.0.1:1"
+        server, reason = "https://127.0.0.1:1", "no connection to 127.0.0.1:1"
     token = cluster.tokens["nqosd"] if fault == "no rights" else "x"
     daemon = Nqosd(["unix:/none"], kubeconfig=kubeconfig(file, server, token, cluster.ca_file))
+    daemon.awaits = "healthz"
     match fault:
         case "a wrong token":
             reason = "401 Unauthorized"
