@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from nqosd.api.text import visible
 from nqosd.commands.compiled_document import CompiledDocument, PolicyEntry, QosEntry
-from nqosd.compiler.desired import NETWORK, PART, POLICY, RULE
+from nqosd.compiler.desired import NETWORK, PART, POLICY, RULE, purpose
 
 
 class Format(StrEnum):
@@ -78,7 +78,7 @@ def _cells(row: QosEntry) -> list[str]:
 def _identity(row: QosEntry) -> str:
     ids = row["external_ids"]
     if POLICY not in ids:
-        return f"what comes back, on {', '.join(row['switches'])}:"
+        return f"{purpose(ids[PART])}, on {', '.join(row['switches'])}:"
     part = f" ({ids[PART]})" if PART in ids else ""
     return f"{ids[POLICY]} rule {ids[RULE]}{part} on {', '.join(row['switches'])}:"
 

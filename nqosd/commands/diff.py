@@ -56,7 +56,7 @@ async def _compare(config: Config, paths: list[Path]) -> tuple[list[Section], li
     if problem := zone_problem(tables, database.settings.zone):
         raise GatherError(problem)
     owner = database.settings.owner
-    compiler = compiled(tables, database.settings)
+    compiler = compiled(tables, database.settings, database.replica.switches)
     plan_options = PlanOptions(owner, may_wait=compiler.may_wait)
     replica, desired = database.replica, compiler.desired
     plan = make_plan(desired, replica, PlanScope.whole(desired, replica), plan_options)
@@ -64,7 +64,8 @@ async def _compare(config: Config, paths: list[Path]) -> tuple[list[Section], li
         replica = (await gather_database(config, plan.new_sets)).replica
         plan = make_plan(desired, replica, PlanScope.whole(desired, replica), plan_options)
     found = [each for each in sections(desired, replica, plan, owner) if each.differs]
-    notes = [*remarks(plan), *plan.conflicts.values()]
+    objections = (f"switch {name}: {words}" for name, words in sorted(compiler.objections.items()))
+    notes = [*remarks(plan), *plan.conflicts.values(), *objections]
     return found, notes
 
 

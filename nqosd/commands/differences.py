@@ -70,7 +70,7 @@ def _policies(desired: Desired, view: View, plan: Plan, owner: str) -> Iterator[
         elif not any(key in open_ for open_ in (plan.waiting, plan.without_ports, plan.blocked)):
             after[key.policy] += [_heading(key), *_wanted(wanted)]
     for policy in sorted(before.keys() | after.keys()):
-        title = f"NetworkQoS {policy}" if policy else "what comes back"
+        title = f"NetworkQoS {policy}" if policy else "rows of no policy"
         yield Section(title, tuple(before[policy]), tuple(after[policy]))
 
 
@@ -79,12 +79,12 @@ def _external_ids(key: RowKey, owner: str) -> Mapping[str, str]:
 
 
 def _who(key: RowKey) -> str:
-    return f"NetworkQoS {key.policy}: rule {key.rule}" if key.policy else f"the row for what comes back to {key.switch}"
+    return f"NetworkQoS {key.policy}: rule {key.rule}" if key.policy else f"the {key}"
 
 
 def _heading(key: RowKey) -> str:
     if not key.policy:
-        return f"network {key.network}, switch {key.switch}"
+        return f"{key.purpose}, network {key.network}, switch {key.switch}"
     part = f" ({key.part})" if key.part else ""
     return f"rule {key.rule}{part}, network {key.network}, switch {key.switch}"
 

@@ -36,7 +36,7 @@ async def look(question: Question, config: Config, paths: Sequence[Path], southb
     database = await gather_database(config)
     if problem := zone_problem(tables, database.settings.zone):
         raise GatherError(problem)
-    world = World.of(tables, database.settings)
+    world = World.of(tables, database.settings, database.replica.switches)
     explanation = explain(question, world)
     owner = database.settings.owner
     wanted = _rows(explanation)

@@ -44,7 +44,7 @@ async def _take_over(config: Config, options: argparse.Namespace, action: Action
         settings = settings_for(config, replica)
         if problem := zone_problem(tables, settings.zone):
             raise RefusedError(problem)
-        compiled = compile_everything(tables, settings)
+        compiled = compile_everything(tables, settings, replica.switches)
         desired = compiled.desired
         plan = make_plan(desired, replica, PlanScope.whole(desired, replica), PlanOptions(settings.owner))
         theirs = before.marked(OVN_KUBERNETES)

@@ -14,7 +14,7 @@ from ipaddress import ip_network
 import attrs
 
 from nqosd.api.objects import DEFAULT_NETWORK, Node
-from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.network_switches import Networks, switch_subnets
 
 Address = bytes
 """An address as it is on the wire, 4 or 16 bytes; those of one length are in order."""
@@ -83,6 +83,11 @@ def network_ranges(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str
     found = {name: Ranges.of(network.subnets) for name, network in networks.by_name.items() if network.subnets}
     default = [cidr for node in nodes.values() for cidr in node.subnets.get(DEFAULT_NETWORK, ())]
     return {**found, DEFAULT_NETWORK: Ranges.of(default)} if default else found
+
+
+def switch_ranges(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str, Ranges]:
+    """Give the ranges that the pods on a switch have their addresses from, by switch, where they are known."""
+    return {name: Ranges.of(subnets) for name, subnets in switch_subnets(networks, nodes).items()}
 
 
 @lru_cache(maxsize=1 << 15)  # a node's ranges hardly ever change, and all nodes' are put together when one does

@@ -1,7 +1,8 @@
 """`compile_everything`: the definition of what the database should hold.
 
-In: all current objects and the settings. Out: desired rows and sets, and a report on every policy. It goes through
-every pod for every policy, plainly, and remembers nothing: whatever the incremental path keeps must equal this.
+In: all current objects, the settings, and switches as the database has them. Out: desired rows and sets, and a report
+on every policy. It goes through every pod for every policy, plainly, and remembers nothing: whatever the incremental
+path keeps must equal this.
 """
 
 from collections import defaultdict
@@ -13,17 +14,18 @@ import attrs
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.cache.tables import Tables
 from nqosd.compiler.address_owners import Counted, Refused, counted
-from nqosd.compiler.address_ranges import network_ranges
-from nqosd.compiler.desired import AddressSet, Desired, PortGroup, QosRow
+from nqosd.compiler.address_ranges import network_ranges, switch_ranges
+from nqosd.compiler.desired import AddressSet, Desired, Family, PortGroup
 from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
 from nqosd.compiler.network_switches import Networks, switch_subnets
 from nqosd.compiler.pod_addresses import PodAddress, Zone, places
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
-from nqosd.compiler.return_traffic import returned
+from nqosd.compiler.return_traffic import NetworkSwitch, switch_unit
 from nqosd.compiler.row_bounds import without_room
 from nqosd.compiler.rows import SenderSwitch, Unit, build_unit, rows_at_most
-from nqosd.compiler.set_ids import AnySet, PrefixSet
+from nqosd.compiler.set_ids import AnySet, OutsideSet, PrefixSet
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.switches import UNKNOWN, Switches
 
 
 @attrs.frozen
@@ -46,6 +48,7 @@ class _World:
     settings: Settings
     networks: Networks
     places: Mapping[str, tuple[PodAddress, ...]]
+    switches: Switches
 
     def name(self, set_id: AnySet) -> str:
         return set_id.name(self.settings.owner)
@@ -53,6 +56,8 @@ class _World:
     def members(self, set_id: AnySet) -> AbstractSet[str]:
         if isinstance(set_id, PrefixSet):
             return set_id.prefixes
+        if isinstance(set_id, OutsideSet):
+            return frozenset(each.member for mine in self.places.values() for each in mine if set_id.holds(each))
         return frozenset(
             place.member
             for key, pod in self.tables.pods.items()
@@ -74,13 +79,13 @@ class _World:
             yield SenderSwitch(self.networks.by_name[network], switch, kinds, _constant(pods))
 
 
-def compile_everything(tables: Tables, settings: Settings) -> Compiled:
-    """Compile all current objects."""
+def compile_everything(tables: Tables, settings: Settings, switches: Switches | None = None) -> Compiled:
+    """Compile all current objects; `switches` None: nothing is known of the database."""
     networks = Networks.of(tables.attachments)
     zone = Zone.of(settings.zone, tables.nodes)
     found = all_places(tables, networks, zone)
-    world = _World(tables, settings, networks, {key: mine.places for key, mine in found.items()})
-    facts = ReportInputs(networks, lambda set_id: bool(world.members(set_id)))
+    world = _World(tables, settings, networks, {key: mine.places for key, mine in found.items()}, switches or {})
+    facts = ReportInputs(networks, world.switches, lambda set_id: bool(world.members(set_id)))
     by_namespace: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
     for policy in tables.policies.values():
         by_namespace[policy.namespace].append(policy)
@@ -100,10 +105,10 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
             mine = {} if effective is None or problem is not None else _units(effective, sites[policy.key], world)
             units.extend(mine.values())
             reports.append(report(policy, ranks.get(policy.key), effective, mine, facts, excess=problem))
+    units.extend(_switch_units(units, world))
     sets = {set_id for unit in units for set_id in unit.sets}
-    every = [*(row for unit in units for row in unit.rows), *_return_traffic(units, world)]
     desired = Desired(
-        rows={row.key: row for row in every},
+        rows={row.key: row for unit in units for row in unit.rows},
         address_sets={
             name: AddressSet(name, str(set_id), world.members(set_id))
             for set_id in sets
@@ -124,7 +129,8 @@ def compile_everything(tables: Tables, settings: Settings) -> Compiled:
 
 def all_places(tables: Tables, networks: Networks, zone: Zone) -> Mapping[str, Counted]:
     """Say of every pod which of its places count."""
-    said = {key: places(pod, networks, zone) for key, pod in tables.pods.items()}
+    ranges = switch_ranges(networks, tables.nodes)
+    said = {key: places(pod, networks, zone, ranges) for key, pod in tables.pods.items()}
     return counted(said, tables.pods, network_ranges(networks, tables.nodes))
 
 
@@ -152,13 +158,24 @@ def _senders(site: SenderSwitch) -> int:
     return max(len({place.member for place in places if place.family is kind}) for kind in site.kinds)
 
 
-def _return_traffic(units: Iterable[Unit], world: _World) -> Iterator[QosRow]:
-    """Build the row of each switch with limits for what comes back to it."""
+def _switch_units(units: Iterable[Unit], world: _World) -> list[Unit]:
+    """Build the rows of no policy for the switches with rows of policies."""
     ranges = switch_subnets(world.networks, world.tables.nodes)
-    limited = {(row.key.network, row.key.switch) for unit in units if unit.has_limit for row in unit.rows}
-    for network, switch in limited:
-        if (row := returned(world.networks.by_name[network], switch, ranges.get(switch, ()))) is not None:
-            yield row
+    limited: defaultdict[tuple[str, str], set[Family | None]] = defaultdict(set)
+    for unit in units:
+        for row in unit.rows:
+            limited[row.key.network, row.key.switch] |= unit.limited
+    found = (
+        switch_unit(
+            NetworkSwitch(
+                world.networks.by_name[network], switch, ranges.get(switch, ()), world.switches.get(switch, UNKNOWN)
+            ),
+            kinds,
+            world.name,
+        )
+        for (network, switch), kinds in limited.items()
+    )
+    return [unit for unit in found if unit is not None]
 
 
 def _constant(pods: dict[str, tuple[PodAddress, ...]]) -> Callable[[], Mapping[str, tuple[PodAddress, ...]]]:

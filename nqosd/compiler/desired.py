@@ -20,7 +20,9 @@ SELECTION = "nqosd.io/selection"
 
 
 RETURNED = "returned"
-"""`RowKey.part` of a row for what comes back."""
+"""`RowKey.part` of a row for what no limit may meet: what comes back, and neighbour discovery."""
+MARK_PART = "mark/"
+"""How `RowKey.part` of the mirror of a row of others begins; that row's `k8s.ovn.org/id` follows."""
 NEVER_BITES = 4294967295
 """The highest rate that OVN takes, kbps: a row with it meters nothing in effect (verified on the wire with 23.03)."""
 
@@ -43,7 +45,8 @@ class Family(StrEnum):
 class RowKey:
     """Which row this is: one rule on one switch; `part` tells rows of one rule apart (family, or pod).
 
-    A row for a whole switch, whatever rules there are, has an empty policy and the part `RETURNED`.
+    A row for a whole switch, whatever rules there are, has an empty policy and the part `RETURNED` or one with
+    `MARK_PART`.
     """
 
     policy: str
@@ -54,16 +57,28 @@ class RowKey:
 
     def __str__(self) -> str:
         if not self.policy:
-            return f"row for what comes back, on switch {self.switch}"
+            return f"row for {self.purpose}, on switch {self.switch}"
         part = f" ({self.part})" if self.part else ""
         return f"row of NetworkQoS {self.policy}, rule {self.rule}{part}, on switch {self.switch}"
+
+    @property
+    def purpose(self) -> str:
+        """What a row of no policy is for, in words."""
+        return purpose(self.part)
+
+
+def purpose(part: str) -> str:
+    """Say what a row of no policy is for, by the part of its key."""
+    if part.startswith(MARK_PART):
+        return f"the mark of {part.removeprefix(MARK_PART)}"
+    return "what comes back and neighbour discovery"
 
 
 @attrs.frozen
 class QosRow:
     """A row of the table QoS, and the switch that it is attached to. rate in kbps, burst in kilobits.
 
-    `dscp` is None where the row marks nothing.
+    `dscp` is None where the row marks nothing; `mark` is a packet mark, which the mirror of a row of others sets.
     """
 
     key: RowKey
@@ -75,11 +90,13 @@ class QosRow:
     burst: int | None = None
     sets: tuple[str, ...] = ()
     """Names of the address sets and port groups that the match refers to."""
+    mark: int | None = None
 
     @property
     def action(self) -> Mapping[str, int]:
         """The column `action`."""
-        return {} if self.dscp is None else {"dscp": self.dscp}
+        values = {"dscp": self.dscp, "mark": self.mark}
+        return {key: value for key, value in values.items() if value is not None}
 
     @property
     def bandwidth(self) -> Mapping[str, int]:

@@ -51,16 +51,17 @@ class State:
             del self._units[policy]
         if before == after:
             return before
-        delta.policies.add(policy)
+        if policy:
+            delta.policies.add(policy)
         old, new = before or _NOTHING, after or _NOTHING
-        self.swap(old.rows, new.rows, delta)
+        self._swap(old.rows, new.rows, delta)
         for set_id in old.sets | new.sets:
             uses = self._uses.get(set_id, 0)
             self._used_before.setdefault(set_id, uses)
             self._uses[set_id] = uses + (set_id in new.sets) - (set_id in old.sets)
         return before
 
-    def swap(self, old: Iterable[QosRow], new: Iterable[QosRow], delta: Delta) -> None:
+    def _swap(self, old: Iterable[QosRow], new: Iterable[QosRow], delta: Delta) -> None:
         """Put rows in the place of others."""
         rows_before = {row.key: row for row in old}
         rows_after = {row.key: row for row in new}

@@ -1,8 +1,8 @@
 """The incremental twin of `compile_everything`: the same desired state, at the cost of what changed.
 
-In: changes of objects, in any order and batching. Out: live `Desired`, and a `Delta` for each batch. Rule: after any
-sequence of changes, `desired` equals `compile_everything(tables, settings).desired`, and so do the reports; the tests
-hold the two against each other, and the daemon does on request.
+In: changes of objects and switches, in any order and batching. Out: live `Desired`, and a `Delta` for each batch. Rule:
+after any sequence of changes, `desired` equals `compile_everything(tables, settings, switches).desired`, and so do the
+reports; the tests hold the two against each other, and the daemon does on request.
 
 A batch goes down in the order in which things depend on each other: nodes (zone), definitions (networks), policies
 (contexts and the selections they need), pods (claims, then members), and at last the units whose inputs changed.
@@ -30,11 +30,12 @@ from nqosd.compiler.pod_addresses import places
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
 from nqosd.compiler.precedence import Rank
 from nqosd.compiler.prefixes import Prefixes
-from nqosd.compiler.return_traffic import ReturnedRows
+from nqosd.compiler.return_traffic import SwitchRows
 from nqosd.compiler.row_bounds import RowBounds
 from nqosd.compiler.rows import POD_PART, SenderSwitch, Unit, build_unit
 from nqosd.compiler.set_members import Membership, Shift
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.switches import Switches
 from nqosd.compiler.topology import ClusterTopology
 from nqosd.config.options import Limits
 
@@ -61,13 +62,15 @@ class IncrementalCompiler:
         self.tables = Tables()
         self._settings = settings
         self._is_whole = True
+        self.switches: Switches = {}
+        """Logical switches as the database has them; what is put here holds from the next batch on."""
         self._readings: dict[str, PolicyReading] = {}
         self._start()
 
     def _start(self) -> None:
         """Begin with nothing compiled; the tables stay."""
         self._topology = ClusterTopology(self.tables, self._settings.zone)
-        self._return_traffic = ReturnedRows(self._topology)
+        self._switch_rows = SwitchRows(self._topology)
         self._claims = AddressClaims()
         self._refused: dict[str, tuple[Refused, ...]] = {}
         self._membership = Membership(self.tables.namespaces)
@@ -165,7 +168,7 @@ class IncrementalCompiler:
         policy = self.tables.policies.get(key)
         if policy is None:
             return None
-        facts = ReportInputs(self._topology.networks, self._membership.has_members)
+        facts = ReportInputs(self._topology.networks, self._topology.switches, self._membership.has_members)
         standing, effective, excess = self._standings.get(key), self._effective.get(key), self._row_bounds.problem(key)
         return report(policy, standing, effective, self._state.units(key), facts, excess=excess)
 
@@ -188,14 +191,19 @@ class IncrementalCompiler:
             node for network, node in self._membership.nodes(effective.sources) if effective.selects(network)
         )
 
+    @property
+    def objections(self) -> Mapping[str, str]:
+        """What rows of policies do to others that nothing makes up for, in words by switch."""
+        return self._switch_rows.objections
+
     def may_wait(self, key: RowKey) -> bool:
         """Say whether a row that isn't desired is merely without senders, so that its removal may wait.
 
-        Its set is empty then, and so it matches nothing; a row for one pod names addresses and can't wait. A row for
-        what comes back takes packets out of limits that nobody is under.
+        Its set is empty then, and so it matches nothing; a row for one pod names addresses and can't wait. A row of no
+        policy makes up for rows that do nothing.
         """
         if not key.policy:
-            return key.network in self._topology.networks.by_name
+            return self._switch_rows.may_wait(key)
         effective = self._effective.get(key.policy)
         return (
             effective is not None
@@ -209,6 +217,8 @@ class IncrementalCompiler:
     def _propagate(self, batch: Mapping[ResourceKind, dict[str, None]], delta: Delta) -> Delta:
         """Follow what depends on some objects, by kind and key, down to the units; adds to the delta and gives it."""
         stale: _Stale = {}
+        if self.switches is not self._topology.switches:
+            self._look(delta)
         nodes, networks = bool(batch[ResourceKind.NODE]), any(map(batch.get, _NETWORK_KINDS))
         pods = dict(batch[ResourceKind.POD])
         if nodes or networks:
@@ -226,12 +236,20 @@ class IncrementalCompiler:
         self._rebuild(stale, self._membership.drain(), delta)
         return delta
 
+    def _look(self, delta: Delta) -> None:
+        """Take switches as the database has them; what a policy is told of those with its rows may change."""
+        before, changed = self._topology.switches, self._topology.look(self.switches)
+        delta.rows |= self._switch_rows.switches_changed(changed, before)
+        for key in self._effective:
+            if any(switch in changed for _network, switch in self._state.units(key)):
+                delta.policies.add(key)
+
     def _place(self, pods: dict[str, None], delta: Delta) -> None:
         """Take some pods as they are now into the sets, and others whose addresses that concerns."""
-        affected: set[str] = set()
+        topology, affected = self._topology, set[str]()
         for key in pods:
             pod = self.tables.pods.get(key)
-            mine = () if pod is None else places(pod, self._topology.networks, self._topology.zone)
+            mine = () if pod is None else places(pod, topology.networks, topology.zone, topology.switch_ranges)
             affected |= self._claims.take(key, None if pod is None else claimant_of(key, pod), mine)
         for key in (*pods, *sorted(affected - pods.keys())):
             found = self._claims.count(key, self._topology.ranges)
@@ -246,7 +264,7 @@ class IncrementalCompiler:
         A network's topology is in its switches' names, so its units follow from its pods; its role is in reports.
         """
         topology_change = self._topology.renew(self._settings.zone, nodes=nodes, networks=networks)
-        self._return_traffic.topology_changed(topology_change)
+        self._switch_rows.topology_changed(topology_change)
         for key in self._effective if topology_change.networks else ():
             if any(network in topology_change.networks for network, _switch in self._state.units(key)):
                 delta.policies.add(key)
@@ -348,9 +366,9 @@ class IncrementalCompiler:
         for key, network, switch in stale:
             unit = self._unit(key, network, switch)
             before = self._state.replace(key, (network, switch), unit, delta)
-            self._return_traffic.unit_changed((network, switch), before, unit)
-        for old, new in self._return_traffic.drain():
-            self._state.swap(() if old is None else (old,), () if new is None else (new,), delta)
+            self._switch_rows.unit_changed((network, switch), before, unit)
+        for site, unit in self._switch_rows.drain(self._state.name):
+            self._state.replace("", site, unit, delta)
         self._state.settle(shift, delta)
 
     def _unit(self, key: str, network: str, switch: str) -> Unit | None:

@@ -56,23 +56,6 @@ class Network:
         """
         return Direction.TO_LPORT if self.topology is Topology.LAYER3 else Direction.FROM_LPORT
 
-    def way_back(self, switch: str) -> tuple[str, ...]:
-        """Name the ports by which packets of a switch's own pods may come back to it; empty where none do.
-
-        From a router, or on localnet networks from the underlay, to which all nodes' parts of the switch are connected.
-        A primary layer2 network has a transit router, or had one, or is being upgraded: a name of a port that isn't
-        there costs no flow.
-        """
-        match self.topology:
-            case Topology.LOCALNET:
-                return (switch.removesuffix(_FLAT_SWITCH[Topology.LOCALNET]) + "ovn_localnet_port",)
-            case Topology.LAYER3:
-                return (f"stor-{switch}",)
-            case _ if self.role is NetworkRole.PRIMARY:
-                return (f"stor-{switch}", f"stotr-{switch}", f"stotr-{switch}-upgrade")
-            case _:
-                return ()
-
 
 @attrs.frozen
 class Networks:

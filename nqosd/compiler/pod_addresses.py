@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from nqosd.api.objects import Attachment, Node, Pod, Topology
+from nqosd.compiler.address_ranges import Ranges, packed
 from nqosd.compiler.desired import Family
 from nqosd.compiler.network_switches import Networks
 
@@ -40,7 +41,8 @@ class PodAddress:
     """One address of a pod on a network, or (family None) the logical port of an attachment without addresses.
 
     `switch` is empty where the pod is no source in this zone: it is scheduled elsewhere. `node` is
-    where it is scheduled, and empty where that doesn't matter: the database is for the whole cluster.
+    where it is scheduled, and empty where that doesn't matter: the database is for the whole cluster. `is_outside`: the
+    address is outside of the ranges of its switch, or they aren't known.
     """
 
     network: str
@@ -48,16 +50,17 @@ class PodAddress:
     family: Family | None
     member: str
     node: str = ""
+    is_outside: bool = False
 
 
-def places(pod: Pod, networks: Networks, zone: Zone) -> tuple[PodAddress, ...]:
-    """List the places of a pod."""
+def places(pod: Pod, networks: Networks, zone: Zone, ranges: Mapping[str, Ranges]) -> tuple[PodAddress, ...]:
+    """List the places of a pod; `ranges` are those of each switch."""
     if pod.host_network or pod.ended or not pod.node:
         return ()
-    return tuple(dict.fromkeys(_places(pod, networks, zone)))
+    return tuple(dict.fromkeys(_places(pod, networks, zone, ranges)))
 
 
-def _places(pod: Pod, networks: Networks, zone: Zone) -> Iterator[PodAddress]:
+def _places(pod: Pod, networks: Networks, zone: Zone, ranges: Mapping[str, Ranges]) -> Iterator[PodAddress]:
     is_source = pod.node in zone
     node = "" if zone.nodes is None else pod.node
     for attachment in pod.attachments:
@@ -65,8 +68,11 @@ def _places(pod: Pod, networks: Networks, zone: Zone) -> Iterator[PodAddress]:
         if network is None:
             continue
         switch = network.switch(pod.node) if is_source else ""
+        known = ranges.get(switch)
         for address in attachment.addresses:
-            yield PodAddress(network.name, switch, Family.IP6 if ":" in address else Family.IP4, address, node)
+            family = Family.IP6 if ":" in address else Family.IP4
+            is_outside = is_source and (known is None or packed(address) not in known)
+            yield PodAddress(network.name, switch, family, address, node, is_outside)
         if not attachment.addresses and network.topology is not Topology.LAYER3:
             yield PodAddress(network.name, switch, None, logical_port(pod, attachment), node)
 

@@ -20,6 +20,7 @@ from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.precedence import WINNER, Rank
 from nqosd.compiler.rows import POD_PART, Unit
 from nqosd.compiler.set_ids import SetId
+from nqosd.compiler.switches import UNKNOWN, Switches
 
 SHOWN = 3
 """How many ignored definitions a policy is told of by name."""
@@ -54,9 +55,10 @@ class PolicyReport:
 
 @attrs.frozen
 class ReportInputs:
-    """What a report looks up: the networks, and whether a set of logical ports has members."""
+    """What a report looks up: networks, switches as the database has them, and whether a set of ports has members."""
 
     networks: Networks
+    switches: Switches
     has_ports: Callable[[SetId], bool]
 
 
@@ -122,6 +124,9 @@ def _noteworthy(effective: EffectivePolicy, units: Units, facts: ReportInputs) -
     for network in dict.fromkeys(name for name, _switch in sorted(units)):
         yield from _unaddressed(effective, network, facts)
         yield from _before_load_balancing(effective, network, facts.networks)
+    for network, name in units:
+        if words := facts.switches.get(name, UNKNOWN).objection(facts.networks.by_name[network].direction):
+            yield f"switch {name}: {words}"
 
 
 def _unaddressed(effective: EffectivePolicy, network: str, facts: ReportInputs) -> Iterator[str]:

@@ -19,6 +19,9 @@ PER_RANK = 20
 WINNER = 9
 """The rank of the winner of a tie; ten policies fit."""
 
+HIGHEST = BASE + 100 * PER_PRIORITY + WINNER * PER_RANK + PER_RANK - 1
+"""The highest priority that a row of a policy can have."""
+
 _NEVER = "9999"
 """A policy that never was in a cluster has no age: it counts as the youngest."""
 

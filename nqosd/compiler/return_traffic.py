@@ -1,87 +1,189 @@
-"""What comes back: packets that pass the rows of their own switch for a second time.
+"""Rows of a switch that belong to no policy: what makes up for what the rows of policies do to others.
 
-In: on which switches there are limits, the topology. Out: one row for the switch that takes these packets out of
-every limit. Rule: a packet is limited once, on its way from the sender.
+In: which rows policies have on which switches, the topology. Out: a unit for each such switch. Rules:
 
-A packet to a service goes to the router, as its address is on no switch; where the pod behind the service is on the
-switch that the packet came from, the router sends it back there. It has the sender's address still, so it met the same
-meter twice, and a connection came to a standstill. On a localnet network a packet to a pod of another node comes in
-there from the underlay, and would use up the limit of that node's own senders (both measured with OVN 23.03 and 25.03).
-Only such packets enter by that port with an address of this switch. OVN 23.03 refuses `inport != …`, so it is a row of
-its own. It belongs to the switch and to no policy.
+- A packet is limited once, on its way from the sender. A packet to a service goes to the router, as its address is on
+  no switch; where the pod behind the service is on the switch that the packet came from, the router sends it back
+  there. It has the sender's address still, so it met the same meter twice, and a connection came to a standstill. On a
+  localnet network a packet to a pod of another node comes in there from the underlay, and would use up the limit of
+  that node's own senders (both measured with OVN 23.03 and 25.03). Only such packets enter by that port with an address
+  of this switch. OVN 23.03 refuses `inport != …`, so it is a row of its own.
+- Neighbour discovery meets no limit: on flat networks it is the sender's own, and a flood of small packets would starve
+  it (3 to 10 of 30 solicitations were answered, 30 with the row). On layer3 the switch itself answers.
+- A row of others that sets a packet mark, and that our rows suppress, is mirrored in the other direction, where ours
+  don't stand: connections from outside need EgressIP's mark (measured with OVN 25.03 and 26.03).
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
-from nqosd.compiler.desired import NEVER_BITES, RETURNED, Family, QosRow, RowKey
-from nqosd.compiler.expression import NOTHING, all_of, any_of, equals, string
+import attrs
+
+from nqosd.api.objects import Topology
+from nqosd.compiler.desired import MARK_PART, NEVER_BITES, RETURNED, Direction, Family, QosRow, RowKey
+from nqosd.compiler.expression import NOTHING, Expression, Term, all_of, any_of, equals, string
 from nqosd.compiler.network_switches import Network
 from nqosd.compiler.rows import Unit
+from nqosd.compiler.set_ids import AnySet, OutsideSet
+from nqosd.compiler.switches import UNKNOWN, Switch, Switches
 from nqosd.compiler.topology import ClusterTopology, TopologyChange
 
 RETURNED_PRIORITY = 32767
 """The highest that OVN takes, above every rule of every policy."""
+MIRROR_PRIORITY = 32766
+"""Above what others have in that direction."""
+NEIGHBOUR_DISCOVERY = any_of(map(Term, ("nd", "nd_rs", "nd_ra")))
 
 SwitchKey = tuple[str, str]
 """A network and one of its switches."""
 
 
-def returned(network: Network, switch: str, ranges: Sequence[str]) -> QosRow | None:
-    """Build the row for a switch with limits, whose pods have addresses from these ranges.
+@attrs.frozen
+class NetworkSwitch:
+    """A switch of a network; `subnets` are the ranges that its pods have addresses from, empty where not known."""
 
-    None where nothing comes back, or where the ranges aren't known: without them the row would stand above rows of
-    others for all traffic from elsewhere.
+    network: Network
+    name: str
+    subnets: tuple[str, ...]
+    switch: Switch
+
+    def key(self, part: str) -> RowKey:
+        """Give the key of a row of no policy."""
+        return RowKey("", 0, self.network.name, self.name, part)
+
+
+def switch_unit(at: NetworkSwitch, limited: AbstractSet[Family | None], name: Callable[[AnySet], str]) -> Unit | None:
+    """Build the rows of no policy for a switch on which policies have rows; `name` names a set.
+
+    `limited` are the families of senders with limits, None for those without addresses.
     """
-    ports = network.way_back(switch)
-    if not ports or not ranges:
-        return None
-    by_family = ((family, [each for each in ranges if (":" in each) == (family is Family.IP6)]) for family in Family)
-    enters = equals("inport", map(string, ports))
-    alternatives = (all_of((enters, equals(f"{family}.src", mine))) for family, mine in by_family)
-    return QosRow(
-        key=RowKey("", 0, network.name, switch, RETURNED),
-        direction=network.direction,
-        priority=RETURNED_PRIORITY,
-        match=str(any_of(each for each in alternatives if each != NOTHING)),
-        dscp=None,
-        rate=NEVER_BITES,
-    )
+    rows = list(_mirrors(at))
+    outside = _outside(at) if limited and at.switch.uplinks else {}
+    passing = [*_returning(at, outside, name)] if limited else []
+    if at.network.topology is not Topology.LAYER3 and not limited.isdisjoint((Family.IP6, None)):
+        passing.append(NEIGHBOUR_DISCOVERY)
+    match = any_of(each for each in passing if each != NOTHING)
+    if match != NOTHING:
+        row = QosRow(
+            key=at.key(RETURNED),
+            direction=at.network.direction,
+            priority=RETURNED_PRIORITY,
+            match=str(match),
+            dscp=None,
+            rate=NEVER_BITES,
+            sets=tuple(sorted(map(name, outside.values()))),
+        )
+        rows.append(row)
+    return Unit(tuple(rows), frozenset(outside.values())) if rows else None
 
 
-class ReturnedRows:
-    """The rows of all switches, as units and the topology change."""
+def _outside(at: NetworkSwitch) -> dict[Family, OutsideSet]:
+    """Name the sets of own addresses outside of the ranges; none where a flat network's ranges say all."""
+    if at.network.topology is not Topology.LAYER3 and at.subnets:
+        return {}
+    return {family: OutsideSet(at.network.name, at.name, family) for family in Family}
 
-    def __init__(self, land: ClusterTopology) -> None:
-        self._topology = land
-        self._limits: dict[SwitchKey, int] = {}  # how many policies have one there
-        self._rows: dict[SwitchKey, QosRow] = {}
+
+def _returning(
+    at: NetworkSwitch, outside: dict[Family, OutsideSet], name: Callable[[AnySet], str]
+) -> Iterator[Expression]:
+    """Match what comes back, family by family."""
+    enters = equals("inport", map(string, at.switch.uplinks))
+    for family in Family:
+        field = f"{family}.src"
+        mine = [each for each in at.subnets if (":" in each) == (family is Family.IP6)]
+        # A set stands in a comparison of its own: only then does ovn-controller follow its changes incrementally.
+        others = equals(field, [f"${name(outside[family])}"] if family in outside else ())
+        yield all_of((enters, any_of(each for each in (equals(field, mine), others) if each != NOTHING)))
+
+
+def _mirrors(at: NetworkSwitch) -> Iterator[QosRow]:
+    """Mirror rows of others that our rows on the switch suppress."""
+    for each in at.switch.mirrored(at.network.direction):
+        yield QosRow(
+            key=at.key(f"{MARK_PART}{each.egress_ip}"),
+            direction=Direction.TO_LPORT,
+            priority=MIRROR_PRIORITY,
+            match=each.match,
+            dscp=None,
+            mark=each.mark,
+        )
+
+
+@attrs.define
+class _Demand:
+    """How many policies have rows on a switch, and how many a limit for senders of each kind."""
+
+    policies: int = 0
+    limits: Counter[Family | None] = attrs.field(factory=Counter)
+
+
+class SwitchRows:
+    """The units of all switches, as units of policies and the topology change."""
+
+    def __init__(self, topology: ClusterTopology) -> None:
+        self._topology = topology
+        self._demands: dict[SwitchKey, _Demand] = {}
         self._stale: dict[SwitchKey, None] = {}
+        self.objections: Mapping[str, str] = {}
+        """What rows of policies do to others that nothing makes up for, by switch; another object once it changes."""
 
     def unit_changed(self, switch: SwitchKey, before: Unit | None, after: Unit | None) -> None:
         """Take the unit that a policy had on a switch, and the one that it has now."""
-        more = (after is not None and after.has_limit) - (before is not None and before.has_limit)
-        if more:
-            self._limits[switch] = self._limits.get(switch, 0) + more
+        old, new = (frozenset() if unit is None else unit.limited for unit in (before, after))
+        more = bool(after and after.rows) - bool(before and before.rows)
+        if more or old != new:
+            demand = self._demands.setdefault(switch, _Demand())
+            demand.policies += more
+            demand.limits.subtract(old)
+            demand.limits.update(new)
             self._stale[switch] = None
 
     def topology_changed(self, topology_change: TopologyChange) -> None:
         """Take other networks and ranges."""
-        for network, switch in self._limits if topology_change.networks or topology_change.switches else ():
+        for network, switch in self._demands if topology_change.networks or topology_change.switches else ():
             if network in topology_change.networks or switch in topology_change.switches:
                 self._stale[network, switch] = None
 
-    def drain(self) -> Iterator[tuple[QosRow | None, QosRow | None]]:
-        """Give what changed since the last call: each row before and after."""
+    def switches_changed(self, names: AbstractSet[str], before: Switches) -> set[RowKey]:
+        """Take what is something else on some switches in the database; gives the keys of all mirrors there before.
+
+        One that isn't desired any more may linger there still.
+        """
+        self._stale |= dict.fromkeys(key for key in self._demands if key[1] in names)
+        return {
+            NetworkSwitch(network, name, (), UNKNOWN).key(f"{MARK_PART}{each.egress_ip}")
+            for network in self._topology.networks.by_name.values()
+            if (name := network.switch("")) in names and name in before
+            for each in before[name].mirrored(network.direction)
+        }
+
+    def may_wait(self, key: RowKey) -> bool:
+        """Say whether a row that isn't desired may stay for a while; the mirror of a row goes with that one."""
+        network = self._topology.networks.by_name.get(key.network)
+        if network is None:
+            return False
+        marks = self._topology.switches.get(key.switch, UNKNOWN).mirrored(network.direction)
+        return not key.part.startswith(MARK_PART) or key.part in {f"{MARK_PART}{each.egress_ip}" for each in marks}
+
+    def drain(self, name: Callable[[AnySet], str]) -> Iterator[tuple[SwitchKey, Unit | None]]:
+        """Give what may have changed since the last call."""
         stale, self._stale = self._stale, {}
         for key in stale:
-            name, switch = key
-            network = self._topology.networks.by_name.get(name)
-            before, after = self._rows.pop(key, None), None
-            if not self._limits.get(key):
-                self._limits.pop(key, None)
-            elif network is not None:
-                after = returned(network, switch, self._topology.subnets.get(switch, ()))
-            if after is not None:
-                self._rows[key] = after
-            if before != after:
-                yield before, after
+            demand = self._demands[key]
+            unit, words = None, ""
+            if demand.policies:
+                at = self._switch(*key)
+                unit = switch_unit(at, {each for each, number in demand.limits.items() if number}, name)
+                words = at.switch.objection(at.network.direction)
+            else:
+                del self._demands[key]
+            if words != self.objections.get(key[1], ""):
+                others = {each: said for each, said in self.objections.items() if each != key[1]}
+                self.objections = others | ({key[1]: words} if words else {})
+            yield key, unit
+
+    def _switch(self, network: str, switch: str) -> NetworkSwitch:
+        known, subnets = self._topology.switches.get(switch, UNKNOWN), self._topology.subnets.get(switch, ())
+        return NetworkSwitch(self._topology.networks.by_name[network], switch, subnets, known)

@@ -35,13 +35,13 @@ class PodRows:
 class Unit:
     """The rows of one policy on one switch, and the sets that they refer to.
 
-    `has_limit`: one of the rows has a limit that can bite. `alone` are those of pods with limits of their own, by name;
-    they hold for `effective` and `network`.
+    `limited` are the families of the senders, None for logical ports, if a row has a limit that can bite. `alone` are
+    those of pods with limits of their own, by name; they hold for `effective` and `network`.
     """
 
     rows: tuple[QosRow, ...] = ()
     sets: frozenset[AnySet] = frozenset()
-    has_limit: bool = False
+    limited: frozenset[Family | None] = frozenset()
     alone: Mapping[str, PodRows] = attrs.field(factory=dict, eq=False, repr=False)
     effective: EffectivePolicy | None = attrs.field(default=None, eq=False, repr=False)
     network: Network | None = attrs.field(default=None, eq=False, repr=False)
@@ -91,7 +91,8 @@ def build_unit(
         rows += mine.rows
         sets |= mine.sets
     has_limit = any(effective.spec.egress[row.key.rule].limit is not None for row in rows)
-    return Unit(tuple(rows), frozenset(sets), has_limit, alone, effective, site.network)
+    limited = site.kinds if has_limit else frozenset()
+    return Unit(tuple(rows), frozenset(sets), limited, alone, effective, site.network)
 
 
 def _row(

@@ -69,7 +69,30 @@ class PrefixSet:
         return f"{len(self.prefixes)} prefixes of {self.family}"
 
 
-AnySet: TypeAlias = SetId | PrefixSet
+@attrs.frozen(cache_hash=True)
+class OutsideSet:
+    """The addresses of one family that pods on a switch have outside of its ranges, or all where those aren't known."""
+
+    network: str
+    switch: str
+    family: Family | None
+
+    def name(self, owner: str) -> str:
+        """Name the set."""
+        return PREFIX + _digest(json.dumps([owner, "outside", self.network, self.switch, self.family]))
+
+    def holds(self, place: PodAddress) -> bool:
+        """Say whether a place of a pod makes it a member."""
+        mine = self.network, self.switch, self.family
+        return place.is_outside and mine == (place.network, place.switch, place.family)
+
+    def __str__(self) -> str:
+        return f"{self.family} outside of the ranges of network {self.network}, switch {self.switch}"
+
+
+AnySet: TypeAlias = SetId | PrefixSet | OutsideSet
+CountedSet: TypeAlias = SetId | OutsideSet
+"""A set whose members come from pods."""
 
 
 def _digest(text: str) -> str:

@@ -13,7 +13,7 @@ from nqosd.api.objects import Namespace, Pod
 from nqosd.cache.selections import PodSelection, SelectionIndex, SelectionUse
 from nqosd.compiler.desired import Family, Members
 from nqosd.compiler.pod_addresses import PodAddress
-from nqosd.compiler.set_ids import SetId
+from nqosd.compiler.set_ids import CountedSet, OutsideSet, SetId
 
 SiteKey = tuple[PodSelection, str, str]
 """Senders, their network, their switch."""
@@ -28,7 +28,7 @@ class Shift:
     node or left one.
     """
 
-    members: dict[SetId, Members] = attrs.field(factory=dict)
+    members: dict[CountedSet, Members] = attrs.field(factory=dict)
     sites: set[SiteKey] = attrs.field(factory=set)
     touched: set[SiteKey] = attrs.field(factory=set)
     without_ports: set[PodSelection] = attrs.field(factory=set)
@@ -51,7 +51,7 @@ class Membership:
         self._index = SelectionIndex(namespaces)
         self._namespaces = namespaces
         self._known: dict[str, dict[str, _Known]] = {}
-        self._counts: dict[SetId, dict[str, int]] = {}
+        self._counts: dict[CountedSet, dict[str, int]] = {}
         self._sites: dict[PodSelection, dict[tuple[str, str], set[Family | None]]] = {}
         self._nodes: dict[PodSelection, dict[tuple[str, str], int]] = {}
         self._shift = Shift()
@@ -61,11 +61,11 @@ class Membership:
         """How many selections are watched."""
         return len(self._index)
 
-    def members(self, set_id: SetId) -> KeysView[str]:
+    def members(self, set_id: CountedSet) -> KeysView[str]:
         """Give the members of a set, as a live view for as long as the set is in use."""
         return self._counts.setdefault(set_id, {}).keys()
 
-    def has_members(self, set_id: SetId) -> bool:
+    def has_members(self, set_id: CountedSet) -> bool:
         """Say whether a set has a member."""
         return bool(self._counts.get(set_id))
 
@@ -123,6 +123,7 @@ class Membership:
         if pod is not None and before is not None and (before.places, before.selections) == (places, selections):
             before.pod = pod
             return
+        self._recount_outside(() if before is None else before.places, places)
         for selection in () if before is None else before.selections:
             keeps = places if selection in selections else ()
             for place in before.places if before is not None else ():
@@ -135,11 +136,20 @@ class Membership:
                     self._enter(selection, place)
         self._remember(namespace, key, pod, places, selections)
 
+    def _recount_outside(self, before: tuple[PodAddress, ...], after: tuple[PodAddress, ...]) -> None:
+        """Count the addresses of a pod that are outside of their switches' ranges."""
+        for place in before:
+            if place.is_outside and place not in after:
+                self._drop(_outside(place), place.member)
+        for place in after:
+            if place.is_outside and place not in before:
+                self._add(_outside(place), place.member)
+
     def in_namespace(self, namespace: str) -> list[str]:
         """List the keys of the counted pods of a namespace."""
         return list(self._known.get(namespace, ()))
 
-    def forget_empty(self, set_id: SetId) -> None:
+    def forget_empty(self, set_id: CountedSet) -> None:
         """Free the memory of a set that nobody uses any more, if it has no members."""
         if not self._counts.get(set_id):
             self._counts.pop(set_id, None)
@@ -171,32 +181,43 @@ class Membership:
         set_id = _set_of(selection, place)
         if set_id is None:
             return
-        counts = self._counts.setdefault(set_id, {})
-        count = counts.get(place.member, 0)
-        counts[place.member] = count + 1
-        if count == 0:
-            self._shift.members.setdefault(set_id, Members()).add(place.member)
-            if len(counts) == 1:
-                self._turn(set_id, filled=True)
-        self._touch(set_id)
+        if self._add(set_id, place.member):
+            self._turn(set_id, filled=True)
 
     def _leave(self, selection: PodSelection, place: PodAddress) -> None:
         self._spread(selection, place, -1)
         set_id = _set_of(selection, place)
         if set_id is None:
             return
+        if self._drop(set_id, place.member):
+            self._turn(set_id, filled=False)
+
+    def _add(self, set_id: CountedSet, member: str) -> bool:
+        """Count a member once more; say whether it is the set's first one."""
+        counts = self._counts.setdefault(set_id, {})
+        count = counts.get(member, 0)
+        counts[member] = count + 1
+        if count == 0:
+            self._shift.members.setdefault(set_id, Members()).add(member)
+        return count == 0 and len(counts) == 1
+
+    def _drop(self, set_id: CountedSet, member: str) -> bool:
+        """Count a member once less; say whether it was the set's last one."""
         counts = self._counts[set_id]
-        counts[place.member] -= 1
-        if counts[place.member] == 0:
-            del counts[place.member]
-            self._shift.members.setdefault(set_id, Members()).remove(place.member)
-            if not counts:
-                self._turn(set_id, filled=False)
-        self._touch(set_id)
+        counts[member] -= 1
+        if counts[member]:
+            return False
+        del counts[member]
+        self._shift.members.setdefault(set_id, Members()).remove(member)
+        return not counts
 
     def _spread(self, selection: PodSelection, place: PodAddress, step: int) -> None:
-        """Count a sender's place where it is, if that matters."""
-        if not place.node or selection.role is not SelectionUse.SOURCE:
+        """Note that a sender's place came or went, and count it where it is, if that matters."""
+        if selection.role is not SelectionUse.SOURCE:
+            return
+        if place.switch:
+            self._shift.touched.add((selection, place.network, place.switch))
+        if not place.node:
             return
         counts = self._nodes.setdefault(selection, {})
         where = (place.network, place.node)
@@ -208,10 +229,6 @@ class Membership:
                 del self._nodes[selection]
         if not (before and before + step):
             self._shift.spread.add(selection)
-
-    def _touch(self, set_id: SetId) -> None:
-        if set_id.selection.role is SelectionUse.SOURCE:
-            self._shift.touched.add((set_id.selection, set_id.network, set_id.switch))
 
     def _turn(self, set_id: SetId, *, filled: bool) -> None:
         """Note that a set got its first member or lost its last one."""
@@ -228,6 +245,10 @@ class Membership:
             if not sites:
                 del self._sites[selection]
         self._shift.sites.add((selection, set_id.network, set_id.switch))
+
+
+def _outside(place: PodAddress) -> OutsideSet:
+    return OutsideSet(place.network, place.switch, place.family)
 
 
 def _set_of(selection: PodSelection, place: PodAddress) -> SetId | None:

@@ -1,7 +1,7 @@
-"""The topology: zone, networks and ranges of addresses, kept up to date, and what a change of it reaches.
+"""The topology: zone, networks, ranges of addresses and switches, kept up to date, and what a change of it reaches.
 
-In: tables in which nodes or networks changed. Out: an `TopologyChange`. Rule: it names all pods and rows that may mean
-something else now; what it doesn't name means the same as before.
+In: tables in which nodes or networks changed, switches as the database has them. Out: a `TopologyChange`. Rule: it
+names all pods and rows that may mean something else now; what it doesn't name means the same as before.
 """
 
 from collections.abc import Mapping
@@ -11,14 +11,15 @@ import attrs
 
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.tables import Tables
-from nqosd.compiler.address_ranges import ANYTHING, Ranges, network_ranges
+from nqosd.compiler.address_ranges import ANYTHING, Ranges, network_ranges, switch_ranges
 from nqosd.compiler.network_switches import Networks, switch_subnets
 from nqosd.compiler.pod_addresses import Zone
+from nqosd.compiler.switches import Switches
 
 
 @attrs.frozen
 class TopologyChange:
-    """What changed: `pods` whose places may, by key; `networks` redefined; `switches` with other ranges.
+    """What changed: `pods` whose places may, by key; `networks` redefined; `switches` with other ranges, by name.
 
     `ranges` are those of the default network before; None where they are the same. (A network with other ranges is
     redefined, and so its pods are among `pods`.)
@@ -39,6 +40,14 @@ class ClusterTopology:
         self.zone = Zone.of(zone, {})
         self.subnets: Mapping[str, tuple[str, ...]] = {}
         self.ranges: Mapping[str, Ranges] = {}
+        self.switch_ranges: Mapping[str, Ranges] = {}
+        self.switches: Switches = {}
+        self._node_subnets: Mapping[str, Mapping[str, tuple[str, ...]]] = {}
+
+    def look(self, switches: Switches) -> AbstractSet[str]:
+        """Take what the database has; gives the names of the switches of which that is something else now."""
+        before, self.switches = self.switches, switches
+        return {name for name in before.keys() | switches.keys() if before.get(name) != switches.get(name)}
 
     def renew(self, zone: str, *, nodes: bool, networks: bool) -> TopologyChange:
         """Derive the topology anew: `zone` is its name, the flags say what changed in the tables."""
@@ -49,7 +58,8 @@ class ClusterTopology:
             pods |= joined
         if not (nodes or networks):
             return TopologyChange(pods, redefined, set(), None)
-        return TopologyChange(pods, redefined, self._resubnet(), self._rerange())
+        switches = self._resubnet()
+        return TopologyChange(pods | self._moved(), redefined, switches, self._rerange())
 
     def _rezone(self, zone: str) -> dict[str, None]:
         """Find the zone's nodes anew; gives the pods on nodes that came or went."""
@@ -78,7 +88,17 @@ class ClusterTopology:
     def _resubnet(self) -> AbstractSet[str]:
         """Derive the ranges behind each switch anew; gives the switches where they changed."""
         before, self.subnets = self.subnets, switch_subnets(self.networks, self._tables.nodes)
-        return {name for name in before.keys() | self.subnets.keys() if before.get(name) != self.subnets.get(name)}
+        changed = {name for name in before.keys() | self.subnets.keys() if before.get(name) != self.subnets.get(name)}
+        if changed:
+            self.switch_ranges = switch_ranges(self.networks, self._tables.nodes)
+        return changed
+
+    def _moved(self) -> dict[str, None]:
+        """Give the pods on nodes of the zone with other ranges: whether an address is outside of them may turn."""
+        before, self._node_subnets = self._node_subnets, {key: each.subnets for key, each in self._tables.nodes.items()}
+        nodes = before.keys() | self._node_subnets.keys()
+        changed = {name for name in nodes if name in self.zone and before.get(name) != self._node_subnets.get(name)}
+        return {key: None for key, pod in self._tables.pods.items() if pod.node in changed} if changed else {}
 
     def _rerange(self) -> Ranges | None:
         """Derive the ranges of networks anew; gives the default network's before, if they have changed."""

@@ -27,6 +27,7 @@ class Objections:
 
     def __init__(self) -> None:
         self._ignored: Mapping[str, str] = {}
+        self._of_switches: Mapping[str, str] = {}
 
     def take(
         self,
@@ -42,6 +43,7 @@ class Objections:
         for change in changes:
             _say_unreadable(change)
         self._say_ignored(compiler)
+        self._say_of_switches(compiler)
         for key in sorted(pods):
             _say_refused(key, compiler, events)
 
@@ -51,6 +53,13 @@ class Objections:
             for key, why in self._ignored.items():
                 if before.get(key) != why:
                     _log.warning("a definition of a network is ignored", definition=key, why=why)
+
+    def _say_of_switches(self, compiler: IncrementalCompiler) -> None:
+        before, self._of_switches = self._of_switches, compiler.objections
+        if before is not self._of_switches:
+            for name, words in self._of_switches.items():
+                if before.get(name) != words:
+                    _log.warning("rows of others are suppressed", switch=name, why=words)
 
 
 def _say_refused(key: str, compiler: IncrementalCompiler, events: EventRecorder | None) -> None:

@@ -185,6 +185,7 @@ class Rounds:
         if self._compiler is None:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
+        compiler.switches = facts.switches
         async with self.compiling:
             if compiler.takes_long(settings, changes):
                 delta = await aside(lambda: compiler.configure(settings, changes))
@@ -318,7 +319,7 @@ class Rounds:
 
     def _check(self, compiler: IncrementalCompiler) -> None:
         """Hold the incremental result against the definition; it costs what a restart costs."""
-        whole = compile_everything(compiler.tables, compiler.settings)
+        whole = compile_everything(compiler.tables, compiler.settings, compiler.switches)
         if whole.desired != compiler.desired:
             self._metrics.compile_differs()
             _log.error("the incremental result differs from a full compilation; please report it")

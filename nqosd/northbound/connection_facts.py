@@ -41,6 +41,7 @@ class ConnectionFacts:
             problem="" if synced else idl.session.reason,
             zone=replica.zone if synced else before.zone,
             northd_version=replica.northd_version if synced else before.northd_version,
+            switches=replica.switches if synced else before.switches,
             is_contended=is_contended,
             other_holder=other_holder(records, idl.owner, idl.lock_name) if is_contended else "",
         )

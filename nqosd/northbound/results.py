@@ -8,6 +8,7 @@ from typing import Protocol
 import attrs
 
 from nqosd.compiler.desired import RowKey
+from nqosd.compiler.switches import Switches
 from nqosd.northbound.plan.operations import Subject
 
 
@@ -86,6 +87,8 @@ class DatabaseFacts:
     """NB_Global.name; None as long as it isn't known."""
     northd_version: str | None = None
     """NB_Global.options:northd_internal_version; None as long as it isn't known."""
+    switches: Switches = attrs.field(factory=dict, repr=False)
+    """What isn't ours on each switch, as of the last moment in step."""
     is_contended: bool = False
     """Whether the server said that somebody else holds the lock."""
     other_holder: str = ""

@@ -21,13 +21,13 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     QOS: ("priority", "direction", "match", "action", "bandwidth", "external_ids"),
     ADDRESS_SET: ("name", "addresses", "external_ids"),
     PORT_GROUP: ("name", "ports", "external_ids"),
-    SWITCH: ("name", "qos_rules"),
-    SWITCH_PORT: ("name",),
+    SWITCH: ("name", "qos_rules", "ports", "acls"),
+    SWITCH_PORT: ("name", "type"),
     GLOBAL: ("name", "options"),
 }
 
 OWNED = (QOS, ADDRESS_SET, PORT_GROUP)
-"""Tables of which only our own rows are monitored."""
+"""Tables that hold rows of ours. Of QoS all rows are monitored, of the others hardly any but our own."""
 
 
 def own_schema() -> dict[str, object]:

@@ -73,7 +73,9 @@ class Truth:
             now = contents.read(self._file)
         except ServiceError:
             return None
-        compiled = self._site.cluster.compiled(self._objects, zone=self._site.zone, northd=now.northd)
+        compiled = self._site.cluster.compiled(
+            self._objects, zone=self._site.zone, northd=now.northd, around=now.around
+        )
         should = contents.wanted(compiled.desired, "nqosd", now.switches, now.ports)
         lines = set(should.differences(now.own)) - _waiting(should, now.own, compiled)
         after = _answers(self._site.daemons)
@@ -134,12 +136,13 @@ def _waiting(should: Own, now: Own, compiled: Compiled) -> set[str]:
         columns = json.loads(row.partition(": ")[2])
         ids, used = columns["external_ids"], set(SETS.findall(columns["match"])) - wanted
         if POLICY not in ids:
-            returning.append((row, ids[SWITCH]))
+            returning.append((row, ids[SWITCH], used & empty))
         elif ids[POLICY] in rules and used and used <= empty:
             found.add(f"+ {row}")
             sets |= used
             switches.add(ids[SWITCH])
-    found |= {f"+ {row}" for row, switch in returning if switch in switches}
+    found |= {f"+ {row}" for row, switch, _used in returning if switch in switches}
+    sets |= {name for _row, switch, used in returning if switch in switches for name in used}
     return found | {f"+ {each}" for each in now.sets if _name(each) in sets}
 
 

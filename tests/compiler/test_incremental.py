@@ -28,8 +28,9 @@ from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.prefixes import Prefixes, Range, covered
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.switches import Switches
 from nqosd.config.options import Limits
-from tests.compiler.worlds import NODES, batches
+from tests.compiler.worlds import NODES, batches, switches
 
 every_setting = st.builds(
     Settings,
@@ -80,19 +81,23 @@ class Mirror:
 
 def check(compiler: IncrementalCompiler) -> None:
     """Hold the incremental result against the definition."""
-    whole = compile_everything(compiler.tables, compiler.settings)
+    whole = compile_everything(compiler.tables, compiler.settings, compiler.switches)
     assert compiler.desired == whole.desired
     assert tuple(compiler.report(each.key) for each in whole.reports) == whole.reports
     assert {key: found for key in compiler.tables.pods if (found := compiler.refused(key))} == whole.refused
 
 
-@given(batches, every_setting)
+@given(batches, every_setting, st.lists(switches, min_size=1, max_size=4))
 @settings(max_examples=300, deadline=None)
-def test_equals_compile_everything(events: list[list[Change]], setting: Settings) -> None:
-    """Any sequence of events, in any batching, ends in the state that compiling everything gives, at every step."""
+def test_equals_compile_everything(events: list[list[Change]], setting: Settings, seen: list[Switches]) -> None:
+    """Any sequence of events, in any batching, ends in the state that compiling everything gives, at every step.
+
+    Whatever is seen of switches in the database in between.
+    """
     compiler, mirror = IncrementalCompiler(setting), Mirror()
     reports: dict[str, object] = {}
-    for batch in events:
+    for number, batch in enumerate(events):
+        compiler.switches = seen[number // 2 % len(seen)]
         delta = compiler.apply(batch)
         check(compiler)
         mirror.follow(delta, compiler.desired)
@@ -113,14 +118,14 @@ def test_batching_does_not_matter(events: list[list[Change]], setting: Settings)
     assert alone.desired == together.desired
 
 
-@given(batches, every_setting, every_setting)
+@given(batches, every_setting, every_setting, switches)
 @settings(max_examples=100, deadline=None)
-def test_settings_change(events: list[list[Change]], before: Settings, after: Settings) -> None:
+def test_settings_change(events: list[list[Change]], before: Settings, after: Settings, seen: Switches) -> None:
     """Other settings recompile everything, together with a batch, and the delta says exactly what that changed."""
     compiler, mirror = IncrementalCompiler(before), Mirror()
     for batch in events[:-1]:
         mirror.follow(compiler.apply(batch), compiler.desired)
-    known = set(compiler.tables.policies)
+    known, compiler.switches = set(compiler.tables.policies), seen
     delta = compiler.configure(after, events[-1])
     mirror.follow(delta, compiler.desired)
     check(compiler)
@@ -129,11 +134,12 @@ def test_settings_change(events: list[list[Change]], before: Settings, after: Se
         assert delta.policies >= known | compiler.tables.policies.keys()
 
 
-@given(batches)
+@given(batches, switches)
 @settings(max_examples=50, deadline=None)
-def test_nothing_is_kept(events: list[list[Change]]) -> None:
+def test_nothing_is_kept(events: list[list[Change]], seen: Switches) -> None:
     """When every object has gone, nothing is desired and nothing is remembered."""
     compiler = IncrementalCompiler(Settings())
+    compiler.switches = seen
     for batch in events:
         compiler.apply(batch)
     everything = compiler.tables.keys()
@@ -141,6 +147,7 @@ def test_nothing_is_kept(events: list[list[Change]]) -> None:
     assert compiler.desired == Desired({}, {}, {})
     assert compiler.selections == 0
     assert len(compiler._claims) == 0
+    assert (compiler._switch_rows._demands, compiler.objections, compiler._membership._counts) == ({}, {}, {})
     assert (len(compiler._readings), len(compiler._row_bounds)) == (0, 0)
 
 

@@ -24,7 +24,7 @@ from nqosd.api.networkqos import (
 from nqosd.api.objects import Attachment, NetworkAttachment, NetworkRole, Pod, Topology
 from nqosd.cache.tables import Tables
 from nqosd.compiler.definition import Compiled, compile_everything
-from nqosd.compiler.desired import RETURNED, Direction, QosRow
+from nqosd.compiler.desired import Direction, QosRow
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.settings import Settings
 
@@ -62,7 +62,7 @@ def compiled(
 
 def rows(found: Compiled) -> list[QosRow]:
     """Give the rows of rules in order."""
-    return [row for key, row in sorted(found.desired.rows.items()) if key.part != RETURNED]
+    return [row for key, row in sorted(found.desired.rows.items()) if key.policy]
 
 
 def match(rule: EgressRule, *addresses: str) -> str:

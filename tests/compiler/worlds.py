@@ -32,6 +32,7 @@ from nqosd.api.objects import (
     UserDefinedNetwork,
 )
 from nqosd.api.problems import Problem
+from nqosd.compiler.switches import MarkRow, Switch
 
 NAMESPACES = ["a", "b"]
 NODES = ["n1", "n2", "n3"]
@@ -148,6 +149,25 @@ def policies(draw: st.DrawFn) -> NetworkQoS:
         problems=(Problem("spec.priority", "101 is not between 0 and 100"),) if invalid else (),
     )
 
+
+_FLAT = ("layer2", "localnet")
+marks = st.lists(
+    st.builds(
+        MarkRow,
+        st.sampled_from(["", "a", "b"]),
+        st.sampled_from(["from-lport", "to-lport"]),
+        st.sampled_from([103, 10000, 32000]),
+        st.sampled_from(["ip4.src == $served && ct.trk && ct.rpl", "ip6"]),
+        st.sampled_from([42, 43]),
+    ),
+    max_size=2,
+    unique=True,
+).map(lambda found: tuple(sorted(found)))
+switches = st.dictionaries(
+    st.sampled_from([*NODES, "blue_n1", *(f"{name}_ovn_{kind}_switch" for name in ("blue", "flat") for kind in _FLAT)]),
+    st.builds(Switch, st.sampled_from([(), ("stor",), ("stor", "stotr")]), marks, st.booleans()),
+)
+"""Switches as a database has them."""
 
 _KINDS: dict[ResourceKind, st.SearchStrategy[Object]] = {
     ResourceKind.POD: pods,

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 import attrs
 import pytest
@@ -12,6 +12,7 @@ from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
 from nqosd.api.objects import Pod
 from nqosd.compiler import incremental
+from nqosd.compiler.address_ranges import Ranges
 from nqosd.compiler.effective_policies import PolicyReading
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.network_switches import Networks
@@ -116,10 +117,10 @@ async def test_a_policy_on_which_the_compiler_fails_is_left_out_alone(monkeypatc
 async def test_pods_on_which_the_compiler_fails_are_left_out_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several at once are found one after the other, and what is compiled is as if they weren't there."""
 
-    def fail(pod: Pod, networks: Networks, zone: Zone) -> tuple[PodAddress, ...]:
+    def fail(pod: Pod, networks: Networks, zone: Zone, ranges: Mapping[str, Ranges]) -> tuple[PodAddress, ...]:
         if pod.name in ("pod-1", "pod-3"):
             raise ValueError("a defect")
-        return places(pod, networks, zone)
+        return places(pod, networks, zone, ranges)
 
     monkeypatch.setattr(incremental, "places", fail)
     async with running([*PODS, *OTHERS]) as (rounds, health, _metrics):

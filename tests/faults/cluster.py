@@ -14,6 +14,7 @@ import yaml
 
 from nqosd.compiler.definition import Compiled, compile_everything
 from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.compiler.switches import Switches
 from nqosd.informers.resources import RESOURCES, Resource
 from tests.faults.manifests import NODES, RANGES, Json
 from tests.proof.agreement import tables_of
@@ -94,10 +95,12 @@ class Cluster:
             found[resource.kind.value] = json.loads(self.server.request("GET", resource.path + query))["items"]
         return found
 
-    def compiled(self, objects: Mapping[str, list[Json]], *, zone: str, northd: str, owner: str = "nqosd") -> Compiled:
-        """Compile objects by definition, for a database of a zone."""
+    def compiled(
+        self, objects: Mapping[str, list[Json]], *, zone: str, northd: str, around: Switches, owner: str = "nqosd"
+    ) -> Compiled:
+        """Compile objects by definition, for a database of a zone with these switches."""
         settings = Settings(owner=owner, zone=zone, ovn=parse_ovn_version(northd) if northd else None)
-        return compile_everything(tables_of(objects), settings)
+        return compile_everything(tables_of(objects), settings, around)
 
     def kubeconfig(
         self, file: Path, *, port: int | None = None, token: str = "", token_file: Path | None = None

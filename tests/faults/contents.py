@@ -12,6 +12,7 @@ from typing import Protocol, cast
 import attrs
 
 from nqosd.compiler.desired import OWNER, PART, Desired
+from nqosd.compiler.switches import MarkRow, Switch, Switches
 from nqosd.northbound.replica.writer_record import WRITER
 
 Row = Mapping[str, object]
@@ -68,6 +69,8 @@ class Contents:
     ports: frozenset[str]
     northd: str
     """NB_Global.options:northd_internal_version, empty where it isn't set."""
+    around: Switches
+    """What isn't ours on each switch."""
 
 
 def read(database: Database, owner: str = "nqosd") -> Contents:
@@ -99,6 +102,7 @@ def read(database: Database, owner: str = "nqosd") -> Contents:
         switches=switches,
         ports=frozenset(ports.values()),
         northd=str(options[0].get("northd_internal_version", "")) if options else "",
+        around={str(row["name"]): _around(row, rows, mine) for row in rows["Logical_Switch"].values()},
     )
 
 
@@ -130,6 +134,25 @@ def wanted(desired: Desired, owner: str, switches: Iterable[str], ports: frozens
     sets += [_set_text("Port_Group", each.name, each.external_ids(owner), each.ports & ports)
              for each in groups.values()]  # fmt: skip
     return Own(tuple(sorted(rows)), tuple(sorted(sets)))
+
+
+def _around(switch: Row, rows: Mapping[str, Mapping[str, Row]], mine: set[tuple[str, str]]) -> Switch:
+    """Say what isn't ours on a switch."""
+    ports = [rows["Logical_Switch_Port"][each] for each in _uuids(switch["ports"])]
+    theirs = [rows["QoS"][each] for each in _uuids(switch["qos_rules"]) if ("QoS", each) not in mine]
+    return Switch(
+        uplinks=tuple(sorted(str(port["name"]) for port in ports if port["type"] in {"router", "localnet"})),
+        marks=tuple(sorted(_mark(row) for row in theirs if "mark" in dict(_pairs(row["action"])))),
+        has_acls=bool(_uuids(switch["acls"])),
+    )
+
+
+def _mark(row: Row) -> MarkRow:
+    ids, action = dict(_pairs(row["external_ids"])), dict(_pairs(row["action"]))
+    name = ids.get("k8s.ovn.org/id", "") if ids.get("k8s.ovn.org/owner-type") == "EgressIP" else ""
+    return MarkRow(
+        str(name), str(row["direction"]), cast("int", row["priority"]), str(row["match"]), cast("int", action["mark"])
+    )
 
 
 def _own_rows(rows: Mapping[str, Mapping[str, Row]], mine: set[tuple[str, str]]) -> list[str]:

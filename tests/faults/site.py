@@ -47,6 +47,8 @@ FOREIGN = (
      "external_ids:k8s.ovn.org/owner-type=NetworkQoS"],
     ["create", "Address_Set", "name=other_instance", 'addresses="10.244.0.8"', "external_ids:nqosd.io/owner=another"],
     ["lsp-add", "n2", "foreign-port"],
+    *(["lsp-add", switch, f"to-router-{switch}", "--", "lsp-set-type", f"to-router-{switch}", "router"]
+      for switch in SWITCHES),
 )  # fmt: skip
 
 
@@ -183,7 +185,7 @@ class Site:
             objects = self.cluster.objects()
         except (ServiceError, OSError) as error:
             return [f"can't be compared: {error}"]
-        compiled = self.cluster.compiled(objects, zone=self.zone, northd=now.northd)
+        compiled = self.cluster.compiled(objects, zone=self.zone, northd=now.northd, around=now.around)
         should = contents.wanted(compiled.desired, "nqosd", now.switches, now.ports)
         found = [f"ours {line}" for line in should.differences(now.own)]
         found += [

@@ -128,9 +128,9 @@ class ModelDatabase:
                     self.replica.apply(table, uuid, {"modify": changed})
 
     def _is_seen(self, table: str, row: Row | None) -> bool:
-        if row is None or table not in OWNED:
+        if row is None or table not in OWNED or table == "QoS":
             return row is not None
-        return self._is_mine(row) or (table != "QoS" and row["name"] in self.watched)
+        return self._is_mine(row) or row["name"] in self.watched
 
     def _is_mine(self, row: Row) -> bool:
         return cast("dict[str, str]", row["external_ids"]).get(OWNER) == self.owner

@@ -16,12 +16,18 @@ DEFAULTS: dict[str, Row] = {
     "QoS": {"priority": 0, "direction": "", "match": "", "action": {}, "bandwidth": {}, "external_ids": {}},
     "Address_Set": {"name": "", "addresses": frozenset(), "external_ids": {}},
     "Port_Group": {"name": "", "ports": frozenset(), "external_ids": {}},
-    "Logical_Switch": {"name": "", "qos_rules": frozenset(), "ports": frozenset(), "external_ids": {}},
-    "Logical_Switch_Port": {"name": ""},
+    "Logical_Switch": {
+        "name": "",
+        "qos_rules": frozenset(),
+        "ports": frozenset(),
+        "acls": frozenset(),
+        "external_ids": {},
+    },
+    "Logical_Switch_Port": {"name": "", "type": ""},
     "NB_Global": {"name": "", "options": {}},
 }
 UNIQUE_NAMES = ("Address_Set", "Port_Group", "Logical_Switch_Port")
-REFERENCES = {"ports", "qos_rules"}
+REFERENCES = {"ports", "qos_rules", "acls"}
 
 
 def check_references(tables: Tables) -> None:

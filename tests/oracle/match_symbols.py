@@ -68,6 +68,7 @@ _PREDICATES: tuple[Predicate, ...] = (
     Predicate("icmp6", lambda packet: _ip6(packet) and packet.protocol_number == 58),
     Predicate("icmp", lambda packet: packet.protocol_number == (1 if _ip4(packet) else 58)),
     *(Predicate(name, _protocol(number)) for name, number in TRANSPORTS.items()),
+    *(Predicate(name, lambda _packet: False) for name in ("nd", "nd_rs", "nd_ra")),  # no packet here is of these types
 )
 
 _FIELDS: tuple[Field, ...] = (

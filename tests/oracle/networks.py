@@ -80,9 +80,9 @@ class WayBack:
     ports: tuple[str, ...]
     ranges: tuple[Range, ...]
 
-    def is_known_for(self, address: Address) -> bool:
-        """Whether an address is in one of the ranges."""
-        return any(address in each for each in self.ranges)
+    def is_known_for(self, address: Address, own: Iterable[Address]) -> bool:
+        """Whether an address is in one of the ranges, or is one of a sender's own."""
+        return address in own or any(address in each for each in self.ranges)
 
 
 @attrs.frozen
@@ -112,17 +112,21 @@ class Networks:
         """The direction of a network's rows (shared facts on OVN, "Where a row takes effect")."""
         return "to-lport" if self.topology(network) == "layer3" else "from-lport"
 
-    def way_back(self, network: str, switch: str) -> "WayBack | None":
-        """How packets come back to a switch, from a router or from the underlay of a localnet; None where none do."""
+    def uplinks(self, network: str, switch: str) -> tuple[str, ...]:
+        """The ports that ovn-kubernetes gives a switch to a router, or to the underlay."""
         if self.topology(network) == "layer3":
-            node = next((node for node in self.nodes if self.switch(network, node) == switch), "")
-            return WayBack((f"stor-{switch}",), self.nodes.get(node, {}).get(network, ()))
-        decides = self._of(network)
-        if decides.topology == "localnet":
-            return WayBack((f"{dotted(network)}_ovn_localnet_port",), decides.ranges)
-        if not decides.primary:
-            return None
-        return WayBack((f"stor-{switch}", f"stotr-{switch}", f"stotr-{switch}-upgrade"), decides.ranges)
+            return (f"stor-{switch}",)
+        if self.topology(network) == "localnet":
+            return (f"{dotted(network)}_ovn_localnet_port",)
+        return (f"stotr-{switch}",) if self._of(network).primary else ()
+
+    def way_back(self, network: str, switch: str) -> WayBack:
+        """How packets come back to a switch, from a router or from the underlay of a localnet."""
+        ports = self.uplinks(network, switch)
+        if self.topology(network) != "layer3":
+            return WayBack(ports, self._of(network).ranges)
+        node = next((node for node in self.nodes if self.switch(network, node) == switch), "")
+        return WayBack(ports, self.nodes.get(node, {}).get(network, ()))
 
     def has(self, network: str, address: Address) -> bool:
         """Whether an address can be one of a network's: it is in its ranges, or they aren't known."""

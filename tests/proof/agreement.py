@@ -17,6 +17,7 @@ from nqosd.cache.tables import Tables
 from nqosd.commands.compiled_document import CompiledDocument, document
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.settings import Settings, parse_ovn_version
+from nqosd.compiler.switches import Switch, Switches
 from tests.informers.wire import BY_KIND
 from tests.oracle.decoded import Object
 from tests.oracle.meaning import Decision, Oracle, UndecidedError, read_meaning
@@ -73,12 +74,12 @@ class Case:
             MatchSyntaxError: OVN would refuse a compiled match.
         """
         oracle = read_meaning(scenario.objects, **scenario.options)
-        printed = compiled(scenario, owner)
+        printed = compiled(scenario, oracle, owner)
         return cls(scenario, oracle, printed, read_rows(printed, pipeline_of(scenario.version)))
 
     def recompiled(self) -> "Case":
         """Compile once more, by whatever the compiler is now."""
-        printed = compiled(self.scenario)
+        printed = compiled(self.scenario, self.oracle)
         rows = read_rows(printed, pipeline_of(self.scenario.version))
         return attrs.evolve(self, compiled=printed, rows=rows)
 
@@ -127,7 +128,7 @@ class Case:
     def _limited_again(self, send: Send) -> Result | None:
         """Send a packet through its own switch once more, as a router does that chose a pod on it for a service."""
         back = self.oracle.cluster.networks.way_back(send.sender.network, send.sender.switch)
-        if back is None or not back.is_known_for(send.packet.source):
+        if not back.is_known_for(send.packet.source, send.sender.addresses):
             return None
         packets = (attrs.evolve(send.packet, inport=port) for port in back.ports)
         results = (self.rows.treat(send.sender.switch, packet) for packet in packets)
@@ -155,17 +156,23 @@ class Case:
                     yield f"{key}: a row stands on switch {switch}, on which this policy has no sender"
 
 
-def compiled(scenario: Scenario, owner: str = OWNER) -> CompiledDocument:
-    """Compile a scenario, and print and read the result."""
+def compiled(scenario: Scenario, oracle: Oracle, owner: str = OWNER) -> CompiledDocument:
+    """Compile a scenario for a database with the switches of an oracle, and print and read the result."""
     settings = Settings(
         owner=owner,
         zone=scenario.options["zone"] or "",
         ovn=parse_ovn_version(scenario.version),
         any_network=scenario.options["unselected_networks"] == "all",
     )
-    found = compile_everything(tables_of(scenario.objects), settings)
+    found = compile_everything(tables_of(scenario.objects), settings, _switches(oracle))
     printed: CompiledDocument = json.loads(json.dumps(document(found.desired, found.reports, owner)))
     return printed
+
+
+def _switches(oracle: Oracle) -> Switches:
+    """Give the switches that senders are on, with their ports to routers and underlays."""
+    networks = oracle.cluster.networks
+    return {each.switch: Switch(networks.uplinks(each.network, each.switch)) for each in oracle.senders}
 
 
 def tables_of(objects: Mapping[str, Iterable[Object]]) -> Tables:

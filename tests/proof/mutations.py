@@ -220,12 +220,13 @@ ACTIONS: Mapping[str, Mutation] = {
             lambda self: {key: value ^ 1 for key, value in real.fget(self).items()}
         )
     },
-    "packets that come back limited again": {"compiler.compile:returned": lambda _: lambda *_: None},
+    "packets that come back limited again": {"compiler.compile:switch_unit": lambda _: lambda *_: None},
     "packets that come back limited again by rules above": {"compiler.returned:RETURNED_PRIORITY": lambda _: 10000},
     "packets that come back told by another port": {
-        "compiler.networks:Network.way_back": lambda real: (
-            lambda self, switch: tuple(f"{port}-" for port in real(self, switch))
-        )
+        "compiler.returned:string": lambda real: lambda text: real(f"{text}-")
+    },
+    "packets that come back limited again where ranges aren't known": {
+        "compiler.returned:_outside": lambda _: lambda _switch: {}
     },
     "and within or without parentheses": {"compiler.expression:_bracketed": lambda _: lambda part, _mixing: str(part)},
 }

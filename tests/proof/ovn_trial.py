@@ -111,7 +111,7 @@ class Trial:
         """Trace a limited packet once more from the port by which it may come back to its own switch."""
         sender = send.sender
         back = loaded.case.oracle.cluster.networks.way_back(sender.network, sender.switch)
-        if back is None or send.packet.source not in sender.addresses or not back.is_known_for(send.packet.source):
+        if not back.ports or send.packet.source not in sender.addresses:
             return
         port = loaded.way_back(sender.switch)
         macs = f"eth.src == {loaded.macs[port]} && eth.dst == {loaded.macs[sender.port]}"
@@ -149,8 +149,8 @@ def _coming_back(row: Row, case: Case) -> Send | None:
     """Find a packet that a row for packets from the router lets pass; it is told from its equals by nothing."""
     for sender in case.oracle.senders:
         back = case.oracle.cluster.networks.way_back(sender.network, sender.switch)
-        for source in sorted(sender.addresses, key=int) if back and sender.switch in row.switches else ():
-            for port in back.ports if back else ():
+        for source in sorted(sender.addresses, key=int) if sender.switch in row.switches else ():
+            for port in back.ports:
                 packet = Packet(source, source, "other", inport=port)
                 if row.matches(packet):
                     return Send(sender, packet)

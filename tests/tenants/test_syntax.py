@@ -12,6 +12,7 @@ from nqosd.cache.tables import Tables
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.expression import string
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.switches import Switch
 from tests.api.manifests import wire
 from tests.informers.wire import BY_KIND
 from tests.oracle.cluster_strategies import Manifest
@@ -27,6 +28,17 @@ CLUSTERS = 300
 VARIANTS = 6
 
 
+class Routed(dict[str, Switch]):
+    """Switches that all have a port to a router, whatever they are called."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    def get(self, _name: str, _default: object = None) -> Switch:
+        """Give a switch."""
+        return Switch(("stor",))
+
+
 def test_every_token_is_one_that_the_compiler_meant() -> None:
     """Each alternative of each match asks for a sender first and for nothing else than the rule does, for any texts."""
     random = Random("syntax")  # noqa: S311 - not a secret
@@ -34,7 +46,7 @@ def test_every_token_is_one_that_the_compiler_meant() -> None:
     for scenario, *_others in scenarios(CLUSTERS, "syntax"):
         for _ in range(VARIANTS):
             tables = _decoded(poisoned(scenario.objects, random), seen)
-            desired = compile_everything(tables, Settings(ovn=(25, 3))).desired
+            desired = compile_everything(tables, Settings(ovn=(25, 3)), Routed()).desired
             for row in desired.rows.values():
                 check_tokens(row, desired)
                 seen["rows"] += 1

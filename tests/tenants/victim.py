@@ -155,6 +155,8 @@ class Victim:
     def _add_ports(self) -> None:
         """Have ovn-kubernetes make the switches that attackers ask for, and the logical ports of traced packets."""
         commands = [["ls-add", switch] for switch in SWITCHES]
+        for switch in SWITCHES:
+            commands += [["lsp-add", switch, f"router-{switch}"], ["lsp-set-type", f"router-{switch}", "router"]]
         for switch in self.packets:
             for port, mac in zip((_port(self.site.namespace, switch), f"other-{switch}"), _MACS, strict=True):
                 commands += [["lsp-add", switch, port], ["lsp-set-addresses", port, mac]]

@@ -112,8 +112,13 @@ class RowPlanner:
         return None
 
     def _may_stay(self, key: RowKey, stored: list[StoredRow]) -> bool:
-        """Say whether a row that nobody wants may wait: its rule is there, and without senders it does nothing."""
-        return len(stored) == 1 and self._plan_options.may_wait(key) and self._is_harmless(stored[0])
+        """Say whether a row that nobody wants may wait: its rule is there, and without senders it does nothing.
+
+        A row of no policy makes up for what others do, and so does no harm beside them.
+        """
+        if len(stored) != 1 or not self._plan_options.may_wait(key):
+            return False
+        return not key.policy or self._is_harmless(stored[0])
 
     def _is_harmless(self, row: StoredRow) -> bool:
         """Say whether the row does nothing once the sets that nobody wants are empty; without a port it is an error."""

@@ -84,10 +84,12 @@ class NorthboundIdl(CheckedIdl):
             self.set_lock(name)
 
     def watch(self, names: Iterable[str]) -> None:
-        """Monitor our own rows, records of all writers, and address sets and port groups of these names, whose ever."""
+        """Monitor our own sets, records of all writers, and address sets and port groups of these names, whose ever.
+
+        Of the table QoS all rows: there is no condition for "sets a packet mark", and others have few rows there.
+        """
         mine = ["external_ids", "includes", wire.string_map({OWNER: self.owner})]
         named = [["name", "==", name] for name in sorted(names)]
-        self.cond_change(schema.QOS, [mine])
         records = ["external_ids", "includes", wire.string_map({PART: WRITER})]
         self.cond_change(schema.ADDRESS_SET, [mine, records, *named])
         self.cond_change(schema.PORT_GROUP, [mine, *named])

@@ -1,20 +1,28 @@
 """Tables of the replica that are mostly names: Logical_Switch_Port, and Logical_Switch with its rules.
 
-In: rows as the monitor sends them. Out: uuid by name and name by uuid. The rule: names of ports are unique in OVN's
-schema, names of switches aren't; where two have one name the smaller uuid counts, so that every daemon takes the same.
+In: rows as the monitor sends them. Out: uuid by name and name by uuid, and what isn't ours on a switch. The rule: names
+of ports are unique in OVN's schema, names of switches aren't; where two have one name the smaller uuid counts, so that
+every daemon takes the same.
 """
 
 from collections.abc import Mapping
+from sys import intern
 
+from nqosd.compiler.switches import Switch, Switches
 from nqosd.northbound.replica.row_table import RowTable
+from nqosd.northbound.replica.updates import Changes
 from nqosd.ovsdb import wire
+
+_UPLINKS = ("router", "localnet")
+"""Types of ports that lead out of a switch."""
 
 
 class PortTable:
-    """Logical switch ports; `changed` collects the names of those that came or went."""
+    """Logical switch ports; `uplinks` are the names of those of type router or localnet, by uuid."""
 
-    def __init__(self, changed: set[str]) -> None:
-        self._changed = changed
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self.uplinks: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._uuids: dict[str, str] = {}
 
@@ -27,22 +35,36 @@ class PortTable:
         name = str(columns.get("name", ""))
         self._names[uuid] = name
         self._uuids[name] = uuid
-        self._changed.add(name)
+        self._changes.ports.add(name)
+        self._note_type(uuid, str(columns.get("type", "")))
 
     def modify(self, uuid: str, columns: Mapping[str, object]) -> None:
         """Apply what changed in a row."""
-        self.delete(uuid)
-        self.insert(uuid, columns)
+        if "name" in columns:
+            was = _UPLINKS[0] if uuid in self.uplinks else ""
+            self.delete(uuid)
+            self.insert(uuid, {"type": was, **columns})
+        elif "type" in columns:
+            self._note_type(uuid, str(columns["type"]))
 
     def delete(self, uuid: str) -> None:
         """Forget a row that went."""
+        self._note_type(uuid, "")
         name = self._names.pop(uuid)
         if self._uuids.get(name) == uuid:
             del self._uuids[name]
-        self._changed.add(name)
+        self._changes.ports.add(name)
+
+    def _note_type(self, uuid: str, type_: str) -> None:
+        before = self.uplinks.pop(uuid, None)
+        if type_ in _UPLINKS:
+            self.uplinks[uuid] = self._names[uuid]
+        if before != self.uplinks.get(uuid):
+            self._changes.surroundings = True
 
     def clear(self) -> None:
         """Forget everything."""
+        self.uplinks.clear()
         self._names.clear()
         self._uuids.clear()
 
@@ -53,9 +75,12 @@ class SwitchTable:
     A change of a name concerns all rows of the switches that have, or had, that name.
     """
 
-    def __init__(self, changed: set[str], rows: RowTable) -> None:
-        self._changed = changed
+    def __init__(self, changes: Changes, rows: RowTable, ports: PortTable) -> None:
+        self._changes = changes
         self._rows = rows
+        self._port_table = ports
+        self._ports: dict[str, set[str]] = {}
+        self._acls: dict[str, set[str]] = {}
         self._names: dict[str, str] = {}
         self._uuids: dict[str, set[str]] = {}
         self._rules: dict[str, set[str]] = {}
@@ -71,27 +96,40 @@ class SwitchTable:
 
     def insert(self, uuid: str, columns: Mapping[str, object]) -> None:
         """Take a switch that came."""
-        self._rules[uuid] = set()
+        self._rules[uuid], self._ports[uuid], self._acls[uuid] = set(), set(), set()
         self._name(uuid, str(columns.get("name", "")))
-        if "qos_rules" in columns:
-            self._toggle(uuid, wire.uuids(columns["qos_rules"]))
+        self._take(uuid, columns)
 
     def modify(self, uuid: str, columns: Mapping[str, object]) -> None:
         """Apply what changed in a switch."""
         if "name" in columns:
             self._unname(uuid)
             self._name(uuid, str(columns["name"]))
-        if "qos_rules" in columns:
-            self._toggle(uuid, wire.uuids(columns["qos_rules"]))
+        self._take(uuid, columns)
 
     def delete(self, uuid: str) -> None:
         """Forget a switch that went, and what it referred to."""
         self._unname(uuid)
         self._rows.detach(self._rules.pop(uuid), uuid)
+        del self._ports[uuid], self._acls[uuid]
+
+    def surroundings(self) -> Switches:
+        """Return what isn't ours on each switch."""
+        uplinks = self._port_table.uplinks
+        every = frozenset(uplinks)
+        return {
+            name: Switch(
+                tuple(sorted(uplinks[port] for port in every & self._ports[uuid])),
+                self._rows.marks_among(self._rules[uuid]),
+                bool(self._acls[uuid]),
+            )
+            for name, uuids in self._uuids.items()
+            for uuid in (min(uuids),)
+        }
 
     def clear(self) -> None:
         """Forget everything."""
-        for index in (self._names, self._uuids, self._rules):
+        for index in (self._names, self._uuids, self._rules, self._ports, self._acls):
             index.clear()
 
     def _name(self, uuid: str, name: str) -> None:
@@ -107,9 +145,25 @@ class SwitchTable:
             del self._uuids[name]
 
     def _touch(self, name: str) -> None:
-        self._changed.add(name)
+        self._changes.switches.add(name)
+        self._changes.surroundings = True
         for uuid in self._uuids[name]:
             self._rows.touch(self._rules[uuid])
+
+    def _take(self, uuid: str, columns: Mapping[str, object]) -> None:
+        """Take what changed in columns that refer to other rows."""
+        if "qos_rules" in columns:
+            self._toggle(uuid, wire.uuids(columns["qos_rules"]))
+        if "ports" in columns:
+            changed = list(map(intern, wire.uuids(columns["ports"])))
+            wire.toggle(self._ports[uuid], changed)
+            if not self._port_table.uplinks.keys().isdisjoint(changed):
+                self._changes.surroundings = True
+        if "acls" in columns:
+            had = bool(self._acls[uuid])
+            wire.toggle(self._acls[uuid], wire.uuids(columns["acls"]))
+            if had != bool(self._acls[uuid]):
+                self._changes.surroundings = True
 
     def _toggle(self, uuid: str, changed: list[str]) -> None:
         rules = self._rules[uuid]

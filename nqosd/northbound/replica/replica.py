@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol, cast
 
 from nqosd.compiler.desired import RowKey
+from nqosd.compiler.switches import Switches
 from nqosd.northbound.replica.name_table import PortTable, SwitchTable
 from nqosd.northbound.replica.row_table import RowTable
 from nqosd.northbound.replica.set_table import SetTable
@@ -121,8 +122,9 @@ class Replica:
         self._rows = RowTable(changes, owner)
         self._address_sets = SetTable(changes, "addresses", wire.strings, by_member=True)
         self._port_groups = SetTable(changes, "ports", wire.uuids, by_member=False)
-        self._switches = SwitchTable(changes.switches, self._rows)
-        self._ports = PortTable(changes.ports)
+        self._ports = PortTable(changes)
+        self._switches = SwitchTable(changes, self._rows, self._ports)
+        self._surroundings: Switches = {}
         self._global = _GlobalTable(changes)
         self._tables: Mapping[str, _Table] = {
             schema.QOS: self._rows,
@@ -152,7 +154,7 @@ class Replica:
         for name, table in self._tables.items():
             table.clear()
             self._uuids[name].clear()
-        self._changes.cleared = True
+        self._changes.cleared = self._changes.surroundings = True
 
     def take_changes(self) -> Changes:
         """Return what changed since the last call."""
@@ -165,7 +167,7 @@ class Replica:
             set(mine.ports),
             mine.unreadable,
             mine.globals_,
-            mine.cleared,
+            cleared=mine.cleared,
         )
         for part in (mine.rows, mine.sets, mine.unused, mine.switches, mine.ports):
             part.clear()
@@ -184,8 +186,17 @@ class Replica:
 
     @property
     def size(self) -> Mapping[str, int]:
-        """The number of rows that are held, by table."""
-        return {name: len(uuids) for name, uuids in self._uuids.items()}
+        """The number of rows that are held, by table; of QoS those of ours."""
+        return {name: len(uuids) for name, uuids in self._uuids.items()} | {schema.QOS: len(self._rows)}
+
+    @property
+    def switches(self) -> Switches:
+        """What isn't ours on each switch; the same object as long as nothing of that changes."""
+        if self._changes.surroundings:
+            self._changes.surroundings = False
+            now = self._switches.surroundings()
+            self._surroundings = self._surroundings if self._surroundings == now else now
+        return self._surroundings
 
     def share(self, name: str, members: AbstractSet[str]) -> None:
         """Keep these members of an address set, which has them, in the place of a copy."""

@@ -1,7 +1,7 @@
-"""The table QoS in the replica: our rows by key, and which switches they are attached to.
+"""The table QoS in the replica: our rows by key, which switches they are attached to, and packet marks of others.
 
-In: rows as the monitor sends them, and attachments as the table Logical_Switch tells them. Out: `StoredRow` by key. The
-rule: a row whose owner is somebody else isn't here, even if the server sent it.
+In: rows as the monitor sends them, and attachments as the table Logical_Switch tells them. Out: `StoredRow` by key, and
+`MarkRow`s. The rule: nobody who asks for a row of ours is given one whose owner is somebody else.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -9,7 +9,8 @@ from collections.abc import Set as AbstractSet
 from sys import intern
 
 from nqosd.compiler.desired import RowKey
-from nqosd.northbound.replica.stored import StoredRow, is_ours, key_of
+from nqosd.compiler.switches import MarkRow
+from nqosd.northbound.replica.stored import StoredRow, is_ours, key_of, mark_of
 from nqosd.northbound.replica.updates import Changes
 from nqosd.ovsdb import wire
 
@@ -17,7 +18,7 @@ _NONE: frozenset[str] = frozenset()
 
 
 class RowTable:
-    """Our rows, in whatever state they are."""
+    """Our rows, in whatever state they are, and the rows of others that set a packet mark."""
 
     def __init__(self, changes: Changes, owner: str) -> None:
         self._changes = changes
@@ -27,6 +28,8 @@ class RowTable:
         self._unreadable: set[str] = set()
         self._users: dict[str, set[str]] = {}
         self._switches: dict[str, set[str]] = {}
+        self._marks: dict[str, MarkRow] = {}
+        self._ours = 0
 
     def get(self, key: RowKey) -> list[StoredRow]:
         """Return the rows with that key, in a fixed order: one, unless something went wrong."""
@@ -53,8 +56,12 @@ class RowTable:
         found = (key_of(self._rows[uuid].external_ids) for uuid in self.users_of(name))
         return {key for key in found if key is not None}
 
+    def marks_among(self, uuids: AbstractSet[str]) -> tuple[MarkRow, ...]:
+        """Return the rows of others among these that set a packet mark, in a fixed order."""
+        return tuple(sorted(self._marks[uuid] for uuid in self._marks.keys() & uuids))
+
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._ours
 
     def insert(self, uuid: str, columns: Mapping[str, object]) -> None:
         """Take a row that came."""
@@ -118,13 +125,18 @@ class RowTable:
 
     def clear(self) -> None:
         """Forget everything."""
-        for index in (self._rows, self._by_key, self._unreadable, self._users, self._switches):
+        for index in (self._rows, self._by_key, self._unreadable, self._users, self._switches, self._marks):
             index.clear()
+        self._ours = 0
 
     def _add(self, row: StoredRow) -> None:
         self._rows[row.uuid] = row
         if not is_ours(row.external_ids, self._owner):
+            if (mark := mark_of(row)) is not None:
+                self._marks[row.uuid] = mark
+                self._changes.surroundings = True
             return
+        self._ours += 1
         key = key_of(row.external_ids)
         if key is None:
             self._unreadable.add(row.uuid)
@@ -137,6 +149,11 @@ class RowTable:
     def _remove(self, uuid: str) -> StoredRow:
         self._touch(uuid)
         row = self._rows.pop(uuid)
+        if not is_ours(row.external_ids, self._owner):
+            if self._marks.pop(uuid, None) is not None:
+                self._changes.surroundings = True
+            return row
+        self._ours -= 1
         self._unreadable.discard(uuid)
         if (key := key_of(row.external_ids)) is not None:
             _discard(self._by_key, key, uuid)
@@ -148,6 +165,8 @@ class RowTable:
 
     def _touch(self, uuid: str) -> None:
         row = self._rows.get(uuid)
+        if uuid in self._marks:
+            self._changes.surroundings = True
         if row is None or not is_ours(row.external_ids, self._owner):
             return
         key = key_of(row.external_ids)

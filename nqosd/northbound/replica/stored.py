@@ -6,8 +6,11 @@ from collections.abc import Set as AbstractSet
 
 import attrs
 
-from nqosd.compiler.desired import NETWORK, OWNER, PART, POLICY, RETURNED, RULE, SWITCH, RowKey
+from nqosd.compiler.desired import MARK_PART, NETWORK, OWNER, PART, POLICY, RETURNED, RULE, SWITCH, RowKey
+from nqosd.compiler.switches import MarkRow
 
+_EGRESS_IP = {"k8s.ovn.org/owner-type": "EgressIP"}
+_THEIR_ID = "k8s.ovn.org/id"
 _REFERENCE = re.compile(r"[$@]([A-Za-z_.][A-Za-z0-9_.]*)")
 _SOURCE = re.compile(r"\b(?:ip[46]\.src|inport) == [$@]([A-Za-z_.][A-Za-z0-9_.]*)")
 
@@ -48,10 +51,11 @@ class StoredSet:
 def key_of(external_ids: Mapping[str, str]) -> RowKey | None:
     """Return whose row it is, or None when the external_ids don't say so in our own form."""
     part = external_ids.get(PART, "")
+    is_of_switch = POLICY not in external_ids and (part == RETURNED or part.startswith(MARK_PART))
     try:
         return RowKey(
-            policy="" if part == RETURNED else external_ids[POLICY],
-            rule=0 if part == RETURNED else int(external_ids[RULE]),
+            policy="" if is_of_switch else external_ids[POLICY],
+            rule=0 if is_of_switch else int(external_ids[RULE]),
             network=external_ids[NETWORK],
             switch=external_ids[SWITCH],
             part=part,
@@ -63,3 +67,13 @@ def key_of(external_ids: Mapping[str, str]) -> RowKey | None:
 def is_ours(external_ids: Mapping[str, str], owner: str) -> bool:
     """Say whether a row belongs to this instance."""
     return external_ids.get(OWNER) == owner
+
+
+def mark_of(row: StoredRow) -> MarkRow | None:
+    """Return what a row of others does that ours may suppress: it sets a packet mark; None if it doesn't."""
+    mark = row.action.get("mark")
+    if mark is None:
+        return None
+    is_egress_ip = _EGRESS_IP.items() <= row.external_ids.items()
+    name = row.external_ids.get(_THEIR_ID, "") if is_egress_ip else ""
+    return MarkRow(name, row.direction, row.priority, row.match, mark)

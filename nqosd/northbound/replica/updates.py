@@ -17,7 +17,8 @@ class Changes:
 
     `sets`: for each address set or port group the members that came or went; None stands for any of them. `unused`:
     sets that a row of ours referred to, and now none does. `unreadable`: a row of ours came that doesn't say what it is
-    for. `cleared`: the whole replica was emptied and filled again.
+    for. `surroundings`: what isn't ours on some switch, until somebody asks for that. `cleared`: the whole replica was
+    emptied and filled again.
     """
 
     rows: set[RowKey] = attrs.field(factory=set)
@@ -27,6 +28,7 @@ class Changes:
     ports: set[str] = attrs.field(factory=set)
     unreadable: bool = False
     globals_: bool = False
+    surroundings: bool = False
     cleared: bool = False
 
     def touch_set(self, name: str, members: Iterable[str] | None = None) -> None:
