@@ -18,7 +18,7 @@ from tests.faults.manifests import Json, rule
 from tests.faults.site import Site
 from tests.services.process import ServiceError
 
-APP = "idle_rows"
+APP = "lingering"
 MOMENT = 0.6
 """Seconds, at most, between two steps: about what it takes to write a row."""
 CROWD = 24
