@@ -4,6 +4,7 @@ In: a `CompiledDocument`. Out: text that ends in a newline. Rule: the same docum
 """
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -11,6 +12,8 @@ from enum import StrEnum
 from nqosd.api.text import visible
 from nqosd.commands.compiled_document import CompiledDocument, PolicyEntry, QosEntry
 from nqosd.compiler.desired import NETWORK, PART, POLICY, RULE, purpose
+
+_RULE = re.compile(r"spec\.egress\[(\d+)\]\.")
 
 
 class Format(StrEnum):
@@ -56,8 +59,25 @@ def _sections(compiled: CompiledDocument, show: Callable[[str], str]) -> Iterato
 
 
 def _notes(policy: PolicyEntry) -> list[str]:
-    problems = [f"{problem['field']}: {problem['message']}" for problem in policy["problems"]]
-    return [*problems, *(f"warning: {warning}" for warning in policy["warnings"])] or ["-"]
+    problems = shared(f"{problem['field']}: {problem['message']}" for problem in policy["problems"])
+    return [*problems, *(f"warning: {warning}" for warning in shared(policy["warnings"]))] or ["-"]
+
+
+def shared(texts: Iterable[str]) -> list[str]:
+    """Say once what several rules have in common, and which they are."""
+    rules: dict[str, list[str]] = {}
+    first: dict[str, str] = {}
+    for text in texts:
+        found = _RULE.match(text)
+        common = text if found is None else text[found.end() :]
+        first.setdefault(common, text)
+        rules.setdefault(common, []).append("" if found is None else found[1])
+    return [
+        f"{first[common]} (the same for rule{'s' if len(which) > 2 else ''} {', '.join(which[1:])})"  # noqa: PLR2004
+        if len(which) > 1
+        else first[common]
+        for common, which in rules.items()
+    ]
 
 
 def _cells(row: QosEntry) -> list[str]:

@@ -55,7 +55,13 @@ def _wide(parser: ArgumentParser) -> None:
 
 
 def _manifests(parser: ArgumentParser, *, number: str = "*") -> None:
-    parser.add_argument("paths", nargs=number, metavar="PATH", type=Path, help="a manifest, or a folder of manifests")
+    parser.add_argument(
+        "paths",
+        nargs=number,
+        metavar="PATH",
+        type=Path,
+        help="a manifest, a folder of manifests, or - for standard input",
+    )
 
 
 def _apply(parser: ArgumentParser) -> None:
@@ -83,7 +89,15 @@ def _offline(parser: ArgumentParser, when: str = "") -> None:
 def _compile(parser: ArgumentParser) -> None:
     _manifests(parser, number="+")
     _offline(parser)
-    _format(parser, "table", "json", "nbctl")
+    _format(
+        parser,
+        "table",
+        "json",
+        "nbctl",
+        "github",
+        "sarif",
+        before="github and sarif print what is wrong, with file and line, and nothing else; ",
+    )
     _wide(parser)
     parser.add_argument(
         "--instance", default="nqosd", metavar="ID", help="the owner written into external_ids (default: nqosd)"
@@ -91,8 +105,9 @@ def _compile(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="for the checks of a repository of manifests: name what is wrong with each policy on standard error, such "
-        "as a limit that it is beyond, and let a warning count as much as a problem",
+        help="for the checks of a repository of manifests: name what is wrong with each policy on standard error, with "
+        "file and line, and let a warning count as much as a problem: unknown fields, kinds spelt almost right, "
+        "policies that select no pod (where there are pods among the manifests)",
     )
 
 

@@ -134,7 +134,12 @@ def test_strictly_a_warning_is_a_failure(capsys: pytest.CaptureFixture[str], tmp
     burst = POLICY.replace("dscp: 8,", "dscp: 8, bandwidth: {rate: 1000, burst: 10},")
     code, err = strictly(capsys, tmp_path, CLEAN[0], burst)
     assert code == FAILED
-    assert err.startswith("warning: NetworkQoS default/web: spec.egress[0].bandwidth.burst: 10 is less than")
+    text = (tmp_path / "all.yaml").read_text()
+    line = text[: text.index("burst")].count("\n") + 1
+    said = (
+        f"warning: {tmp_path}/all.yaml:{line}: NetworkQoS default/web: spec.egress[0].bandwidth.burst: 10 is less than"
+    )
+    assert err.startswith(said)
     assert compiled(capsys, str(tmp_path))[::2] == (OK, "")
 
 
@@ -147,7 +152,7 @@ def test_strictly_a_warning_about_another_object_is_a_failure(
     )
     code, err = strictly(capsys, tmp_path, *CLEAN, definition + "spec: {config: '{'}\n")
     assert code == FAILED
-    assert "warning: NetworkAttachmentDefinition b/a" in err
+    assert ": NetworkAttachmentDefinition b/a: " in err
 
 
 def test_strictly_a_limit_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -157,8 +162,8 @@ def test_strictly_a_limit_is_named(capsys: pytest.CaptureFixture[str], tmp_path:
     code, err = strictly(capsys, tmp_path, *CLEAN, large, POLICY.replace("dscp: 8", "dscp: 88").replace("web", "bad"))
     assert code == FAILED
     bad, beyond = err.splitlines()
-    assert bad.startswith("error: NetworkQoS default/bad: spec.egress[0].dscp: 88 is not")
-    assert beyond.startswith("error: NetworkQoS default/large: spec.egress[0].classifier: ")
+    assert ": NetworkQoS default/bad: spec.egress[0].dscp: 88 is not" in bad
+    assert ": NetworkQoS default/large: spec.egress[0].classifier: " in beyond
     assert "limits.ports allows" in beyond
 
 

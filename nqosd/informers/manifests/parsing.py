@@ -5,6 +5,7 @@ each with file, document and line. Rule: what parses is decoded by the same func
 manifest means what it would mean in a cluster; times, for one, stay texts. Whatever it holds, no other thread waits.
 """
 
+import difflib
 import json
 from collections.abc import Iterator
 
@@ -22,7 +23,12 @@ _log = structlog.get_logger()
 
 _BY_NAME: dict[str, Resource] = {resource.kind.value: resource for resource in RESOURCES}
 
+_BY_LOWER = {name.lower(): resource for name, resource in _BY_NAME.items()}
+
 LIST_SUFFIX = "List"
+STANDARD_INPUT = "-"
+CLOSE = 0.85
+"""From which likeness on, up to 1, a kind may have been misspelt; `Network` is not a NetworkQoS."""
 DEFAULT_NAMESPACE = "default"
 LARGEST = 3 << 20
 """Characters and values of an object; an API server takes no request of more bytes."""
@@ -38,11 +44,17 @@ class ManifestProblem:
     message: str
     document: int = 0
     line: int = 0
+    is_warning: bool = False
+    """Nothing that was meant for nqosd is left out for certain."""
+
+    @property
+    def brief(self) -> str:
+        """The message as far as a person wants to read it."""
+        return visible(self.message if len(self.message) <= MOST_SHOWN else f"{self.message[:MOST_SHOWN]}…")
 
     def __str__(self) -> str:
         place = f"{visible(self.path)}:{self.line}" if self.line else visible(self.path)
-        message = self.message if len(self.message) <= MOST_SHOWN else f"{self.message[:MOST_SHOWN]}…"
-        return f"{place}: {f'document {self.document}: ' if self.document else ''}{visible(message)}"
+        return f"{place}: {f'document {self.document}: ' if self.document else ''}{self.brief}"
 
 
 @attrs.frozen
@@ -70,6 +82,7 @@ class Manifest:
 
     objects: tuple[ManifestObject, ...] = ()
     problems: tuple[ManifestProblem, ...] = ()
+    warnings: tuple[ManifestProblem, ...] = ()
     broken: bool = False
     held: bool = False
 
@@ -78,19 +91,21 @@ def parse_manifest(path: str, text: bytes) -> Manifest:
     """Parse a manifest; a path that ends in `.json` is JSON, any other YAML."""
     objects: list[ManifestObject] = []
     problems: list[ManifestProblem] = []
+    warnings: list[ManifestProblem] = []
     number = 0
+    is_json = path.endswith(".json") or (path == STANDARD_INPUT and text.lstrip().startswith(b"{"))
     try:
-        for document in (json_documents if path.endswith(".json") else yaml_documents)(text):
+        for document in (json_documents if is_json else yaml_documents)(text):
             number = document.number
             for found in _objects(path, document, may_be_large=len(text) > LARGEST):
                 if isinstance(found, ManifestObject):
                     objects.append(found)
                 else:
-                    problems.append(found)
+                    (warnings if found.is_warning else problems).append(found)
     except TextError as error:
         problems.append(ManifestProblem(path, str(error), number + 1, error.line))
-        return Manifest(tuple(objects), tuple(problems), broken=True)
-    return Manifest(tuple(objects), tuple(problems))
+        return Manifest(tuple(objects), tuple(problems), tuple(warnings), broken=True)
+    return Manifest(tuple(objects), tuple(problems), tuple(warnings))
 
 
 def _objects(path: str, document: YamlDocument, *, may_be_large: bool) -> Iterator[ManifestObject | ManifestProblem]:
@@ -103,6 +118,8 @@ def _objects(path: str, document: YamlDocument, *, may_be_large: bool) -> Iterat
             yield ManifestProblem(path, found, document.number, document.line)
         elif found is not None:
             yield found
+        elif meant := _meant(content):
+            yield ManifestProblem(path, meant, document.number, document.line, is_warning=True)
 
 
 def _flatten(content: object, api_version: str = "", kind: str = "") -> Iterator[object]:
@@ -144,6 +161,21 @@ def _object(path: str, document: YamlDocument, content: object) -> ManifestObjec
     except (DecodeError, ValueError) as error:
         return str(error)
     return ManifestObject(resource.kind, value, path, document.number, document.line)
+
+
+def _meant(content: object) -> str:
+    """Say what an object that is of no interest may have been meant for."""
+    if not isinstance(content, dict):
+        return ""
+    api_version, kind = str(content["apiVersion"]), str(content["kind"])
+    group = api_version.rpartition("/")[0]
+    close = difflib.get_close_matches(kind.lower(), _BY_LOWER, n=1, cutoff=CLOSE)
+    if not close:
+        return ""
+    meant = _BY_LOWER[close[0]]
+    if not difflib.get_close_matches(group, [meant.group]):  # somebody else's kind of that name
+        return ""
+    return f"{api_version} {kind} is left out; did you mean {meant.api_version} {meant.kind.value}?"
 
 
 def _shown(value: object) -> str:

@@ -4,6 +4,8 @@ In: paths, in an order that counts. Out: the objects of all files, problems and 
 same files give the same result in the same order; an object that stands twice is the one of the later place.
 """
 
+import functools
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -12,7 +14,7 @@ import attrs
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.informers.manifests.file_system import list_files, read_text
-from nqosd.informers.manifests.parsing import Manifest, ManifestObject, ManifestProblem, parse_manifest
+from nqosd.informers.manifests.parsing import STANDARD_INPUT, Manifest, ManifestObject, ManifestProblem, parse_manifest
 
 Place: TypeAlias = tuple[ResourceKind, str]
 """A kind and a key."""
@@ -22,12 +24,18 @@ Place: TypeAlias = tuple[ResourceKind, str]
 class Manifests:
     """What some files say together.
 
-    `objects` are by kind and key. `problems` leave something out (a file, an object); `warnings` don't.
+    `origins` are the objects by kind and key, each with its place. `problems` leave something out (a file, an object);
+    `warnings` don't.
     """
 
-    objects: Mapping[Place, Object]
+    origins: Mapping[Place, ManifestObject]
     problems: tuple[ManifestProblem, ...] = ()
     warnings: tuple[ManifestProblem, ...] = ()
+
+    @property
+    def objects(self) -> dict[Place, Object]:
+        """The objects alone."""
+        return {place: each.value for place, each in self.origins.items()}
 
     def changes(self) -> list[Change]:
         """Give every object as one that has just appeared."""
@@ -35,11 +43,23 @@ class Manifests:
 
 
 def read_manifests(paths: Iterable[str | Path]) -> Manifests:
-    """Read files, and folders with what is below them; nothing is raised, a path that can't be read is a problem."""
+    """Read files, and folders with what is below them; nothing is raised, a path that can't be read is a problem.
+
+    The path `-` is standard input.
+    """
     return combine([manifest for path in paths for manifest in _read(str(path))])
 
 
+@functools.cache
+def standard_input() -> bytes:
+    """Read standard input to its end, once."""
+    return sys.stdin.buffer.read()
+
+
 def _read(path: str) -> Iterator[Manifest]:
+    if path == STANDARD_INPUT:
+        yield parse_manifest(path, standard_input())
+        return
     try:
         listing = list_files(path)
     except OSError as error:
@@ -67,6 +87,7 @@ def combine(manifests: Iterable[Manifest]) -> Manifests:
     warnings: list[ManifestProblem] = []
     for manifest in manifests:
         problems += manifest.problems
+        warnings += manifest.warnings
         for each in manifest.objects:
             place = (each.kind, each.value.key)
             earlier, was_held = found.pop(place, (None, False))
@@ -74,4 +95,4 @@ def combine(manifests: Iterable[Manifest]) -> Manifests:
             if earlier is not None and not (was_held or manifest.held):
                 there = f"{each.path}:{each.line}"
                 warnings.append(earlier.problem(f"{each.kind} {each.value.key} stands again at {there}, which counts"))
-    return Manifests({place: each.value for place, (each, _) in found.items()}, tuple(problems), tuple(warnings))
+    return Manifests({place: each for place, (each, _) in found.items()}, tuple(problems), tuple(warnings))

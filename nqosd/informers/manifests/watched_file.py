@@ -98,7 +98,9 @@ class ManifestFile:
         if not manifest.broken and (self._good is None or self._is_final or _only_adds(self._good, manifest.objects)):
             self._good = manifest.objects if not manifest.problems else _kept(self._good or (), manifest.objects)
         objects = manifest.objects if self._good is None else self._good
-        self.says = Manifest(objects, manifest.problems, manifest.broken, held=objects is not manifest.objects)
+        self.says = Manifest(
+            objects, manifest.problems, manifest.warnings, manifest.broken, held=objects is not manifest.objects
+        )
 
 
 def _only_adds(before: tuple[ManifestObject, ...], now: tuple[ManifestObject, ...]) -> bool:

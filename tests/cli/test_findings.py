@@ -1,0 +1,207 @@
+"""What `nqosd compile` says of a repository of manifests: with file and line, for machines as well."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nqosd.cli import FAILED, OK, USAGE, main
+from nqosd.commands.compiled_text import shared
+
+GUIDE = Path("docs/examples/guide").resolve()
+MISTAKES = """\
+apiVersion: k8s.ovn.org/v1alpha1
+kind: NetworkQos
+metadata: {name: misspelt, namespace: default}
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: k8s.ovn.org/v1alpha1
+  kind: NetworkQoS
+  metadata: {name: web, namespace: default}
+  spec:
+    priority: 5
+    speed: 3
+    egress:
+    - dscp: "10"
+      classifier:
+        to:
+        - ipBlock:
+            cidr: 10.0.0.0/33
+    - dscp: 10
+      classifier: {to: [{ipBlock: {cidr: 10.0.0.0/33}}]}
+- apiVersion: k8s.ovn.org/v1alpha1
+  kind: NetworkQoS
+  metadata: {name: nobody, namespace: default}
+  spec:
+    priority: 5
+    podSelector: {matchLabels: {app: nothing}}
+    egress:
+    - {dscp: 1}
+"""
+POD = """\
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p, namespace: default}
+spec: {nodeName: n}
+"""
+EXPECTED = [
+    ("warning", 1, "document 1: k8s.ovn.org/v1alpha1 NetworkQos is left out; did you mean k8s.ovn.org/v1alpha1 "),
+    ("warning", 27, "NetworkQoS default/nobody: spec.podSelector: selects no pod of these manifests"),
+    ("error", 15, 'NetworkQoS default/web: spec.egress[0].dscp: "10" is a string, not an integer from 0 to 63'),
+    ("error", 19, "NetworkQoS default/web: spec.egress[0].classifier.to[0].ipBlock.cidr: 10.0.0.0/33 is not a CIDR "),
+    ("warning", 13, "NetworkQoS default/web: spec.speed: unknown field, ignored"),
+]
+
+
+def compiled(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """Run `nqosd compile`; gives its exit code, output and complaints."""
+    code = main(["compile", *map(str, arguments)])
+    streams = capsys.readouterr()
+    return code, streams.out, streams.err
+
+
+@pytest.fixture
+def mistakes(tmp_path: Path) -> Path:
+    """Write a file with mistakes of many kinds."""
+    file = tmp_path / "all: 100%,.yaml"
+    file.write_text(MISTAKES + POD)
+    return file
+
+
+def test_strictly_each_mistake_has_its_line(capsys: pytest.CaptureFixture[str], mistakes: Path) -> None:
+    """With --strict everything is said with file and line, what several rules share only once, and is exit code 1."""
+    code, _out, err = compiled(capsys, "--strict", mistakes)
+    assert code == FAILED
+    for line, (level, number, message) in zip(err.splitlines(), EXPECTED, strict=True):
+        assert line.startswith(f"{level}: {mistakes}:{number}: {message}")
+    assert err.count("10.0.0.0/33") == 1
+    assert "(the same for rule 1)" in err
+
+
+def test_for_github(capsys: pytest.CaptureFixture[str], mistakes: Path) -> None:
+    """`-o github` prints a command of a workflow for each, in which no text of a manifest is one."""
+    code, out, err = compiled(capsys, "-o", "github", mistakes)
+    assert (code, err) == (FAILED, "")
+    name = str(mistakes).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    for line, (level, number, message) in zip(out.splitlines(), EXPECTED, strict=True):
+        assert line.startswith(f"::{level} file={name},line={number}::{message}")
+
+
+def test_as_sarif(capsys: pytest.CaptureFixture[str], mistakes: Path) -> None:
+    """`-o sarif` prints a SARIF document with a result for each, whose rule the document describes."""
+    code, out, err = compiled(capsys, "-o", "sarif", mistakes)
+    assert (code, err) == (FAILED, "")
+    document = json.loads(out)
+    (run,) = document["runs"]
+    assert document["version"] == "2.1.0"
+    assert {each["ruleId"] for each in run["results"]} == {each["id"] for each in run["tool"]["driver"]["rules"]}
+    for result, (level, number, message) in zip(run["results"], EXPECTED, strict=True):
+        (location,) = result["locations"]
+        assert (result["level"], location["physicalLocation"]["region"]["startLine"]) == (level, number)
+        assert result["message"]["text"].startswith(message)
+        assert re.fullmatch(r"[\w/.%~-]+", location["physicalLocation"]["artifactLocation"]["uri"])
+
+
+@pytest.mark.parametrize("style", ["github", "sarif"])
+def test_a_file_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path, style: str) -> None:
+    """A file that doesn't parse is reported like all else, with exit code 2, beside the mistakes before its end."""
+    (tmp_path / "all.yaml").write_text(f"{MISTAKES}---\nkind: [\n")
+    code, out, _err = compiled(capsys, "-o", style, tmp_path)
+    assert code == USAGE
+    assert "not YAML" in out
+    assert "unknown field, ignored" in out
+
+
+def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Good manifests give no finding, and policies alone, without any pod, may select none."""
+    policy = MISTAKES[MISTAKES.rindex("- apiVersion") :].replace("\n  ", "\n").removeprefix("- ")
+    (tmp_path / "all.yaml").write_text(policy)
+    assert compiled(capsys, "--strict", "-o", "github", tmp_path) == (OK, "\n", "")
+
+
+@pytest.mark.parametrize("text", ["yaml", "json"])
+def test_standard_input(text: str) -> None:
+    """The path `-` is standard input, YAML or JSON."""
+    documents = [each for file in GUIDE.glob("*.yaml") for each in yaml.safe_load_all(file.read_text())]
+    whole = {"apiVersion": "v1", "kind": "List", "items": documents}
+    line = [sys.executable, "-m", "nqosd", "compile", "-o", "json", "-"]
+    written = json.dumps(whole) if text == "json" else yaml.safe_dump(whole)
+    done = subprocess.run(line, input=written, capture_output=True, text=True, timeout=120, check=True)
+    assert len(json.loads(done.stdout)["qos"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "is_meant"),
+    [
+        ("k8s.ovn.org/v1alpha1", "NetworkQOS", True),
+        ("k8s.ovn.com/v1alpha1", "NetworkQoS", True),
+        ("v1", "Pods", True),
+        ("config.openshift.io/v1", "Network", False),
+        ("example.com/v1", "Node", False),
+        ("networking.k8s.io/v1", "NetworkPolicy", False),
+    ],
+)
+def test_kinds_spelt_almost_right(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, api_version: str, kind: str, *, is_meant: bool
+) -> None:
+    """A kind or group that is nearly one of those that are read is named; somebody else's kinds are left alone."""
+    (tmp_path / "all.yaml").write_text(f"apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: x}}\n")
+    code, _out, err = compiled(capsys, tmp_path)
+    assert (code, "did you mean" in err) == (OK, is_meant)
+    assert compiled(capsys, "--strict", tmp_path)[0] == (FAILED if is_meant else OK)
+
+
+def test_what_rules_share_is_said_once() -> None:
+    """Findings that differ only in the rule are one, which names the others."""
+    texts = [
+        "spec.egress[0].a: x",
+        "spec.priority: y",
+        "spec.egress[1].a: x",
+        "spec.egress[4].a: x",
+        "spec.egress[1].b: x",
+    ]
+    assert shared(texts) == ["spec.egress[0].a: x (the same for rules 1, 4)", "spec.priority: y", "spec.egress[1].b: x"]
+
+
+def test_the_hook_of_pre_commit(capsys: pytest.CaptureFixture[str], mistakes: Path) -> None:
+    """What the hook runs is a command that takes files, and fails for mistakes."""
+    (hook,) = yaml.safe_load(Path(".pre-commit-hooks.yaml").read_text())
+    program, *arguments = shlex.split(hook["entry"])
+    assert (program, hook["language"]) == ("nqosd", "python")
+    files = sorted(map(str, GUIDE.glob("*.yaml")))
+    assert main([*arguments, *files, str(mistakes)]) == FAILED
+    assert str(mistakes) in capsys.readouterr().err
+
+
+def test_the_action(mistakes: Path, tmp_path: Path) -> None:
+    """What the GitHub action runs checks the paths that it is given, with the arguments that it is given."""
+    action = yaml.safe_load(Path("action.yml").read_text())
+    step = action["runs"]["steps"][-1]
+    programs = tmp_path / "nqosd" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "nqosd").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nqosd "$@"\n')
+    (programs / "nqosd").chmod(0o755)
+    (tmp_path / "good").symlink_to(GUIDE)
+    mistakes.rename(tmp_path / "bad.yaml")
+
+    def run(**inputs: str) -> subprocess.CompletedProcess[str]:
+        given = {name: each["default"] for name, each in action["inputs"].items()} | inputs
+        environment = {name: given[name.lower()] for name in step["env"]}
+        command = ["bash", "-eo", "pipefail", "-c", step["run"]]
+        environment |= {**os.environ, "RUNNER_TEMP": str(tmp_path), "PYTHONPATH": os.getcwd()}  # noqa: PTH109
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    assert run(paths="bad.yaml good").stdout.startswith("::warning file=bad.yaml,line=1::")
+    assert run(paths="bad.yaml good").returncode == FAILED
+    assert run(paths="good", arguments="").returncode == OK
