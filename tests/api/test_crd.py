@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,15 +40,19 @@ def create(server: ApiServer, namespace: str, spec: object, *, dry_run: bool = F
 
 
 def test_the_guides_policy_is_accepted_and_kubectl_shows_its_status(server: ApiServer, namespace: str) -> None:
-    """`kubectl get networkqoses` prints what the guide's section 3 shows."""
+    """`kubectl get nqos` prints what the guide's section 3 shows, priority and age; `explain` knows the fields."""
     policy = {"apiVersion": "k8s.ovn.org/v1alpha1", "kind": "NetworkQoS", "metadata": {"name": "qos-external"}}
     server.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(policy | {"spec": GUIDE_SPEC}))
     status = {"status": {"status": "NetworkQoS Destinations applied"}}
     path = f"{PATH.format(namespace=namespace)}/qos-external/status"
     server.request("PATCH", path, status, content_type="application/merge-patch+json")
-    printed = server.kubectl("get", "networkqoses", "qos-external", "-n", namespace, "-owide")
-    lines = [line.split(maxsplit=1) for line in printed.strip().splitlines()]
-    assert lines == [["NAME", "STATUS"], ["qos-external", "NetworkQoS Destinations applied"]]
+    printed = server.kubectl("get", "nqos", "qos-external", "-n", namespace)
+    header, line = (re.split(r"\s{2,}", each.strip()) for each in printed.strip().splitlines())
+    assert header == ["NAME", "STATUS", "PRIORITY", "AGE"]
+    assert line[:3] == ["qos-external", "NetworkQoS Destinations applied", str(GUIDE_SPEC["priority"])]
+    assert "qos-external" in server.kubectl("get", "ovn", "-n", namespace)
+    for field in ("priority", "egress.bandwidth.burst", "egress.classifier.from.ipBlock.except", "networkSelectors"):
+        assert "DESCRIPTION:\n    <empty>" not in server.kubectl("explain", f"nqos.spec.{field}")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import attrs
 import structlog
@@ -45,7 +46,7 @@ async def test_a_status_is_written_once(cluster: Cluster, client: KubeClient, ru
     assert cluster.resource_version() == version
     assert counting.results == {"written": 1}
     table = cluster.server.kubectl("get", "networkqoses", "video", "-n", cluster.namespace)
-    assert [line.split(maxsplit=1) for line in table.splitlines()] == [["NAME", "STATUS"], ["video", APPLIED]]
+    assert [re.split(r"\s{2,}", line)[:2] for line in table.splitlines()] == [["NAME", "STATUS"], ["video", APPLIED]]
 
 
 async def test_a_new_daemon_writes_nothing(cluster: Cluster, client: KubeClient, running: Running) -> None:
