@@ -180,4 +180,6 @@ class Northbound:
                 if str(error) != told:
                     told = str(error)
                     log.warning("northbound: database can't be found", reason=told)
+                    if self._driver is None:
+                        self._observer.facts(attrs.evolve(self.facts, problem=told))
             await asyncio.sleep(_LOOKUP_RETRY)

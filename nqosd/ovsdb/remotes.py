@@ -101,15 +101,15 @@ async def resolve(remotes: Iterable[Remote]) -> list[str]:
     """Return every address of every remote as `tcp:ADDRESS:PORT`, in the order given, without repetition.
 
     Raises:
-        OSError: none of them has an address; carries the last failure.
+        OSError: none of them has an address, carries the last failure; or a socket to be looked for isn't there.
     """
     found: dict[str, None] = {}
     failure: OSError | None = None
     for remote in remotes:
+        if remote.host is None:
+            found[f"unix:{socket_path(remote)}"] = None
+            continue
         try:
-            if remote.host is None:
-                found[f"unix:{socket_path(remote)}"] = None
-                continue
             for address in await _addresses(remote.host):
                 found[f"{remote.scheme}:{address}:{remote.port}"] = None
         except OSError as error:

@@ -21,10 +21,15 @@ TIMEOUT = 20.0
 
 
 class Watcher(NoObserver):
-    """Keeps every transaction that was sent: how it ended and what it held."""
+    """Keeps every transaction that was sent: how it ended and what it held; and what was said of the database."""
 
     def __init__(self) -> None:
         self.transactions: list[tuple[RoundOutcome, dict[str, int]]] = []
+        self.seen: list[DatabaseFacts] = []
+
+    def facts(self, facts: DatabaseFacts) -> None:
+        """Keep them."""
+        self.seen.append(facts)
 
     def transaction(self, outcome: RoundOutcome, operations: object, seconds: float) -> None:
         """Keep it."""
