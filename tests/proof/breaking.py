@@ -35,7 +35,7 @@ def break_by(mutation: Mutation, patch: pytest.MonkeyPatch) -> None:
 def in_places(change: Callable[[PodAddress], PodAddress | None]) -> Mutation:
     """Change or leave out the places of pods."""
     return {
-        "compiler.compile:places": lambda real: (
+        "compiler.definition:places": lambda real: (
             lambda *arguments: tuple(turned for place in real(*arguments) if (turned := change(place)) is not None)
         )
     }
@@ -69,7 +69,7 @@ def in_ports(change: Callable[[Any], object]) -> Mutation:
 def in_ranks(change: Callable[[Rank], int | None]) -> Mutation:
     """Change the rank of every policy among those of its priority."""
     return {
-        "compiler.contexts:standings": lambda real: (
+        "compiler.effective_policies:standings": lambda real: (
             lambda policies: {key: attrs.evolve(found, rank=change(found)) for key, found in real(policies).items()}
         )
     }
@@ -78,7 +78,9 @@ def in_ranks(change: Callable[[Rank], int | None]) -> Mutation:
 def in_contexts(change: Callable[[EffectivePolicy], EffectivePolicy]) -> Mutation:
     """Change a policy before its rows are built."""
     return {
-        "compiler.compile:build_unit": lambda real: lambda effective, site, name: real(change(effective), site, name),
+        "compiler.definition:build_unit": lambda real: (
+            lambda effective, site, name: real(change(effective), site, name)
+        ),
     }
 
 
@@ -91,4 +93,4 @@ def with_scope(scope: BandwidthScope) -> Mutation:
 
 def with_members(change: Callable[[Any, PodAddress], bool]) -> Mutation:
     """Say anew which places make a member of a set."""
-    return {"compiler.sets:SetId.holds": lambda _: change}
+    return {"compiler.set_ids:SetId.holds": lambda _: change}

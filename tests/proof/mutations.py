@@ -77,7 +77,7 @@ PREFIXES: Mapping[str, Mutation] = {
         )
     },
     "all lists of prefixes in one set": {
-        "compiler.sets:PrefixSet.name": lambda _: lambda _self, _owner: "nqosd_prefixes"
+        "compiler.set_ids:PrefixSet.name": lambda _: lambda _self, _owner: "nqosd_prefixes"
     },
 }
 
@@ -149,19 +149,19 @@ PEERS: Mapping[str, Mutation] = {
 
 SOURCES: Mapping[str, Mutation] = {
     "ended pods counted": {
-        "compiler.compile:places": lambda real: lambda pod, *rest: real(attrs.evolve(pod, ended=False), *rest)
+        "compiler.definition:places": lambda real: lambda pod, *rest: real(attrs.evolve(pod, ended=False), *rest)
     },
-    "zone ignored": {"compiler.compile:Zone.of": lambda _: staticmethod(lambda _name, _nodes: Zone())},
+    "zone ignored": {"compiler.definition:Zone.of": lambda _: staticmethod(lambda _name, _nodes: Zone())},
     "sources of other switches": with_members(
         lambda self, place: (self.network, self.family) == (place.network, place.family)
     ),
     "sources of every namespace": {
-        "compiler.contexts:Context.sources": lambda _: property(
+        "compiler.effective_policies:EffectivePolicy.sources": lambda _: property(
             lambda self: PodSelection(SelectionUse.SOURCE, EVERYTHING, self.spec.pod_selector)
         )
     },
     "podSelector ignored": {
-        "compiler.contexts:Context.sources": lambda _: property(
+        "compiler.effective_policies:EffectivePolicy.sources": lambda _: property(
             lambda self: PodSelection(SelectionUse.SOURCE, self.namespace, EVERYTHING)
         )
     },
@@ -170,33 +170,39 @@ SOURCES: Mapping[str, Mutation] = {
     },
     "pods without addresses left out": in_places(lambda place: None if place.family is None else place),
     "direction wrong": {
-        "compiler.networks:Network.direction": lambda real: property(lambda self: _TURNED[real.fget(self)])
+        "compiler.network_switches:Network.direction": lambda real: property(lambda self: _TURNED[real.fget(self)])
     },
     "switch names undotted": {
-        "compiler.networks:Network.switch": lambda real: lambda self, node: real(self, node).replace(".", "-")
+        "compiler.network_switches:Network.switch": lambda real: lambda self, node: real(self, node).replace(".", "-")
     },
-    "every network selected": {"compiler.contexts:Context.selects": lambda _: lambda _self, _network: True},
+    "every network selected": {
+        "compiler.effective_policies:EffectivePolicy.selects": lambda _: lambda _self, _network: True
+    },
     "labels of a user-defined network's owner not looked up": {
-        "compiler.networks:_owner_labels": lambda _: lambda nad, *_: nad.labels
+        "compiler.network_switches:_owner_labels": lambda _: lambda nad, *_: nad.labels
     },
 }
 
 PRECEDENCE: Mapping[str, Mutation] = {
     "rule order reversed": {
-        "compiler.contexts:row_priority": lambda real: lambda priority, rank, rule: real(priority, rank, 19 - rule)
+        "compiler.effective_policies:row_priority": lambda real: (
+            lambda priority, rank, rule: real(priority, rank, 19 - rule)
+        )
     },
     "priority of the policy ignored": {
-        "compiler.contexts:row_priority": lambda real: lambda _priority, rank, rule: real(0, rank, rule)
+        "compiler.effective_policies:row_priority": lambda real: lambda _priority, rank, rule: real(0, rank, rule)
     },
     "priorities overlap": {
-        "compiler.contexts:row_priority": lambda _: lambda priority, rank, rule: 10000 + priority + rank + rule
+        "compiler.effective_policies:row_priority": lambda _: (
+            lambda priority, rank, rule: 10000 + priority + rank + rule
+        )
     },
     "ties inverted": in_ranks(lambda found: None if found.rank is None else WINNER - found.rank),
     "ties undecided": in_ranks(lambda found: None if found.rank is None else WINNER),
     "crowded out policies applied": in_ranks(lambda found: found.rank or 0),
-    "shield dropped on old OVN": {"compiler.contexts:lowest_limit": lambda _: lambda *_: None},
+    "shield dropped on old OVN": {"compiler.effective_policies:lowest_limit": lambda _: lambda *_: None},
     "shield above the limit by one priority": {
-        "compiler.contexts:lowest_limit": lambda real: (
+        "compiler.effective_policies:lowest_limit": lambda real: (
             lambda *arguments: None if (found := real(*arguments)) is None else found + 200
         )
     },
@@ -220,13 +226,15 @@ ACTIONS: Mapping[str, Mutation] = {
             lambda self: {key: value ^ 1 for key, value in real.fget(self).items()}
         )
     },
-    "packets that come back limited again": {"compiler.compile:switch_unit": lambda _: lambda *_: None},
-    "packets that come back limited again by rules above": {"compiler.returned:RETURNED_PRIORITY": lambda _: 10000},
+    "packets that come back limited again": {"compiler.definition:switch_unit": lambda _: lambda *_: None},
+    "packets that come back limited again by rules above": {
+        "compiler.return_traffic:RETURNED_PRIORITY": lambda _: 10000
+    },
     "packets that come back told by another port": {
-        "compiler.returned:string": lambda real: lambda text: real(f"{text}-")
+        "compiler.return_traffic:string": lambda real: lambda text: real(f"{text}-")
     },
     "packets that come back limited again where ranges aren't known": {
-        "compiler.returned:_outside": lambda _: lambda _switch: {}
+        "compiler.return_traffic:_outside": lambda _: lambda _switch: {}
     },
     "and within or without parentheses": {"compiler.expression:_bracketed": lambda _: lambda part, _mixing: str(part)},
 }
