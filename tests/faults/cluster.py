@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 CRDS = [*ROOT.glob("config/crd/*.yaml"), *ROOT.glob("tests/services/manifests/*.yaml")]
 ROLE = ROOT / "config" / "rbac" / "cluster-role.yaml"
 MERGE = "application/merge-patch+json"
+LARGE_OBJECTS = ("--request-timeout=60s",)
+"""Flags of an API server that is given objects of a megabyte on a busy machine; otherwise it has 5 s for a request."""
 
 BINDING: Json = {
     "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -10,7 +10,7 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import LARGE_OBJECTS, Cluster
 from tests.tenants.attack import Attack
 from tests.tenants.attacker import Attacker
 from tests.tenants.attacks import ATTACKS
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="how much of each limit an attack takes")
     options = parser.parse_args()
     chosen = [each for each in ATTACKS if options.attack is None or each.name in options.attack]
-    with Cluster.started() as cluster, Victim.of(cluster) as victim:
+    with Cluster.started(flags=LARGE_OBJECTS) as cluster, Victim.of(cluster) as victim:
         alone, *found = [_try(victim, each, options.pods, options.share) for each in (NOTHING, *chosen)]
     if len(found) == len(ATTACKS) and options.share == 1:
         PAGE.write_text(written(PAGE.read_text(), markdown(found, alone, _machine(options.pods))))

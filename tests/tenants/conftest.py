@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import LARGE_OBJECTS, Cluster
 from tests.tenants.victim import Victim
 
 
 @pytest.fixture(scope="session")
 def shared_cluster() -> Iterator[Cluster]:
     """Give a cluster of several tenants."""
-    with Cluster.started() as cluster:
+    with Cluster.started(flags=LARGE_OBJECTS) as cluster:
         yield cluster
 
 
