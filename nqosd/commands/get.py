@@ -11,14 +11,17 @@ import json
 import ssl
 import time
 from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
 
 from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import OK, CommandError, UsageError
-from nqosd.commands.get_tables import TABLES, Entry, keys
+from nqosd.commands.get_tables import TABLES, Entry, detail, keys
 from nqosd.commands.matches import cut, folded, width
 from nqosd.commands.output import say, show
 from nqosd.config.options import HttpSection
+from nqosd.informers.manifests.parsing import DEFAULT_NAMESPACE
 from nqosd.runtime.small_files import read_small
 
 TIMEOUT = 30.0
@@ -37,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     if options.namespace and options.what == "selections":
         raise UsageError("-n: a selection belongs to no namespace, it may hold pods of several")
     section = configuration(options).http
+    if options.what == "policy":
+        return _one(section, options)
     shown: list[Entry] | None = None
     while True:
         found = _chosen(fetch(section, options.what), options)
@@ -47,6 +52,24 @@ def run(options: argparse.Namespace) -> int:
             return OK
         shown = found
         time.sleep(INTERVAL)
+
+
+def _one(section: HttpSection, options: argparse.Namespace) -> int:
+    if len(options.names) != 1 or options.watch:
+        raise UsageError("policy: name one, as NAMESPACE/NAME or with -n, and without --watch")
+    (name,) = options.names
+    key = name if "/" in name else f"{options.namespace or DEFAULT_NAMESPACE}/{name}"
+    found: Entry = fetch(section, f"policy/{quote(key)}")
+    if options.format == "json":
+        show(found)
+    else:
+        for title, (header, cells), entries in detail(found):
+            if entries:
+                say(f"{title}:")
+                lines = table(header, map(cells, entries)).splitlines()
+                for line in lines:
+                    say(cut(f"  {line}", width(options) if title == "rows" else None))
+    return OK
 
 
 def _chosen(found: list[Entry], options: argparse.Namespace) -> list[Entry]:
@@ -84,8 +107,8 @@ def _print(found: list[Entry], options: argparse.Namespace, *, is_first: bool) -
         say(cut(line, room))
 
 
-def fetch(section: HttpSection, what: str) -> list[Entry]:
-    """Get a list from the daemon.
+def fetch(section: HttpSection, what: str) -> Any:  # noqa: ANN401 - what its path has
+    """Get a list from the daemon, or all about one policy.
 
     Raises:
         GetError: no daemon answers, or it refuses.
@@ -105,8 +128,7 @@ def fetch(section: HttpSection, what: str) -> list[Entry]:
         connection.close()
     if answer.status != http.client.OK:
         raise GetError(f"{section.listen}: {answer.status} {body.decode(errors='replace').strip()}")
-    found: list[Entry] = json.loads(body)
-    return found
+    return json.loads(body)
 
 
 def _connection(section: HttpSection, host: str, port: int) -> http.client.HTTPConnection:

@@ -3,7 +3,7 @@
 In: an entry of `/state/…` as JSON gives it. Out: cells. Rule: one entry is one line.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 Entry: TypeAlias = dict[str, Any]
@@ -71,9 +71,34 @@ def keys(what: str, entry: Entry) -> tuple[str, ...]:
             return (entry["name"],)
 
 
+def _rule(entry: Entry) -> list[str]:
+    limit = "-" if entry["rate"] is None else f"{entry['rate']} kbps"
+    burst = "" if entry["burst"] is None else f", burst {entry['burst']} kb"
+    return [str(entry["rule"]), str(entry["dscp"]), limit + burst, entry["packets"] or "all"]
+
+
+def _rival(entry: Entry) -> list[str]:
+    return [str(entry[name]) for name in ("policy", "rule", "switch", "priority", "below", "senders")]
+
+
+def _total(entry: Entry) -> list[str]:
+    names = ("rule", "network", "nodes", "marked_packets", "passed_packets", "dropped_packets")
+    return [str(entry[name]) for name in names]
+
+
 TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[Entry], list[str]]]] = {
     "policies": (("POLICY", "READY", "REASON", "ROWS", "NETWORKS", "MESSAGE"), _policy),
     "selections": (("SET", "SIZE", "OF", "MEMBERS"), _selection),
     "rows": (("POLICY", "RULE", "NETWORK", "SWITCH", "DIRECTION", "PRIORITY", "DSCP", "LIMIT", "MATCH"), _row),
     "networks": (("NETWORK", "DEFINITION", "TOPOLOGY", "ROLE", "SUBNETS", "ACCEPTED", "STATE"), _network),
 }
+
+
+def detail(entry: Entry) -> Iterator[tuple[str, tuple[tuple[str, ...], Callable[[Entry], list[str]]], list[Entry]]]:
+    """Give the tables of one policy, each with its title, what makes its cells, and its entries."""
+    yield "policy", TABLES["policies"], [entry["policy"]]
+    yield "rules", (("RULE", "DSCP", "LIMIT", "PACKETS"), _rule), entry["rules"]
+    yield "loses to", (("POLICY", "RULE", "SWITCH", "PRIORITY", "OVER", "SENDERS"), _rival), entry["rivals"]
+    yield "counters", (("RULE", "NETWORK", "NODES", "MARKED", "PASSED", "DROPPED"), _total), entry["statistics"]
+    yield "rows", TABLES["rows"], entry["rows"]
+    yield "sets", TABLES["selections"], entry["selections"]

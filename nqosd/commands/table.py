@@ -139,7 +139,11 @@ def _diff(parser: ArgumentParser) -> None:
 
 
 def _get(parser: ArgumentParser) -> None:
-    parser.add_argument("what", choices=["policies", "selections", "rows", "networks"], help="what to show")
+    parser.add_argument(
+        "what",
+        choices=["policies", "selections", "rows", "networks", "policy"],
+        help="what to show; policy: all about one",
+    )
     parser.add_argument(
         "names",
         nargs="*",

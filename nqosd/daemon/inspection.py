@@ -5,18 +5,22 @@ Rule: it reads in the event loop, a piece at a time, and keeps nothing.
 """
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from nqosd import __version__
 from nqosd.api.changes import ResourceKind
-from nqosd.compiler.desired import QosRow
+from nqosd.api.networkqos import NetworkQoS
+from nqosd.compiler.desired import Desired, QosRow
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.daemon.publisher import WHOLE_CLUSTER
 from nqosd.daemon.rounds import Rounds
+from nqosd.explain.classifier import described
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import RoundOutcome
 from nqosd.statistics.endpoints import Counts, EndpointOptions, collect, total
@@ -27,8 +31,11 @@ from nqosd.web.views import (
     InformerState,
     NetworkState,
     Overview,
+    PolicyDetail,
     PolicyState,
+    RivalState,
     RowState,
+    RuleState,
     RuleTotals,
     SelectionState,
     Statistics,
@@ -36,6 +43,9 @@ from nqosd.web.views import (
 
 PIECE = 100
 """How many entries are read before others get their turn; a hundred reports take a few milliseconds."""
+MOST_RIVALS = 200
+"""Rows of others that are named for one policy."""
+SOURCES = re.compile(r"(?:ip[46]\.src == \$|inport == @)(\w+)")
 EXPORTERS = 1.0
 """Seconds that exporters have for their answer."""
 
@@ -103,16 +113,51 @@ class DaemonState:
                 found.append(state)
         return found
 
-    async def selections(self) -> list[SelectionState]:
+    async def policy(self, key: str) -> PolicyDetail | None:
         """See `StateSource`."""
+        state, statistics = self._policy(key), await self.statistics()
+        compiler = await self._compiler()
+        if state is None or compiler is None or (policy := compiler.tables.policies.get(key)) is None:
+            return None
+        rows = [row async for row in self._pieces(list(compiler.desired.rows.values())) if row.key.policy == key]
+        return PolicyDetail(
+            policy=state,
+            rules=tuple(_rules(policy)),
+            rows=tuple(sorted(map(self._row, rows), key=_order)),
+            selections=tuple(await self.selections({name for row in rows for name in row.sets})),
+            rivals=tuple(await self._rivals(rows, compiler.desired)),
+            statistics=tuple(each for each in statistics.totals if each.policy == key) if statistics else (),
+        )
+
+    async def _rivals(self, rows: Sequence[QosRow], desired: Desired) -> list[RivalState]:
+        """Find rows of other policies that win where both match."""
+        ours: dict[str, list[QosRow]] = {}
+        for row in rows:
+            ours.setdefault(row.key.switch, []).append(row)
+        members, found = desired.members(), list[RivalState]()
+        async for other in self._pieces(list(desired.rows.values())):
+            key = other.key
+            for row in ours.get(key.switch, ()) if key.policy else ():
+                if key.policy == row.key.policy or other.priority <= row.priority:
+                    continue
+                if both := sum(len(one & two) for one in _sources(row, members) for two in _sources(other, members)):
+                    found.append(RivalState(key.policy, key.rule, key.switch, other.priority, row.priority, both))
+                    if len(found) == MOST_RIVALS:
+                        return found
+                await asyncio.sleep(0)  # to compare the senders of large networks takes milliseconds
+        return found
+
+    async def selections(self, names: Container[str] | None = None) -> list[SelectionState]:
+        """See `StateSource`; with names, only the sets that have one of them."""
         compiler = await self._compiler()
         if compiler is None:
             return []
         desired = compiler.desired
         sets = [("address set", each.name, each.selection, each.addresses) for each in desired.address_sets.values()]
         sets += [("port group", each.name, each.selection, each.ports) for each in desired.port_groups.values()]
+        wanted = [each for each in sets if names is None or each[1] in names]
         found = []
-        async for kind, name, selection, members in self._pieces(sorted(sets, key=lambda each: each[1])):
+        async for kind, name, selection, members in self._pieces(sorted(wanted, key=lambda each: each[1])):
             found.append(SelectionState(name, kind, selection, tuple(sorted(members))))
         return found
 
@@ -121,7 +166,7 @@ class DaemonState:
         compiler = await self._compiler()
         rows = [] if compiler is None else list(compiler.desired.rows.values())
         found = [self._row(row) async for row in self._pieces(rows)]
-        return sorted(found, key=lambda each: (each.policy, each.rule, each.network, each.switch, each.part))
+        return sorted(found, key=_order)
 
     async def networks(self) -> list[NetworkState]:
         """See `StateSource`."""
@@ -199,6 +244,21 @@ class DaemonState:
 
     def _counter(self, name: str, **labels: str) -> int:
         return round(self._registry.get_sample_value(name, labels) or 0)
+
+
+def _rules(policy: NetworkQoS) -> Iterator[RuleState]:
+    for index, rule in enumerate(policy.spec.egress if policy.spec else ()):
+        rate, burst = (None, None) if rule.limit is None else (rule.limit.rate, rule.limit.burst)
+        yield RuleState(index, described(rule.classifier, policy.namespace), rule.dscp, rate, burst)
+
+
+def _sources(row: QosRow, members: Mapping[str, AbstractSet[str]]) -> list[AbstractSet[str]]:
+    """Give the sets that a row's match names as its source."""
+    return [members[name] for name in SOURCES.findall(row.match) if name in members]
+
+
+def _order(row: RowState) -> tuple[str, int, str, str, str]:
+    return row.policy, row.rule, row.network, row.switch, row.part
 
 
 def _totals(rule: Rule, nodes: Sequence[Counts]) -> RuleTotals:

@@ -40,7 +40,7 @@ def _side(
     field: str, peers: tuple[Peer, ...], address: Address | None, packet: Packet, world: World
 ) -> Iterator[ClassifierEntry]:
     for index, peer in enumerate(peers):
-        asks = _text(peer, packet)
+        asks = _text(peer, packet.namespace)
         if isinstance(peer, AnyAddress):
             matches, why = True, "it takes every address"
         elif address is None:
@@ -52,14 +52,25 @@ def _side(
         yield ClassifierEntry(f"{field}[{index}]", asks, matches=matches, why=why)
 
 
-def _text(peer: Peer, packet: Packet) -> str:
+def described(classifier: Classifier, namespace: str) -> str:
+    """Say which packets a rule of a policy of that namespace is for."""
+    sides = {"from": classifier.from_, "to": classifier.to}
+    said = [f"{side} {' or '.join(_text(peer, namespace) for peer in peers)}" for side, peers in sides.items() if peers]
+    return ", ".join([*said, *([" or ".join(map(_port_text, classifier.ports))] if classifier.ports else [])])
+
+
+def _port_text(port: Port) -> str:
+    return f"{port.protocol} {'any port' if port.port is None else f'port {port.port}'}"
+
+
+def _text(peer: Peer, namespace: str) -> str:
     match peer:
         case AnyAddress():
             return "any address"
         case IPBlock():
             return _block_text(peer)
         case PodPeer():
-            return str(selection_of(peer, packet.namespace))
+            return str(selection_of(peer, namespace))
 
 
 def _block(block: IPBlock, address: Address) -> tuple[bool, str]:
@@ -92,7 +103,7 @@ def _pods(peer: PodPeer, address: Address, packet: Packet, world: World) -> tupl
 
 def _ports(field: str, ports: tuple[Port, ...], question: Question) -> Iterator[ClassifierEntry]:
     for index, port in enumerate(ports):
-        asks = f"{port.protocol} {'any port' if port.port is None else f'port {port.port}'}"
+        asks = _port_text(port)
         if port.protocol.lower() != question.transport:
             yield ClassifierEntry(f"{field}[{index}]", asks, matches=False, why=f"the packet is {question.transport}")
         elif port.port not in (None, question.port):

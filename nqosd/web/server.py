@@ -19,12 +19,14 @@ from aiohttp.http import HttpProcessingError
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from nqosd.api.text import visible
 from nqosd.telemetry.health import Health
 from nqosd.web.access import Access
 from nqosd.web.connections import Connections
 from nqosd.web.listener import HttpOptions, bind, close_all, tls_context
-from nqosd.web.page import POLICY, page
-from nqosd.web.views import StateSource
+from nqosd.web.page import POLICY, Asked, page
+from nqosd.web.policy_page import Members, policy_page
+from nqosd.web.views import PolicyDetail, StateSource
 
 __all__ = ["HttpOptions", "HttpServer"]
 
@@ -34,6 +36,9 @@ LINGERING = 1.0
 """Seconds for which the body of a request that has its answer is still read."""
 RETRY = 2.0
 """Seconds between two attempts to open the port or to load the certificate."""
+
+DIGITS = 10
+"""Fewer digits than these has a number of a set's member."""
 
 _log = structlog.get_logger()
 
@@ -160,6 +165,8 @@ class HttpServer:
         if self._state is not None:
             shown = _StatePages(self._state, self._access)
             application.router.add_get("/", shown.page)
+            application.router.add_get("/policy/{namespace}/{name}", shown.policy)
+            application.router.add_get("/state/policy/{namespace}/{name}", shown.policy_part)
             application.router.add_get("/state/{what}", shown.part)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/healthz", self._healthz)
@@ -206,9 +213,31 @@ class _StatePages:
             return refusal
         statistics = await self._state.statistics()
         policies, rows = await self._state.policies(), await self._state.rows()
-        text = await asyncio.to_thread(page, self._state.overview(), policies, rows, statistics)
-        headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
-        return web.Response(text=text, content_type="text/html", headers=headers)
+        asked = Asked(request.query.get("namespace", ""), request.query.get("text", ""))
+        return _html(await asyncio.to_thread(page, self._state.overview(), policies, rows, statistics, asked))
+
+    async def policy(self, request: web.Request) -> web.Response:
+        """Answer /policy/NAMESPACE/NAME."""
+        if (refusal := await self._access.refuse_state(request, browser=True)) is not None:
+            return refusal
+        found = await self._found(request)
+        first = request.query.get("from", "")
+        members = Members(request.query.get("set", ""), int(first) if first.isdecimal() and len(first) < DIGITS else 0)
+        return _html(await asyncio.to_thread(policy_page, found, members))
+
+    async def policy_part(self, request: web.Request) -> web.Response:
+        """Answer /state/policy/NAMESPACE/NAME."""
+        if (refusal := await self._access.refuse_state(request)) is not None:
+            return refusal
+        found = await self._found(request)
+        return await _json(await asyncio.to_thread(attrs.asdict, found))
+
+    async def _found(self, request: web.Request) -> PolicyDetail:
+        key = "{namespace}/{name}".format_map(request.match_info)
+        found = await self._state.policy(key)
+        if found is None:
+            raise web.HTTPNotFound(text=f"there is no NetworkQoS {visible(key)}\n")
+        return found
 
     async def part(self, request: web.Request) -> web.Response:
         """Answer /state/…."""
@@ -228,10 +257,19 @@ class _StatePages:
                 found = await asyncio.to_thread(_plain, await self._state.networks())
             case _:
                 raise web.HTTPNotFound
-        text = await asyncio.to_thread(json.dumps, found)
-        response = web.Response(text=text, content_type="application/json")
-        response.enable_compression()
-        return response
+        return await _json(found)
+
+
+async def _json(found: object) -> web.Response:
+    text = await asyncio.to_thread(json.dumps, found)
+    response = web.Response(text=text, content_type="application/json")
+    response.enable_compression()
+    return response
+
+
+def _html(text: str) -> web.Response:
+    headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+    return web.Response(text=text, content_type="text/html", headers=headers)
 
 
 def _plain(entries: Sequence[attrs.AttrsInstance]) -> list[dict[str, object]]:

@@ -137,6 +137,43 @@ class Statistics:
     failures: dict[str, str]
 
 
+@attrs.frozen
+class RuleState:
+    """A rule of a policy: `packets` says which it is for, empty for all."""
+
+    rule: int
+    packets: str
+    dscp: int
+    rate: int | None
+    burst: int | None
+
+
+@attrs.frozen
+class RivalState:
+    """A row of another policy above one of this policy's on the same switch, for some of the same senders."""
+
+    policy: str
+    rule: int
+    switch: str
+    priority: int
+    below: int
+    """The priority of this policy's row."""
+    senders: int
+    """How many senders both select."""
+
+
+@attrs.frozen
+class PolicyDetail:
+    """All about one policy; `rivals` are those that it loses to where both match."""
+
+    policy: PolicyState
+    rules: tuple[RuleState, ...]
+    rows: tuple[RowState, ...]
+    selections: tuple[SelectionState, ...]
+    rivals: tuple[RivalState, ...]
+    statistics: tuple[RuleTotals, ...]
+
+
 class StateSource(Protocol):
     """Who knows. Long lists are put together in pieces, so that the event loop isn't held up."""
 
@@ -154,6 +191,9 @@ class StateSource(Protocol):
 
     async def networks(self) -> list[NetworkState]:
         """Give the definitions of networks, by network and key."""
+
+    async def policy(self, key: str) -> PolicyDetail | None:
+        """Give all about one policy, named `namespace/name`; None if there is none."""
 
     async def statistics(self) -> Statistics | None:
         """Ask the exporters; None if there are none to ask."""

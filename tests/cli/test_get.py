@@ -108,6 +108,23 @@ def test_by_name_and_namespace(capsys: pytest.CaptureFixture[str], daemon: Nqosd
     assert got(capsys, daemon.config, "selections", "-n", "default")[:2] == (USAGE, "")
 
 
+def test_one_policy(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
+    """All about one policy: its rules, rows and sets; another name is exit code 1, none or two exit code 2."""
+    code, out, err = got(capsys, daemon.config, "policy", "qos-external", "-o", "json")
+    found = conforming("get-policy", out)
+    assert (code, err, found["policy"]["name"]) == (OK, "", "qos-external")
+    (rule,) = found["rules"]
+    assert rule["packets"] == "to 0.0.0.0/0 except 10.11.12.13/32, 172.16.0.0/12, 192.168.0.0/16"
+    assert [each["switch"] for each in found["rows"]] == ["ovn.stream_ovn-worker", "ovn.stream_ovn-worker2"]
+    assert sorted(each["members"] for each in found["selections"]) == [["10.245.2.3"], ["10.245.4.3"]]
+    text = got(capsys, daemon.config, "policy", "-n", "default", "qos-external")[1]
+    titles = [line for line in text.splitlines() if not line.startswith(" ")]
+    assert titles == ["policy:", "rules:", "rows:", "sets:"]
+    code, out, err = got(capsys, daemon.config, "policy", "other/none")
+    assert (code, out, "404 there is no NetworkQoS other/none" in err) == (FAILED, "", True)
+    assert got(capsys, daemon.config, "policy")[0] == USAGE
+
+
 def test_watching(daemon: Nqosd, tmp_path: Path) -> None:
     """With --watch the list is followed by what is new or has changed, until Ctrl-C."""
     line = [sys.executable, "-m", "nqosd", "get", "policies", "--watch", "--config", str(daemon.config)]

@@ -37,7 +37,7 @@ def test_the_choices_are_those_that_the_commands_know() -> None:
     assert choices("compile", "format")[0] == "table"
     assert set(choices("compile", "format")) == {*Format, *REPORTS}
     assert choices("explain", "proto") == [each.value for each in Transport]
-    assert choices("get", "what") == list(TABLES)
+    assert choices("get", "what") == [*TABLES, "policy"]
 
 
 def test_the_help_imports_nothing_that_takes_time() -> None:

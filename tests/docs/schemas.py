@@ -17,7 +17,7 @@ from nqosd.commands.explain_document import ExplainDocument
 from nqosd.commands.plan_and_apply import Action
 from nqosd.statistics.rates import Rate
 from nqosd.statistics.tally import Figures
-from nqosd.web.views import NetworkState, PolicyState, RowState, SelectionState
+from nqosd.web.views import NetworkState, PolicyDetail, PolicyState, RowState, SelectionState
 
 RULE = [("namespace", str), ("policy", str), ("rule", int), ("network", str)]
 Counted = msgspec.defstruct("Counted", [*RULE, *((each.name, each.type) for each in attrs.fields(Figures))])
@@ -32,6 +32,7 @@ DOCUMENTS: Mapping[str, Any] = {
     "get-selections": list[SelectionState],
     "get-rows": list[RowState],
     "get-networks": list[NetworkState],
+    "get-policy": PolicyDetail,
     "stats": list[Counted],  # type: ignore[valid-type]
     "top": Look,
     "adopt": Action,

@@ -5,11 +5,15 @@ The picture of it in docs is made by `tests/statistics/test_show.py`, where ther
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from nqosd.web.page import Asked, _policies
+from nqosd.web.policy_page import Members, policy_page
+from nqosd.web.views import PolicyDetail, PolicyState, RivalState, RowState, RuleState, SelectionState, Statistics
 from tests.services.browser import PHONE, Browser
 from tests.services.daemon import Nqosd
 from tests.services.ovsdb import OvsdbServer
@@ -56,9 +60,9 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-def shown(browser: Browser, daemon: Nqosd) -> str:
-    """Open the page; gives what a reader sees."""
-    browser.open(f"http://127.0.0.1:{daemon.port}/")
+def shown(browser: Browser, daemon: Nqosd, path: str = "") -> str:
+    """Open the page, or another one; gives what a reader sees."""
+    browser.open(f"http://127.0.0.1:{daemon.port}/{path}")
     return browser.text()
 
 
@@ -97,6 +101,64 @@ def test_text_from_outside_stays_text(browser: Browser, daemon: Nqosd, folder: P
     assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_a_filter(browser: Browser, daemon: Nqosd, folder: Path) -> None:
+    """Policies are narrowed by namespace and by any text of theirs, without a script, and what was asked stays text."""
+    (folder / "broken.yaml").write_text(BROKEN.replace("namespace: default", "namespace: other"))
+    daemon.wait_until(lambda: daemon.metric("nqosd_policies", state="Invalid") == 1, what="done with a policy")
+    text = shown(browser, daemon)
+    assert "other/broken" in text
+    assert "default/qos-external" in text
+    browser.evaluate("document.querySelector('[name=namespace]').value = 'default'")
+    browser.evaluate("document.querySelector('button').click()")
+    while "namespace=default" not in str(browser.evaluate("location.search")):
+        time.sleep(0.1)
+    text = shown(browser, daemon, "?namespace=default&text=IN+FORCE")
+    assert "Policies: 2, 1 with trouble" in text
+    assert "1 policy of these; all" in text
+    assert "default/qos-external" in text
+    assert "other/broken" not in text
+    assert "0 policies of these" in shown(browser, daemon, "?text=%3Cscript%3Edocument.title%20=%201%3C/script%3E")
+    assert browser.evaluate("document.title") == "nqosd"
+
+
+def test_the_page_of_a_policy(browser: Browser, daemon: Nqosd, folder: Path) -> None:
+    """It has rules, rows with their matches, sets with their members, and the rows of others that win."""
+    above = (GUIDE / "nqos.yaml").read_text().replace("priority: 10", "priority: 90").replace("qos-external", "above")
+    (folder / "above.yaml").write_text(above)
+    daemon.wait_until(lambda: daemon.metric("nqosd_replica_rows", table="QoS") == 4, what="done with a policy")
+    shown(browser, daemon)
+    assert "/policy/default/above" in str(browser.evaluate("document.querySelector('article a').href"))
+    text = shown(browser, daemon, "policy/default/qos-external")
+    assert text.startswith("NetworkQoS default/qos-external Applied")
+    assert "0\t20\t20000 kbps, burst 100 kb\tto 0.0.0.0/0 except 10.11.12.13/32, " in text
+    assert "Rows: 2" in text
+    assert "ip4.src == $nqosd_" in text
+    assert "Sets: 2" in text
+    assert "10.245.4.3" in text
+    assert "default/above\t0\tovn.stream_ovn-worker\t28180 over 12180\t1" in text
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert "Loses to" not in shown(browser, daemon, "policy/default/above")
+    assert "there is no NetworkQoS default/none" in shown(browser, daemon, "policy/default/none")
+
+
+def test_pages_are_bounded() -> None:
+    """However large a policy, its page and the list stay small, and each member can be turned to."""
+    problems = ("x" * 5_000,) * 30
+    policy = PolicyState("ns", "p", 1, ready=False, reason="Large", message="m" * 32_768, problems=problems,
+                         warnings=("w",) * 30, networks=(), switches=(), rows=5_000)  # fmt: skip
+    row = RowState("ns/p", 0, "", "net", "switch", "to-lport", 1, 2, 3, None, "ip4" * 100_000, waits=False)
+    members = tuple(f"10.{number >> 8}.{number & 255}.1" for number in range(1_000))
+    detail = PolicyDetail(
+        policy, (RuleState(0, "y" * 100_000, 1, 2, 3),) * 1_000, (row,) * 5_000,
+        tuple(SelectionState(f"nqosd_{number}", "address set", "of", members) for number in range(500)),
+        (RivalState("ns/q", 0, "switch", 2, 1, 1),) * 5_000, (),
+    )  # fmt: skip
+    assert len(policy_page(detail, Members())) < 2_000_000
+    assert members[500] not in policy_page(detail, Members())
+    assert members[500] in policy_page(detail, Members("nqosd_7", 500))
+    assert len("".join(_policies([policy] * 5_000, [row] * 5_000, Statistics((), {}), Asked()))) < 5_000_000
+
+
 def test_a_script_could_not_run(browser: Browser, daemon: Nqosd) -> None:
     """Even markup that got into the page runs nothing and loads nothing: the security policy forbids it."""
     shown(browser, daemon)
@@ -113,7 +175,7 @@ def test_an_exporter_that_does_not_answer(browser: Browser, ovsdb_nb: OvsdbServe
     away = "http://127.0.0.1:1"
     with Nqosd([ovsdb_nb.unix], manifests=[folder], options={"stats": {"endpoints": [away]}}) as running:
         text = shown(browser, running)
-    assert f"no statistics from {away}: Cannot connect to host 127.0.0.1:1" in text
+    assert f"no statistics from {away}: Connection refused; does `nqosd stats` listen there?" in text
     assert "Policies: 1" in text
 
 
