@@ -37,6 +37,11 @@ class Change:
     new: Object | None
     seen: float = 0.0
 
+    @property
+    def namespace(self) -> str:
+        """The object's namespace; a cluster-scoped object's name."""
+        return self.key.partition("/")[0]
+
 
 class Sink(Protocol):
     """Who listens to informers; both calls only take note and return at once."""

@@ -14,17 +14,18 @@ from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer,
 from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.compiler.desired import Family
 from nqosd.compiler.expression import ALWAYS, NOTHING, Expression, Term, all_of, any_of, between, equals, string
-from nqosd.compiler.prefixes import Prefixes, count, covered, is_everything, prefixes
+from nqosd.compiler.prefixes import Prefixes, Range, count, covered, is_everything, prefixes
 from nqosd.compiler.set_ids import AnySet, PrefixSet, SetId
 
 LONGEST_LIST = 55
 """Prefixes that stand in a match; more stand in an address set.
 
 The list of the guide's own example has 55 and stays readable: about a kilobyte, which stands in both databases for each
-row. For ovn-controller (25.03) a set is no cheaper up to some thousand; then a match takes ever more time. CPU for five
-rows, in the match and in a set: of 1,000 prefixes 0.05 and 0.04 s, of 3,000 0.2 and 0.1, of 10,000 1.3 and 0.3, of
-30,000 13 and 1.1 (`make bench-bounds`).
+row. For ovn-controller (25.03) a set is no cheaper up to some thousand; then a match takes ever more time: the figures
+of both stand in docs/bounds.md.
 """
+LONGEST_SET = 5_000
+"""Prefixes of one address set; more are spread over several, each of which is written in some 30 ms."""
 
 
 def selection_of(peer: PodPeer, namespace: str) -> PodSelection:
@@ -53,12 +54,22 @@ class Disjunct:
     sets: tuple[AnySet, ...]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class MatchScope:
-    """Where a classifier is read: the network, and how sets are named."""
+    """Where classifiers are read: the network, and how sets are named; what was read of them once is remembered."""
 
     network: str
     name: Callable[[AnySet], str]
+    _known: dict[tuple[int, Family], tuple[Expression, list[AnySet]]] = attrs.field(factory=dict)
+
+    def read(self, criteria: "Criteria", family: Family) -> tuple[Expression, list[AnySet]]:
+        """Give what packets of a family must be, whoever sends them, and the sets that this takes."""
+        known = self._known.get((id(criteria), family))
+        if known is None:
+            sets: list[AnySet] = []
+            expression = all_of([*(side.test(family, self, sets) for side in criteria.sides[family]), criteria.ports])
+            known = self._known[id(criteria), family] = expression, sets
+        return known
 
 
 @attrs.frozen
@@ -70,15 +81,14 @@ class Side:
 
     field: str
     blocks: Expression
-    prefixes: PrefixSet | None = None
+    prefixes: tuple[PrefixSet, ...] = ()
     pods: frozenset[PodSelection] = frozenset()
     size: int = 0
 
     def test(self, family: Family, scope: MatchScope, sets: list[AnySet]) -> Expression:
         """Give the expression on a network; notes the sets that this takes."""
         wanted: list[AnySet] = [SetId(pods, scope.network, "", family) for pods in self.pods]
-        if self.prefixes is not None:
-            wanted.append(self.prefixes)
+        wanted += self.prefixes
         named = sorted((scope.name(each), each) for each in wanted)
         sets.extend(each for _name, each in named)
         # A set stands in a comparison of its own: only then does ovn-controller follow its changes incrementally.
@@ -116,12 +126,11 @@ def disjuncts(criteria: Criteria, senders: Iterable[Senders], scope: MatchScope)
     found = []
     for sender in senders:
         for family in Family if sender.family is None else (sender.family,):
-            sets = list(sender.sets)
-            sides = [side.test(family, scope, sets) for side in criteria.sides[family]]
-            expression = all_of([sender.test(family), *sides, criteria.ports])
+            rest, sets = scope.read(criteria, family)
+            expression = all_of((sender.test(family), rest))
             if expression != NOTHING:
                 part = f"port-{family}" if sender.family is None else family.value
-                found.append(Disjunct(part, expression, tuple(dict.fromkeys(sets))))
+                found.append(Disjunct(part, expression, tuple(dict.fromkeys((*sender.sets, *sets)))))
     return found
 
 
@@ -162,8 +171,22 @@ def _side(peers: tuple[Peer, ...], side: str, family: Family, pods: frozenset[Po
         return Side(field, ALWAYS)
     size = count(ranges)
     if size > LONGEST_LIST:
-        return Side(field, NOTHING, PrefixSet(Prefixes.of(family, ranges)), pods, size)
-    return Side(field, equals(field, prefixes(ranges, family)), None, pods, size)
+        return Side(field, NOTHING, tuple(_sets(ranges, family)), pods, size)
+    return Side(field, equals(field, prefixes(ranges, family)), (), pods, size)
+
+
+def _sets(ranges: Iterable[Range], family: Family) -> Iterator[PrefixSet]:
+    """Spread the prefixes of many ranges over sets."""
+    mine: list[Range] = []
+    size = 0
+    for each in ranges:
+        number = count((each,))
+        if size + number > LONGEST_SET:
+            yield PrefixSet(Prefixes.of(family, mine))
+            mine, size = [], 0
+        mine.append(each)
+        size += number
+    yield PrefixSet(Prefixes.of(family, mine))
 
 
 def _ports(ports: tuple[Port, ...]) -> tuple[Expression, int]:

@@ -6,7 +6,7 @@ whoever has the lock writes.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nqosd.northbound.plan.operations import describe
 from nqosd.northbound.results import RoundOutcome, RoundResult
@@ -48,7 +48,10 @@ class Convergence:
         if is_others or (result.settled and not left):
             self._since, self.why = None, ""
         else:
-            self.why = result.problem or left or result.outcome.value
+            rest = result.left and f"much of these namespaces is being written: {_some(sorted(result.left))}"
+            self.why = result.problem or left or rest or result.outcome.value
+            if result.succeeded and not left and result.left_since is not None:
+                self._since = max(result.left_since, self._since or 0.0)
 
     @property
     def seconds(self) -> float:
@@ -67,6 +70,10 @@ class Convergence:
 def _obstacles(result: RoundResult) -> str:
     """Name what could not be written, as far as a person wants to read it."""
     found = [f"{describe(subject)}: {words}" for subject, words in result.blocked.items()]
-    found += result.conflicts.values()
+    return _some([*found, *result.conflicts.values()])
+
+
+def _some(found: Sequence[str]) -> str:
+    """Name the first few, and how many more there are."""
     more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
     return "; ".join(found[:MOST]) + more

@@ -2,10 +2,12 @@
 
 In: changes, and which kinds have been told once. Out: everything since the last round. Rule: a change that comes alone
 waits for nobody. Only when several have piled up behind a round does the next one wait a little for those that
-surely follow, twice as long each time up to LONGEST, so that a burst ends in a few transactions.
+surely follow, twice as long each time up to LONGEST, so that a burst ends in a few transactions. Changes of policies
+wait as long as what their namespace asked for before is being written.
 """
 
 import asyncio
+from collections.abc import Container
 
 from nqosd.api.changes import Change, ResourceKind
 
@@ -21,6 +23,7 @@ class Inbox:
     def __init__(self, wake: asyncio.Event) -> None:
         self._wake = wake
         self._changes: list[Change] = []
+        self._held = 0
         self.unsynced = set(ResourceKind)
         self.pause = 0.0
         """Seconds that the next round waits for more changes."""
@@ -40,12 +43,18 @@ class Inbox:
         self.unsynced.discard(kind)
         self._wake.set()
 
-    def take(self) -> list[Change]:
-        """Hand over everything since the last call."""
-        changes, self._changes = self._changes, []
-        return changes
+    def take(self, held: Container[str] = ()) -> list[Change]:
+        """Hand over everything since the last call, but for policies of namespaces that are held."""
+
+        def waits(change: Change) -> bool:
+            return change.kind is ResourceKind.NETWORK_QOS and change.namespace in held
+
+        taken = [change for change in self._changes if not waits(change)]
+        self._changes = list(filter(waits, self._changes))
+        self._held = len(self._changes)
+        return taken
 
     def round_ended(self) -> None:
         """Look at what has piled up behind a round."""
-        is_burst = len(self._changes) > 1
+        is_burst = len(self._changes) - self._held > 1
         self.pause = min(LONGEST, max(SHORTEST, 2 * self.pause)) if is_burst else 0.0

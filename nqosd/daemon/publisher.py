@@ -6,6 +6,7 @@ told while another daemon writes the rows.
 
 import asyncio
 import time
+from collections.abc import Container
 
 import attrs
 import structlog
@@ -66,16 +67,19 @@ class Publisher:
         if self.writers.status is not None:
             self.writers.status.clear()
 
-    async def publish(self, compiler: IncrementalCompiler, zone: str | None) -> bool:
+    async def publish(self, compiler: IncrementalCompiler, zone: str | None, left: Container[str] = ()) -> bool:
         """Publish how policies stand, now that the database says the same; say whether anything was due.
 
-        Others have their turn in between: some reports take milliseconds.
+        Those of the namespaces `left` have something to write still. Others have their turn in between: some reports
+        take milliseconds.
         """
         self._zone = zone
         due, self._due = self._due, set()
         if self._all_due:
             self._all_due = False
             due |= compiler.tables.policies.keys()
+        self._due |= {key for key in due if key.partition("/")[0] in left}
+        due -= self._due
         begun = time.monotonic()
         for key in sorted(due):
             self._publish(key, compiler)

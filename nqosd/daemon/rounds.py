@@ -2,8 +2,9 @@
 
 In: changes from informers, facts about the database. Out: the desired state handed to the northbound layer, statuses
 and Events handed to Kubernetes, numbers for telemetry. Rules: nothing is compiled or written before every informer has
-told all it has once; changes that come while a transaction is in flight wait for the next round; a status says only
-what was committed; who is out of touch with Kubernetes keeps the lock from nobody.
+told all it has once; changes that come while a transaction is in flight wait for the next round, and those of policies
+until their namespace has nothing more to write; a status says only what was committed; who is out of touch with
+Kubernetes keeps the lock from nobody.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 import attrs
 import structlog
@@ -103,7 +105,8 @@ class Rounds:
         self._compiler: IncrementalCompiler | None = None
         self._zone: str | None = options.zone or None
         self._has_settled = False
-        self._awaiting: list[float] = []
+        self._awaiting: list[Change] = []
+        self._left: AbstractSet[str] = frozenset()
         self._large = LargeSets()
         self._objections = Objections()
         self._isolation = Isolation()
@@ -154,6 +157,7 @@ class Rounds:
         _log.error("a round failed; rows stay as they are", error=repr(error), again_in=pause, exc_info=error)
         self.convergence.awaits(f"a round failed: {error!r}; the log says where, please report it")
         self._northbound.compare_everything()
+        self._left = frozenset()
         self._health.round_ended()
         if self._compiler is None or not await self._isolate(self._compiler):
             await asyncio.sleep(pause)
@@ -179,7 +183,7 @@ class Rounds:
         if settings is None or self.inbox.unsynced:
             self.convergence.awaits(self._unlisted() or "the database's zone isn't known yet")
             return
-        changes, versions = self._isolation.admit(self.inbox.take()), self.contact.versions()
+        changes, versions = self._isolation.admit(self.inbox.take(self._left)), self.contact.versions()
         self._batch, self._zone = changes, settings.zone
         self._metrics.left_out(self._isolation.numbers)
         if self._compiler is None:
@@ -199,7 +203,7 @@ class Rounds:
         if self.options.check_compile:
             self._check(compiler)
         if delta:
-            self._awaiting += [change.seen for change in changes]
+            self._awaiting += changes
         known = {kind.value: version for kind, version in versions.items() if version}
         self._note_versions(changes, known)
         if compiler.lacks_zone:
@@ -279,16 +283,20 @@ class Rounds:
             self._count(compiler)
             self._metrics.policies({})
         self._say_withheld(result.problem if result.outcome is RoundOutcome.WITHHELD else "")
-        if not result.settled:
+        if result.left != self._left:
+            self._left = result.left
+            self._northbound.wake.set()  # what was held until now may go on
+        if not result.succeeded:
             return
         if not self._has_settled:
             self._has_settled = True
             garbage.resume()
+        done = [change for change in self._awaiting if change.namespace not in result.left]
+        self._awaiting = [change for change in self._awaiting if change.namespace in result.left]
         if result.outcome is RoundOutcome.COMMITTED:
             now = time.monotonic()
-            self._metrics.committed(now - seen for seen in self._awaiting)
-        self._awaiting.clear()
-        published = await self.publisher.publish(compiler, self._zone)
+            self._metrics.committed(now - change.seen for change in done)
+        published = await self.publisher.publish(compiler, self._zone, result.left)
         self.publisher.publish_repaired(result, compiler)
         self._count(compiler)
         if published:

@@ -76,6 +76,14 @@ class Dirty:
         self.rows, self.sets, self.members, self.unreadable, self.ports = {}, {}, {}, False, set()
         return taken
 
+    def part(self, rows: AbstractSet[RowKey], sets: AbstractSet[str]) -> "Dirty":
+        """Take these rows and sets out."""
+        taken = Dirty(everything=False, ports=set(self.ports))
+        taken.rows = {key: self.rows.pop(key) for key in self.rows.keys() & rows}
+        taken.sets = {name: self.sets.pop(name) for name in self.sets.keys() & sets}
+        taken.members = {name: self.members.pop(name) for name in taken.sets}
+        return taken
+
     def restore(self, taken: "Dirty") -> None:
         """Put back what was taken."""
         self.everything = self.everything or taken.everything

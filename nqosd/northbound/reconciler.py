@@ -15,6 +15,7 @@ import attrs
 import structlog
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
+from nqosd.northbound import shares
 from nqosd.northbound.claim import NO_CLAIM, Permit, WriterClaim
 from nqosd.northbound.commit import Commit, commit
 from nqosd.northbound.contested import Contested
@@ -34,13 +35,13 @@ from nqosd.northbound.replica.idl_driver import IdlDriver
 from nqosd.northbound.replica.updates import Changes
 from nqosd.northbound.replica.writer_record import WriterRecord
 from nqosd.northbound.results import Lacking, Observer, RoundOutcome, RoundResult
+from nqosd.northbound.shares import Backlog, weight_of
 from nqosd.northbound.standby import StandbyView
 from nqosd.northbound.timers import Timers
 from nqosd.ovsdb.connection_options import Options
 
 _LIGHT = 200
-"""Rows, sets and hundreds of members that a plan may look at in the event loop: it takes about 5 ms, 20 at most."""
-_HUNDRED = 100
+"""The weight of what a plan may look at in the event loop: it takes about 5 ms, 20 at most."""
 
 _STALE = 6
 """Transactions in a row, in about 3 s, that find something else than the replica has: it has missed a change."""
@@ -50,10 +51,14 @@ log = structlog.get_logger(__name__)
 
 @attrs.frozen
 class _Round:
-    """One round on its way. `is_audit`: everything is compared although nothing is known to differ."""
+    """One round on its way. `is_audit`: everything is compared although nothing is known to differ.
+
+    `later` is what the round leaves for the next ones.
+    """
 
     desired: Desired
     taken: Dirty
+    later: Dirty
     scope: PlanScope
     plan_options: PlanOptions
     is_audit: bool
@@ -61,16 +66,8 @@ class _Round:
 
     @property
     def weight(self) -> int:
-        """How many rows, sets and hundreds of members a plan looks at."""
-        weight = len(self.scope.rows) + len(self.scope.sets)
-        if weight > _LIGHT:
-            return weight
-        sets = self.desired.address_sets
-        sizes = (
-            len(sets[name].addresses if touched is None and name in sets else touched or ())
-            for name, touched in self.scope.sets.items()
-        )
-        return weight + sum(sizes) // _HUNDRED
+        """How much a plan looks at."""
+        return weight_of(len(self.scope.rows), self.scope.sets, self.desired)
 
 
 class Reconciler:
@@ -99,6 +96,7 @@ class Reconciler:
         self._conflicts = Conflicts(self._replica, options.owner, self._watch)
         self._refusals = Refusals()
         self._contested = Contested()
+        self._backlog = Backlog()
         self._standby = StandbyView(options.lock)
         self._writer = PlanWriter(
             self._commit, self._refusals, self._conflicts.suspect, observer, lambda: self._timers.now
@@ -134,6 +132,7 @@ class Reconciler:
         self._dirty.touch_everything()
         self._idle_groups = IdleGroups()
         self._refusals.hasten(self._timers.now)
+        self._backlog.clear()
         self._in_order = False
         self._permit.forget()
 
@@ -158,7 +157,7 @@ class Reconciler:
         may_wait: Callable[[RowKey], bool],
         claim: WriterClaim = NO_CLAIM,
     ) -> RoundResult:
-        """Make the database equal to what is desired, in one transaction at most."""
+        """Make the database equal to what is desired, in one transaction at most; much of it is left for the next."""
         await self._driver.idle()
         note_delta(self._dirty, delta, self._idle_rows, self._pending_rows, self._replica)
         if self._refusals and delta:
@@ -173,7 +172,17 @@ class Reconciler:
         self._standby = StandbyView(self.options.lock)
         if reason := self._permit.withheld(claim, self._timers.now):
             return self._complete(RoundResult(RoundOutcome.WITHHELD, problem=reason))
-        round_ = self._begin(desired, prune=prune, may_wait=may_wait, claim=claim)
+        round_ = await self._begin(desired, prune=prune, may_wait=may_wait, claim=claim)
+        try:
+            return await self._run(round_)
+        finally:
+            round_.later.restore(self._dirty)
+            self._dirty = round_.later
+            if self._backlog.namespaces:
+                self._wake()
+
+    async def _run(self, round_: _Round) -> RoundResult:
+        """Plan a round, write it and look at what came of it."""
         started = time.perf_counter()
         plan = await self._plan(round_)
         plan_seconds = time.perf_counter() - started
@@ -217,9 +226,8 @@ class Reconciler:
         policies: AbstractSet[str] = frozenset()
         if (taken := standby.take(now)) is not None:
             plan_options = PlanOptions(self.options.owner, may_wait=may_wait)
-            round_ = _Round(
-                desired, taken, taken.scope(desired, self._replica), plan_options, is_audit=False, begun=now
-            )
+            scope = taken.scope(desired, self._replica)
+            round_ = _Round(desired, taken, Dirty(everything=False), scope, plan_options, is_audit=False, begun=now)
             plan = await self._make_plan(round_, {})
             policies = self._note_open(round_, plan)
             standby.found(plan.operations, taken)
@@ -230,11 +238,14 @@ class Reconciler:
         if (moment := self._standby.next_look(self._timers.now)) is not None:
             self._timers.foresee(moment)
 
-    def _begin(
+    async def _begin(
         self, desired: Desired, *, prune: bool, may_wait: Callable[[RowKey], bool], claim: WriterClaim
     ) -> _Round:
         now, oldest = self._timers.now, self._idle_rows.oldest
         is_audit = not self._dirty.everything and now >= self._compared + self.options.audit_interval
+        later = self._dirty.take()
+        later.everything = later.everything or is_audit
+        taken = await self._share(later, desired)
         self._retry(self._refusals.begin(now))
         self._retry(self._contested.due(now))
         spent = self._idle_groups.spent(now)
@@ -243,8 +254,7 @@ class Reconciler:
         for name in self._idle_groups.back(desired.port_groups, now):
             self._dirty.touch_set(name, None, Cause.DATABASE)
             self._dirty.touch_rows(self._pending_rows.without_ports.get(name, ()), Cause.SURROUNDINGS)
-        taken = self._dirty.take()
-        taken.everything = taken.everything or is_audit
+        taken.restore(self._dirty.take())
         plan_options = PlanOptions(
             owner=self.options.owner,
             prune=prune,
@@ -255,7 +265,20 @@ class Reconciler:
             spent=spent,
             pausing=self._idle_groups.pausing,
         )
-        return _Round(desired, taken, taken.scope(desired, self._replica), plan_options, is_audit, now)
+        return _Round(desired, taken, later, taken.scope(desired, self._replica), plan_options, is_audit, now)
+
+    async def _share(self, dirty: Dirty, desired: Desired) -> Dirty:
+        """Take out of what is dirty what this round writes: all of it, unless that is much."""
+        if dirty.everything or weight_of(len(dirty.rows), dirty.members, desired) <= shares.MOST:
+            self._backlog.clear()
+            return dirty.take()
+        is_due = self._backlog.has_passed
+        share = await self._driver.aside(lambda: shares.share_of(dirty, desired, self._replica, is_due=is_due))
+        taken = dirty.part(share.rows, share.sets)
+        taken.unreadable, dirty.unreadable = dirty.unreadable, False
+        self._backlog.left(share, dirty, self._timers.now)
+        dirty.restore(self._dirty.take())  # what came meanwhile
+        return taken
 
     def _retry(self, subjects: Sequence[Subject]) -> None:
         """Look at what was refused again, and at the rows that something stands in the way of."""
@@ -315,6 +338,8 @@ class Reconciler:
             return self._note_open(round_, written.last)
         since = self._dirty.take()
         round_.taken.restore(since)
+        later = round_.later
+        later.restore(round_.taken.part(later.rows.keys(), later.sets.keys()))
         await asyncio.sleep(0)
         scope = round_.taken.scope(round_.desired, self._replica)
         again = attrs.evolve(round_, scope=scope)
@@ -375,6 +400,7 @@ class Reconciler:
             operations=dict(written.tried.counts),
         )
         self._in_order = False
+        self._backlog.clear()
         self._dirty.touch_everything()
         if answer.is_hard:  # the round found objects to blame, and the next one goes on from there
             self._timers.succeeded()
@@ -428,5 +454,10 @@ class Reconciler:
         self._observer.contested(len(self._contested.words) if writes else 0)
         blocked = {**self._refusals.words, **self._contested.words} if writes else {}
         return attrs.evolve(
-            result, conflicts=self._conflicts.known, waiting=self._pending_rows.waiting, blocked=blocked
+            result,
+            conflicts=self._conflicts.known,
+            waiting=self._pending_rows.waiting,
+            blocked=blocked,
+            left=self._backlog.namespaces,
+            left_since=self._backlog.since,
         )

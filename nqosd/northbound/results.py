@@ -63,13 +63,22 @@ class RoundResult:
     or somebody else undoes what is written."""
     problem: str = ""
     """What went wrong, in words."""
+    left: AbstractSet[str] = frozenset()
+    """Namespaces that have more to write than this round wrote; the next rounds do."""
+    left_since: float | None = None
+    """What they have to write was asked for after this moment, in monotonic seconds; None if that isn't known."""
     plan_seconds: float = 0.0
     commit_seconds: float = 0.0
 
     @property
+    def succeeded(self) -> bool:
+        """Whether the database now holds what the round was to write, but for what is lacking."""
+        return self.outcome in {RoundOutcome.COMMITTED, RoundOutcome.UNCHANGED}
+
+    @property
     def settled(self) -> bool:
         """Whether the database now holds all that is desired, but for what is lacking."""
-        return self.outcome in {RoundOutcome.COMMITTED, RoundOutcome.UNCHANGED}
+        return self.succeeded and not self.left
 
 
 @attrs.frozen

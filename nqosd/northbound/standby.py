@@ -5,13 +5,13 @@ undone. The rule: a plan runs ahead of the database while the holder is writing,
 looks in a row find it, or when nothing at all was written between them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from nqosd.compiler.desired import RowKey
 from nqosd.northbound.dirty import Cause, Dirty
-from nqosd.northbound.plan.operations import Operation, OperationKind, SetName, describe
+from nqosd.northbound.plan.operations import Operation, OperationKind, SetName, Subject, describe
 
 PAUSE = 1.5
 """Seconds between two looks."""
@@ -33,7 +33,7 @@ class StandbyView:
         """What is left undone; nothing while the holder does its work."""
         self._lock = lock
         self._due: float | None = None
-        self._before: Sequence[Operation] = ()
+        self._before: Mapping[Subject, Sequence[Operation]] = {}
         self._is_written = False
         self._times = 0
 
@@ -57,7 +57,12 @@ class StandbyView:
     def found(self, operations: Sequence[Operation], taken: Dirty) -> None:
         """Take what a plan for that would have written; it is looked at again."""
         operations = [each for each in operations if each.kind is not OperationKind.WAIT]
-        left = [each for each in operations if not self._is_written or each in self._before] if self._before else []
+        before = self._before
+        left = (
+            [each for each in operations if not self._is_written or each in before.get(each.subject, ())]
+            if before
+            else []
+        )
         subjects = dict.fromkeys(each.subject for each in left)
         names = [describe(each) for each in subjects][:_NAMED]
         more = f"; and {len(subjects) - _NAMED} more" if len(subjects) > _NAMED else ""
@@ -68,7 +73,10 @@ class StandbyView:
             else ""
         )
         self._say()
-        self._before, self._is_written = operations, False
+        found: dict[Subject, list[Operation]] = {}
+        for each in operations:
+            found.setdefault(each.subject, []).append(each)
+        self._before, self._is_written = found, False
         for each in operations:
             match each.subject:
                 case RowKey() as key:

@@ -24,8 +24,10 @@ from nqosd.api.networkqos import (
 from nqosd.api.objects import Attachment, NetworkAttachment, NetworkRole, Pod, Topology
 from nqosd.cache.tables import Tables
 from nqosd.compiler.definition import Compiled, compile_everything
-from nqosd.compiler.desired import Direction, QosRow
+from nqosd.compiler.desired import Direction, Family, QosRow
+from nqosd.compiler.matching import LONGEST_SET
 from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.prefixes import covered, prefixes
 from nqosd.compiler.settings import Settings
 
 BOTH = ("10.0.0.1", "fd00::1")
@@ -280,13 +282,27 @@ def test_many_prefixes_stand_in_a_set_that_equal_lists_share() -> None:
     """A long list of prefixes is a set: a match stays short, and rules and policies with the same list share it."""
     rules = [EgressRule(dscp, classifier=Classifier(to=(excepting(300),))) for dscp in (8, 16)]
     found = compiled(policy(*rules), policy(rules[0], name="q", priority=2), pods=[pod("a", "10.0.0.1")])
-    (prefixes,) = (each for each in found.desired.address_sets.values() if "prefixes" in each.selection)
-    assert len(prefixes.addresses) > 3000
+    (listed,) = (each for each in found.desired.address_sets.values() if "prefixes" in each.selection)
+    assert len(listed.addresses) > 3000
     assert len(rows(found)) == 3
     for row in rows(found):
-        assert row.match.endswith(f" && ip4.dst == ${prefixes.name}")
-        assert prefixes.name in row.sets
+        assert row.match.endswith(f" && ip4.dst == ${listed.name}")
+        assert listed.name in row.sets
         assert len(row.match) < 100
+
+
+def test_a_list_beyond_the_longest_set_is_spread_over_several() -> None:
+    """Each set is written alone; together they hold every prefix once, and the match names all of them."""
+    block = excepting(1200)
+    found = compiled(policy(EgressRule(8, classifier=Classifier(to=(block,)))), pods=[pod("a", "10.0.0.1")])
+    sets = [each for each in found.desired.address_sets.values() if "prefixes" in each.selection]
+    assert len(sets) > 2
+    assert all(len(each.addresses) <= LONGEST_SET for each in sets)
+    every = [prefix for each in sets for prefix in each.addresses]
+    assert sorted(every) == sorted(prefixes(covered([block], Family.IP4), Family.IP4))
+    (row,) = rows(found)
+    names = sorted(each.name for each in sets)
+    assert row.match.endswith(f" && ({' || '.join(f'ip4.dst == ${name}' for name in names)})")
 
 
 def test_a_list_of_prefixes_and_pods_are_alternatives() -> None:

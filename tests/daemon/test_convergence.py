@@ -89,3 +89,19 @@ def test_what_is_not_removed_counts() -> None:
     convergence.began()
     convergence.ended(RoundResult(RoundOutcome.UNCHANGED))
     assert convergence.problem == ""
+
+
+def test_what_is_left_counts_from_when_it_was_asked_for() -> None:
+    """While rounds write what is much by and by, time counts from the oldest change that isn't written."""
+    daemon = Daemon()
+    convergence = daemon.convergence()
+    convergence.began()
+    convergence.ended(RoundResult(RoundOutcome.COMMITTED, left=frozenset({"games"})))
+    daemon.now += GRACE
+    assert "namespaces is being written: games" in convergence.problem
+    convergence.began()
+    convergence.ended(RoundResult(RoundOutcome.COMMITTED, left=frozenset({"games"}), left_since=daemon.now - 1))
+    assert (convergence.seconds, convergence.problem) == (1, "")
+    convergence.began()
+    convergence.ended(RoundResult(RoundOutcome.COMMITTED))
+    assert convergence.seconds == 0

@@ -6,9 +6,9 @@ from nqosd.api.changes import Change, ResourceKind
 from nqosd.daemon.inbox import LONGEST, SHORTEST, Inbox
 
 
-def changes(count: int) -> list[Change]:
+def changes(count: int, kind: ResourceKind = ResourceKind.POD, namespace: str = "shop") -> list[Change]:
     """Give some changes."""
-    return [Change(ResourceKind.POD, f"shop/{number}", None, None) for number in range(count)]
+    return [Change(kind, f"{namespace}/{number}", None, None) for number in range(count)]
 
 
 def test_a_change_that_comes_alone_waits_for_nobody() -> None:
@@ -52,3 +52,15 @@ def test_taking_hands_over_everything_once_and_in_order() -> None:
     assert wake.is_set()
     assert inbox.take() == told
     assert inbox.take() == []
+
+
+def test_policies_of_a_namespace_that_is_held_wait() -> None:
+    """They stay in order until their namespace isn't held any more; its pods and all of others go on meanwhile."""
+    inbox = Inbox(asyncio.Event())
+    held, pods, others = changes(2, ResourceKind.NETWORK_QOS), changes(2), changes(2, ResourceKind.NETWORK_QOS, "games")
+    inbox.changed([*held[:1], *pods, *others, *held[1:]])
+    assert inbox.take({"shop"}) == [*pods, *others]
+    assert inbox.oldest is not None
+    inbox.round_ended()
+    assert inbox.pause == 0.0
+    assert inbox.take() == held

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.compiler.desired import Desired
-from nqosd.northbound import idle_groups, timers
+from nqosd.northbound import idle_groups, shares, timers
 from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation
 from nqosd.northbound.results import RoundOutcome
@@ -67,9 +67,17 @@ STEPS = st.one_of(
 
 
 @settings(max_examples=200)
-@given(databases(), st.lists(STEPS, max_size=8), st.booleans())
-def test_rounds_end_where_they_should(database: ModelDatabase, steps: list[object], detach: bool) -> None:  # noqa: FBT001
-    """After any sequence of deltas, edits by others and faults the database holds what is desired, and rounds stop."""
+@given(databases(), st.lists(STEPS, max_size=8), st.booleans(), st.sampled_from([1, 3, shares.MOST]))
+def test_rounds_end_where_they_should(
+    database: ModelDatabase,
+    steps: list[object],
+    detach: bool,  # noqa: FBT001
+    most: int,
+) -> None:
+    """After any sequence of deltas, edits by others and faults the database holds what is desired, and rounds stop.
+
+    That is so in one transaction and in many shares.
+    """
 
     async def scenario() -> None:
         rounds = Rounds(database, detach_after=0.0 if detach else 3600.0)
@@ -101,7 +109,9 @@ def test_rounds_end_where_they_should(database: ModelDatabase, steps: list[objec
         assert (await rounds.round()).outcome is RoundOutcome.UNCHANGED
         rounds.reconciler.close()
 
-    asyncio.run(scenario())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shares, "MOST", most)
+        asyncio.run(scenario())
 
 
 def check_harmless(rounds: Rounds, policy: str) -> None:

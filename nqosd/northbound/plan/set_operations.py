@@ -92,6 +92,8 @@ class SetPlanner:
         names = self._unwanted.union(*(row.references for row in leaving.values()))
         for name in sorted(names):
             used = not self._view.users_of(name) <= leaving.keys()
+            if used and name not in self._unwanted:  # the rows that still refer to it are for another plan
+                continue
             if name not in self._desired.address_sets:
                 stored = self._view.address_set(name)
                 self._draft.attempt(SetName(name), self._drop, _ADDRESS_SETS, stored, used=used)

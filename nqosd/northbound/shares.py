@@ -1,0 +1,162 @@
+"""Which share of what is dirty one round writes, where all of it would hold up others for long.
+
+In: what is dirty, what is desired, what is there. Out: a `Share`. Pure. The rules: each namespace has its turn, and
+those with little to write come first, so that a small change never waits for all of a large one; the rows of a policy
+on a switch are written together, but for those of single pods, two of which no packet meets; a set is there before a
+row refers to it, and is given up after the last row that did.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+import attrs
+
+from nqosd.compiler.desired import Desired, RowKey
+from nqosd.compiler.rows import POD_PART
+from nqosd.northbound.dirty import Dirty
+from nqosd.northbound.replica.replica import View
+
+MOST = 500
+"""The weight of what a round writes while there is more; it takes some 50 ms."""
+_MEMBERS = 25
+"""Members of sets that weigh as much as a row."""
+
+_Piece = Sequence[RowKey | str]
+"""What is written together: rows, or the name of one set."""
+
+
+@attrs.frozen
+class Share:
+    """Rows and sets to write now. `left`: namespaces that have more to write; `passed`: one of them had no turn."""
+
+    rows: AbstractSet[RowKey]
+    sets: AbstractSet[str]
+    left: frozenset[str] = frozenset()
+    passed: bool = False
+
+
+class Backlog:
+    """What shares have left: of which namespaces, and since when. Times are of whatever clock the caller uses."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take note that nothing is left."""
+        self.namespaces: frozenset[str] = frozenset()
+        self.has_passed = False
+        self.since: float | None = None
+        """What is left became dirty after this; None as long as a part of what was left first is."""
+        self._noted: set[RowKey | str] = set()
+        self._noted_at: float | None = None
+
+    def left(self, share: Share, rest: Dirty, now: float) -> None:
+        """Take what a share leaves, and when."""
+        self.namespaces, self.has_passed = share.left, share.passed
+        self._noted -= share.rows
+        self._noted -= share.sets
+        if not self._noted:
+            self.since, self._noted_at = self._noted_at, now
+            self._noted = {*rest.rows, *rest.sets}
+
+
+def weight_of(rows: int, sets: Mapping[str, AbstractSet[str] | None], desired: Desired) -> int:
+    """Weigh rows, sets and members to compare by the time that they take; where there are many rows, roughly."""
+    known = desired.address_sets
+    sizes = (
+        len(known[name].addresses if touched is None and name in known else touched or ())
+        for name, touched in sets.items()
+    )
+    return rows + len(sets) + (0 if rows > MOST else sum(sizes) // _MEMBERS)
+
+
+def share_of(dirty: Dirty, desired: Desired, view: View, *, is_due: bool) -> Share:
+    """Choose a share of what is too much; `is_due`: every namespace has its turn now.
+
+    Otherwise those that have too much for their part of it are passed over as long as others have little: these would
+    wait for them.
+    """
+    queues = [(name, _weighed(pieces, dirty, desired)) for name, pieces in _queues(dirty, desired, view).items()]
+    queues.sort(key=lambda queue: sum(weight for weight, _piece in queue[1]))
+    taken: set[RowKey | str] = set()
+    left, passed, budget = set(), False, MOST
+    for position, (namespace, pieces) in enumerate(queues):
+        mine, part = 0, budget // (len(queues) - position)
+        if taken and not is_due and sum(weight for weight, _piece in pieces) > part:
+            left.add(namespace)
+            passed = True
+            continue
+        for weight, piece in pieces:
+            if mine and mine + weight > part:
+                left.add(namespace)
+                break
+            mine += weight
+            taken.update(piece)
+        budget = max(0, budget - mine)
+    rows = {each for each in taken if isinstance(each, RowKey)}
+    sets = {each for each in taken if isinstance(each, str)}
+    later = dirty.rows.keys() - rows
+    switches = {(key.network, key.switch) for key in later if key.policy}
+    freed = {key for key in later if not key.policy and (key.network, key.switch) not in switches}
+    waiting = later - freed
+    last = (name for name in dirty.sets if _comes_last(name, desired, view))
+    sets |= {name for name in last if waiting.isdisjoint(view.keys_of_users(name))}
+    return Share(rows | freed, sets, frozenset(left), passed)
+
+
+def _queues(dirty: Dirty, desired: Desired, view: View) -> Mapping[str, Sequence[_Piece]]:
+    """List by namespace what is to be written, in its order: sets, then rows.
+
+    Left out is what comes after all that needs it: sets that are given up, and rows for what comes back to a switch.
+    """
+    sets: dict[str, dict[str, None]] = {}
+    groups: dict[tuple[str, str, str], list[RowKey]] = {}
+    needed: set[str] = set()
+    for key in dirty.rows:
+        row = desired.rows.get(key)
+        if row is None and not key.policy:
+            continue
+        groups.setdefault((key.policy, key.network, key.switch), []).append(key)
+        for name in () if row is None else row.sets:
+            if name in dirty.sets and not _is_there(name, view):
+                sets.setdefault(_namespace(key), {})[name] = None
+                needed.add(name)
+    for name in dirty.sets.keys() - needed:
+        if not _comes_last(name, desired, view):
+            for namespace in {_namespace(key) for key in view.keys_of_users(name)} or {""}:
+                sets.setdefault(namespace, {})[name] = None
+    queues: dict[str, list[_Piece]] = {name: [[each] for each in sorted(mine)] for name, mine in sets.items()}
+    for (policy, _network, _switch), keys in sorted(groups.items()):
+        queues.setdefault(policy.partition("/")[0], []).extend(_apart(keys))
+    return queues
+
+
+def _apart(keys: list[RowKey]) -> Iterator[list[RowKey]]:
+    """Split rows of a policy on a switch by pods, if all of them are for single pods."""
+    if not all(key.part.startswith(POD_PART) for key in keys):
+        yield keys
+        return
+    pods: dict[str, list[RowKey]] = {}
+    for key in keys:
+        pods.setdefault(key.part, []).append(key)
+    yield from pods.values()
+
+
+def _weighed(pieces: Sequence[_Piece], dirty: Dirty, desired: Desired) -> Sequence[tuple[int, _Piece]]:
+    def weigh(each: RowKey | str) -> int:
+        return 1 if isinstance(each, RowKey) else weight_of(0, {each: dirty.members[each]}, desired)
+
+    return [(sum(map(weigh, piece)), piece) for piece in pieces]
+
+
+def _comes_last(name: str, desired: Desired, view: View) -> bool:
+    """Say whether rows that refer to a set must be written first: it is given up, or it may lose its last port."""
+    return name not in desired.address_sets and (name not in desired.port_groups or view.port_group(name) is not None)
+
+
+def _is_there(name: str, view: View) -> bool:
+    return view.address_set(name) is not None or view.port_group(name) is not None
+
+
+def _namespace(key: RowKey) -> str:
+    return key.policy.partition("/")[0]

@@ -1,0 +1,134 @@
+"""A large change of one namespace on a real database: what waits for it, and what doesn't."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import attrs
+import pytest
+
+from nqosd.api.changes import Change, ResourceKind
+from nqosd.api.networkqos import BandwidthScope, EgressRule, Limit, NetworkQoS, NetworkQoSSpec
+from nqosd.api.objects import Attachment, Node, Pod
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.daemon.publisher import KubernetesWriters, Publisher
+from nqosd.daemon.rounds import RoundOptions, Rounds
+from nqosd.northbound import shares
+from nqosd.northbound.northbound import Northbound
+from nqosd.northbound.plan.operations import SetName
+from nqosd.northbound.results import RoundResult
+from nqosd.ovsdb.connection_options import Options
+from nqosd.ovsdb.remotes import Remote
+from nqosd.telemetry.health import Health
+from nqosd.telemetry.metrics import Metrics
+from tests.northbound.real import add_switches
+from tests.services.ovsdb import OvsdbServer
+
+RULES = tuple(EgressRule(each, Limit(1000)) for each in range(20))
+PODS = 3 * shares.MOST // len(RULES)
+
+
+def pod(namespace: str, number: int) -> Change:
+    """Give a pod that comes."""
+    address = f"10.0.{namespace == 'victim':d}.{number + 1}"
+    found = Pod(namespace, f"pod{number}", node="node1", attachments=(Attachment("default", (address,)),))
+    return Change(ResourceKind.POD, found.key, None, found)
+
+
+def policy(namespace: str, priority: int, scope: BandwidthScope) -> Change:
+    """Give a policy that comes or changes."""
+    found = NetworkQoS(namespace, "own", spec=NetworkQoSSpec(priority, RULES, bandwidth_scope=scope))
+    return Change(ResourceKind.NETWORK_QOS, found.key, None, found)
+
+
+@attrs.define
+class Seen:
+    """What rounds did: how each ended, with the attacker's priority that it compiled, and what was published too early.
+
+    `after` is called after each round.
+    """
+
+    rounds: Rounds
+    ended: list[tuple[RoundResult, int]] = attrs.field(factory=list)
+    published_early: list[str] = attrs.field(factory=list)
+    after: Callable[[RoundResult], None] = lambda _result: None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        waits = self.rounds.inbox.oldest is not None or self.rounds.convergence.seconds
+        return bool(self.ended) and not waits
+
+
+@pytest.fixture
+async def seen(ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Seen]:
+    """Give rounds that write what an attacker and a victim have at first."""
+    add_switches(ovsdb_nb, "node1")
+    northbound, metrics = Northbound(Options([Remote(ovsdb_nb.unix)])), Metrics()
+    rounds = Rounds(RoundOptions(zone="*"), northbound, metrics.rounds, Health(), KubernetesWriters())
+    found = Seen(rounds)
+    reconcile, publish = northbound.reconcile, Publisher._publish
+
+    async def watched(*args: object, **options: object) -> RoundResult:
+        result = await reconcile(*args, **options)  # type: ignore[arg-type] # passed on as they came
+        assert rounds.compiler is not None
+        compiled = rounds.compiler.tables.policies["attacker/own"].spec
+        found.ended.append((result, -1 if compiled is None else compiled.priority))
+        found.after(result)
+        return result
+
+    def noted(publisher: Publisher, key: str, compiler: IncrementalCompiler) -> None:
+        if key.partition("/")[0] in found.ended[-1][0].left:
+            found.published_early.append(key)
+        publish(publisher, key, compiler)
+
+    monkeypatch.setattr(northbound, "reconcile", watched)
+    monkeypatch.setattr(Publisher, "_publish", noted)
+    rounds.inbox.unsynced.clear()
+    rounds.inbox.changed([Change(ResourceKind.NODE, "node1", None, Node("node1")), pod("victim", 0)])
+    rounds.inbox.changed([pod("attacker", each) for each in range(PODS)])
+    rounds.inbox.changed([policy("victim", 1, BandwidthScope.RULE), policy("attacker", 1, BandwidthScope.POD)])
+    await northbound.start()
+    task = asyncio.create_task(rounds.run())
+    try:
+        await until(lambda: found.is_done and bool(northbound.row_keys()))
+        found.ended.clear()
+        yield found
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await northbound.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something, at most a minute."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - rounds tell nobody that they have ended
+            await asyncio.sleep(0.01)
+
+
+async def test_others_go_on_and_the_same_namespace_waits(seen: Seen) -> None:
+    """A victim's pod is written before the rest; the attacker's next change, and what is published, come after it."""
+
+    def after(result: RoundResult) -> None:
+        if result.left:
+            seen.after = lambda _result: None
+            seen.rounds.inbox.changed([policy("attacker", 3, BandwidthScope.POD), pod("victim", 1)])
+
+    seen.after = after
+    seen.rounds.inbox.changed([policy("attacker", 2, BandwidthScope.POD)])
+    await until(lambda: seen.is_done and seen.ended[-1][1] == 3)
+    rows = [sum(not isinstance(each, SetName) for each in result.written) for result, _priority in seen.ended]
+    (victims,) = (number for number, (result, _) in enumerate(seen.ended) if any(map(_is_set, result.written)))
+    assert rows[victims] < len(RULES) * PODS
+    assert sum(rows[victims + 1 :]) > len(RULES) * PODS, "a part of the first change, and all of the second, come later"
+    priorities = [priority for _result, priority in seen.ended]
+    assert priorities == sorted(priorities)
+    settled = [priority for result, priority in seen.ended if result.settled and result.written]
+    assert settled == [2, 3]
+    assert seen.published_early == []
+
+
+def _is_set(subject: object) -> bool:
+    return isinstance(subject, SetName)

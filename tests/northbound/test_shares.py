@@ -1,0 +1,134 @@
+"""Shares: what is too much for one transaction is written by and by, and small changes of others don't wait for it."""
+
+import asyncio
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nqosd.compiler.desired import Desired, RowKey
+from nqosd.northbound import shares
+from nqosd.northbound.dirty import Cause, Dirty
+from nqosd.northbound.plan.operations import SetName
+from nqosd.northbound.results import RoundOutcome
+from tests.northbound.cases import SENDERS, VIDEO
+from tests.northbound.database import ModelDatabase
+from tests.northbound.desires import PORTS, SWITCHES, address_set, desired, desired_states, key, row
+from tests.northbound.real import Daemon, add_switches, driver_of, options_of, running
+from tests.northbound.rounds import Rounds
+from tests.northbound.worlds import contents_of, expected_contents
+from tests.services.ovsdb import OvsdbServer
+
+LARGE = desired(
+    [row(key("attacker/own", switch="node1", part=f"pod/{pod}"), rate=pod + 1) for pod in range(3 * shares.MOST)],
+    [SENDERS],
+)
+
+
+def with_victim(state: Desired, *addresses: str) -> Desired:
+    """Give a state in which a victim's policy has these senders."""
+    rows = {**state.rows, VIDEO.key: attrs.evolve(VIDEO, match="ip4.src == $set_b", sets=("set_b",))}
+    return Desired(rows, {**state.address_sets, "set_b": address_set("set_b", *addresses)}, {})
+
+
+def written(daemon: Daemon) -> int:
+    """Count the rows in the database."""
+    return len(driver_of(daemon).idl.replica.row_keys())
+
+
+async def test_a_small_change_does_not_wait_for_a_large_one(ovsdb_nb: OvsdbServer) -> None:
+    """A pod of the victim's that comes while an attacker's change is being written is there before the rest of that."""
+    add_switches(ovsdb_nb, "node1")
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        await daemon.write(with_victim(desired(), "10.0.0.1"))
+        first = await daemon.round(with_victim(LARGE, "10.0.0.1"))
+        assert (first.outcome, first.left, first.settled) == (RoundOutcome.COMMITTED, {"attacker"}, False)
+        assert 1 < written(daemon) < len(LARGE.rows)
+        second = await daemon.round(with_victim(LARGE, "10.0.0.1", "10.0.0.2"))
+        assert second.left == {"attacker"}
+        (found,) = ovsdb_nb.transact({"op": "select", "table": "Address_Set", "where": [["name", "==", "set_b"]]})
+        assert "10.0.0.2" in str(found)
+        assert 1 < written(daemon) < len(LARGE.rows)
+        results = await daemon.settle()
+        assert [result.settled for result in results] == [False] * (len(results) - 1) + [True]
+        assert written(daemon) == len(LARGE.rows) + 1
+        assert all(sum(counts.values()) <= 3 * shares.MOST for _outcome, counts in daemon.watcher.transactions)
+        assert (await daemon.round()).outcome is RoundOutcome.UNCHANGED
+
+
+async def test_a_large_change_is_written_however_many_small_ones_come(
+    database: ModelDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While something small comes in every round, every other one writes a share of what is large too."""
+    monkeypatch.setattr(shares, "MOST", len(LARGE.rows) // 10)
+    rounds = Rounds(database)
+    await rounds.round(with_victim(desired(), "10.0.0.1"))
+    results = [await rounds.round(with_victim(LARGE, f"10.0.0.{number}")) for number in range(2, 30)]
+    assert all(SetName("set_b") in result.written for result in results)
+    assert results[0].written == {SetName("set_b")}
+    assert [result.settled for result in results] == sorted(result.settled for result in results)
+    assert 10 < sum(not result.settled for result in results) < 25
+
+
+def test_the_age_of_what_is_left_is_known() -> None:
+    """It is younger than what was noted before, once all that was left then has been written."""
+    backlog, (one, two, three) = shares.Backlog(), (key(rule=number) for number in range(3))
+    steps = [({}, {one, two}), ({one}, {two, three}), ({two}, {three, one}), ({three}, {one})]
+    ages = []
+    for now, (rows, left) in enumerate(steps):
+        backlog.left(
+            shares.Share(set(rows), set(), frozenset({"games"})), Dirty(rows=dict.fromkeys(left, Cause.DESIRED)), now
+        )
+        ages.append(backlog.since)
+    assert ages == [None, None, 0, 0]
+    backlog.clear()
+    assert (backlog.since, backlog.namespaces) == (None, frozenset())
+
+
+Rows = dict[RowKey, list[tuple[object, ...]]]
+
+
+def group(rows: Rows, of: RowKey) -> Rows:
+    """Give the rows of one policy on one switch."""
+    return {each: found for each, found in rows.items() if (each.policy, each.switch) == (of.policy, of.switch)}
+
+
+def consistent(state: Desired) -> Desired:
+    """Leave out rows that name a set that isn't desired."""
+    names = state.address_sets.keys() | state.port_groups.keys()
+    return attrs.evolve(state, rows={each: found for each, found in state.rows.items() if names.issuperset(found.sets)})
+
+
+@given(desired_states().map(consistent), desired_states().map(consistent), st.integers(1, 4))
+def test_a_policy_on_a_switch_is_never_written_by_halves(before: Desired, after: Desired, most: int) -> None:
+    """After each share the rows of a policy on a switch are all as before or all as they should be.
+
+    Whatever set they name is there, and one that is given up has its members until the rows that name it are gone.
+    """
+
+    async def scenario() -> None:
+        database = ModelDatabase()
+        for name in (*SWITCHES, *PORTS):
+            database.add("Logical_Switch" if name in SWITCHES else "Logical_Switch_Port", name=name)
+        rounds = Rounds(database)
+        await rounds.round(before)
+        await rounds.settle()
+        old, new = contents_of(database), expected_contents(database, after)
+        await rounds.round(after)
+        while rounds.woken.is_set():
+            now = contents_of(database)
+            for each in old.rows.keys() | new.rows.keys():
+                assert group(now.rows, each) in (group(old.rows, each), group(new.rows, each))
+            for stored in (found for each in now.rows for found in database.replica.rows(each)):
+                for name in stored.references - after.address_sets.keys() - after.port_groups.keys():
+                    assert now.address_sets.get(name) == old.address_sets.get(name)
+                    assert now.port_groups.get(name) == old.port_groups.get(name)
+                assert stored.references <= now.address_sets.keys() | now.port_groups.keys()
+            await rounds.round()
+        assert contents_of(database) == new
+        rounds.reconciler.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shares, "MOST", most)
+        asyncio.run(scenario())
