@@ -111,6 +111,11 @@ class IncrementalCompiler:
         """How many selections are watched."""
         return self._membership.selections
 
+    def weight(self, namespace: str) -> int:
+        """Say how many rows and selectors the policies of a namespace take together."""
+        readings = (self._readings.get(key) for key in self._policies.get(namespace, ()))
+        return self._row_bounds.taken(namespace) + sum(each.sizes.get("selectors", 0) for each in readings if each)
+
     def takes_long(self, settings: Settings, changes: Sequence[Change]) -> bool:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 

@@ -65,6 +65,10 @@ class RowBounds:
             self._rows.setdefault(namespace, {})[key] = now
         return before != now
 
+    def taken(self, namespace: str) -> int:
+        """Say how many rows the policies of a namespace can take together."""
+        return sum(self._rows.get(namespace, {}).values())
+
     def settle(self, namespace: str) -> Iterable[str]:
         """Look at a namespace anew; gives the policies of which something else is to be said than before."""
         mine, before = self._rows.get(namespace, {}), self._beyond.pop(namespace, {})

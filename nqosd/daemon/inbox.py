@@ -3,11 +3,15 @@
 In: changes, and which kinds have been told once. Out: everything since the last round. Rule: a change that comes alone
 waits for nobody. Only when several have piled up behind a round does the next one wait a little for those that
 surely follow, twice as long each time up to LONGEST, so that a burst ends in a few transactions. Changes of policies
-wait as long as what their namespace asked for before is being written.
+wait as long as what their namespace asked for before is being written, and where those of a namespace take long, for
+each other.
 """
 
 import asyncio
-from collections.abc import Container
+import functools
+import math
+from collections import defaultdict
+from collections.abc import Callable
 
 from nqosd.api.changes import Change, ResourceKind
 
@@ -43,15 +47,21 @@ class Inbox:
         self.unsynced.discard(kind)
         self._wake.set()
 
-    def take(self, held: Container[str] = ()) -> list[Change]:
-        """Hand over everything since the last call, but for policies of namespaces that are held."""
-
-        def waits(change: Change) -> bool:
-            return change.kind is ResourceKind.NETWORK_QOS and change.namespace in held
-
-        taken = [change for change in self._changes if not waits(change)]
-        self._changes = list(filter(waits, self._changes))
-        self._held = len(self._changes)
+    def take(self, policies: Callable[[str], float] = lambda _namespace: math.inf) -> list[Change]:
+        """Hand over everything since the last call, but of each namespace no more `policies` than it says."""
+        most = functools.cache(policies)
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        taken: list[Change] = []
+        kept: list[Change] = []
+        for change in self._changes:
+            if change.kind is ResourceKind.NETWORK_QOS:
+                mine = found[change.namespace]
+                if change.key not in mine and len(mine) >= most(change.namespace):
+                    kept.append(change)
+                    continue
+                mine.add(change.key)
+            taken.append(change)
+        self._changes, self._held = kept, len(kept)
         return taken
 
     def round_ended(self) -> None:

@@ -8,6 +8,7 @@ Kubernetes keeps the lock from nobody.
 """
 
 import asyncio
+import math
 import os
 import platform
 import secrets
@@ -33,6 +34,7 @@ from nqosd.daemon.isolation import Isolation, first_culprit
 from nqosd.daemon.large_sets import LargeSets
 from nqosd.daemon.objections import Objections
 from nqosd.daemon.publisher import KubernetesWriters, Publisher
+from nqosd.northbound import shares
 from nqosd.northbound.claim import WriterClaim
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.replica.writer_record import WriterRecord
@@ -183,7 +185,7 @@ class Rounds:
         if settings is None or self.inbox.unsynced:
             self.convergence.awaits(self._unlisted() or "the database's zone isn't known yet")
             return
-        changes, versions = self._isolation.admit(self.inbox.take(self._left)), self.contact.versions()
+        changes, versions = self._isolation.admit(self.inbox.take(self._policies_at_once)), self.contact.versions()
         self._batch, self._zone = changes, settings.zone
         self._metrics.left_out(self._isolation.numbers)
         if self._compiler is None:
@@ -219,6 +221,12 @@ class Rounds:
         self.last = RoundState(result.outcome.value, time.time(), seconds)
         self._metrics.ended(result.outcome, seconds)
         self.inbox.round_ended()
+
+    def _policies_at_once(self, namespace: str) -> float:
+        """Say how many policies of a namespace a round may take."""
+        if namespace in self._left:
+            return 0
+        return 1 if self._compiler is not None and self._compiler.weight(namespace) > shares.MOST else math.inf
 
     def _may_prune(self, compiler: IncrementalCompiler) -> bool:
         """Say whether what isn't desired may be removed."""
@@ -283,9 +291,9 @@ class Rounds:
             self._count(compiler)
             self._metrics.policies({})
         self._say_withheld(result.problem if result.outcome is RoundOutcome.WITHHELD else "")
-        if result.left != self._left:
-            self._left = result.left
-            self._northbound.wake.set()  # what was held until now may go on
+        self._left = result.left
+        if self.inbox.oldest is not None:
+            self._northbound.wake.set()
         if not result.succeeded:
             return
         if not self._has_settled:

@@ -54,13 +54,14 @@ def test_taking_hands_over_everything_once_and_in_order() -> None:
     assert inbox.take() == []
 
 
-def test_policies_of_a_namespace_that_is_held_wait() -> None:
-    """They stay in order until their namespace isn't held any more; its pods and all of others go on meanwhile."""
+def test_policies_of_a_namespace_wait() -> None:
+    """They stay in order until their namespace may go on; its pods and all of others go on meanwhile."""
     inbox = Inbox(asyncio.Event())
     held, pods, others = changes(2, ResourceKind.NETWORK_QOS), changes(2), changes(2, ResourceKind.NETWORK_QOS, "games")
-    inbox.changed([*held[:1], *pods, *others, *held[1:]])
-    assert inbox.take({"shop"}) == [*pods, *others]
+    inbox.changed([*held, *pods, *others, *held])
+    assert inbox.take(lambda namespace: 0 if namespace == "shop" else 1e9) == [*pods, *others]
     assert inbox.oldest is not None
     inbox.round_ended()
     assert inbox.pause == 0.0
-    assert inbox.take() == held
+    assert inbox.take(lambda _namespace: 1) == [held[0]] * 2
+    assert inbox.take() == [held[1]] * 2
