@@ -145,9 +145,9 @@ class Limits:
     """Entries of a rule that select pods; equal ones count as one."""
     namespace_selectors: int = _option(2_000, Between(1, 1_000_000, "selectors"), reloadable=True)
     """Entries that select pods, of all rules of a namespace together; each pod that comes is compared with them."""
-    rows: int = _option(10_000, Between(1, 1_000_000, "rows"), reloadable=True)
+    rows: int = _option(5_000, Between(1, 1_000_000, "rows"), reloadable=True)
     """Rows of a policy: on each switch with senders one for each rule and family, or for each pod that has limits."""
-    namespace_rows: int = _option(20_000, Between(1, 10_000_000, "rows"), reloadable=True)
+    namespace_rows: int = _option(10_000, Between(1, 10_000_000, "rows"), reloadable=True)
     """Rows of all policies of a namespace together; the oldest policies have theirs first."""
 
 
