@@ -78,7 +78,7 @@ class Dirty:
 
     def part(self, rows: AbstractSet[RowKey], sets: AbstractSet[str]) -> "Dirty":
         """Take these rows and sets out."""
-        taken = Dirty(everything=False, ports=set(self.ports))
+        taken = Dirty(everything=False)
         taken.rows = {key: self.rows.pop(key) for key in self.rows.keys() & rows}
         taken.sets = {name: self.sets.pop(name) for name in self.sets.keys() & sets}
         taken.members = {name: self.members.pop(name) for name in taken.sets}

@@ -275,7 +275,7 @@ class Reconciler:
         is_due = self._backlog.has_passed
         share = await self._driver.aside(lambda: shares.share_of(dirty, desired, self._replica, is_due=is_due))
         taken = dirty.part(share.rows, share.sets)
-        taken.unreadable, dirty.unreadable = dirty.unreadable, False
+        taken.unreadable, dirty.unreadable, taken.ports = dirty.unreadable, False, set(dirty.ports)
         self._backlog.left(share, dirty, self._timers.now)
         dirty.restore(self._dirty.take())  # what came meanwhile
         return taken
