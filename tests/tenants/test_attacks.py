@@ -24,6 +24,7 @@ def test_the_victims_rows_stay(victim: Victim, attack: Attack) -> None:
     Rows and sets are compared byte for byte, and the attacker limits nobody else.
     """
     site = victim.site
+    site.settle(60)
     before, treated = victim.rows_and_sets(), victim.treatment()
     assert all(treated.values())
     with under_attack(victim, attack, PODS, SHARE) as (attacker, seen):
