@@ -23,7 +23,7 @@ TEST_TIMEOUT ?= 300
 TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux \
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
-.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo bench bench-bounds bench-scale dataplane clean
+.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-scale dataplane clean
 .PHONY: unit coverage lock audit fuzz replay chaos failover tenants services-prometheus docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
@@ -124,9 +124,12 @@ replay: setup services-ovn services-ovn-new ## the same 2,000 transactions on th
 	@echo "[replay] running tests.northbound.replay"
 	@$(VENV)/bin/python -m tests.northbound.replay $(REPLAY)
 
-demo: setup services-ovn ## show the daemon at work on a real OVN
-	@echo "[demo] running tests.demo"
+demo: TOOLS := ethtool:ethtool ip:iproute2 iperf3:iperf3 nsenter:util-linux ping:iputils-ping setpriv:util-linux tcpdump:tcpdump unshare:util-linux
+demo: setup services-ovn-new ## a policy on real packets between two nodes of OVN on this machine; RECORD=docs/demo.svg records it
 	@$(VENV)/bin/python -m tests.demo
+
+demo-rows: setup services-ovn ## the daemon's rows in a Northbound database, without packets
+	@$(VENV)/bin/python -m tests.demo_rows
 
 # short: the cells of the peer's table. full: 100,000 pods with 1,000 policies too, and a real kube-apiserver.
 BENCH ?= full

@@ -43,11 +43,13 @@ class Stream:
     reverse: bool
 
 
-def measure(client: NetworkNamespace, server: NetworkNamespace, address: str, stream: Stream) -> float:
+def measure(
+    client: NetworkNamespace, server: NetworkNamespace, address: str, stream: Stream, *, seconds: int = SECONDS
+) -> float:
     """Give the Mbit/s that arrive."""
     how = ["-u", "-b", UDP_OFFERED, "-l", str(UDP_PAYLOAD)] if stream.protocol == "UDP" else []
     direction = ["-R"] if stream.reverse else []
     with IperfServer(server):
-        command = ["iperf3", "-c", address, "-p", str(PORT), "-t", str(SECONDS), "-O", str(OMITTED), "--json"]
+        command = ["iperf3", "-c", address, "-p", str(PORT), "-t", str(seconds), "-O", str(OMITTED), "--json"]
         answer = json.loads(client.run([*client.enter, *command, *how, *direction]))
     return float(answer["end"]["sum_received"]["bits_per_second"]) / 1e6
