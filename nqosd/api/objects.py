@@ -35,11 +35,13 @@ class Attachment:
     """A pod's interface on a network.
 
     `key` is as it stands in the pod's annotation: `default`, `namespace/name` of a NetworkAttachmentDefinition, or
-    that with an index (`namespace/name/1`) for the second and later attachments of one definition.
+    that with an index (`namespace/name/1`) for the second and later attachments of one definition. `is_locked`: the pod
+    has its default network for the kubelet alone (role `infrastructure-locked`), as it has another primary network.
     """
 
     key: str
     addresses: tuple[str, ...] = ()
+    is_locked: bool = False
 
     @property
     def nad(self) -> str:

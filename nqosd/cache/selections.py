@@ -26,9 +26,13 @@ def namespace_labels(name: str, namespaces: Mapping[str, Namespace]) -> Labels:
 
 
 class SelectionUse(StrEnum):
-    """What the selected pods are to a rule: the senders on one switch, or addresses anywhere in the cluster."""
+    """What the selected pods are to a rule: the senders on one switch, or addresses anywhere in the cluster.
+
+    `SOURCE` leaves out interfaces that a pod has for the kubelet alone, `ANY_SOURCE` doesn't.
+    """
 
     SOURCE = "source"
+    ANY_SOURCE = "any source"
     PEER = "peer"
 
 

@@ -71,7 +71,8 @@ class _World:
         found: defaultdict[tuple[str, str], dict[str, tuple[PodAddress, ...]]] = defaultdict(dict)
         for key, pod in self.tables.pods.items():
             if effective.sources.matches(pod, self.tables.namespaces):
-                for network, switch, mine in by_switch(self.places[key]):
+                every = tuple(each for each in self.places[key] if each.is_of(effective.sources))
+                for network, switch, mine in by_switch(every):
                     if effective.selects(network):
                         found[network, switch][pod.name] = mine
         for (network, switch), pods in sorted(found.items()):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 
 from nqosd.api.networkqos import NetworkQoS, NetworkQoSSpec, PodPeer
+from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.api.problems import Problem
 from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.cache.tables import Tables
@@ -41,7 +42,9 @@ class EffectivePolicy:
     @property
     def sources(self) -> PodSelection:
         """The selection of the senders."""
-        return PodSelection(SelectionUse.SOURCE, self.namespace, self.spec.pod_selector)
+        names_default = self.networks is not None and DEFAULT_NETWORK in self.networks
+        use = SelectionUse.ANY_SOURCE if names_default else SelectionUse.SOURCE
+        return PodSelection(use, self.namespace, self.spec.pod_selector)
 
     @property
     def peers(self) -> frozenset[PodSelection]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from nqosd.api.objects import Attachment, Node, Pod, Topology
+from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.compiler.address_ranges import Ranges, packed
 from nqosd.compiler.desired import Family
 from nqosd.compiler.network_switches import Networks
@@ -42,7 +43,7 @@ class PodAddress:
 
     `switch` is empty where the pod is no source in this zone: it is scheduled elsewhere. `node` is
     where it is scheduled, and empty where that doesn't matter: the database is for the whole cluster. `is_outside`: the
-    address is outside of the ranges of its switch, or they aren't known.
+    address is outside of the ranges of its switch, or they aren't known. `is_locked`: it is for the kubelet alone.
     """
 
     network: str
@@ -51,6 +52,11 @@ class PodAddress:
     member: str
     node: str = ""
     is_outside: bool = False
+    is_locked: bool = False
+
+    def is_of(self, selection: PodSelection) -> bool:
+        """Say whether a selection of its pod includes it."""
+        return not self.is_locked or selection.role is not SelectionUse.SOURCE
 
 
 def places(pod: Pod, networks: Networks, zone: Zone, ranges: Mapping[str, Ranges]) -> tuple[PodAddress, ...]:
@@ -72,7 +78,7 @@ def _places(pod: Pod, networks: Networks, zone: Zone, ranges: Mapping[str, Range
         for address in attachment.addresses:
             family = Family.IP6 if ":" in address else Family.IP4
             is_outside = is_source and (known is None or packed(address) not in known)
-            yield PodAddress(network.name, switch, family, address, node, is_outside)
+            yield PodAddress(network.name, switch, family, address, node, is_outside, attachment.is_locked)
         if not attachment.addresses and network.topology is not Topology.LAYER3:
             yield PodAddress(network.name, switch, None, logical_port(pod, attachment), node)
 

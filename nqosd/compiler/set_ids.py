@@ -41,7 +41,7 @@ class SetId:
 
     def holds(self, place: PodAddress) -> bool:
         """Say whether a place of a selected pod makes it a member."""
-        mine = (self.network, self.family) == (place.network, place.family)
+        mine = (self.network, self.family) == (place.network, place.family) and place.is_of(self.selection)
         return mine and self.switch in ("", place.switch)
 
     def __str__(self) -> str:

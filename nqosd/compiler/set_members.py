@@ -83,7 +83,8 @@ class Membership:
         found = {}
         for known in self._in_scope(selection):
             if selection in known.selections:
-                mine = tuple(each for each in known.places if (each.network, each.switch) == (network, switch))
+                here = (each for each in known.places if (each.network, each.switch) == (network, switch))
+                mine = tuple(each for each in here if each.is_of(selection))
                 if mine:
                     found[known.pod.name] = mine
         return found
@@ -177,6 +178,8 @@ class Membership:
                 yield from pods.values()
 
     def _enter(self, selection: PodSelection, place: PodAddress) -> None:
+        if place.is_locked and not place.is_of(selection):
+            return
         self._spread(selection, place, 1)
         set_id = _set_of(selection, place)
         if set_id is None:
@@ -185,6 +188,8 @@ class Membership:
             self._turn(set_id, filled=True)
 
     def _leave(self, selection: PodSelection, place: PodAddress) -> None:
+        if place.is_locked and not place.is_of(selection):
+            return
         self._spread(selection, place, -1)
         set_id = _set_of(selection, place)
         if set_id is None:
@@ -213,7 +218,7 @@ class Membership:
 
     def _spread(self, selection: PodSelection, place: PodAddress, step: int) -> None:
         """Note that a sender's place came or went, and count it where it is, if that matters."""
-        if selection.role is not SelectionUse.SOURCE:
+        if selection.role is SelectionUse.PEER:
             return
         if place.switch:
             self._shift.touched.add((selection, place.network, place.switch))

@@ -37,7 +37,9 @@ class EntryPoint:
     def sources(self, selection: PodSelection, world: World) -> dict[str, tuple[PodAddress, ...]]:
         """Give those of the senders that a policy selects."""
         pods, namespaces = world.tables.pods, world.tables.namespaces
-        return {key: mine for key, mine in self.present.items() if selection.matches(pods[key], namespaces)}
+        selected = {key: mine for key, mine in self.present.items() if selection.matches(pods[key], namespaces)}
+        found = {key: tuple(each for each in mine if each.is_of(selection)) for key, mine in selected.items()}
+        return {key: mine for key, mine in found.items() if mine}
 
 
 @attrs.frozen
@@ -88,6 +90,11 @@ def _mismatch(effective: EffectivePolicy, site: EntryPoint) -> tuple[PolicyReaso
     if not effective.selects(site.network):
         selected = ", ".join(sorted(effective.networks or ())) or "no network"
         return PolicyReason.NETWORK, f"it selects {selected}, not {site.network}"
+    if not all(each.is_of(effective.sources) for each in site.present.get(site.pod.key, ())):
+        return PolicyReason.NETWORK, (
+            f"the pod has its address on {site.network} for the kubelet alone (role infrastructure-locked): only a "
+            "policy that names DefaultNetwork in networkSelectors is for it"
+        )
     if site.source is None:
         return PolicyReason.SOURCE, "the pod has no address of this family here; name the source with --from"
     return PolicyReason.SOURCE, f"{site.source} is no address of a pod that it selects on switch {site.switch}"

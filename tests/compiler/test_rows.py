@@ -17,6 +17,8 @@ from nqosd.api.networkqos import (
     Limit,
     NetworkQoS,
     NetworkQoSSpec,
+    NetworkSelectionType,
+    NetworkSelector,
     PodPeer,
     Port,
     Protocol,
@@ -327,3 +329,17 @@ def test_ports_that_stand_twice_are_matched_once() -> None:
     ports = tuple(Port(Protocol.TCP, number) for number in (*range(2, 202, 2), *range(2, 202, 2)))
     text = match(EgressRule(8, classifier=Classifier(ports=ports)), "10.0.0.1")
     assert text.count(",") == 99
+
+
+def test_any_interface_leaves_out_one_that_is_for_the_kubelet_alone() -> None:
+    """A pod on a primary network of its own sends nothing over the default network, unless a policy names that one."""
+    locked = attrs.evolve(pod("a"), attachments=(Attachment("default", BOTH, is_locked=True),))
+    named = attrs.evolve(
+        policy(EgressRule(8), name="named").spec or NetworkQoSSpec(1, ()),
+        network_selectors=(NetworkSelector(NetworkSelectionType.DEFAULT_NETWORK, EVERYTHING, EVERYTHING),),
+    )
+    found = compiled(policy(EgressRule(8)), NetworkQoS("ns", "named", spec=named), pods=[locked, pod("b", "10.0.0.2")])
+    members = {row.policy: set() for row in found.desired.rows}  # type: dict[str, set[str]]
+    for key, row in found.desired.rows.items():
+        members[key.policy].update(*(found.desired.address_sets[name].addresses for name in row.sets))
+    assert members == {"ns/p": {"10.0.0.2"}, "ns/named": {"10.0.0.2", *BOTH}}

@@ -61,9 +61,12 @@ addresses = st.lists(
     max_size=2,
     unique=True,
 ).map(tuple)
-attachments = st.dictionaries(
-    st.sampled_from(["default", "a/blue", "a/red", "b/flat", "b/flat/1", "a/gone"]), addresses, min_size=1, max_size=3
-).map(lambda found: tuple(Attachment(key, found[key]) for key in sorted(found)))
+_KEYS = ["default", "a/blue", "a/red", "b/flat", "b/flat/1", "a/gone"]
+attachments = st.builds(
+    lambda found, locked: tuple(Attachment(key, found[key], locked and key == "default") for key in sorted(found)),
+    st.dictionaries(st.sampled_from(_KEYS), addresses, min_size=1, max_size=3),
+    st.booleans(),
+)
 pods = st.builds(
     Pod,
     st.sampled_from(NAMESPACES),

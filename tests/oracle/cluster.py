@@ -26,6 +26,7 @@ class Sender:
         port: its logical port there
         addresses: its own; none on a network without addresses
         direction: of the rows that treat its packets, from-lport or to-lport
+        locked: the pod has it for the kubelet alone
     """
 
     pod: str
@@ -34,6 +35,7 @@ class Sender:
     port: str
     addresses: frozenset[Address]
     direction: str
+    locked: bool
 
     @property
     def can_be_source(self) -> bool:
@@ -142,4 +144,5 @@ def _senders(pod: Pod, networks: Networks) -> Iterator[Sender]:
                     port=logical_port(key, pod.namespace, pod.name),
                     addresses=attachment.addresses,
                     direction=networks.direction(network),
+                    locked=attachment.locked,
                 )

@@ -170,7 +170,8 @@ def _pods(draw: st.DrawFn, name: str, nads: Sequence[Mapping[str, object]], addr
     ips = addresses.take(draw, "default")
     match draw(st.sampled_from(("annotation", "status", "nowhere"))):
         case "annotation":
-            said["default"] = draw(_annotated(ips))
+            role = draw(st.sampled_from((None, "primary", "infrastructure-locked")))
+            said["default"] = draw(_annotated(ips)) | ({} if role is None else {"role": role})
         case "status":
             status |= {"podIP": ips[0], "podIPs": [{"ip": ip} for ip in ips]}
     for nad in draw(st.lists(st.sampled_from(nads), min_size=1, max_size=3, unique_by=id)):

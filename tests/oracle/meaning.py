@@ -179,9 +179,10 @@ def read_meaning(
 def _read_policy(policy: Object, cluster: Cluster, unselected: str) -> Policy:
     namespace = text(policy, "metadata", "namespace")
     selected = cluster.networks.selected(policy, unselected)
+    named = unselected == "default" or bool(sequence(policy, "spec", "networkSelectors"))
     by_place: dict[Place, list[Sender]] = {}
     for sender in cluster.senders_of(namespace, at(policy, "spec", "podSelector")):
-        if sender.network in selected:
+        if sender.network in selected and (not sender.locked or named):
             by_place.setdefault((sender.network, sender.switch), []).append(sender)
     rules = {
         network: tuple(

@@ -36,10 +36,12 @@ class Attachment:
     Args:
         keys: its attachment keys: `default`, `<namespace>/<nad>`, `<namespace>/<nad>/<index>`
         addresses: of all of them
+        locked: it is for the kubelet alone
     """
 
     keys: tuple[str, ...]
     addresses: frozenset[Address]
+    locked: bool = False
 
 
 @attrs.frozen
@@ -101,7 +103,8 @@ def read_attachments(manifest: Object) -> dict[str, Attachment]:
             continue
         nad = _nad_key(key)
         before = found.get(nad, Attachment((), frozenset()))
-        found[nad] = Attachment((*before.keys, key), before.addresses | addresses)
+        locked = key == DEFAULT and isinstance(entry, dict) and entry.get("role") == "infrastructure-locked"
+        found[nad] = Attachment((*before.keys, key), before.addresses | addresses, before.locked or locked)
     if DEFAULT not in listed:
         with suppress(UnreadableError):
             found[DEFAULT] = Attachment((DEFAULT,), _status_addresses(manifest))

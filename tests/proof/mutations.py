@@ -168,6 +168,8 @@ SOURCES: Mapping[str, Mutation] = {
     "only the first attachment of a definition": {
         "api.objects:Attachment.nad": lambda _: property(lambda self: self.key)
     },
+    "interfaces for the kubelet alone not left out": in_places(lambda place: attrs.evolve(place, is_locked=False)),
+    "interfaces for the kubelet alone always left out": in_places(lambda place: None if place.is_locked else place),
     "pods without addresses left out": in_places(lambda place: None if place.family is None else place),
     "direction wrong": {
         "compiler.network_switches:Network.direction": lambda real: property(lambda self: _TURNED[real.fget(self)])

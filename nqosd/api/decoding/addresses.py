@@ -25,6 +25,7 @@ POD_NETWORKS = "k8s.ovn.org/pod-networks"
 MAX_ADDRESSES = 16
 """Of one family, for one attachment; ovn-kubernetes gives one."""
 
+_LOCKED = "infrastructure-locked"
 _IPV4_BITS = 32
 _IPV6_BITS = 128
 
@@ -32,6 +33,7 @@ _IPV6_BITS = 128
 class _PodNetwork(msgspec.Struct, gc=False):
     ip_addresses: list[str] | None = None
     ip_address: str | None = None
+    role: object = None
 
 
 _pod_networks = msgspec.json.Decoder(dict[str, _PodNetwork] | None)
@@ -71,7 +73,9 @@ def read_attachments(text: str | None, pod_ips: Iterable[str]) -> Attachments:
                 found[DEFAULT_NETWORK] = addresses
         except ValueError as error:
             problems.append(f"status.podIPs: {error}")
-    return Attachments(tuple([Attachment(key, found[key]) for key in sorted(found)]), tuple(problems))
+    default = networks.get(DEFAULT_NETWORK)
+    locked = DEFAULT_NETWORK if default is not None and default.role == _LOCKED else None
+    return Attachments(tuple([Attachment(key, found[key], key == locked) for key in sorted(found)]), tuple(problems))
 
 
 def _decode(text: str, problems: list[str]) -> Mapping[str, _PodNetwork | None]:
