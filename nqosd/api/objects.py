@@ -91,13 +91,14 @@ class Node:
     """A node; `zone` is the annotation `k8s.ovn.org/zone-name`, empty where it isn't set.
 
     `subnets` is the annotation `k8s.ovn.org/node-subnets`: by network, the ranges (canonical CIDRs) that pods of the
-    node have their addresses from.
+    node have their addresses from. `is_hybrid`: it has hybrid-overlay networking, and no logical switch.
     """
 
     name: str
     zone: str = ""
     subnets: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     problem: str | None = None
+    is_hybrid: bool = False
 
     @property
     def key(self) -> str:

@@ -17,16 +17,21 @@ from nqosd.compiler.network_switches import Networks
 
 @attrs.frozen
 class Zone:
-    """Which nodes belong to the database; None means all of them, none at all that the zone's nodes aren't known."""
+    """Which nodes belong to the database; None means all of them, none at all that the zone's nodes aren't known.
+
+    `hybrid` are the nodes of the cluster that have no logical switch, so that their pods are no senders.
+    """
 
     nodes: frozenset[str] | None = None
+    hybrid: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, name: str, nodes: Mapping[str, Node]) -> "Zone":
         """Find the nodes of a zone: those that have its name or its annotation; without a name, all."""
+        hybrid = frozenset(node.name for node in nodes.values() if node.is_hybrid)
         if not name:
-            return cls()
-        return cls(frozenset(node.name for node in nodes.values() if name in (node.name, node.zone)))
+            return cls(None, hybrid)
+        return cls(frozenset(node.name for node in nodes.values() if name in (node.name, node.zone)), hybrid)
 
     @property
     def is_empty(self) -> bool:
@@ -34,7 +39,7 @@ class Zone:
         return self.nodes is not None and not self.nodes
 
     def __contains__(self, node: str) -> bool:
-        return bool(node) and (self.nodes is None or node in self.nodes)
+        return bool(node) and node not in self.hybrid and (self.nodes is None or node in self.nodes)
 
 
 @attrs.frozen
@@ -68,7 +73,7 @@ def places(pod: Pod, networks: Networks, zone: Zone, ranges: Mapping[str, Ranges
 
 def _places(pod: Pod, networks: Networks, zone: Zone, ranges: Mapping[str, Ranges]) -> Iterator[PodAddress]:
     is_source = pod.node in zone
-    node = "" if zone.nodes is None else pod.node
+    node = "" if zone.nodes is None or pod.node in zone.hybrid else pod.node
     for attachment in pod.attachments:
         network = networks.at(attachment.nad)
         if network is None:

@@ -13,6 +13,9 @@ MERGED_TABLES = (24, 9)
 _WHOLE_CLUSTER = ("", "global", "*")
 """What a database for the whole cluster has in place of a zone's name: ovn-kubernetes' two, and the option's."""
 
+NEWEST_TESTED = (26, 3)
+"""The newest release that the tests and the data-plane matrix know; what a newer one does with rows isn't known."""
+
 OvnVersion = tuple[int, int]
 """Year and month of an OVN release, as in 24.09."""
 

@@ -69,7 +69,12 @@ class ClusterTopology:
             return {}
         if None in (before.nodes, self.zone.nodes):  # from now on it matters where pods are, or no more
             return dict.fromkeys(pods)
-        return {key: None for key, pod in pods.items() if (pod.node in before) != (pod.node in self.zone)}
+        turned = before.hybrid ^ self.zone.hybrid
+        return {
+            key: None
+            for key, pod in pods.items()
+            if (pod.node in before) != (pod.node in self.zone) or pod.node in turned
+        }
 
     def _renetwork(self) -> tuple[dict[str, None], AbstractSet[str]]:
         """Derive the networks anew; gives the pods whose attachments mean something else now, and the networks."""

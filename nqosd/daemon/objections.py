@@ -13,6 +13,7 @@ from nqosd.api.changes import Change
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.compiler.address_owners import Refused
 from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.settings import NEWEST_TESTED, OvnVersion
 from nqosd.status.condition_changes import claimed
 from nqosd.status.events import EventRecorder
 
@@ -28,6 +29,7 @@ class Objections:
     def __init__(self) -> None:
         self._ignored: Mapping[str, str] = {}
         self._of_switches: Mapping[str, str] = {}
+        self._ovn: OvnVersion | None = None
 
     def take(
         self,
@@ -44,6 +46,7 @@ class Objections:
             _say_unreadable(change)
         self._say_ignored(compiler)
         self._say_of_switches(compiler)
+        self._say_untested(compiler.settings.ovn)
         for key in sorted(pods):
             _say_refused(key, compiler, events)
 
@@ -60,6 +63,15 @@ class Objections:
             for name, words in self._of_switches.items():
                 if before.get(name) != words:
                     _log.warning("rows of others are suppressed", switch=name, why=words)
+
+    def _say_untested(self, ovn: OvnVersion | None) -> None:
+        before, self._ovn = self._ovn, ovn or self._ovn
+        if ovn is not None and ovn != before and ovn > NEWEST_TESTED:
+            _log.warning(
+                "ovn-northd is newer than any that nqosd was tested with: look in its release notes for changes of QoS",
+                ovn="{}.{:02}".format(*ovn),
+                newest_tested="{}.{:02}".format(*NEWEST_TESTED),
+            )
 
 
 def _say_refused(key: str, compiler: IncrementalCompiler, events: EventRecorder | None) -> None:

@@ -177,6 +177,8 @@ def _pod_obstacle(pod: Pod, world: World) -> str:
         return "the pod has ended"
     if not pod.node:
         return "the pod isn't scheduled to a node yet"
+    if pod.node in world.zone.hybrid:
+        return f"its node {pod.node} has hybrid-overlay networking, and no logical switch that could have rows"
     if pod.node not in world.zone:
         return f"its node {pod.node} isn't in zone {world.settings.zone}: the daemon of its own zone has its rows"
     return ""

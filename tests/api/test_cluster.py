@@ -21,6 +21,15 @@ def test_a_node_has_a_name_and_a_zone() -> None:
     assert decode_node(wire({"metadata": {"name": "node-1"}})).value == Node("node-1")
 
 
+@pytest.mark.parametrize(("subnets", "is_hybrid"), [("{}", True), ('{"default": ["10.0.0.0/24"]}', False)])
+def test_a_hybrid_overlay_node_has_no_range(subnets: str, is_hybrid: bool) -> None:  # noqa: FBT001
+    """A node with the annotation of hybrid-overlay networking has no logical switch, unless it has ranges as well."""
+    annotations = {"k8s.ovn.org/hybrid-overlay-node-subnet": "10.132.0.0/24", "k8s.ovn.org/node-subnets": subnets}
+    node = decode_node(wire({"metadata": {"name": "win", "annotations": annotations}})).value
+    assert isinstance(node, Node)
+    assert (node.is_hybrid, node.problem) == (is_hybrid, None)
+
+
 def test_a_damaged_namespace_or_node_says_what_is_wrong() -> None:
     """The object is there under its name, without the part that doesn't decode."""
     namespace = decode_namespace(wire({"metadata": {"name": "shop", "labels": ["a"]}})).value

@@ -110,6 +110,25 @@ def test_an_address_from_elsewhere_is_a_change_of_a_set() -> None:
     assert outside(compiler) == [set(), set()]
 
 
+def test_a_virtual_machine_in_migration_sends_from_both_nodes() -> None:
+    """Both pods of it have the one address: it is a sender on each switch, let pass on each, until the old pod ends."""
+    nodes = [NODE, Node("n2", subnets={"default": ("10.9.0.0/24",)})]
+    old, new = pod("old", "10.0.0.1"), attrs.evolve(pod("new", "10.0.0.1"), node="n2")
+    seen = {**SEEN, "n2": Switch(("stor-n2",))}
+    compiler = compiler_of(*nodes, policy(LIMITED), old, new, seen=seen)
+
+    def holding() -> list[str]:
+        sets = compiler.desired.address_sets.values()
+        return sorted(each.selection.rpartition(" ")[2] for each in sets if "10.0.0.1" in each.addresses)
+
+    assert holding() == ["n1", "n2", "n2"]
+    assert compiler.refused(new.key) == ()
+    delta = compiler.apply(changes(attrs.evolve(old, ended=True)))
+    check(compiler)
+    assert holding() == ["n2", "n2"]
+    assert {key.switch for key in delta.rows} == {"n1"}
+
+
 def test_unknown_ranges_let_pass_the_own_addresses_alone() -> None:
     """Where a node doesn't say which ranges it has, the addresses of the switch's pods stand in the sets."""
     elsewhere = Pod("ns", "b", {"app": "web"}, "n2", attachments=(Attachment("default", ("10.0.0.2",)),))

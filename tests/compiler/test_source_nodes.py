@@ -42,5 +42,10 @@ def senders(compiler: IncrementalCompiler, policy: NetworkQoS) -> frozenset[str]
         for key, found in all_places(tables, Networks.of(tables.attachments), Zone()).items()
         if effective.sources.matches(pod := tables.pods[key], tables.namespaces)
         for place in found.places
-        if effective.selects(place.network)
+        if effective.selects(place.network) and place.is_of(effective.sources) and not _is_hybrid(pod.node, compiler)
     )
+
+
+def _is_hybrid(name: str, compiler: IncrementalCompiler) -> bool:
+    node = compiler.tables.nodes.get(name)
+    return node is not None and node.is_hybrid

@@ -86,6 +86,8 @@ nodes = st.builds(
     st.sampled_from(NODES),
     st.sampled_from(["", "east"]),
     st.dictionaries(st.sampled_from(["default", "blue", "gone"]), ranges, max_size=2),
+    st.none(),
+    st.sampled_from([False, False, True]),
 )
 nads = st.builds(
     NetworkAttachment,

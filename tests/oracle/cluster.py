@@ -14,6 +14,9 @@ from tests.oracle.packet import Address
 from tests.oracle.pods import Pod, read_pod
 from tests.oracle.selectors import read_selector
 
+_HYBRID = "k8s.ovn.org/hybrid-overlay-node-subnet"
+"""Annotation of a node that has no logical switch."""
+
 
 @attrs.frozen
 class Sender:
@@ -88,7 +91,12 @@ def read_cluster(objects: Mapping[str, Iterable[Object]], zone: str | None) -> C
     networks = read_networks(objects)
     pods = believed([read_pod(manifest) for manifest in objects.get("Pod", ())], networks)
     nodes = _nodes_of_zone(objects.get("Node", ()), zone)
-    sending = [pod for pod in pods.values() if pod.live and pod.node and (nodes is None or pod.node in nodes)]
+    hybrid = {
+        text(node, "metadata", "name") for node in objects.get("Node", ()) if annotation(node, _HYBRID) is not None
+    }
+    hybrid -= {name for name, ranges in networks.nodes.items() if ranges}
+    at = [pod for pod in pods.values() if pod.live and pod.node and pod.node not in hybrid]
+    sending = [pod for pod in at if nodes is None or pod.node in nodes]
     return Cluster(pods, networks, tuple(sender for pod in sending for sender in _senders(pod, networks)))
 
 

@@ -51,7 +51,7 @@ def surroundings(draw: st.DrawFn) -> dict[str, list[Manifest]]:
     namespaces = [
         manifest("Namespace", None, name, labels=draw(labels())) for name in NAMESPACES if not one_in(draw, 8)
     ]
-    nodes = [manifest("Node", None, name, annotations=draw(_zones()) | draw(_node_subnets())) for name in NODES]
+    nodes = [manifest("Node", None, name, annotations=draw(_node_annotations())) for name in NODES]
     owned = [manifest("ClusterUserDefinedNetwork", None, "wide", labels=draw(labels()))] if draw(st.booleans()) else []
     udns = [manifest("UserDefinedNetwork", name, "own", labels=draw(labels())) for name in NAMESPACES[:2]]
     places = st.tuples(st.sampled_from(NAMESPACES), st.sampled_from(("net-a", "net-b")))
@@ -63,6 +63,13 @@ def surroundings(draw: st.DrawFn) -> dict[str, list[Manifest]]:
         "UserDefinedNetwork": udns,
         "NetworkAttachmentDefinition": nads,
     }
+
+
+@st.composite
+def _node_annotations(draw: st.DrawFn) -> dict[str, str]:
+    """The zone and the ranges of a node, or that it has hybrid-overlay networking, which a node with ranges hasn't."""
+    hybrid = {"k8s.ovn.org/hybrid-overlay-node-subnet": "10.132.0.0/24"} if one_in(draw, 10) else {}
+    return draw(_zones()) | draw(_node_subnets()) | hybrid
 
 
 def _zones() -> st.SearchStrategy[dict[str, str]]:

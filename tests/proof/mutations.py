@@ -151,6 +151,11 @@ SOURCES: Mapping[str, Mutation] = {
     "ended pods counted": {
         "compiler.definition:places": lambda real: lambda pod, *rest: real(attrs.evolve(pod, ended=False), *rest)
     },
+    "pods on nodes without switches send": {
+        "compiler.definition:Zone.of": lambda real: staticmethod(
+            lambda *arguments: attrs.evolve(real.__func__(Zone, *arguments), hybrid=frozenset())
+        )
+    },
     "zone ignored": {"compiler.definition:Zone.of": lambda _: staticmethod(lambda _name, _nodes: Zone())},
     "sources of other switches": with_members(
         lambda self, place: (self.network, self.family) == (place.network, place.family)

@@ -23,6 +23,7 @@ def rarities() -> list[Scenario]:
         _empty_sets(),
         _shared_limit(),
         _long_lists(),
+        _hybrid_node(),
     )
     option = Options(zone=None, unselected_networks="all")
     return [Scenario(_by_kind(manifests), option, version) for manifests in every for version in VERSIONS]
@@ -131,6 +132,14 @@ def _shared_limit() -> list[Manifest]:
         policy("each", {**limited, "dscp": 8}, annotations={"nqosd.io/bandwidth-scope": "Pod"}, space="blue"),
         *(pod(f"b{number}", f"10.0.1.{number}", f"fd01::{number}", space="blue") for number in range(1, 3)),
     ]
+
+
+def _hybrid_node() -> list[Manifest]:
+    """A pod on a node that has no logical switch, beside one that sends and selects it."""
+    annotations = {"k8s.ovn.org/hybrid-overlay-node-subnet": "10.132.0.0/24"}
+    to_all = rule(7, to=[{"podSelector": {}}])
+    pods = [pod("p1", "10.0.0.1", on="n1"), pod("p2", "10.132.0.2", on="windows")]
+    return [manifest("Node", None, "windows", annotations=annotations), *pods, policy("all", to_all)]
 
 
 def _by_kind(manifests: list[Manifest]) -> dict[str, list[Manifest]]:

@@ -17,9 +17,17 @@ class _Namespace(msgspec.Struct, gc=False):
 SUBNETS = "k8s.ovn.org/node-subnets"
 
 
-class _NodeAnnotations(msgspec.Struct, gc=False, rename={"zone": "k8s.ovn.org/zone-name", "subnets": SUBNETS}):
+_NAMES = {
+    "zone": "k8s.ovn.org/zone-name",
+    "subnets": SUBNETS,
+    "hybrid_subnet": "k8s.ovn.org/hybrid-overlay-node-subnet",
+}
+
+
+class _NodeAnnotations(msgspec.Struct, gc=False, rename=_NAMES):
     zone: str | None = None
     subnets: str | None = None
+    hybrid_subnet: object = None
 
 
 class _NodeMetadata(Metadata, gc=False):
@@ -68,7 +76,8 @@ def decode_node(raw: bytes) -> Decoded[Node]:
         subnets = _read_subnets(annotations.subnets) if annotations.subnets else {}
     except MALFORMED as error:
         problem = f"metadata.annotations.{SUBNETS}: {error}"
-    node = Node(name, intern(annotations.zone or ""), subnets, problem)
+    is_hybrid = isinstance(annotations.hybrid_subnet, str) and not subnets
+    node = Node(name, intern(annotations.zone or ""), subnets, problem, is_hybrid)
     return Decoded(meta.resource_version or "", node)
 
 
