@@ -1,14 +1,14 @@
 """`python -m tests.docs.generate`: write the pages that are made from the code.
 
-In: the options, the metrics, the parser of the command line. Out: files of the checkout. Rule: `files()` is the whole
-content, so that a test can compare it with what is there, and a run without a change changes nothing.
+In: the options, the metrics, the alerts, the parser of the command line. Out: files of the checkout. Rule: `files()` is
+the whole content, so that a test can compare it with what is there, and a run without a change changes nothing.
 """
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.docs import configuration_page, manual, metrics_page, schemas
+from tests.docs import configuration_page, manual, metrics_page, prometheus_rule, schemas
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,6 +18,7 @@ def files() -> Mapping[str, str]:
     return {
         "docs/configuration.md": configuration_page.page(),
         "docs/metrics.md": metrics_page.page(),
+        "config/prometheus/rule.yaml": prometheus_rule.manifest(),
         "docs/man/nqosd.8": manual.command(),
         "docs/man/nqosd.toml.5": manual.configuration(),
         **{f"docs/schemas/{name}.json": schemas.schema(name) for name in schemas.DOCUMENTS},

@@ -24,12 +24,15 @@ class Way(StrEnum):
 
 
 class Relay:
-    """A context manager; `target` is the path of a unix socket or a port of the loopback address."""
+    """A context manager; `target` is the path of a unix socket or a port of the loopback address.
 
-    def __init__(self, target: Path | int) -> None:
+    `listener` is a socket that listens already, in another network namespace for example.
+    """
+
+    def __init__(self, target: Path | int, *, listener: socket.socket | None = None) -> None:
         self.target = target
         """Where connections are led to."""
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = listener or socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._gates = {way: threading.Event() for way in Way}
         self._budgets: dict[Way, int | None] = dict.fromkeys(Way)

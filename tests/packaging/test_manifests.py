@@ -1,91 +1,145 @@
-"""The manifests for Kubernetes are what a real API server takes, and fit the configuration and each other."""
+"""The overlays for kustomize and the Helm chart are what a real API server takes, and give the same pods."""
 
+import copy
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from nqosd.config import Config, parse
+from nqosd.config import parse
+from tests.packaging import rendering
+from tests.packaging.pods import Manifest
 from tests.services.kubernetes import ApiServer
 from tests.services.process import ServiceError
 
-DEPLOY = Path("config/deploy")
-WORKLOADS = ("daemonset", "deployment")
-POD = ("spec", "template", "spec")
-CONTAINER = (*POD, "containers", 0)
+SERVER = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-")
+PLACES = ("ovn-kubernetes", "openshift", "central")
+CHARTS = {
+    "ovn-kubernetes": (),
+    "openshift": (
+        "--set=folders={/var/run/ovn-ic,/var/run/openvswitch}",
+        "--set=stats.capabilities={DAC_OVERRIDE}",
+        "--set=podSecurityContext.seLinuxOptions.type=spc_t",
+        "--set=podAnnotations.openshift\\.io/required-scc=nqosd",
+    ),
+    "central": ("--set=mode=central",),
+}
+"""The values with which the chart gives what an overlay gives."""
 
 
-def read(file: Path, *path: str | int) -> object:
-    """Read one place of a manifest."""
-    value = yaml.safe_load(file.read_text())
-    for part in path:
-        value = value[part]
-    found: object = value
+def workload(objects: list[Manifest]) -> Manifest:
+    """Give the one DaemonSet or Deployment."""
+    (found,) = (each for each in objects if each["kind"] in {"DaemonSet", "Deployment"})
     return found
 
 
-def workload(name: str, *path: str | int) -> object:
-    """Read one place of a workload's manifest."""
-    return read(DEPLOY / f"{name}.yaml", *path)
+def pod(objects: list[Manifest]) -> Manifest:
+    """Give the specification of its pods, without what the chart alone has, and in one order."""
+    found: Manifest = copy.deepcopy(workload(objects)["spec"]["template"]["spec"])
+    for container in found["containers"]:
+        container.pop("imagePullPolicy", None)
+        container["volumeMounts"].sort(key=lambda each: each["mountPath"])
+        for each in container["volumeMounts"]:
+            each.pop("name")
+    found["volumes"] = sorted(({**each, "name": ""} for each in found["volumes"]), key=str)
+    return {key: value for key, value in found.items() if key != "volumes"} | {
+        "volumes": [{**each, "configMap": {}} if "configMap" in each else each for each in found["volumes"]]
+    }
 
 
-def configuration() -> Config:
-    """Read the daemon's configuration out of the config map."""
-    text = read(DEPLOY / "configmap.yaml", "data", "nqosd.toml")
-    assert isinstance(text, str)
-    return parse(text)
+def options(objects: list[Manifest]) -> object:
+    """Give the configuration of the daemon."""
+    (found,) = (each for each in objects if each["kind"] == "ConfigMap")
+    return parse(found["data"]["nqosd.toml"])
 
 
-def test_the_api_server_takes_them(api_server: ApiServer) -> None:
+@pytest.mark.parametrize("place", PLACES)
+def test_the_api_server_takes_an_overlay(api_server: ApiServer, place: str) -> None:
     """A dry run on the server finds no unknown field and no wrong value."""
-    answer = api_server.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", str(DEPLOY))
-    assert answer.splitlines() == [
-        "configmap/nqosd serverside-applied (server dry run)",
-        "daemonset.apps/nqosd serverside-applied (server dry run)",
-        "deployment.apps/nqosd serverside-applied (server dry run)",
-    ]
+    objects = rendering.kustomize(rendering.OVERLAYS / place)
+    served = [each for each in objects if each["kind"] != "SecurityContextConstraints"]
+    answer = api_server.kubectl("apply", *SERVER, stdin=yaml.safe_dump_all(served))
+    assert len(answer.splitlines()) == len(served)
 
 
 def test_the_dry_run_sees_mistakes(api_server: ApiServer) -> None:
     """The same check refuses a misspelt field."""
-    wrong = (DEPLOY / "daemonset.yaml").read_text().replace("readinessProbe", "readynessProbe")
+    wrong = yaml.safe_dump_all(rendering.kustomize(rendering.OVERLAYS / "central"))
     with pytest.raises(ServiceError, match="readynessProbe"):
-        api_server.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", stdin=wrong)
+        api_server.kubectl("apply", *SERVER, stdin=wrong.replace("readinessProbe", "readynessProbe"))
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_the_container_does_as_little_as_it_can(name: str) -> None:
-    """It has no capability, can't gain any, and writes to memory only."""
-    assert workload(name, *CONTAINER, "securityContext") == {
-        "runAsUser": 0,
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
+def test_no_name_is_shared() -> None:
+    """Both kinds of workload can be applied without one taking the other's pods."""
+    node, central = (
+        workload(rendering.kustomize(rendering.OVERLAYS / place)) for place in ("ovn-kubernetes", "central")
+    )
+    assert node["metadata"]["name"] != central["metadata"]["name"]
+    assert node["spec"]["selector"] != central["spec"]["selector"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_container_does_as_little_as_it_can(place: str) -> None:
+    """It keeps no capability but the one that OpenShift's exporter needs, can't gain any, and writes to memory only."""
+    objects = rendering.kustomize(rendering.OVERLAYS / place)
+    for container in pod(objects)["containers"]:
+        added = {"add": ["DAC_OVERRIDE"]} if (place, container["name"]) == ("openshift", "stats") else {}
+        assert container["securityContext"] == {
+            "runAsUser": 0,
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"], **added},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        assert [each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")] == ["/tmp"]  # noqa: S108
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_chart_gives_what_the_overlay_gives(place: str) -> None:
+    """Pods, selectors, rights and options are the same, whichever way one installs."""
+    ours, theirs = rendering.kustomize(rendering.OVERLAYS / place), rendering.chart(*CHARTS[place])
+    assert pod(theirs) == pod(ours)
+    assert options(theirs) == options(ours)
+    for key in ("selector", "updateStrategy", "replicas"):
+        assert workload(theirs)["spec"].get(key) == workload(ours)["spec"].get(key)
+    kinds = ("CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "PodDisruptionBudget")
+    for kind in kinds:
+        assert [
+            each.get("spec", each.get("rules", each.get("subjects"))) for each in theirs if each["kind"] == kind
+        ] == [each.get("spec", each.get("rules", each.get("subjects"))) for each in ours if each["kind"] == kind]
+
+
+def test_helm_finds_nothing_wrong() -> None:
+    """Helm's own checks pass, with warnings as errors."""
+    rendering.helm("lint", "--strict", str(rendering.CHART))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("mode=everywhere", "mode"), ("statistics.enabled=true", "statistics"), ("config.nothbound.lock=x", "nothbound")],
+)
+def test_the_schema_refuses_a_mistake(value: str, said: str) -> None:
+    """A value that the chart doesn't know, or can't use, is an error that names it."""
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        rendering.chart("--set", value)
+    assert said in refusal.value.stderr
+
+
+def test_monitoring_names_the_jobs_of_the_alerts() -> None:
+    """The operator's objects are in the chart too, with a label for the cluster and the address of the runbooks."""
+    values = (
+        "monitoring.enabled=true",
+        "monitoring.cluster=east",
+        "monitoring.runbooks=https://runbooks.example/nqosd",
+    )
+    found = {each["kind"]: each for each in rendering.chart(*(f"--set={each}" for each in values))}
+    for endpoint, job in zip(found["PodMonitor"]["spec"]["podMetricsEndpoints"], ("nqosd", "nqosd-stats"), strict=True):
+        assert {"targetLabel": "job", "replacement": job} in endpoint["relabelings"]
+        assert {"targetLabel": "cluster", "replacement": "east"} in endpoint["relabelings"]
+    rules = found["PrometheusRule"]["spec"]["groups"][0]["rules"]
+    assert {rule["annotations"]["runbook_url"].partition("#")[0] for rule in rules} == {
+        "https://runbooks.example/nqosd"
     }
-
-
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_it_has_the_account_with_the_rights(name: str) -> None:
-    """The pod uses the account of config/rbac, in its namespace."""
-    account = Path("config/rbac/service-account.yaml")
-    assert workload(name, *POD, "serviceAccountName") == read(account, "metadata", "name")
-    assert workload(name, "metadata", "namespace") == read(account, "metadata", "namespace")
-
-
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_it_is_probed_where_it_listens(name: str) -> None:
-    """The port of the container is that of the configuration, and both probes ask it."""
-    address = configuration().http.address
-    assert address is not None
-    assert workload(name, *CONTAINER, "ports") == [{"name": "http", "containerPort": address[1], "protocol": "TCP"}]
-    for probe, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
-        assert workload(name, *CONTAINER, probe, "httpGet") == {"path": path, "port": "http"}
-
-
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_the_database_is_mounted(name: str) -> None:
-    """The folder of the socket that the configuration names is mounted from the host."""
-    (remote,) = configuration().northbound.remotes
-    folder = str(Path(remote.removeprefix("unix:")).parent)
-    assert {"name": "ovn", "mountPath": folder} in workload(name, *CONTAINER, "volumeMounts")  # type: ignore[operator]
+    plain = {each["kind"]: each for each in rendering.kustomize(Path("config/prometheus"))}
+    assert plain["PrometheusRule"]["spec"] == yaml.safe_load(Path("config/prometheus/alerts.yaml").read_text())

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import ACCOUNT
-from tests.prometheus.drawing import Line, draw
+from tests.prometheus.drawing import Line, draw, filled
 from tests.prometheus.server import Prometheus
 from tests.services.chassis import Chassis
 from tests.services.daemon import Nqosd
@@ -75,9 +75,7 @@ def test_every_query_of_the_dashboard_has_an_answer(prometheus: Prometheus) -> N
     empty = []
     for panel in PANELS:
         for target in panel["targets"]:
-            expression = target["expr"]
-            for variable, value in {"$job": "nqosd", "$instance": ".+", "$__rate_interval": "1m"}.items():
-                expression = expression.replace(variable, value)
+            expression = filled(target["expr"], "1m")
             assert "$" not in expression, panel["title"]
             if all(each["value"] == "NaN" for each in prometheus.query(expression)):
                 empty.append((panel["title"], expression))
@@ -88,9 +86,7 @@ def test_the_dashboard_can_be_drawn(prometheus: Prometheus, tmp_path: Path) -> N
     """The renderer behind docs/dashboard.png knows every type of panel and every unit, and draws what there is."""
 
     def ask(expression: str) -> list[Line]:
-        for variable, value in {"$job": "nqosd", "$instance": ".+", "$__rate_interval": "10s"}.items():
-            expression = expression.replace(variable, value)
-        return prometheus.range(expression, *span, 1)
+        return prometheus.range(filled(expression, "10s"), *span, 1)
 
     span = time.time() - 5, time.time()
     draw(json.loads(DASHBOARD.read_text())["panels"], ask, tmp_path / "dashboard.png", span)
@@ -133,5 +129,5 @@ def test_each_alert_has_a_runbook() -> None:
     headings = re.findall(r"^## (\w+)$", Path("docs/alerts.md").read_text(), flags=re.MULTILINE)
     assert headings == list(RULES)
     for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]:
-        assert rule["annotations"]["runbook"] == f"docs/alerts.md#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook_url"] == f"docs/alerts.md#{rule['alert'].lower()}"
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}

@@ -13,7 +13,7 @@ import attrs
 import yaml
 
 from tests.dataplane.guide import EXAMPLES, POD1, POD2
-from tests.prometheus.drawing import Line, draw
+from tests.prometheus.drawing import Line, draw, filled
 from tests.prometheus.server import Prometheus
 from tests.services.generation import GENERATIONS
 from tests.statistics.datagrams import Sender
@@ -91,9 +91,7 @@ def _pod(number: int) -> dict[str, object]:
 
 def _ask(prometheus: Prometheus, expression: str, start: float, names: dict[str, str]) -> list[Line]:
     """Ask as Grafana would, with its variables filled in."""
-    for variable, value in {"$job": "nqosd", "$instance": ".+", "$__rate_interval": RATE}.items():
-        expression = expression.replace(variable, value)
-    found = prometheus.range(expression, start, time.time(), STEP)
+    found = prometheus.range(filled(expression, RATE), start, time.time(), STEP)
     return [
         attrs.evolve(each, labels={key: names.get(text, text) for key, text in each.labels.items()}) for each in found
     ]

@@ -1,7 +1,7 @@
-"""kube-apiserver, kubectl and etcd, built with the machine's Go from the modules beside this file.
+"""kube-apiserver, kubectl, etcd and helm, built with the machine's Go from the modules beside this file.
 
-In: `kube-apiserver/` and `etcd/`, each a go.mod and a go.sum that pin everything. Out: `bin/PROGRAM` in an entry
-of the cache. The rule: `-mod=readonly`, so that a build uses exactly what is committed or fails.
+In: `kube-apiserver/`, `etcd/` and `helm/`, each a go.mod and a go.sum that pin everything. Out: `bin/PROGRAM` in an
+entry of the cache. The rule: `-mod=readonly`, so that a build uses exactly what is committed or fails.
 """
 
 import os
@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 PART = "kubernetes"
 KUBERNETES = "k8s.io/kubernetes"
 ETCD = "go.etcd.io/etcd/server/v3"
+HELM = "helm.sh/helm/v3"
 VERSION_PACKAGE = "k8s.io/component-base/version"
 
 
@@ -34,6 +35,11 @@ def etcd() -> Entry:
     return _entry("etcd", "etcd", ETCD, ETCD, "1 minute")
 
 
+def helm() -> Entry:
+    """Return the entry with `bin/helm`."""
+    return _entry("helm", "helm", f"{HELM}/cmd/helm", HELM, "2 minutes")
+
+
 def kubectl_program() -> Path:
     """Return the machine's kubectl, or else the one in the cache.
 
@@ -46,7 +52,7 @@ def kubectl_program() -> Path:
 
 def entries() -> list[Entry]:
     """Return what the part `kubernetes` installs on this machine."""
-    wanted = [etcd(), kube_apiserver()]
+    wanted = [etcd(), kube_apiserver(), helm()]
     return wanted if shutil.which("kubectl") else [*wanted, kubectl()]
 
 
