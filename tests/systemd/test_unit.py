@@ -70,6 +70,19 @@ def test_a_service_is_confined(unit: Path) -> None:
     assert float(exposure) <= 2.0
 
 
+def test_with_the_drop_in_for_containers_it_is_as_confined(tmp_path: Path) -> None:
+    """It changes the user alone; systemd accepts the service, and rates it as well; no unit waits for one of OVN's."""
+    unit = tmp_path / SERVICE.name
+    text = SERVICE.read_text().replace("/opt/nqosd/bin/nqosd", "/bin/true")
+    unit.write_text(text + (UNITS / "nqosd-containers.conf").read_text())
+    assert systemd("systemd-analyze", "verify", "--man=no", unit).strip() == ""
+    rating = systemd("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+    (exposure,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", rating)
+    assert float(exposure) <= 2.0
+    assert set(settings(UNITS / "nqosd-containers.conf")) == {"User", "Group"}
+    assert settings()["After"] == settings(STATS)["After"] == ["network-online.target"]
+
+
 def test_the_service_manager_is_told() -> None:
     """The daemon says when it is ready and that it lives, as user nqosd."""
     unit = settings()
