@@ -24,7 +24,7 @@ TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-scale dataplane clean
-.PHONY: unit coverage lock audit fuzz replay chaos failover tenants services-prometheus docs reference package package-tools
+.PHONY: chart dist-package image unit coverage lock audit fuzz replay chaos failover tenants services-prometheus docs reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -166,13 +166,25 @@ reference: setup ## write the pages and man pages that are made from the code
 # The time that the archives bear: that of the commit, so that it gives the same bytes each time.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 
-package: setup package-tools ## build wheel, source archive and Debian package into dist/, and check that they install
+package: dist-package ## build wheel, source archive and Debian package into dist/, and check that they install
+	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(VENV)/bin/python -m pytest --timeout=$(TEST_TIMEOUT) tests/packaging/package_checks.py
+
+dist-package: setup package-tools
 	@echo "[package] building dist/"
 	@rm -rf dist
 	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(VENV)/bin/python -m build --no-isolation --sdist --wheel --outdir dist . >/dev/null
 	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) systemd/debian/make-package dist/*.whl dist
 	@ls -l dist
-	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(VENV)/bin/python -m pytest --timeout=$(TEST_TIMEOUT) tests/packaging/package_checks.py
+
+image: setup services dist-package ## build an image as an OCI archive into dist/, without a container engine, and check that it runs
+	@echo "[image] building dist/nqosd-*.oci.tar"
+	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(VENV)/bin/python -m tests.packaging.image dist/nqosd_*.deb dist
+	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(VENV)/bin/python -m pytest --timeout=$(TEST_TIMEOUT) tests/packaging/image_checks.py
+
+chart: setup services-kubernetes ## pack the Helm chart into dist/, and check what it renders
+	@helm=$$($(VENV)/bin/python -c 'from tests.services.install import golang; print(golang.helm().require() / "bin/helm")'); \
+		$$helm package --destination dist config/helm/nqosd
+	@$(VENV)/bin/python -m pytest --timeout=$(TEST_TIMEOUT) tests/packaging/test_manifests.py
 
 package-tools:
 	@missing=""; \
