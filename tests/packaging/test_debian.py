@@ -51,7 +51,7 @@ def test_scripts_are_sound(name: str) -> None:
     ("line", "offered"),
     [
         ("nqosd che", ["check-config"]),
-        ("nqosd compile --format ", ["json", "nbctl", "table"]),
+        ("nqosd compile --format ", ["github", "json", "nbctl", "sarif", "table"]),
         ("nqosd compile config/nqosd.t", ["config/nqosd.toml"]),
         ("nqosd run --conf", ["--config"]),
     ],
