@@ -86,6 +86,11 @@ def _offline(parser: ArgumentParser, when: str = "") -> None:
     )
 
 
+def _check_config(parser: ArgumentParser) -> None:
+    _config(parser)
+    _format(parser, "text", "json")
+
+
 def _compile(parser: ArgumentParser) -> None:
     _manifests(parser, number="+")
     _offline(parser)
@@ -221,7 +226,7 @@ COMMANDS: tuple[Command, ...] = (
         "check-config",
         "check a configuration file",
         "Check a configuration file and say what is wrong.",
-        _config,
+        _check_config,
     ),
     Command(
         "compile",

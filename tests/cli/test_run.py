@@ -14,6 +14,7 @@ import pytest
 from nqosd import __version__
 from nqosd.cli import OK, main
 from nqosd.commands import configuration
+from tests.cli.documents import conforming
 from tests.services.daemon import Nqosd
 from tests.services.ovsdb import OvsdbServer
 
@@ -69,6 +70,10 @@ def test_bad_configuration(command: str, tmp_path: Path) -> None:
     assert first.startswith(f"{config}:2: northbound.remote: ")
     assert "did you mean remotes?" in first
     assert second.startswith(f'{config}:5: log.level: "loud" ')
+    answer = nqosd("check-config", "--config", str(config), "-o", "json")
+    assert (answer.returncode, answer.stderr) == (78, "")
+    mistakes = conforming("check-config", answer.stdout)["mistakes"]
+    assert [(each["line"], each["key"]) for each in mistakes] == [(2, "northbound.remote"), (5, "log.level")]
 
 
 def test_the_shipped_configuration_is_good() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from nqosd.commands.check_config import Checked
 from nqosd.commands.compiled_document import CompiledDocument
 from nqosd.commands.diff import Differences
 from nqosd.commands.explain_document import ExplainDocument
@@ -25,6 +26,7 @@ Rated = msgspec.defstruct("Rated", [*RULE, ("node", str), *((each.name, each.typ
 Look = msgspec.defstruct("Look", [("rates", list[Rated]), ("failures", dict[str, str])])  # type: ignore[valid-type]
 
 DOCUMENTS: Mapping[str, Any] = {
+    "check-config": Checked,
     "compile": CompiledDocument,
     "explain": ExplainDocument,
     "diff": Differences,
