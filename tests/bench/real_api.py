@@ -50,7 +50,8 @@ class RealCell:
 def measure_real(size: Size) -> RealCell:
     """Create the objects, then start the daemon, then create single pods."""
     with Etcd() as etcd, ApiServer(etcd) as api, OvsdbServer(GENERATIONS[-1]) as server:
-        server.nbctl("ls-add", NODE)
+        port = f"stor-{NODE}"
+        server.nbctl("ls-add", NODE, "--", "lsp-add", NODE, port, "--", "lsp-set-type", port, "router")
         for crd in (*Path("config/crd").glob("*.yaml"), *Path("tests/services/manifests").glob("*.yaml")):
             api.apply_crds(crd.read_text())
         api.kubectl("create", "namespace", NAMESPACE)

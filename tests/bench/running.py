@@ -78,7 +78,8 @@ class Bench:
             self.server = stack.enter_context(OvsdbServer(GENERATIONS[-1]))
             self._api = stack.enter_context(FakeApiServer(self._size))
             self._monitor = stack.enter_context(Monitor(self.server.socket))
-            self.server.nbctl("ls-add", NODE)
+            port = f"stor-{NODE}"
+            self.server.nbctl("ls-add", NODE, "--", "lsp-add", NODE, port, "--", "lsp-set-type", port, "router")
             self.daemon = Daemon([self.server.unix], kubeconfig=self._api.kubeconfig)
             self._stack = stack.pop_all()
         return self
