@@ -36,7 +36,7 @@ class Cluster:
 
     def install(self) -> None:
         """Make the CRDs, the nodes, and the daemon's rights."""
-        files = [*(REPOSITORY / "config" / "crd").iterdir(), *(REPOSITORY / "tests/services/manifests").iterdir()]
+        files = [*(REPOSITORY / "config" / "crd").glob("*.yaml"), *(REPOSITORY / "tests/services/manifests").iterdir()]
         self._server.apply_crds("\n---\n".join(file.read_text() for file in sorted(files)))
         binding = {
             "apiVersion": "rbac.authorization.k8s.io/v1",
