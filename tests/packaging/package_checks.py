@@ -105,7 +105,7 @@ def test_the_debian_package_installs(tmp_path: Path) -> None:
         setpriv --reuid=nobody --regid=nogroup --clear-groups nqosd check-config 2>/dev/null || echo refused
         stat --format='%A %U %G' /etc/nqosd/nqosd.toml
         python3 -c 'import sys; sys.path.insert(0, "/usr/lib/nqosd"); import nqosd.daemon.daemon; print("imports")'
-        ls /usr/lib/nqosd/nqosd/__pycache__ | grep -c '^daemon'
+        ls /usr/lib/nqosd/nqosd/daemon/__pycache__ | grep -c '^daemon[.]'
         man --where nqosd nqosd.toml
         systemd-analyze verify --man=no /lib/systemd/system/nqosd.service /lib/systemd/system/nqosd-stats.service
         grep --count '^ExecStart=/usr/bin/nqosd ' /lib/systemd/system/nqosd*.service
