@@ -97,7 +97,8 @@ def share_of(dirty: Dirty, desired: Desired, view: View, *, is_due: bool) -> Sha
     sets = {each for each in taken if isinstance(each, str)}
     later = dirty.rows.keys() - rows
     switches = {(key.network, key.switch) for key in later if key.policy}
-    freed = {key for key in later if not key.policy and (key.network, key.switch) not in switches}
+    unwanted = {key for key in later if not key.policy and key not in desired.rows}
+    freed = {key for key in unwanted if (key.network, key.switch) not in switches}
     waiting = later - freed
     last = (name for name in dirty.sets if _comes_last(name, desired, view))
     sets |= {name for name in last if waiting.isdisjoint(view.keys_of_users(name))}
@@ -107,7 +108,7 @@ def share_of(dirty: Dirty, desired: Desired, view: View, *, is_due: bool) -> Sha
 def _queues(dirty: Dirty, desired: Desired, view: View) -> Mapping[str, Sequence[_Piece]]:
     """List by namespace what is to be written, in its order: sets, then rows.
 
-    Left out is what comes after all that needs it: sets that are given up, and rows for what comes back to a switch.
+    Left out is what goes after all that needs it: sets that are given up, and rows for what comes back to a switch.
     """
     sets: dict[str, dict[str, None]] = {}
     groups: dict[tuple[str, str, str], list[RowKey]] = {}

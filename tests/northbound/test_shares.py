@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nqosd.compiler.desired import Desired, RowKey
+from nqosd.compiler.desired import RETURNED, AddressSet, Desired, QosRow, RowKey
 from nqosd.northbound import shares
 from nqosd.northbound.dirty import Cause, Dirty
 from nqosd.northbound.plan.operations import SetName
@@ -84,6 +84,25 @@ def test_the_age_of_what_is_left_is_known() -> None:
     assert ages == [None, None, 0, 0]
     backlog.clear()
     assert (backlog.since, backlog.namespaces) == (None, frozenset())
+
+
+async def test_rows_of_no_policy_wait_for_their_sets(database: ModelDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all of them is much too, they are written with their sets, although no policy needs them any more."""
+    monkeypatch.setattr(shares, "MOST", 6)
+    rows: list[QosRow] = []
+    sets: list[AddressSet] = []
+    for switch in (f"node{number}" for number in range(3, 20)):
+        database.add("Logical_Switch", name=switch)
+        own = f"own4_{switch}", f"own6_{switch}"
+        rows += [row(key(switch=switch)), row(key("", switch=switch, part=RETURNED), source=own[0], others=own[1:])]
+        sets += map(address_set, own)
+    rounds, state = Rounds(database), desired(rows, [SENDERS, *sets])
+    await rounds.round()
+    await rounds.round(state)
+    monkeypatch.setattr("tests.northbound.rounds.MOST_ROUNDS", 100)
+    await rounds.settle()
+    assert contents_of(database) == expected_contents(database, state)
+    rounds.reconciler.close()
 
 
 Rows = dict[RowKey, list[tuple[object, ...]]]
