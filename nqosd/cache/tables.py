@@ -32,22 +32,21 @@ class Tables:
         else:
             table[change.key] = change.new
 
-    def objects(self) -> dict[ResourceKind, Mapping[str, Object]]:
-        """Give all objects by kind and key; both user-defined kinds stand under the first."""
-        found = {kind: self._table(kind) for kind in ResourceKind}
-        return {**found, ResourceKind.CLUSTER_USER_DEFINED_NETWORK: {}}
+    def objects(self) -> Mapping[ResourceKind, Mapping[str, Object]]:
+        """Give all objects by kind and key."""
+        networks = self.user_networks.items()
+        return {kind: self._table(kind) for kind in ResourceKind} | {
+            ResourceKind.USER_DEFINED_NETWORK: {key: each for key, each in networks if each.namespace},
+            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: {key: each for key, each in networks if not each.namespace},
+        }
 
     def keys(self) -> dict[ResourceKind, dict[str, None]]:
-        """Give the keys of all objects by kind, as `objects` does."""
+        """Give the keys of all objects by kind."""
         return {kind: dict.fromkeys(found) for kind, found in self.objects().items()}
 
     def sizes(self) -> dict[ResourceKind, int]:
         """Count the objects by kind."""
-        cluster_wide = sum(not network.namespace for network in self.user_networks.values())
-        return {kind: len(self._table(kind)) for kind in ResourceKind} | {
-            ResourceKind.USER_DEFINED_NETWORK: len(self.user_networks) - cluster_wide,
-            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: cluster_wide,
-        }
+        return {kind: len(found) for kind, found in self.objects().items()}
 
     def _table(self, kind: ResourceKind) -> dict[str, Object]:
         tables: dict[ResourceKind, object] = {

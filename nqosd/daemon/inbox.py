@@ -4,14 +4,16 @@ In: changes, and which kinds have been told once. Out: everything since the last
 waits for nobody. Only when several have piled up behind a round does the next one wait a little for those that
 surely follow, twice as long each time up to LONGEST, so that a burst ends in a few transactions. Changes of policies
 wait as long as what their namespace asked for before is being written, and where those of a namespace take long, for
-each other.
+each other. However long they wait, of each object only the last one counts, so they take no more room than the objects.
 """
 
 import asyncio
 import functools
 import math
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable
+
+import attrs
 
 from nqosd.api.changes import Change, ResourceKind
 
@@ -26,7 +28,7 @@ class Inbox:
 
     def __init__(self, wake: asyncio.Event) -> None:
         self._wake = wake
-        self._changes: list[Change] = []
+        self._changes: dict[tuple[ResourceKind, str], Change] = {}
         self._held = 0
         self.unsynced = set(ResourceKind)
         self.pause = 0.0
@@ -35,11 +37,16 @@ class Inbox:
     @property
     def oldest(self) -> float | None:
         """When the first of the changes that wait was seen, in monotonic seconds; None if none waits."""
-        return self._changes[0].seen if self._changes else None
+        return next((change.seen for change in self._changes.values()), None)
 
     def changed(self, changes: list[Change]) -> None:
-        """Take changes."""
-        self._changes += changes
+        """Take changes; one of an object that waits already counts from when that one was seen."""
+        for change in changes:
+            place = change.kind, change.key
+            before = self._changes.get(place)
+            self._changes[place] = change if before is None else attrs.evolve(change, old=before.old, seen=before.seen)
+            if before is not None and before.old is None and change.new is None:  # it came and went
+                del self._changes[place]
         self._wake.set()
 
     def synced(self, kind: ResourceKind) -> None:
@@ -50,16 +57,15 @@ class Inbox:
     def take(self, policies: Callable[[str], float] = lambda _namespace: math.inf) -> list[Change]:
         """Hand over everything since the last call, but of each namespace no more `policies` than it says."""
         most = functools.cache(policies)
-        found: defaultdict[str, set[str]] = defaultdict(set)
+        found = Counter[str]()
         taken: list[Change] = []
-        kept: list[Change] = []
-        for change in self._changes:
+        kept: dict[tuple[ResourceKind, str], Change] = {}
+        for place, change in self._changes.items():
             if change.kind is ResourceKind.NETWORK_QOS:
-                mine = found[change.namespace]
-                if change.key not in mine and len(mine) >= most(change.namespace):
-                    kept.append(change)
+                if found[change.namespace] >= most(change.namespace):
+                    kept[place] = change
                     continue
-                mine.add(change.key)
+                found[change.namespace] += 1
             taken.append(change)
         self._changes, self._held = kept, len(kept)
         return taken

@@ -8,6 +8,7 @@ Kubernetes keeps the lock from nobody.
 """
 
 import asyncio
+import itertools
 import math
 import os
 import platform
@@ -49,6 +50,8 @@ RETRY = 1.0
 """Seconds until a daemon that writes nothing looks again: another one may have known more, or a round failed."""
 LONGEST = 60.0
 """Seconds at most between two rounds that fail."""
+MOST_AWAITING = 10_000
+"""Changes on their way to the database whose times are kept; of more, while it is away, these speak for all."""
 
 _log = structlog.get_logger()
 
@@ -107,8 +110,9 @@ class Rounds:
         self._compiler: IncrementalCompiler | None = None
         self._zone: str | None = options.zone or None
         self._has_settled = False
-        self._awaiting: list[Change] = []
+        self._awaiting: list[tuple[str, float]] = []
         self._left: AbstractSet[str] = frozenset()
+        self._has_written = False
         self._large = LargeSets()
         self._objections = Objections()
         self._isolation = Isolation()
@@ -137,7 +141,8 @@ class Rounds:
         wake = self._northbound.wake
         while True:
             await wake.wait()
-            if pause := max(self.options.batch_window, self.inbox.pause):
+            pause = max(self.options.batch_window, self.inbox.pause)
+            if pause and not self._left:
                 await asyncio.sleep(pause)
             wake.clear()
             self._health.round_began()
@@ -159,7 +164,7 @@ class Rounds:
         _log.error("a round failed; rows stay as they are", error=repr(error), again_in=pause, exc_info=error)
         self.convergence.awaits(f"a round failed: {error!r}; the log says where, please report it")
         self._northbound.compare_everything()
-        self._left = frozenset()
+        self._left, self._has_written = frozenset(), False
         self._health.round_ended()
         if self._compiler is None or not await self._isolate(self._compiler):
             await asyncio.sleep(pause)
@@ -174,7 +179,8 @@ class Rounds:
         if culprit is None or not self._isolation.leave_out(culprit):
             return False
         _log.error("left out until it changes, please report it: the compiler fails on an object", culprit=str(culprit))
-        self.inbox.changed([attrs.evolve(culprit.change, seen=time.monotonic())])
+        # Not by way of the inbox: what came there meanwhile is newer.
+        compiler.start_over(self._isolation.admit([culprit.change]))
         return True
 
     async def _round(self) -> None:
@@ -205,7 +211,8 @@ class Rounds:
         if self.options.check_compile:
             self._check(compiler)
         if delta:
-            self._awaiting += changes
+            arrived = ((change.namespace, change.seen) for change in changes)
+            self._awaiting += itertools.islice(arrived, MOST_AWAITING - len(self._awaiting))
         known = {kind.value: version for kind, version in versions.items() if version}
         self._note_versions(changes, known)
         if compiler.lacks_zone:
@@ -223,7 +230,12 @@ class Rounds:
         self.inbox.round_ended()
 
     def _policies_at_once(self, namespace: str) -> float:
-        """Say how many policies of a namespace a round may take."""
+        """Say how many policies of a namespace a round may take: all, unless others would wait for their rows.
+
+        Who hasn't written, and may in this round, must not write over rows of what it has heard of and not compiled.
+        """
+        if not self._has_written:
+            return math.inf
         if namespace in self._left:
             return 0
         return 1 if self._compiler is not None and self._compiler.weight(namespace) > shares.MOST else math.inf
@@ -291,7 +303,7 @@ class Rounds:
             self._count(compiler)
             self._metrics.policies({})
         self._say_withheld(result.problem if result.outcome is RoundOutcome.WITHHELD else "")
-        self._left = result.left
+        self._left, self._has_written = result.left, result.succeeded
         if self.inbox.oldest is not None:
             self._northbound.wake.set()
         if not result.succeeded:
@@ -299,11 +311,11 @@ class Rounds:
         if not self._has_settled:
             self._has_settled = True
             garbage.resume()
-        done = [change for change in self._awaiting if change.namespace not in result.left]
-        self._awaiting = [change for change in self._awaiting if change.namespace in result.left]
+        done = [seen for namespace, seen in self._awaiting if namespace not in result.left]
+        self._awaiting = [each for each in self._awaiting if each[0] in result.left]
         if result.outcome is RoundOutcome.COMMITTED:
             now = time.monotonic()
-            self._metrics.committed(now - change.seen for change in done)
+            self._metrics.committed(now - seen for seen in done)
         published = await self.publisher.publish(compiler, self._zone, result.left)
         self.publisher.publish_repaired(result, compiler)
         self._count(compiler)

@@ -5,6 +5,7 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Sequence
 
+import attrs
 import pytest
 
 from nqosd.api.changes import Change, ResourceKind
@@ -90,3 +91,28 @@ async def test_nobody_looks_at_the_compiler_while_a_thread_compiles(compiling: C
     policies, selections, rows, networks = await asyncio.gather(*lists)
     assert all((policies, selections, rows))
     assert networks == []
+
+
+async def test_who_writes_nothing_holds_nothing_back(compiling: Compiling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the writer compiles policies of a large namespace one by one: who takes over knows all it has heard of."""
+    monkeypatch.setattr("nqosd.northbound.shares.MOST", 0)
+    policies = [attrs.evolve(POLICY, name=f"limit-{number}") for number in range(5)]
+    for priority in (1, 2):
+        now = [attrs.evolve(each, spec=NetworkQoSSpec(priority, (EgressRule(1),))) for each in policies]
+        await compiling.changed(
+            Change(ResourceKind.POD, POD.key, None, POD),
+            *(Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in now),
+        )
+        assert compiling.rounds.compiler is not None
+        assert compiling.rounds.compiler.weight("shop") > 0
+        assert list(compiling.rounds.compiler.tables.policies.values()) == now
+
+
+async def test_what_waits_for_the_database_is_bounded(compiling: Compiling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While there is none, changes come for days: what is kept to tell how late they were written doesn't grow."""
+    monkeypatch.setattr("nqosd.daemon.rounds.MOST_AWAITING", 5)
+    await compiling.changed(Change(ResourceKind.NETWORK_QOS, POLICY.key, None, POLICY))
+    for number in range(10):
+        pod = attrs.evolve(POD, name=f"web-{number}", attachments=(Attachment("default", (f"10.0.0.{number + 1}",)),))
+        await compiling.changed(Change(ResourceKind.POD, pod.key, None, pod, float(number)))
+    assert [seen for _namespace, seen in compiling.rounds._awaiting] == [0, 0, 1, 2, 3]

@@ -4,20 +4,24 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
 
 import attrs
 import pytest
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
-from nqosd.api.objects import Pod
+from nqosd.api.objects import Pod, UserDefinedNetwork
+from nqosd.cache.tables import Tables
 from nqosd.compiler import incremental
 from nqosd.compiler.address_ranges import Ranges
 from nqosd.compiler.effective_policies import PolicyReading
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.pod_addresses import PodAddress, Zone, places
+from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
+from nqosd.daemon.isolation import Isolation, first_culprit
 from nqosd.daemon.publisher import KubernetesWriters
 from nqosd.daemon.rounds import RoundOptions, Rounds
 from nqosd.northbound.northbound import Northbound
@@ -128,3 +132,54 @@ async def test_pods_on_which_the_compiler_fails_are_left_out_alone(monkeypatch: 
         assert rounds.compiler is not None
         assert rounds.compiler.tables.pods.keys() == {each.key for each in PODS} - {"shop/pod-1", "shop/pod-3"}
         assert rounds.compiler.tables.policies.keys() == {each.key for each in OTHERS}
+
+
+async def test_what_changes_while_the_object_is_looked_for_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object as it was then is never put over what came of it meanwhile: another text, or its end."""
+    mended = attrs.evolve(POLICY, spec=NetworkQoSSpec(6, (EgressRule(1),)))
+    read, loop = PolicyReading.of, asyncio.get_running_loop()
+
+    def fail(key: str, spec: NetworkQoSSpec, limits: Limits) -> PolicyReading:
+        if spec == POLICY.spec:
+            raise ValueError("a defect")
+        return read(key, spec, limits)
+
+    def search(*arguments: object) -> object:
+        gone = Change(ResourceKind.NETWORK_QOS, "shop/gone", None, None, time.monotonic())
+        loop.call_soon_threadsafe(rounds.inbox.changed, [came(mended), gone])
+        return first_culprit(*arguments)  # type: ignore[arg-type] # passed on as they came
+
+    monkeypatch.setattr(PolicyReading, "of", fail)
+    monkeypatch.setattr("nqosd.daemon.rounds.first_culprit", search)
+    async with running([POLICY, attrs.evolve(POLICY, name="gone")]) as (rounds, health, metrics):
+        await until("compiled", rounds, health)
+        assert rounds.compiler is not None
+        assert rounds.compiler.tables.policies == {mended.key: mended}
+        assert not metrics.registry.get_sample_value("nqosd_left_out_objects", {"kind": "NetworkQoS"})
+
+
+def test_any_kind_is_left_out_until_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left out is found under the kind under which its changes come."""
+    kinds = {
+        ResourceKind.USER_DEFINED_NETWORK: UserDefinedNetwork("shop", "red"),
+        ResourceKind.CLUSTER_USER_DEFINED_NETWORK: UserDefinedNetwork("", "blue"),
+    }
+    propagate = IncrementalCompiler._propagate
+
+    def fail(compiler: IncrementalCompiler, *arguments: Any) -> object:  # noqa: ANN401 - passed on as they came
+        if any(not each.labels for each in compiler.tables.user_networks.values()):
+            raise ValueError("a defect")
+        return propagate(compiler, *arguments)
+
+    monkeypatch.setattr(IncrementalCompiler, "_propagate", fail)
+    for kind, network in kinds.items():
+        tables, isolation = Tables(), Isolation()
+        tables.apply(Change(kind, network.key, None, network))
+        culprit = first_culprit(tables, Settings("nqosd"))
+        assert culprit is not None
+        assert isolation.leave_out(culprit)
+        assert [each.new for each in isolation.admit([Change(kind, network.key, None, network)])] == [None]
+        assert isolation.numbers == {kind.value: 1}
+        mended = Change(kind, network.key, network, attrs.evolve(network, labels={"is": "mended"}))
+        assert isolation.admit([mended]) == [mended]
+        assert isolation.numbers == {}

@@ -78,7 +78,7 @@ async def seen(ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
         return result
 
     def noted(publisher: Publisher, key: str, compiler: IncrementalCompiler) -> None:
-        if key.partition("/")[0] in found.ended[-1][0].left:
+        if found.ended and key.partition("/")[0] in found.ended[-1][0].left:
             found.published_early.append(key)
         publish(publisher, key, compiler)
 
@@ -128,6 +128,24 @@ async def test_others_go_on_and_the_same_namespace_waits(seen: Seen) -> None:
     settled = [priority for result, priority in seen.ended if result.settled and result.written]
     assert settled == [2, 3]
     assert seen.published_early == []
+
+
+async def test_shares_follow_each_other_at_once(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the rounds wait for more changes, what is left of a large one doesn't wait."""
+    window, sleep, waited = 0.123, asyncio.sleep, []
+
+    async def noted(seconds: float) -> None:
+        if seconds == window:
+            waited.append(bool(seen.ended) and bool(seen.ended[-1][0].left))
+        await sleep(seconds)
+
+    seen.rounds.options = attrs.evolve(seen.rounds.options, batch_window=window)
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    seen.rounds.inbox.changed([policy("attacker", 2, BandwidthScope.POD)])
+    await until(lambda: seen.is_done and seen.ended[-1][1] == 2)
+    assert any(result.left for result, _priority in seen.ended)
+    assert waited
+    assert not any(waited)
 
 
 def _is_set(subject: object) -> bool:

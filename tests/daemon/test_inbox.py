@@ -1,14 +1,16 @@
 """The inbox: what waits for the next round, and how long that round waits for more."""
 
 import asyncio
+import itertools
 
 from nqosd.api.changes import Change, ResourceKind
+from nqosd.api.objects import Namespace
 from nqosd.daemon.inbox import LONGEST, SHORTEST, Inbox
 
 
 def changes(count: int, kind: ResourceKind = ResourceKind.POD, namespace: str = "shop") -> list[Change]:
-    """Give some changes."""
-    return [Change(kind, f"{namespace}/{number}", None, None) for number in range(count)]
+    """Give some changes, of objects that were there before."""
+    return [Change(kind, f"{namespace}/{number}", Namespace(namespace), None, number) for number in range(count)]
 
 
 def test_a_change_that_comes_alone_waits_for_nobody() -> None:
@@ -63,5 +65,20 @@ def test_policies_of_a_namespace_wait() -> None:
     assert inbox.oldest is not None
     inbox.round_ended()
     assert inbox.pause == 0.0
-    assert inbox.take(lambda _namespace: 1) == [held[0]] * 2
-    assert inbox.take() == [held[1]] * 2
+    assert inbox.take(lambda _namespace: 1) == [held[0]]
+    assert inbox.take() == [held[1]]
+
+
+def test_of_an_object_that_changes_again_and_again_one_change_waits() -> None:
+    """It is the last one, as old as the first; of an object that came and went nothing is left."""
+    inbox, first, last = Inbox(asyncio.Event()), Namespace("shop"), Namespace("shop", {"is": "open"})
+    texts = [Namespace("shop", {"was": str(number)}) for number in range(100)]
+    for seen, (old, new) in enumerate(itertools.pairwise([None, first, *texts, None, last])):
+        inbox.changed([Change(ResourceKind.NAMESPACE, "shop", old, new, seen)])
+        if new is first:
+            assert inbox.take() == [Change(ResourceKind.NAMESPACE, "shop", None, first, 0)]
+    assert inbox.oldest == 1
+    assert inbox.take() == [Change(ResourceKind.NAMESPACE, "shop", first, last, 1)]
+    for old, new in ((None, first), (first, None)):
+        inbox.changed([Change(ResourceKind.NAMESPACE, "shop", old, new)])
+    assert not inbox.take()
