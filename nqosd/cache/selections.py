@@ -114,6 +114,14 @@ class SelectionIndex:
                 yield from self._filed.get((scope, key, None), ())
                 yield from self._filed.get((scope, key, value), ())
 
+    def count(self, pod: Pod) -> int:
+        """Count the candidates, without going through them."""
+        labels = [
+            (None, None),
+            *((key, value) for item in pod.labels.items() for key, value in ((item[0], None), item)),
+        ]
+        return sum(len(self._filed.get((scope, *each), ())) for scope in (pod.namespace, None) for each in labels)
+
     def _load(self, anchors: tuple[_Anchor, ...]) -> tuple[bool, int]:
         """Prefer a required label, and of several the one under which the fewest selections are filed."""
         return anchors[0][1] is None, sum(len(self._filed.get(anchor, ())) for anchor in anchors)

@@ -17,7 +17,7 @@ import attrs
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS, NetworkQoSSpec
-from nqosd.api.objects import DEFAULT_NETWORK
+from nqosd.api.objects import DEFAULT_NETWORK, Pod
 from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
 from nqosd.compiler.address_owners import AddressClaims, Refused, claimant_of
@@ -41,6 +41,8 @@ from nqosd.config.options import Limits
 
 FEW = 100
 """How many changes of pods are few: they take some 5 ms."""
+CANDIDATES = 10
+"""Selections that take as long, for one pod, as another pod."""
 
 _T = TypeVar("_T")
 
@@ -119,11 +121,17 @@ class IncrementalCompiler:
     def takes_long(self, settings: Settings, changes: Sequence[Change]) -> bool:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 
-        A pod with a limit of its own takes time for all others on its switch; a policy, however long it is.
+        A pod with a limit of its own takes time for all others on its switch; a policy, however long it is; a pod of
+        any namespace that many selectors may choose, for each of them.
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW:
             return True
-        return any(each.kind is not ResourceKind.POD for each in changes) or any(
+        if any(each.kind is not ResourceKind.POD for each in changes):
+            return True
+        pods = (pod for each in changes if isinstance(pod := each.new or each.old, Pod))
+        if len(changes) + sum(map(self._membership.candidates, pods)) // CANDIDATES > FEW:
+            return True
+        return any(
             self._effective[policy].spec.bandwidth_scope is BandwidthScope.POD
             for namespace in {each.key.partition("/")[0] for each in changes}
             for policy in self._policies.get(namespace, ())

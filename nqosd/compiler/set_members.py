@@ -89,6 +89,10 @@ class Membership:
                     found[known.pod.name] = mine
         return found
 
+    def candidates(self, pod: Pod) -> int:
+        """Say with how many selections a pod is compared."""
+        return self._index.count(pod)
+
     def drain(self) -> Shift:
         """Take what has changed since the last call."""
         shift, self._shift = self._shift, Shift()
