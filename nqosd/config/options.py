@@ -143,7 +143,7 @@ class Limits:
     """Ports of a rule; neighbours that are joined to a range count as one. They stand in each row's match."""
     selectors: int = _option(100, Between(1, 10_000, "selectors"), reloadable=True)
     """Entries of a rule that select pods; equal ones count as one."""
-    namespace_selectors: int = _option(2_000, Between(1, 1_000_000, "selectors"), reloadable=True)
+    namespace_selectors: int = _option(1_000, Between(1, 1_000_000, "selectors"), reloadable=True)
     """Entries that select pods, of all rules of a namespace together; each pod that comes is compared with them."""
     rows: int = _option(5_000, Between(1, 1_000_000, "rows"), reloadable=True)
     """Rows of a policy: on each switch with senders one for each rule and family, or for each pod that has limits."""

@@ -16,9 +16,9 @@ from nqosd.compiler.rows import POD_PART
 from nqosd.northbound.dirty import Dirty
 from nqosd.northbound.replica.replica import View
 
-MOST = 500
-"""The weight of what a round writes while there is more; it takes some 50 ms."""
-_MEMBERS = 25
+MOST = 250
+"""The weight of what a round writes while there is more; it takes some 30 ms."""
+_MEMBERS = 50
 """Members of sets that weigh as much as a row."""
 
 _Piece = Sequence[RowKey | str]

@@ -15,8 +15,8 @@ from tests.tenants.attacker import Attacker
 LIMITS = Limits()
 RULES = 20
 """Rules of a policy, at most."""
-WITH_SELECTORS = 10
-"""Rules with as many selectors as may be that fit into a spec of 128 KiB."""
+WITH_SELECTORS = LIMITS.namespace_selectors // (2 * LIMITS.selectors)
+"""Rules of one of two policies with as many selectors as may be."""
 LONG_LISTS = LIMITS.namespace_prefixes // LIMITS.prefixes
 LONG_CHOICES = LIMITS.namespace_selectors // (LIMITS.selectors * WITH_SELECTORS)
 OWN_LIMITS = LIMITS.namespace_rows // LIMITS.rows
@@ -128,7 +128,7 @@ OF_SIZES = (
         f"5,000 exceptions in each of {LONG_LISTS} policies, others each time",
         _POLICY,
         "1.6 MB of match on each switch: 20 s and 391 MB of each ovn-controller",
-        "one set, a match of 80 characters",
+        "twenty sets, a match of a thousand characters",
         exceptions,
         again=other_exceptions,
         limits=_NODE,
@@ -186,6 +186,7 @@ OF_SIZES = (
         tests=(
             "tests/compiler/test_limits.py::test_limits_per_pod_come_and_go_with_the_pods",
             "tests/compiler/test_incremental.py::test_a_pod_with_a_limit_of_its_own_leaves_the_rows_of_others",
+            "tests/northbound/test_shares.py::test_a_small_change_does_not_wait_for_a_large_one",
             _OLDEST,
         ),
     ),
