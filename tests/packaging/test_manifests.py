@@ -1,12 +1,14 @@
 """The overlays for kustomize and the Helm chart are what a real API server takes, and give the same pods."""
 
 import copy
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from nqosd import __version__
 from nqosd.config import parse
 from tests.packaging import rendering
 from tests.packaging.pods import Manifest
@@ -143,3 +145,13 @@ def test_monitoring_names_the_jobs_of_the_alerts() -> None:
     }
     plain = {each["kind"]: each for each in rendering.kustomize(Path("config/prometheus"))}
     assert plain["PrometheusRule"]["spec"] == yaml.safe_load(Path("config/prometheus/alerts.yaml").read_text())
+
+
+def test_every_way_installs_this_version() -> None:
+    """The chart, the overlays and the page on installing name the version that the checkout has."""
+    assert yaml.safe_load((rendering.CHART / "Chart.yaml").read_text())["appVersion"] == __version__
+    for place in ("ovn-kubernetes", "central"):
+        images = {each["image"] for each in pod(rendering.kustomize(rendering.OVERLAYS / place))["containers"]}
+        assert images == {f"nqosd:{__version__}"}
+    named = re.findall(r"nqosd[:_-]([0-9]+\.[0-9]+\.[0-9]+)", Path("docs/install.md").read_text())
+    assert set(named) == {__version__}
