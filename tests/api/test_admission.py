@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from nqosd.api.decoding import decode_network_qos
+from nqosd.config import Config
 from tests.api.manifests import Json, classifier, rule
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import ADMIN, ApiServer
@@ -227,3 +228,13 @@ def test_a_finalizer_ends_whatever_the_spec_is(server: Server) -> None:
     server.api_server.wait_until(lambda: DENIED in server.create(wrong)[1], what="refusing anything")
     kubectl("label", "nqos", "limit", "-n", "default", "a=b")
     kubectl("delete", "nqos", "limit", "-n", "default")
+
+
+def test_it_knows_the_default_limits() -> None:
+    """The figures of its warnings are those of the configuration's defaults."""
+    text, limits = " ".join(POLICY.read_text().split()), Config().limits
+    assert f"more than {limits.ports} ports in a rule are beyond the default of limits.ports" in text
+    assert f"ports.orValue([])) <= {limits.ports}" in text
+    assert f"more than {limits.selectors} entries of a rule that select pods are beyond the default" in text
+    assert f"has(peer.namespaceSelector))) <= {limits.selectors}" in text
+    assert f"beyond the default of limits.prefixes ({limits.prefixes})" in text
