@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from nqosd import __version__
-from nqosd.config import parse
+from nqosd.config import Config, parse
 from tests.packaging import rendering
 from tests.packaging.pods import Manifest
 from tests.services.kubernetes import ApiServer
@@ -50,7 +50,7 @@ def pod(objects: list[Manifest]) -> Manifest:
     }
 
 
-def options(objects: list[Manifest]) -> object:
+def options(objects: list[Manifest]) -> Config:
     """Give the configuration of the daemon."""
     (found,) = (each for each in objects if each["kind"] == "ConfigMap")
     return parse(found["data"]["nqosd.toml"])
@@ -63,6 +63,22 @@ def test_the_api_server_takes_an_overlay(api_server: ApiServer, place: str) -> N
     served = [each for each in objects if each["kind"] != "SecurityContextConstraints"]
     answer = api_server.kubectl("apply", *SERVER, stdin=yaml.safe_dump_all(served))
     assert len(answer.splitlines()) == len(served)
+
+
+def test_a_database_at_an_address(api_server: ApiServer) -> None:
+    """With no folder of the host, and the files of TLS from a Secret, the chart's options name these files."""
+    names = {"private_key": "tls.key", "certificate": "tls.crt", "ca_certificate": "ca.crt"}
+    objects = rendering.chart(
+        "--set=mode=central",
+        "--set-json=folders=[]",
+        "--set=secrets[0].name=nb,secrets[0].mountPath=/etc/nqosd-nb",
+        "--set=config.northbound.remotes={ssl:192.0.2.11:6641,ssl:192.0.2.12:6641}",
+        *(f"--set=config.northbound.{option}=/etc/nqosd-nb/{file}" for option, file in names.items()),
+    )
+    assert {"name": "nb", "secret": {"secretName": "nb"}} in workload(objects)["spec"]["template"]["spec"]["volumes"]
+    assert options(objects).northbound.certificate == "/etc/nqosd-nb/tls.crt"
+    served = [each for each in objects if each["kind"] == "Deployment"]
+    assert "deployment.apps/nqosd-central" in api_server.kubectl("apply", *SERVER, stdin=yaml.safe_dump_all(served))
 
 
 def test_the_dry_run_sees_mistakes(api_server: ApiServer) -> None:

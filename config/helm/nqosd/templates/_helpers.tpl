@@ -32,6 +32,9 @@ volumeMounts:
 {{- range .Values.folders }}
 - {name: {{ base . }}, mountPath: {{ . }}, readOnly: true}
 {{- end }}
+{{- range .Values.secrets }}
+- {name: {{ .name }}, mountPath: {{ .mountPath }}, readOnly: true}
+{{- end }}
 - {name: tmp, mountPath: /tmp}
 {{- end }}
 
