@@ -1,8 +1,8 @@
 """Leaves out the objects on which the compiler fails, so that a defect of ours costs them and nobody else.
 
-In: changes on their way to the compiler; the objects and settings with which it failed. Out: the changes without those
-objects. Rule: an object is left out as long as it stays as it is; a policy that is left out says so, as an invalid one
-says what is wrong with it.
+In: changes on their way to the compiler; the objects, settings and switches with which it failed. Out: the changes
+without those objects. Rule: an object is left out as long as it stays as it is; a policy that is left out says so, as
+an invalid one says what is wrong with it.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from nqosd.api.problems import Problem
 from nqosd.cache.tables import Tables
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.switches import Switches
 
 _LAST = (ResourceKind.POD, ResourceKind.NETWORK_QOS)
 """What depends on objects of other kinds."""
@@ -65,18 +66,18 @@ class Isolation:
         return change
 
 
-def first_culprit(tables: Tables, settings: Settings) -> Culprit | None:
+def first_culprit(tables: Tables, settings: Settings, switches: Switches) -> Culprit | None:
     """Find the object with which compilation begins to fail, by halving what is compiled; None if it doesn't fail.
 
     It takes as long as some twenty compilations of everything.
     """
     changes = list(_changes(tables))
-    fine, failing, error = 0, len(changes), _error(changes, settings)
+    fine, failing, error = 0, len(changes), _error(changes, settings, switches)
     if not error:
         return None
     while failing - fine > 1:
         middle = (fine + failing) // 2
-        found = _error(changes[:middle], settings)
+        found = _error(changes[:middle], settings, switches)
         fine, failing, error = (fine, middle, found) if found else (middle, failing, error)
     return Culprit(changes[failing - 1], error) if changes else None
 
@@ -89,9 +90,10 @@ def _changes(tables: Tables) -> Iterator[Change]:
             yield Change(kind, key, None, value)
 
 
-def _error(changes: Sequence[Change], settings: Settings) -> str:
+def _error(changes: Sequence[Change], settings: Settings, switches: Switches) -> str:
     """Compile these objects, and report on the policies; gives the words of what was raised, or none."""
     compiler = IncrementalCompiler(settings)
+    compiler.switches = switches
     try:
         compiler.apply(changes)
         for key in compiler.tables.policies:

@@ -175,7 +175,7 @@ class Rounds:
         compiler.start_over(self._batch)
         self._batch = []
         async with self.compiling:
-            culprit = await aside(lambda: first_culprit(compiler.tables, compiler.settings))
+            culprit = await aside(lambda: first_culprit(compiler.tables, compiler.settings, compiler.switches))
         if culprit is None or not self._isolation.leave_out(culprit):
             return False
         _log.error("left out until it changes, please report it: the compiler fails on an object", culprit=str(culprit))

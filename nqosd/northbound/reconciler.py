@@ -255,6 +255,9 @@ class Reconciler:
             self._dirty.touch_set(name, None, Cause.DATABASE)
             self._dirty.touch_rows(self._pending_rows.without_ports.get(name, ()), Cause.SURROUNDINGS)
         taken.restore(self._dirty.take())
+        find = self._replica.address_set, self._replica.port_group
+        if any(all(each(name) is None for each in find) for name in taken.sets):  # one that a row lacked may come
+            taken.touch_rows(self._pending_rows.obstructed, Cause.SURROUNDINGS)
         plan_options = PlanOptions(
             owner=self.options.owner,
             prune=prune,

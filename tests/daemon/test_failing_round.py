@@ -20,6 +20,7 @@ from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.pod_addresses import PodAddress, Zone, places
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.switches import Switch
 from nqosd.config.options import Limits
 from nqosd.daemon.isolation import Isolation, first_culprit
 from nqosd.daemon.publisher import KubernetesWriters
@@ -175,7 +176,7 @@ def test_any_kind_is_left_out_until_it_changes(monkeypatch: pytest.MonkeyPatch) 
     for kind, network in kinds.items():
         tables, isolation = Tables(), Isolation()
         tables.apply(Change(kind, network.key, None, network))
-        culprit = first_culprit(tables, Settings("nqosd"))
+        culprit = first_culprit(tables, Settings("nqosd"), {})
         assert culprit is not None
         assert isolation.leave_out(culprit)
         assert [each.new for each in isolation.admit([Change(kind, network.key, None, network)])] == [None]
@@ -183,3 +184,19 @@ def test_any_kind_is_left_out_until_it_changes(monkeypatch: pytest.MonkeyPatch) 
         mended = Change(kind, network.key, network, attrs.evolve(network, labels={"is": "mended"}))
         assert isolation.admit([mended]) == [mended]
         assert isolation.numbers == {}
+
+
+def test_an_object_that_fails_with_what_the_database_has_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked for with the switches with which the compiler failed."""
+
+    def fail(compiler: IncrementalCompiler, *_arguments: object) -> None:
+        if compiler.switches and compiler.tables.policies:
+            raise ValueError("a defect")
+
+    monkeypatch.setattr(IncrementalCompiler, "_look", fail)
+    tables, objects = Tables(), list[Object]([POLICY, *PODS])
+    for each in objects:
+        tables.apply(came(each))
+    culprit = first_culprit(tables, Settings("nqosd"), {"node1": Switch()})
+    assert culprit is not None
+    assert culprit.change.new == POLICY

@@ -1,6 +1,7 @@
 """What others did to our rows, and what the server doesn't like. The server is a model."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from nqosd.compiler.desired import OWNER
 from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation, SetName
+from nqosd.northbound.plan.plan import Plan
 from nqosd.northbound.results import Lacking, RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged
 from tests.northbound.database import ModelDatabase
-from tests.northbound.desires import address_set, desired
+from tests.northbound.desires import address_set, desired, key, row
 from tests.northbound.rounds import Rounds
 from tests.northbound.worlds import contents_of, expected_contents
 
@@ -91,6 +93,29 @@ async def test_a_taken_name_blocks_only_its_rows(database: ModelDatabase) -> Non
     results = await rounds.settle()
     assert results[-1].conflicts == {}
     assert contents_of(database) == expected_contents(database, BOTH)
+
+
+async def test_a_row_comes_with_the_set_that_it_lacked(
+    database: ModelDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set that somebody deletes just before a row is planned is put back, and the row is written with it."""
+    rounds = await converged(database)
+    make_plan = rounds.reconciler._make_plan
+
+    async def plan_without_set(*arguments: Any) -> Plan:  # noqa: ANN401 - passed on as they came
+        for uuid in database.rows("Address_Set", name="set_b"):
+            database.remove("Address_Set", uuid)
+        rounds.tell()
+        return await make_plan(*arguments)
+
+    monkeypatch.setattr(rounds.reconciler, "_make_plan", plan_without_set)
+    state = desired([VIDEO, VOICE, row(key("games/chat"), source="set_b")], [SENDERS, TALKERS])
+    await rounds.round(state)
+    assert rounds.reconciler.lacking("games/chat").obstacles == ("the set set_b isn't there",)
+    monkeypatch.undo()
+    await rounds.settle()
+    assert contents_of(database) == expected_contents(database, state)
+    assert rounds.reconciler.lacking("games/chat") == Lacking()
 
 
 async def test_a_stolen_set_takes_its_row_along(database: ModelDatabase) -> None:
