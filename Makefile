@@ -51,7 +51,7 @@ $(VENV)/installed: pyproject.toml tests/constraints.txt | tools
 	@touch $@
 	@echo "[setup] done"
 
-services: services-kubernetes services-ovn services-ovn-new services-prometheus ## build or unpack what the tests run: etcd, kube-apiserver, two generations of OVN, Prometheus
+services: services-kubernetes services-ovn services-ovn-new services-prometheus ## build or unpack what the tests run: etcd, kube-apiserver, helm, two generations of OVN, Prometheus
 
 services-kubernetes:
 	@$(INSTALL_SERVICES) kubernetes

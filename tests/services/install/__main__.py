@@ -1,7 +1,7 @@
 """`python3 -m tests.services.install [PART ...]`: install what the tests run, or nothing if it is there.
 
-PART is `kubernetes` (etcd, kube-apiserver, and kubectl where the machine has none), `ovn` (23.03), `ovn-new` (25.03)
-or `prometheus` (with promtool); without any, all of them. `ovn-latest` (26.03) is installed only if named.
+PART is `kubernetes` (etcd, kube-apiserver, helm, and kubectl where the machine has none), `ovn` (23.03), `ovn-new`
+(25.03) or `prometheus` (with promtool); without any, all of them. `ovn-latest` (26.03) is installed only if named.
 """
 
 import argparse
