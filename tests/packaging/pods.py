@@ -51,14 +51,16 @@ class Image:
 
 def checkout() -> Image:
     """Give this machine's Python with nqosd as it is checked out: an image that needs no building."""
-    prefixes = {str(ROOT), sys.prefix, sys.base_prefix}
+    # at places of their own, since a volume of the manifest may cover those where they are, such as /tmp
+    own = {"/opt/checkout": str(ROOT), "/opt/environment": sys.prefix}
+    python = Path("/opt/environment") / Path(sys.executable).relative_to(sys.prefix)
     tops = {f"/{name}": f"usr/{name}" for name in ("bin", "lib", "lib64", "sbin")}
     return Image(
-        {each: each for each in ("/usr", "/dev", "/proc", *sorted(prefixes))},
+        {**{each: each for each in ("/usr", "/dev", "/proc", sys.base_prefix)}, **own},
         {**tops, "/var/run": "/run"},
         {"/etc/passwd": "root:x:0:0::/:/bin/sh\n", "/etc/group": "root:x:0:\n", "/etc/hosts": "127.0.0.1 localhost\n"},
-        [sys.executable, "-m", "nqosd"],
-        {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)},
+        [str(python), "-m", "nqosd"],
+        {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": "/opt/checkout"},
     )
 
 
