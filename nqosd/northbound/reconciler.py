@@ -97,6 +97,7 @@ class Reconciler:
         self._refusals = Refusals()
         self._contested = Contested()
         self._backlog = Backlog()
+        self._unsettled: frozenset[str] = frozenset()  # namespaces of which a commit left something to write
         self._standby = StandbyView(options.lock)
         self._writer = PlanWriter(
             self._commit, self._refusals, self._conflicts.suspect, observer, lambda: self._timers.now
@@ -158,6 +159,7 @@ class Reconciler:
         claim: WriterClaim = NO_CLAIM,
     ) -> RoundResult:
         """Make the database equal to what is desired, in one transaction at most; much of it is left for the next."""
+        self._unsettled = frozenset()
         await self._driver.idle()
         note_delta(self._dirty, delta, self._idle_rows, self._pending_rows, self._replica)
         if self._refusals and delta:
@@ -350,6 +352,10 @@ class Reconciler:
         await asyncio.sleep(0)
         policies = self._settle(again, rest)
         if rest.operations:
+            rows = {each for each in rest.subjects if isinstance(each, RowKey)}
+            names = (each.name for each in rest.subjects if isinstance(each, SetName))
+            rows.update(*map(self._replica.keys_of_users, names))
+            self._unsettled = frozenset(key.policy.partition("/")[0] for key in rows)
             for key in scope.rows:
                 self._dirty.touch_rows([key], since.cause_of(key) or Cause.SURROUNDINGS)
             for name, members in scope.sets.items():
@@ -461,6 +467,6 @@ class Reconciler:
             conflicts=self._conflicts.known,
             waiting=self._pending_rows.waiting,
             blocked=blocked,
-            left=self._backlog.namespaces,
+            left=self._backlog.namespaces | self._unsettled,
             left_since=self._backlog.since,
         )

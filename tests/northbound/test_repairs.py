@@ -95,6 +95,27 @@ async def test_a_taken_name_blocks_only_its_rows(database: ModelDatabase) -> Non
     assert contents_of(database) == expected_contents(database, BOTH)
 
 
+async def test_what_may_be_written_since_the_commit_is_not_said_to_be(database: ModelDatabase) -> None:
+    """A switch that comes while a transaction is on its way: nobody is told that its row is there before it is."""
+    (node2,) = database.rows("Logical_Switch", name="node2")
+    database.remove("Logical_Switch", node2)
+    rounds = Rounds(database)
+    await rounds.round()
+
+    def commit(operations: Sequence[Operation]) -> Commit:
+        answer = rounds.driver.commit(operations)
+        database.add("Logical_Switch", name="node2")
+        return answer
+
+    rounds.driver.faults.append(commit)
+    result = await rounds.round(BOTH)
+    assert contents_of(database).rows.keys() == {VIDEO.key}
+    assert (result.outcome, result.left, result.settled) == (RoundOutcome.COMMITTED, {"games"}, False)
+    result = await rounds.round()
+    assert contents_of(database).rows.keys() == {VIDEO.key, VOICE.key}
+    assert (result.left, result.settled) == (frozenset(), True)
+
+
 async def test_a_row_comes_with_the_set_that_it_lacked(
     database: ModelDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
