@@ -144,7 +144,7 @@ def test_a_configuration_that_does_not_parse_renders_no_network_and_says_so(conf
 def test_a_damaged_definition_says_what_is_wrong() -> None:
     """A part of a wrong type is the definition's own problem."""
     value = decode_network_attachment(definition(CONFIG, labels={"a": "b"}, ownerReferences="x")).value
-    problem = "metadata.ownerReferences: Expected `array | null`, got `str`"
+    problem = 'metadata.ownerReferences: "x" is a string, not a list'
     assert value == NetworkAttachment("shop", "stream", {"a": "b"}, problem=problem)
     with pytest.raises(DecodeError, match="NetworkAttachmentDefinition in namespace shop"):
         decode_network_attachment(definition(CONFIG, name=""))
@@ -157,4 +157,4 @@ def test_user_defined_networks_have_labels() -> None:
     namespaced = wire({"metadata": {"name": "red", "namespace": "shop"}, "spec": {"topology": "Layer2"}})
     assert decode_user_defined_network(namespaced).value.key == "shop/red"
     damaged = decode_user_defined_network(wire({"metadata": {"name": "red", "labels": 5}})).value
-    assert damaged == UserDefinedNetwork("", "red", problem="metadata.labels: Expected `object | null`, got `int`")
+    assert damaged == UserDefinedNetwork("", "red", problem="metadata.labels: 5 is a number, not an object")

@@ -91,7 +91,7 @@ def _decode_each(networks: Mapping[str, msgspec.Raw], problems: list[str]) -> It
         try:
             yield key, _pod_network.decode(raw)
         except MALFORMED as error:
-            problems.append(f"metadata.annotations[{POD_NETWORKS}][{shown(key)}]: {explain(error)}")
+            problems.append(f"metadata.annotations[{POD_NETWORKS}][{shown(key)}]: {explain(error, raw)}")
             yield key, None
 
 

@@ -105,7 +105,7 @@ def decode_network_attachment(raw: bytes) -> Decoded[NetworkAttachment]:
         namespace, name, labels = namespaced(meta), intern(named(meta)), shared_labels(meta.labels)
     except MALFORMED as error:
         known = identify("NetworkAttachmentDefinition", raw)
-        attachment = NetworkAttachment(known.namespace, intern(known.name), known.labels, problem=explain(error))
+        attachment = NetworkAttachment(known.namespace, intern(known.name), known.labels, problem=explain(error, raw))
         return Decoded(known.resource_version, attachment)
     annotations = meta.annotations or _DefinitionAnnotations()
     network, problem = _Network(), None
@@ -146,7 +146,7 @@ def decode_user_defined_network(raw: bytes) -> Decoded[UserDefinedNetwork]:
         return Decoded(meta.resource_version or "", network)
     except MALFORMED as error:
         known = identify("UserDefinedNetwork", raw)
-        network = UserDefinedNetwork(known.namespace, intern(known.name), known.labels, problem=explain(error))
+        network = UserDefinedNetwork(known.namespace, intern(known.name), known.labels, problem=explain(error, raw))
         return Decoded(known.resource_version, network)
 
 

@@ -54,7 +54,7 @@ def decode_namespace(raw: bytes) -> Decoded[Namespace]:
         return Decoded(meta.resource_version or "", Namespace(intern(named(meta)), shared_labels(meta.labels)))
     except MALFORMED as error:
         known = identify("Namespace", raw)
-        namespace = Namespace(intern(known.name), known.labels, problem=explain(error))
+        namespace = Namespace(intern(known.name), known.labels, problem=explain(error, raw))
         return Decoded(known.resource_version, namespace)
 
 
@@ -69,7 +69,7 @@ def decode_node(raw: bytes) -> Decoded[Node]:
         name, annotations = intern(named(meta)), meta.annotations or _NodeAnnotations()
     except MALFORMED as error:
         known = identify("Node", raw)
-        return Decoded(known.resource_version, Node(intern(known.name), problem=explain(error)))
+        return Decoded(known.resource_version, Node(intern(known.name), problem=explain(error, raw)))
     subnets: Mapping[str, tuple[str, ...]] = {}
     problem = None
     try:

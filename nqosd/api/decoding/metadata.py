@@ -4,7 +4,9 @@ Rule: equal labels are one mapping in memory. Most pods of a workload carry the 
 pods holds some thousand mappings.
 """
 
+import contextlib
 import functools
+import re
 from datetime import UTC, datetime
 from sys import intern
 from typing import Generic, TypeVar
@@ -13,6 +15,7 @@ import attrs
 import msgspec
 
 from nqosd.api.labels import Labels
+from nqosd.api.validation.fields import quoted
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -21,6 +24,20 @@ MALFORMED = (ValueError, RecursionError)
 
 _TIME_LENGTH = 20
 """Of a time in UTC to the second, which is taken as it is; most are."""
+
+_TYPE = "(str|int|float|bool|array|object|null)"
+_EXPECTED = re.compile(rf"Expected `{_TYPE}(?: \| null)?`, got `{_TYPE}`")
+_TYPES = {
+    "str": "a string",
+    "int": "a number",
+    "float": "a number",
+    "bool": "a boolean",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_INDEX = re.compile(r"\[(\d+)\]")
+_ENDS = re.compile(r"[.\[]")
 
 NOTHING = msgspec.Raw(b"null")
 """A part that is absent; in Kubernetes that is the same as null."""
@@ -167,6 +184,31 @@ def locate(error: ValueError | RecursionError) -> tuple[str, str]:
     return (path.rstrip("`").lstrip("."), text) if marker else ("", f"{error}")
 
 
-def explain(error: ValueError | RecursionError) -> str:
-    """Say what doesn't decode, the field's path first: ``spec.nodeName: Expected `str`, got `int```."""
-    return ": ".join(filter(None, locate(error)))
+def explain(error: ValueError | RecursionError, raw: bytes | msgspec.Raw) -> str:
+    """Say what in some JSON doesn't decode, the field's path first: `spec.nodeName: 5 is a number, not a string`."""
+    field, text = locate(error)
+    if found := _EXPECTED.fullmatch(text):
+        wanted, got = _TYPES[found[1]], _TYPES[found[2]]
+        value = None
+        with contextlib.suppress(*MALFORMED):  # what follows the wrong value may be no JSON at all
+            value = _at(msgspec.json.decode(raw), field)
+        is_shown = isinstance(value, str | int | float)
+        text = f"{quoted(value)} is {got}, not {wanted}" if is_shown else f"{got} is not {wanted}"
+    return ": ".join(filter(None, (field, text)))
+
+
+def _at(value: object, path: str) -> object:
+    """Give what stands at a path; None if the path doesn't say so."""
+    while path:
+        if isinstance(value, list) and (index := _INDEX.match(path)):
+            value, path = value[int(index[1])], path[index.end() :]
+        elif isinstance(value, dict):
+            ends = (*(f"{path[: each.start()]}" for each in _ENDS.finditer(path)), path)
+            key = next((each for each in reversed(ends) if each in value), None)
+            if key is None:
+                return None
+            value, path = value[key], path[len(key) :]
+        else:
+            return None
+        path = path.removeprefix(".")
+    return value

@@ -73,8 +73,8 @@ def decode_pod(raw: bytes) -> Decoded[Pod]:
         meta = pod.metadata
         namespace, name, labels = namespaced(meta), named(meta), shared_labels(meta.labels)
     except MALFORMED as error:
-        known = identify("Pod", raw)
-        return Decoded(known.resource_version, Pod(known.namespace, known.name, known.labels, problem=explain(error)))
+        known, why = identify("Pod", raw), explain(error, raw)
+        return Decoded(known.resource_version, Pod(known.namespace, known.name, known.labels, problem=why))
     node, host_network = pod.spec.node or "", bool(pod.spec.host_network)
     attachments = Attachments()
     problem = _misnamed(namespace, name, node)

@@ -109,7 +109,7 @@ class Field:
         elif type(self.value) in types or type(self.value) not in _TYPES:
             self.problem(f"{shown(self.value)} is not {wanted}")
         else:
-            self.problem(f"{brief(json.dumps(self.value))} is {_TYPES[type(self.value)]}, not {wanted}")
+            self.problem(f"{quoted(self.value)} is {_TYPES[type(self.value)]}, not {wanted}")
 
 
 def shown(value: object) -> str:
@@ -120,6 +120,11 @@ def shown(value: object) -> str:
         return "a list"
     if isinstance(value, str) and _PLAIN.fullmatch(value):
         return brief(value)
+    return quoted(value)
+
+
+def quoted(value: object) -> str:
+    """Show a value as JSON, a long one briefly."""
     return brief(json.dumps(value))
 
 
