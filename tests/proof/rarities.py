@@ -24,6 +24,7 @@ def rarities() -> list[Scenario]:
         _shared_limit(),
         _long_lists(),
         _hybrid_node(),
+        _attached_twice(),
     )
     option = Options(zone=None, unselected_networks="all")
     return [Scenario(_by_kind(manifests), option, version) for manifests in every for version in VERSIONS]
@@ -140,6 +141,12 @@ def _hybrid_node() -> list[Manifest]:
     to_all = rule(7, to=[{"podSelector": {}}])
     pods = [pod("p1", "10.0.0.1", on="n1"), pod("p2", "10.132.0.2", on="windows")]
     return [manifest("Node", None, "windows", annotations=annotations), *pods, policy("all", to_all)]
+
+
+def _attached_twice() -> list[Manifest]:
+    """A pod that is attached to one definition twice."""
+    networks = {"red/wide": ["10.1.0.1"], "red/wide/1": ["10.1.0.2"]}
+    return [nad("red/wide", "stream"), pod("p0", "10.0.0.1", networks=networks), policy("twice", rule(7))]
 
 
 def _by_kind(manifests: list[Manifest]) -> dict[str, list[Manifest]]:
