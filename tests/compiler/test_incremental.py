@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.ipnetworks import IPNetwork
-from nqosd.api.labels import LabelSelector, Operator, Requirement
+from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import (
     BandwidthScope,
     Classifier,
@@ -25,7 +25,7 @@ from nqosd.api.objects import Attachment, Pod
 from nqosd.compiler import matching
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
-from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.incremental import CANDIDATES, FEW, IncrementalCompiler
 from nqosd.compiler.prefixes import Prefixes, Range, covered
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.switches import Switches
@@ -209,7 +209,10 @@ def test_a_list_of_prefixes_is_read_once() -> None:
 
 
 def test_what_may_take_long_is_known_before() -> None:
-    """A few pods whose limits are shared never take long; a policy, many pods, other settings or limits per pod may."""
+    """A few pods whose limits are shared don't take long; a policy, many pods, other settings or limits per pod may.
+
+    So may a pod that a thousand selectors may choose, of whatever namespace, when it comes and when it goes.
+    """
     pods = [Pod("a", f"p{n}", {}, "n1", attachments=(Attachment("default", (f"10.0.0.{n}",)),)) for n in range(200)]
     changes = [Change(ResourceKind.POD, pod.key, None, pod) for pod in pods]
     spec = NetworkQoSSpec(1, (EgressRule(1, Limit(1000)),))
@@ -224,7 +227,17 @@ def test_what_may_take_long_is_known_before() -> None:
     compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", plain, alone)])
     assert compiler.takes_long(compiler.settings, changes[:1])
     stranger = Pod("b", "p", {}, "n1")
-    assert not compiler.takes_long(compiler.settings, [Change(ResourceKind.POD, stranger.key, None, stranger)])
+    came, went = (Change(ResourceKind.POD, stranger.key, *both) for both in ((None, stranger), (stranger, None)))
+    assert not compiler.takes_long(compiler.settings, [came])
+    absent = ([Requirement(str(number), Operator.NOT_IN, ("x",))] for number in range(FEW * CANDIDATES))
+    peers = tuple(PodPeer(LabelSelector.of(each), EVERYTHING) for each in absent)
+    compiler.apply(
+        Change(ResourceKind.NETWORK_QOS, f"c/{first}", None, NetworkQoS("c", str(first), spec=spec))
+        for first in range(0, len(peers), 100)
+        for spec in [NetworkQoSSpec(1, (EgressRule(1, classifier=Classifier(to=peers[first : first + 100])),))]
+    )
+    assert compiler.takes_long(compiler.settings, [came])
+    assert compiler.takes_long(compiler.settings, [went])
 
 
 def test_a_pod_with_a_limit_of_its_own_leaves_the_rows_of_others() -> None:
