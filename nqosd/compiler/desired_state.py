@@ -63,17 +63,15 @@ class State:
 
     def _swap(self, old: Iterable[QosRow], new: Iterable[QosRow], delta: Delta) -> None:
         """Put rows in the place of others."""
-        rows_before = {row.key: row for row in old}
-        rows_after = {row.key: row for row in new}
-        for key in rows_before.keys() | rows_after.keys():
-            row, had = rows_after.get(key), rows_before.get(key)
-            if row is had or row == had:
-                continue
-            delta.rows.add(key)
-            if row is None:
-                del self._rows[key]
-            else:
-                self._rows[key] = row
+        gone = {row.key: row for row in old}
+        for row in new:
+            had = gone.pop(row.key, None)
+            if row is not had and row != had:
+                delta.rows.add(row.key)
+                self._rows[row.key] = row
+        delta.rows.update(gone)
+        for key in gone:
+            del self._rows[key]
 
     def settle(self, shift: Shift, delta: Delta) -> None:
         """End a batch: let sets come and go with their uses, and tell the new members of those that stay."""

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import attrs
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Term:
     """A test that stands alone: `ip4`, `tcp.dst == 80`, `ip4.src == $set`."""
 
@@ -23,7 +23,7 @@ class Term:
         return self.text
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class AllOf:
     """All parts hold; none at all is always true and must not be printed alone."""
 
@@ -33,7 +33,7 @@ class AllOf:
         return " && ".join(_bracketed(part, AnyOf) for part in self.parts)
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class AnyOf:
     """Any part holds; none at all never does."""
 

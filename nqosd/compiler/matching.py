@@ -149,8 +149,8 @@ def by_port(port: str) -> Senders:
 
 def by_address(family: Family, addresses: Iterable[str]) -> Senders:
     """Tell a sender by its own addresses of one family."""
-    constants = tuple(addresses)
-    return Senders(family, lambda _family: equals(f"{family}.src", constants))
+    expression = equals(f"{family}.src", addresses)
+    return Senders(family, lambda _family: expression)
 
 
 def _by_inport(constant: str, *sets: AnySet) -> Senders:
