@@ -124,7 +124,7 @@ def _noteworthy(effective: EffectivePolicy, units: Units, facts: ReportInputs) -
     for network in dict.fromkeys(name for name, _switch in sorted(units)):
         yield from _unaddressed(effective, network, facts)
         yield from _before_load_balancing(effective, network, facts.networks)
-    for network, name in units:
+    for network, name in sorted(units):
         if words := facts.switches.get(name, UNKNOWN).objection(facts.networks.by_name[network].direction):
             yield f"switch {name}: {words}"
 

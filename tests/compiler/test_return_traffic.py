@@ -278,3 +278,18 @@ def test_what_cannot_be_made_up_for_is_said(mark: MarkRow, has_acls: bool, words
     assert report.warnings == (f"switch {FLAT}: {compiler.objections[FLAT]}",)
     (whole,) = compile_everything(compiler.tables, compiler.settings, seen).reports
     assert whole == report
+
+
+def test_several_switches_are_said_in_one_order() -> None:
+    """Whatever order switches come in, a policy's warnings about them stand in that of the definition."""
+    names = {name: f"{name}_ovn_layer2_switch" for name in ("b", "a")}
+    nads = [NetworkAttachment("ns", name, {}, name, Topology.LAYER2, NetworkRole.PRIMARY) for name in names]
+    mark = attrs.evolve(EGRESS_IP, egress_ip="")
+    web, compiler = policy(EgressRule(8)), IncrementalCompiler(NEW)
+    compiler.switches = {switch: Switch((), (mark,)) for switch in names.values()}
+    compiler.apply(changes(web, *nads))
+    for name in names:
+        compiler.apply(changes(pod(name, "10.0.0.1", key=f"ns/{name}")))
+    (whole,) = compile_everything(compiler.tables, NEW, compiler.switches).reports
+    assert compiler.report(web.key) == whole
+    assert [each.split(":")[0] for each in whole.warnings] == [f"switch {names['a']}", f"switch {names['b']}"]
