@@ -22,19 +22,19 @@ LONGEST = 2_000
 
 
 @attrs.frozen
-class Members:
+class MembersPage:
     """Which members a reader turned to: those of a set from a number on; of other sets the first ones are shown."""
 
     name: str = ""
     first: int = 0
 
 
-def policy_page(detail: PolicyDetail, members: Members) -> str:
+def policy_page(detail: PolicyDetail, members: MembersPage) -> str:
     """Write the page."""
     return "".join(_parts(detail, members))
 
 
-def _parts(detail: PolicyDetail, members: Members) -> Iterator[str]:
+def _parts(detail: PolicyDetail, members: MembersPage) -> Iterator[str]:
     policy = detail.policy
     key = f"{policy.namespace}/{policy.name}"
     yield head(key, f"NetworkQoS {escape(key)} {badge(policy.reason, good=policy.ready)}")

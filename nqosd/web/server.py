@@ -25,7 +25,7 @@ from nqosd.web.access import Access
 from nqosd.web.connections import Connections
 from nqosd.web.listener import HttpOptions, bind, close_all, tls_context
 from nqosd.web.page import POLICY, Asked, page
-from nqosd.web.policy_page import Members, policy_page
+from nqosd.web.policy_page import MembersPage, policy_page
 from nqosd.web.views import PolicyDetail, StateSource
 
 __all__ = ["HttpOptions", "HttpServer"]
@@ -222,7 +222,9 @@ class _StatePages:
             return refusal
         found = await self._found(request)
         first = request.query.get("from", "")
-        members = Members(request.query.get("set", ""), int(first) if first.isdecimal() and len(first) < DIGITS else 0)
+        members = MembersPage(
+            request.query.get("set", ""), int(first) if first.isdecimal() and len(first) < DIGITS else 0
+        )
         return _html(await asyncio.to_thread(policy_page, found, members))
 
     async def policy_part(self, request: web.Request) -> web.Response:

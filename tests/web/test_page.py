@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nqosd.web.page import Asked, _policies
-from nqosd.web.policy_page import Members, policy_page
+from nqosd.web.policy_page import MembersPage, policy_page
 from nqosd.web.views import PolicyDetail, PolicyState, RivalState, RowState, RuleState, SelectionState, Statistics
 from tests.services.browser import PHONE, Browser
 from tests.services.daemon import Nqosd
@@ -153,9 +153,9 @@ def test_pages_are_bounded() -> None:
         tuple(SelectionState(f"nqosd_{number}", "address set", "of", members) for number in range(500)),
         (RivalState("ns/q", 0, "switch", 2, 1, 1),) * 5_000, (),
     )  # fmt: skip
-    assert len(policy_page(detail, Members())) < 2_000_000
-    assert members[500] not in policy_page(detail, Members())
-    assert members[500] in policy_page(detail, Members("nqosd_7", 500))
+    assert len(policy_page(detail, MembersPage())) < 2_000_000
+    assert members[500] not in policy_page(detail, MembersPage())
+    assert members[500] in policy_page(detail, MembersPage("nqosd_7", 500))
     assert len("".join(_policies([policy] * 5_000, [row] * 5_000, Statistics((), {}), Asked()))) < 5_000_000
 
 
