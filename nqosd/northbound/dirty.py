@@ -126,8 +126,8 @@ def note_delta(dirty: Dirty, delta: Delta, idle_rows: IdleRows, pending_rows: Pe
         return
     dirty.touch_rows(delta.rows, Cause.DESIRED)
     for name, members in delta.sets.items():
-        is_there = view.address_set(name) is not None or view.port_group(name) is not None
-        dirty.touch_set(name, (members.added | members.removed or None) if is_there else None, Cause.DESIRED)
+        changed = (members.added | members.removed or None) if is_there(name, view) else None
+        dirty.touch_set(name, changed, Cause.DESIRED)
         dirty.touch_rows(_rows_of_group(name, pending_rows, view), Cause.DESIRED)
     for policy in delta.policies:
         dirty.touch_rows(idle_rows.of_policy(policy), Cause.DESIRED)
@@ -166,6 +166,11 @@ def note_changes(
             dirty.touch_set(group, {port}, Cause.SURROUNDINGS)
             dirty.touch_rows(_rows_of_group(group, pending_rows, view), Cause.SURROUNDINGS)
     dirty.unreadable = dirty.unreadable or changes.unreadable
+
+
+def is_there(name: str, view: View) -> bool:
+    """Say whether a set of that name is in the database."""
+    return view.address_set(name) is not None or view.port_group(name) is not None
 
 
 def _rows_of_group(name: str, pending_rows: PendingRows, view: View) -> AbstractSet[RowKey]:

@@ -13,7 +13,7 @@ import attrs
 
 from nqosd.compiler.desired import Desired, RowKey
 from nqosd.compiler.rows import POD_PART
-from nqosd.northbound.dirty import Dirty
+from nqosd.northbound.dirty import Dirty, is_there
 from nqosd.northbound.replica.replica import View
 
 MOST = 250
@@ -119,7 +119,7 @@ def _queues(dirty: Dirty, desired: Desired, view: View) -> Mapping[str, Sequence
             continue
         groups.setdefault((key.policy, key.network, key.switch), []).append(key)
         for name in () if row is None else row.sets:
-            if name in dirty.sets and not _is_there(name, view):
+            if name in dirty.sets and not is_there(name, view):
                 sets.setdefault(_namespace(key), {})[name] = None
                 needed.add(name)
     for name in dirty.sets.keys() - needed:
@@ -127,8 +127,8 @@ def _queues(dirty: Dirty, desired: Desired, view: View) -> Mapping[str, Sequence
             for namespace in {_namespace(key) for key in view.keys_of_users(name)} or {""}:
                 sets.setdefault(namespace, {})[name] = None
     queues: dict[str, list[_Piece]] = {name: [[each] for each in sorted(mine)] for name, mine in sets.items()}
-    for (policy, _network, _switch), keys in sorted(groups.items()):
-        queues.setdefault(policy.partition("/")[0], []).extend(_apart(keys))
+    for _unit, keys in sorted(groups.items()):
+        queues.setdefault(_namespace(keys[0]), []).extend(_apart(keys))
     return queues
 
 
@@ -153,10 +153,6 @@ def _weighed(pieces: Sequence[_Piece], dirty: Dirty, desired: Desired) -> Sequen
 def _comes_last(name: str, desired: Desired, view: View) -> bool:
     """Say whether rows that refer to a set must be written first: it is given up, or it may lose its last port."""
     return name not in desired.address_sets and (name not in desired.port_groups or view.port_group(name) is not None)
-
-
-def _is_there(name: str, view: View) -> bool:
-    return view.address_set(name) is not None or view.port_group(name) is not None
 
 
 def _namespace(key: RowKey) -> str:
