@@ -444,9 +444,11 @@ class Reconciler:
 
     @staticmethod
     def _follows_from_ports(subject: Subject, round_: _Round) -> bool:
-        """Say whether it is a port group some of whose ports came or went: the server itself takes them out."""
-        group = round_.desired.port_groups.get(subject.name) if isinstance(subject, SetName) else None
-        return group is not None and not round_.taken.ports.isdisjoint(group.ports)
+        """Say whether it is a port group some of whose ports came or went, or a row that stands and falls with one."""
+        row = round_.desired.rows.get(subject) if isinstance(subject, RowKey) else None
+        names = (subject.name,) if isinstance(subject, SetName) else () if row is None else row.sets
+        groups = filter(None, map(round_.desired.port_groups.get, names))
+        return any(not round_.taken.ports.isdisjoint(group.ports) for group in groups)
 
     def _foresee(self) -> None:
         moment = min(self._compared + self.options.audit_interval, self._idle_groups.due)

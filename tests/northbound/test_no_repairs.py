@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from functools import partial
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nqosd.compiler.desired import Desired
+from nqosd.compiler.desired import Desired, PortGroup
 from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation
 from tests.northbound.database import ModelDatabase
-from tests.northbound.desires import PORTS, SWITCHES, desired_states
+from tests.northbound.desires import PORTS, SWITCHES, desired, desired_states, key, row
 from tests.northbound.edits import Add, Change, Edit, Remove
 from tests.northbound.rounds import Rounds
 
@@ -44,8 +44,21 @@ STEPS = st.one_of(
 )
 
 
+PORT = "Logical_Switch_Port"
+GROUP = PortGroup("group_b", "ports", {"ns_pod1"})
+LOSES_ITS_PORT: list[object] = [
+    desired(groups=[GROUP]),
+    [Add(PORT, "ns_pod1")],
+    Meanwhile([Remove(PORT, 0)], [Add(PORT, "ns_pod2")]),
+    desired([row(key(switch="node1"), source="group_b")], groups=[GROUP]),
+    "audit",
+]
+"""A row is inserted while the only port of its group goes."""
+
+
 @settings(max_examples=300)
 @given(st.lists(STEPS, max_size=10))
+@example(LOSES_ITS_PORT)
 def test_what_ovn_kubernetes_does_is_no_edit(steps: list[object]) -> None:
     """Ports and switches come and go before, during and after transactions, audits, takeovers: nothing is repaired."""
     asyncio.run(_run(steps))
