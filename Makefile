@@ -24,7 +24,7 @@ TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-scale dataplane clean
-.PHONY: chart dist-package image unit coverage lock audit fuzz replay chaos failover tenants services-prometheus docs reference package package-tools
+.PHONY: chart dist-package image unit coverage lock audit fuzz replay chaos failover tenants services-prometheus docs screenshots reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -157,7 +157,11 @@ dataplane: setup services services-ovn-latest ## measure marks and limits on the
 
 docs: setup ## build the pages of docs/ into build/site; a link to nowhere fails
 	@echo "[docs] mkdocs build --strict"
-	@$(VENV)/bin/python -m mkdocs build --strict --clean --config-file tests/docs/mkdocs.yml
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --clean --config-file tests/docs/mkdocs.yml
+
+screenshots: docs services-ovn-new ## pictures of the site and of the status page, desk and phone, light and dark, in build/screenshots
+	@echo "[screenshots] running tests.docs.screenshots"
+	@$(VENV)/bin/python -m tests.docs.screenshots
 
 reference: setup ## write the pages and man pages that are made from the code
 	@echo "[reference] tests.docs.generate"

@@ -70,7 +70,7 @@ def markdown(runs: Sequence[Results]) -> str:
     agreeing = sum(run.total - run.differences for run in runs)
     parts = [
         "# The data plane, measured",
-        "Written by `make dataplane`; [wire.md](wire.md) says how it is measured and how to read it.",
+        "Written by `make dataplane`; [See it on the wire](wire.md) says how it is measured and how to read it.",
         "\n".join(f"- {run.versions}" for run in runs),
         f"{agreeing} of {sum(run.total for run in runs)} results are as expected; one that isn't is marked {DIFFERS}.",
         "## The guide's section 4.2: bandwidth",

@@ -1,5 +1,8 @@
 """The pages build into a site without a warning; every link leads somewhere, and every page can be found."""
 
+import functools
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,23 +13,31 @@ import pytest
 
 from tests.docs.generate import ROOT, files
 from tests.docs.hooks import LISTED
+from tests.docs.serving import serving
+from tests.services.browser import DESK, Browser
 
 DOCS = ROOT / "docs"
+HOST = r"""["']?(?:https?:)?//[^>)]*"""
+FOREIGN = re.compile(rf"<(?:script|img|iframe|link)[^>]*(?:src|href)={HOST}|url\({HOST}")
+BY_SCRIPTS = (".md-search-result__link", ".md-version__link", ".md-code__button, .md-clipboard")
+"""What scripts put into a page: what search found, the versions, and buttons that copy."""
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
 
-def build(root: Path) -> subprocess.CompletedProcess[str]:
-    """Build the site of a checkout."""
-    mkdocs = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean"]
-    command = [*mkdocs, "--config-file", f"{root}/tests/docs/mkdocs.yml", "--site-dir", f"{root}/build/site"]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+def run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the site's tools on a checkout."""
+    programs = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "NO_MKDOCS_2_WARNING": "1"}
+    with_config = [*command, "--config-file", f"{root}/tests/docs/mkdocs.yml"]
+    return subprocess.run(
+        with_config, cwd=root, env=environment, check=False, capture_output=True, text=True, timeout=300
+    )
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+def copied(folder: Path) -> Path:
     """Copy what the build reads, but for what pages only link to."""
     for part in ("docs", "tests/docs"):
-        shutil.copytree(ROOT / part, tmp_path / part)
+        shutil.copytree(ROOT / part, folder / part)
     for part in (
         "nqosd",
         "config",
@@ -37,27 +48,67 @@ def checkout(tmp_path: Path) -> Path:
         "Makefile",
         "pyproject.toml",
     ):
-        (tmp_path / part).symlink_to(ROOT / part)
-    for folder in (ROOT / "tests").iterdir():
-        if folder.name != "docs":
-            (tmp_path / "tests" / folder.name).symlink_to(folder)
-    return tmp_path
+        (folder / part).symlink_to(ROOT / part)
+    for each in (ROOT / "tests").iterdir():
+        if each.name != "docs":
+            (folder / "tests" / each.name).symlink_to(each)
+    return folder
 
 
-def test_the_site_builds(checkout: Path) -> None:
-    """The strict build has nothing to complain of, and makes a page of each file."""
-    done = build(checkout)
+def holds(browser: Browser, expression: str) -> bool:
+    """Say whether an expression is true in the page that a browser shows."""
+    return bool(browser.evaluate(expression))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the site as a release makes it: a version of it in a branch, here taken out into a folder."""
+    root = copied(tmp_path_factory.mktemp("checkout"))
+    git = ["git", "-C", str(root)]
+    for words in ("init -q", "config user.name x", "config user.email x@example.com", "commit -q --allow-empty -m x"):
+        subprocess.run([*git, *words.split()], check=True)
+    done = run(root, "mike", "deploy", "0.1", "latest", "--alias-type", "copy")
     assert done.returncode == 0, done.stdout + done.stderr
-    made = {page.parent.name for page in (checkout / "build/site").glob("*/index.html")}
+    made = tmp_path_factory.mktemp("site")
+    archive = subprocess.run([*git, "archive", "gh-pages"], check=True, capture_output=True).stdout
+    subprocess.run(["tar", "--extract", "--directory", str(made)], input=archive, check=True)
+    return made
+
+
+def test_the_site_builds(site: Path) -> None:
+    """The strict build has nothing to complain of, and makes a page of each file in the folder of its version."""
+    made = {page.parent.name for page in (site / "0.1").glob("*/index.html")}
     assert made >= {page.stem for page in DOCS.glob("*.md")} - {"index"}
+    assert [each["version"] for each in json.loads((site / "versions.json").read_text())] == ["0.1"]
 
 
-def test_the_build_refuses_links_to_nowhere(checkout: Path) -> None:
+def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+    """No picture, script, font or style has an address of another host."""
+    for file in (*(site / "0.1").rglob("*.html"), *(site / "0.1").rglob("*.css")):
+        assert FOREIGN.findall(file.read_text()) == [], file
+
+
+def test_the_site_works_in_a_browser(site: Path) -> None:
+    """Search finds a page, versions are offered, blocks can be copied, and all that was loaded came from the site."""
+    with serving(site) as base, Browser(size=DESK) as browser:
+        browser.open(f"{base}/0.1/install/?q=burst")
+        for selector in BY_SCRIPTS:
+            found = f"document.querySelectorAll('{selector}').length > 0"
+            browser.wait_until(functools.partial(holds, browser, found), what=f"showing {selector}")
+        loaded = str(
+            browser.evaluate("performance.getEntriesByType('resource').map(each => each.name).join(' ')")
+        ).split()
+        assert loaded
+        assert [each for each in loaded if not each.startswith(base)] == []
+
+
+def test_the_build_refuses_links_to_nowhere(tmp_path: Path) -> None:
     """A link to a page, a heading or a file that isn't there fails the build, and each is named."""
     wrong = ("nowhere.md", "concepts.md#no-such-heading", "../nowhere.toml")
+    checkout = copied(tmp_path)
     page = checkout / "docs/concepts.md"
     page.write_text("\n".join([page.read_text(), *(f"[x]({link})" for link in wrong)]))
-    done = build(checkout)
+    done = run(checkout, "mkdocs", "build")
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert [link for link in wrong if link not in said] == []

@@ -22,8 +22,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PHONE = (390, 844)
-"""Width and height of a phone's screen in CSS pixels."""
+PHONE, DESK = (390, 844), (1280, 900)
+"""Width and height of a phone's screen, and of a window on a desk, in CSS pixels."""
 
 
 class Browser(Service):
@@ -65,6 +65,11 @@ class Browser(Service):
     def open(self, url: str) -> None:
         """Load a page, and wait until it is there."""
         self._ask("POST", "/url", {"url": url})
+
+    def prefer(self, scheme: str) -> None:
+        """Let pages know that the reader prefers this colour scheme: "light" or "dark"."""
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self._ask("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": media})
 
     def evaluate(self, expression: str) -> object:
         """Give the value of a JavaScript expression in the page."""
