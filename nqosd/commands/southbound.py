@@ -6,15 +6,15 @@ with the hint of one of them, so flows with the same match in a QoS stage count 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import cast
 
 import attrs
 
 from nqosd.ovsdb import wire
+from nqosd.ovsdb.asking import Call, ask
 from nqosd.ovsdb.connection_options import TlsFiles
-from nqosd.ovsdb.dialling import dial
-from nqosd.ovsdb.framing import Framer, FramingError, decode, encode
+from nqosd.ovsdb.framing import FramingError
 from nqosd.ovsdb.remotes import Remote
 
 DATABASE = "OVN_Southbound"
@@ -22,7 +22,6 @@ HINT_DIGITS = 8
 TIMEOUT = 10.0
 """Seconds to wait for the answer."""
 
-_CHUNK = 1 << 16
 _COLUMNS = ["_uuid", "pipeline", "table_id", "priority", "match", "external_ids"]
 
 
@@ -57,36 +56,17 @@ async def find_flows(
     selects = [{"op": "select", "table": "Logical_Flow", "where": where, "columns": _COLUMNS} for where in conditions]
     try:
         async with asyncio.timeout(seconds):
-            answers = await _transact(remote, selects, tls)
+            (answer,) = await ask(remote, tls, [Call("transact", [DATABASE, *selects])])
     except TimeoutError:
         raise SouthboundError(f"{remote}: no answer within {seconds:g} s") from None
     except (OSError, FramingError) as error:
         raise SouthboundError(f"{remote}: {error}") from error
+    answers = _rows(remote, answer, len(selects))
     hinted = [_flow(each, hinted=True) for each in answers[0]]
     known = {flow.uuid for flow in hinted}
     alike = [_flow(each, hinted=False) for each in answers[1]]
     flows = [*hinted, *(flow for flow in alike if flow.uuid not in known and "_qos" in flow.stage)]
     return tuple(sorted(flows, key=lambda flow: (not flow.hinted, flow.pipeline, flow.table, flow.uuid)))
-
-
-async def _transact(
-    remote: Remote, operations: Sequence[Mapping[str, object]], tls: TlsFiles | None
-) -> list[list[Mapping[str, object]]]:
-    """Run read-only operations; gives the rows of each."""
-    reader, writer = await dial(remote, tls)
-    try:
-        writer.write(encode({"id": 0, "method": "transact", "params": [DATABASE, *operations]}))
-        framer = Framer()
-        while chunk := await reader.read(_CHUNK):
-            for message in framer.feed(chunk):
-                answer = cast("Mapping[str, object]", decode(message))
-                if answer.get("method") == "echo":
-                    writer.write(encode({"id": answer.get("id"), "result": answer.get("params"), "error": None}))
-                elif answer.get("id") == 0:
-                    return _rows(remote, answer, len(operations))
-        raise SouthboundError(f"{remote}: closed without an answer")
-    finally:
-        writer.close()
 
 
 def _rows(remote: Remote, answer: Mapping[str, object], expected: int) -> list[list[Mapping[str, object]]]:
