@@ -21,6 +21,7 @@ from nqosd.daemon.daemon_options import kube_options, northbound_options, reflec
 from nqosd.daemon.inspection import DaemonState
 from nqosd.daemon.publisher import KubernetesWriters
 from nqosd.daemon.rounds import Rounds
+from nqosd.daemon.schema_watch import watch_schema
 from nqosd.informers.api_server import ApiServerSource
 from nqosd.informers.manifests.source import ManifestSource
 from nqosd.kube.client import KubeClient
@@ -109,7 +110,14 @@ class Daemon:
         status = StatusWriter(client, self._metrics.status, listener=self._condition_changed)
         self._writers = KubernetesWriters(status, events)
         self._choose_tellers()
-        await self._work(source.run(self._rounds.inbox), status.run(), events.run())
+        schema = watch_schema(client, options.absence, self._fields_lost)
+        await self._work(source.run(self._rounds.inbox), status.run(), events.run(), schema)
+
+    def _fields_lost(self, fields: tuple[str, ...]) -> None:
+        """Take which fields of policies the API server drops."""
+        self._metrics.status.lost_fields(fields)
+        self._rounds.publisher.fields_lost(fields)
+        self._northbound.wake.set()
 
     def _manifests_say(self, problem: str) -> None:
         """Take what is wrong with the manifests, if anything."""
@@ -138,7 +146,7 @@ class Daemon:
             "watchdog": watchdog(self._notifier, self._health),
             "loop": self._metrics.loop.run(),
             "reload": self._reload_for_ever(),
-        } | dict(zip(("informers", "status", "events"), parts, strict=False))
+        } | dict(zip(("informers", "status", "events", "schema"), parts, strict=False))
         async with asyncio.TaskGroup() as group:
             for name, part in work.items():
                 self._health.supervise(name, group.create_task(part, name=name))

@@ -6,7 +6,7 @@ told while another daemon writes the rows.
 
 import asyncio
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 import attrs
 import structlog
@@ -16,6 +16,7 @@ from nqosd.api.objects import Node
 from nqosd.api.text import shortened
 from nqosd.compiler.desired import RowKey
 from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.informers.served_schema import lost_of
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import RoundResult
 from nqosd.status.condition_changes import repaired
@@ -48,6 +49,7 @@ class Publisher:
         self.states: dict[str, tuple[str, str]] = {}
         """By policy, the reason and message of its condition."""
         self._northbound = northbound
+        self._lost_fields: tuple[str, ...] = ()
         self._due: set[str] = set()
         self._all_due = True
         self._alive: frozenset[str] | None = None
@@ -60,6 +62,10 @@ class Publisher:
     def zones_changed(self) -> None:
         """Note that another zone's word counts now, or no more."""
         self._all_due, self._alive = True, None
+
+    def fields_lost(self, fields: tuple[str, ...]) -> None:
+        """Take which fields of policies the API server drops."""
+        self._all_due, self._lost_fields = True, fields
 
     def stand_by(self) -> None:
         """Write no status while another daemon writes rows; all are due when this one does."""
@@ -109,6 +115,8 @@ class Publisher:
             if self.writers.status is not None:
                 self.writers.status.forget(key)
             return
+        if noted := tuple(self._noted(policy)):
+            report = attrs.evolve(report, warnings=(*report.warnings, *noted))
         lacking = self._northbound.lacking(key)
         zone = self._zone or WHOLE_CLUSTER
         now = condition(policy, report, zone, lacking)
@@ -125,6 +133,14 @@ class Publisher:
                 lacking,
                 zones_with_sources=self._zones_with_sources(key, compiler),
                 alive=self._conditions_alive(compiler),
+            )
+
+    def _noted(self, policy: NetworkQoS) -> Iterator[str]:
+        """Say what a person should know of a policy besides what its own objects tell."""
+        if lost := lost_of(policy, self._lost_fields):
+            yield (
+                f"the API server drops {', '.join(shortened(lost))}, because its CustomResourceDefinition is not "
+                "nqosd's, so rules may cover more than was written: apply config/crd, then this object again"
             )
 
     def _conditions_alive(self, compiler: IncrementalCompiler) -> frozenset[str] | None:

@@ -1,6 +1,10 @@
 """Metrics of what is written back to Kubernetes; it implements the observers of `nqosd.status`."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from nqosd.telemetry.gauges import GaugeFamily
 
 STATUS_RESULTS = ("written", "refused", "gone")
 EVENT_RESULTS = ("written", "limited", "dropped", "refused")
@@ -24,6 +28,12 @@ class StatusMetrics:
             "Kubernetes Events by result: limited if a policy had too many, dropped if too many waited in all.",
             ["result"], registry=registry,
         )  # fmt: skip
+        self._lost = GaugeFamily(
+            registry, "nqosd_crd_lost_fields",
+            "1 for each field that the API server drops from NetworkQoS objects, because it serves another "
+            "CustomResourceDefinition than nqosd's.",
+            "field",
+        )  # fmt: skip
         for result in STATUS_RESULTS:
             self._writes.labels(result)
         for result in EVENT_RESULTS:
@@ -40,3 +50,7 @@ class StatusMetrics:
     def event(self, result: str) -> None:
         """Count an Event."""
         self._events.labels(result).inc()
+
+    def lost_fields(self, fields: Iterable[str]) -> None:
+        """Take which fields the API server drops."""
+        self._lost.set(dict.fromkeys(fields, 1))

@@ -1,0 +1,34 @@
+"""Looks now and then whether the API server keeps every field of a NetworkQoS, and says which ones it doesn't.
+
+In: an API server. Out: lines of the log, the metric, and what policies are told. Rule: a change is said once; a server
+that doesn't answer changes nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from nqosd.informers.served_schema import ask_for_lost_fields
+from nqosd.kube.writes import ApiClient
+
+_log = structlog.get_logger()
+
+
+async def watch_schema(client: ApiClient, interval: float, take: Callable[[tuple[str, ...]], None]) -> None:
+    """Look for ever, every `interval` seconds; `take` is given the lost fields whenever they are others than before."""
+    known: tuple[str, ...] = ()
+    while True:
+        lost = await ask_for_lost_fields(client)
+        if lost is not None and lost != known:
+            known = lost
+            take(lost)
+            if lost:
+                _log.warning(
+                    "the API server drops fields of NetworkQoS objects, because it serves another "
+                    "CustomResourceDefinition than nqosd's: apply config/crd again, then the objects",
+                    fields=list(lost),
+                )
+            else:
+                _log.info("the API server keeps all fields of NetworkQoS objects again")
+        await asyncio.sleep(interval)
