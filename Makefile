@@ -24,7 +24,7 @@ TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-scale dataplane clean
-.PHONY: chart dist-package image unit coverage lock audit fuzz replay chaos failover tenants services-prometheus docs screenshots reference package package-tools
+.PHONY: chart dist-package doctor image unit coverage lock audit fuzz replay chaos failover tenants services-prometheus docs screenshots reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -216,6 +216,10 @@ TENANTS ?=
 tenants: setup services ## try every attack of one tenant on another, watch what the victim notices, write the table of docs/security.md
 	@echo "[tenants] running tests.tenants"
 	@$(VENV)/bin/python -m tests.tenants $(TENANTS)
+
+doctor: setup services ## break set-ups in one thing each, have nqosd doctor look at them, write what it says to docs/doctor.md
+	@echo "[doctor] running tests.doctor"
+	@$(VENV)/bin/python -m tests.doctor
 
 # --objects 10000 --messages 2000 --seed 7 is shorter, and tries others.
 FUZZ ?=

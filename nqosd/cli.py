@@ -71,9 +71,9 @@ def parser() -> argparse.ArgumentParser:
         prog="nqosd",
         description="Keeps the QoS rows and address sets of an OVN Northbound database equal to the NetworkQoS objects "
         "of a Kubernetes cluster.",
-        epilog="Exit codes: 0 all is well; 1 a policy is not ready, the daemon has failed, or what was asked couldn't "
-        "be found out; 2 unusable arguments or manifests; 3 diff found a difference; 78 unusable configuration; "
-        "130 ended by Ctrl-C.",
+        epilog="Exit codes: 0 all is well; 1 a policy is not ready, the daemon has failed or something is in its way, "
+        "or what was asked couldn't be found out; 2 unusable arguments or manifests; 3 diff found a difference; "
+        "78 unusable configuration; 130 ended by Ctrl-C.",
     )
     top.add_argument("--version", action="version", version=f"nqosd {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

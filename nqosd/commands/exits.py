@@ -7,7 +7,7 @@ from typing import ClassVar
 
 OK = 0
 FAILED = 1
-"""A policy is not ready (`compile`), or what a command talks to has failed."""
+"""A policy is not ready (`compile`), something is in the way (`doctor`), or what a command talks to has failed."""
 USAGE = 2
 """Unusable arguments or manifests."""
 DIFFERENT = 3

@@ -5,7 +5,7 @@ through the daemon's own informers, so a command sees exactly what the daemon wo
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import attrs
@@ -18,6 +18,7 @@ from nqosd.config import Config
 from nqosd.daemon.daemon_options import kube_options, northbound_options, reflector_options, round_options
 from nqosd.informers.api_server import ApiServerSource
 from nqosd.informers.manifests.paths import Manifests, read_manifests
+from nqosd.informers.resources import RESOURCES
 from nqosd.kube.client import KubeClient
 from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.visit import ReadError, read_replica
@@ -42,8 +43,10 @@ class Database:
     settings: Settings
 
 
-async def gather_objects(config: Config, paths: Sequence[Path] = ()) -> Tables:
-    """Read all objects: from `paths`, else from where the daemon takes them.
+async def gather_objects(
+    config: Config, paths: Sequence[Path] = (), kinds: Collection[ResourceKind] = tuple(ResourceKind)
+) -> Tables:
+    """Read all objects: from `paths`, else from where the daemon takes them; of an API server those of some `kinds`.
 
     Raises:
         UsageError: a manifest isn't usable.
@@ -52,10 +55,11 @@ async def gather_objects(config: Config, paths: Sequence[Path] = ()) -> Tables:
     section = config.kubernetes
     if paths or section.source == "manifests":
         return from_manifests(read_manifests(paths or section.manifests))
-    listing = _Listing()
+    listing = _Listing(kinds)
     async with KubeClient(kube_options(config)) as client:
         options = attrs.evolve(reflector_options(config), grace=TIMEOUT)  # a server that is slow is no fault
-        source = ApiServerSource(client, options=options, in_touch=listing.in_touch)
+        resources = [each for each in RESOURCES if each.kind in kinds]
+        source = ApiServerSource(client, options=options, in_touch=listing.in_touch, resources=resources)
         task = asyncio.create_task(source.run(listing))
         listed = asyncio.create_task(listing.done.wait())
         try:
@@ -66,8 +70,8 @@ async def gather_objects(config: Config, paths: Sequence[Path] = ()) -> Tables:
                 reasons = "; ".join(dict.fromkeys(listing.troubles.values()))
                 raise GatherError(f"the API server can't be used: {reasons}")
             if listing.unsynced:
-                kinds = ", ".join(sorted(listing.unsynced))
-                raise GatherError(f"the API server hasn't listed {kinds} within {TIMEOUT:g} s")
+                unsynced = ", ".join(sorted(listing.unsynced))
+                raise GatherError(f"the API server hasn't listed {unsynced} within {TIMEOUT:g} s")
         finally:
             for each in (task, listed):
                 each.cancel()
@@ -117,9 +121,9 @@ def settings_for(config: Config, replica: Replica) -> Settings:
 class _Listing:
     """A sink that takes every kind once, or gives up at a fault that lasts."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Collection[ResourceKind]) -> None:
         self.tables = Tables()
-        self.unsynced = set(ResourceKind)
+        self.unsynced = set(kinds)
         self.troubles: dict[ResourceKind, str] = {}
         self.done = asyncio.Event()
         self._giving_up: asyncio.TimerHandle | None = None

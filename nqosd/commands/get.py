@@ -113,27 +113,36 @@ def fetch(section: HttpSection, what: str) -> Any:  # noqa: ANN401 - what its pa
     Raises:
         GetError: no daemon answers, or it refuses.
     """
+    status, body = ask_daemon(section, f"/state/{what}", TIMEOUT)
+    if status != http.client.OK:
+        raise GetError(f"{section.listen}: {status} {body.decode(errors='replace').strip()}")
+    return json.loads(body)
+
+
+def ask_daemon(section: HttpSection, path: str, seconds: float) -> tuple[int, bytes]:
+    """Give the status and the body of what a path of the daemon's port has.
+
+    Raises:
+        GetError: no daemon answers.
+    """
     if section.address is None:
         raise GetError("http.listen is empty: the daemon serves nothing; set it to 127.0.0.1:17476, for example")
     host, port = section.address
     headers = {"Authorization": b"Bearer " + _token(section)} if section.bearer_token_file else {}
-    connection = _connection(section, ANYWHERE.get(host, host), port)
+    connection = _connection(section, ANYWHERE.get(host, host), port, seconds)
     try:
-        connection.request("GET", f"/state/{what}", headers=headers)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
-        body = answer.read()
+        return answer.status, answer.read()
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise GetError(f"{section.listen}: no daemon answers there: {error}; does it run with http.listen?") from error
     finally:
         connection.close()
-    if answer.status != http.client.OK:
-        raise GetError(f"{section.listen}: {answer.status} {body.decode(errors='replace').strip()}")
-    return json.loads(body)
 
 
-def _connection(section: HttpSection, host: str, port: int) -> http.client.HTTPConnection:
+def _connection(section: HttpSection, host: str, port: int, seconds: float) -> http.client.HTTPConnection:
     if not section.certificate:
-        return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+        return http.client.HTTPConnection(host, port, timeout=seconds)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # the daemon is asked by address; its certificate itself is what counts
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -141,7 +150,7 @@ def _connection(section: HttpSection, host: str, port: int) -> http.client.HTTPC
         context.load_verify_locations(section.certificate)
     except OSError as error:
         raise GetError(f"http.certificate: {section.certificate}: {error}") from error
-    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
 
 
 def _token(section: HttpSection) -> bytes:

@@ -91,6 +91,14 @@ def _check_config(parser: ArgumentParser) -> None:
     _format(parser, "text", "json")
 
 
+def _doctor(parser: ArgumentParser) -> None:
+    _cluster(parser)
+    _format(parser, "text", "json")
+    parser.add_argument(
+        "--timeout", type=float, default=5.0, metavar="SECONDS", help="how long each look may take (default: 5)"
+    )
+
+
 def _compile(parser: ArgumentParser) -> None:
     _manifests(parser, number="+")
     _offline(parser)
@@ -227,6 +235,16 @@ COMMANDS: tuple[Command, ...] = (
         "check a configuration file",
         "Check a configuration file and say what is wrong.",
         _check_config,
+    ),
+    Command(
+        "doctor",
+        "say what is in the way of the daemon, and how to mend it",
+        "Look at everything that the daemon needs, from where it runs: configuration, sockets and their permissions, "
+        "the database's schema and role, lock, zone, OVN's version, the API server, each right, the definition of "
+        "NetworkQoS, clocks, the chassis and its exporter. Nothing is written. Run it as the daemon runs: as its user, "
+        "with its configuration. Exit codes: 0 nothing is in the way, 1 something is (a cross), 78 unusable "
+        "configuration.",
+        _doctor,
     ),
     Command(
         "compile",

@@ -35,11 +35,12 @@ _log = structlog.get_logger()
 
 @attrs.frozen
 class Response:
-    """A whole answer; `retry_after` is in seconds, bounded, and None if the server didn't say."""
+    """A whole answer; `retry_after` is in seconds, bounded, and None if the server didn't say; `date` as it said it."""
 
     status: int
     body: bytes
     retry_after: float | None = None
+    date: str = ""
 
 
 class Stream:
@@ -89,6 +90,11 @@ class KubeClient:
         self._failures = 0
         self._complaint = ""
 
+    @property
+    def server(self) -> str:
+        """The address of the API server; empty before the first request."""
+        return "" if self._credentials is None else str(self._credentials.configuration.host)
+
     async def request(
         self,
         method: str,
@@ -110,7 +116,8 @@ class KubeClient:
         )
         async with self._open(method, path, query=query, limit=limit, body=body, content_type=content_type) as response:
             with translated():
-                return Response(response.status, await response.read(), _retry_after(response))
+                date = response.headers.get("Date", "")
+                return Response(response.status, await response.read(), _retry_after(response), date)
 
     @contextlib.asynccontextmanager
     async def stream(

@@ -4,21 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from nqosd.config import Config
+from nqosd.daemon.rights import READING, Right, rights
+from nqosd.informers.resources import RESOURCES
 from tests.api.manifests import Json, rule
 from tests.services.kubernetes import ApiServer
 from tests.services.process import ServiceError
 
 ACCOUNT = "system:serviceaccount:kube-system:nqosd"
-COLLECTIONS = {
-    "pods": "/api/v1/pods",
-    "namespaces": "/api/v1/namespaces",
-    "nodes": "/api/v1/nodes",
-    "network-attachment-definitions.k8s.cni.cncf.io": "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions",
-    "userdefinednetworks.k8s.ovn.org": "/apis/k8s.ovn.org/v1/userdefinednetworks",
-    "clusteruserdefinednetworks.k8s.ovn.org": "/apis/k8s.ovn.org/v1/clusteruserdefinednetworks",
-    "networkqoses.k8s.ovn.org": "/apis/k8s.ovn.org/v1alpha1/networkqoses",
-}
+PATHS = {(each.group, each.plural): each.path for each in RESOURCES}
+ROLE = Path("config/rbac/cluster-role.yaml")
 QOSES = "/apis/k8s.ovn.org/v1alpha1/namespaces/{namespace}/networkqoses"
 EVENTS = "/apis/events.k8s.io/v1/namespaces/{namespace}/events"
 MERGE = "application/merge-patch+json"
@@ -34,13 +31,26 @@ def server(api_server: ApiServer) -> ApiServer:
     return api_server
 
 
-@pytest.mark.parametrize("resource", COLLECTIONS)
-@pytest.mark.parametrize("verb", ["list", "watch"])
-def test_the_daemon_may_read_what_a_policy_depends_on(server: ApiServer, resource: str, verb: str) -> None:
+def test_the_manifests_grant_the_rights_that_are_asked_about() -> None:
+    """config/rbac, which the chart copies, has exactly the rights that the daemon needs and the command looks at."""
+    rules = yaml.safe_load(ROLE.read_text())["rules"]
+    granted = [
+        Right(verb, group, resource)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+    assert sorted(granted, key=str) == sorted(rights(Config()), key=str)
+
+
+@pytest.mark.parametrize("right", READING, ids=str)
+def test_the_daemon_may_read_what_a_policy_depends_on(server: ApiServer, right: Right) -> None:
     """Each kind can be listed and watched in all namespaces."""
-    can = server.kubectl("auth", "can-i", verb, resource, "--all-namespaces", f"--as={ACCOUNT}")
-    assert can.strip() == "yes"
-    assert json.loads(server.request("GET", COLLECTIONS[resource], user=ACCOUNT))["items"] is not None
+    name = f"{right.resource}.{right.group}".rstrip(".")
+    assert server.kubectl("auth", "can-i", right.verb, name, "--all-namespaces", f"--as={ACCOUNT}").strip() == "yes"
+    path = PATHS[right.group, right.resource]
+    assert json.loads(server.request("GET", path, user=ACCOUNT))["items"] is not None
 
 
 def test_the_daemon_may_write_status_and_events(server: ApiServer, namespace: str) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from nqosd.commands.check_config import Checked
 from nqosd.commands.compiled_document import CompiledDocument
 from nqosd.commands.diff import Differences
+from nqosd.commands.doctor import Diagnosis
 from nqosd.commands.explain_document import ExplainDocument
 from nqosd.commands.plan_and_apply import Action
 from nqosd.statistics.rates import Rate
@@ -27,6 +28,7 @@ Look = msgspec.defstruct("Look", [("rates", list[Rated]), ("failures", dict[str,
 
 DOCUMENTS: Mapping[str, Any] = {
     "check-config": Checked,
+    "doctor": Diagnosis,
     "compile": CompiledDocument,
     "explain": ExplainDocument,
     "diff": Differences,
