@@ -187,6 +187,8 @@ class Reconciler:
         """Plan a round, write it and look at what came of it."""
         started = time.perf_counter()
         plan = await self._plan(round_)
+        if (narrow := await self._narrow(round_, plan)) is not None:
+            round_, plan = narrow, await self._plan(narrow)
         plan_seconds = time.perf_counter() - started
         if not plan.operations:
             if plan.detaches:  # they are gone already
@@ -247,7 +249,7 @@ class Reconciler:
         is_audit = not self._dirty.everything and now >= self._compared + self.options.audit_interval
         later = self._dirty.take()
         later.everything = later.everything or is_audit
-        taken = await self._share(later, desired)
+        taken = await self._share(later, desired, shares.MOST)
         self._retry(self._refusals.begin(now))
         self._retry(self._contested.due(now))
         spent = self._idle_groups.spent(now)
@@ -272,18 +274,35 @@ class Reconciler:
         )
         return _Round(desired, taken, later, taken.scope(desired, self._replica), plan_options, is_audit, now)
 
-    async def _share(self, dirty: Dirty, desired: Desired) -> Dirty:
+    async def _share(self, dirty: Dirty, desired: Desired, least: int) -> Dirty:
         """Take out of what is dirty what this round writes: all of it, unless that is much."""
-        if dirty.everything or weight_of(len(dirty.rows), dirty.members, desired) <= shares.MOST:
+        weight = weight_of(len(dirty.rows), dirty.members, desired)
+        if dirty.everything or weight <= shares.MOST:
             self._backlog.clear()
             return dirty.take()
-        is_due = self._backlog.has_passed
-        share = await self._driver.aside(lambda: shares.share_of(dirty, desired, self._replica, is_due=is_due))
+        most, is_due = self._backlog.size(weight, least), self._backlog.has_passed
+        share = await self._driver.aside(lambda: shares.share_of(dirty, desired, self._replica, most, is_due=is_due))
         taken = dirty.part(share.rows, share.sets)
         taken.unreadable, dirty.unreadable, taken.ports = dirty.unreadable, False, set(dirty.ports)
         self._backlog.left(share, dirty, self._timers.now)
         dirty.restore(self._dirty.take())  # what came meanwhile
         return taken
+
+    async def _narrow(self, round_: _Round, plan: Plan) -> _Round | None:
+        """Turn what differs after a look at everything into a first share, if all of it would hold up the server."""
+        if not (round_.taken.everything and round_.plan_options.prune) or round_.is_audit:
+            return None
+        differing = Dirty(everything=False, unreadable=True)
+        differing.touch_rows((each for each in plan.subjects if isinstance(each, RowKey)), Cause.SURROUNDINGS)
+        for each in plan.subjects:
+            if isinstance(each, SetName):
+                differing.touch_set(each.name, None, Cause.SURROUNDINGS)
+        if weight_of(len(differing.rows), differing.members, round_.desired) <= shares.LARGEST:
+            return None
+        self._settle(round_, plan)
+        taken = await self._share(differing, round_.desired, least=shares.LARGEST)
+        round_.later.restore(differing)
+        return attrs.evolve(round_, taken=taken, scope=taken.scope(round_.desired, self._replica))
 
     def _retry(self, subjects: Sequence[Subject]) -> None:
         """Look at what was refused again, and at the rows that something stands in the way of."""

@@ -18,6 +18,10 @@ from nqosd.northbound.replica.replica import View
 
 MOST = 250
 """The weight of what a round writes while there is more; it takes some 30 ms."""
+LARGEST = 5_000
+"""The weight of what a round writes of very much, and of what it writes at once where everything was compared."""
+_NUMBER = 40
+"""Shares of very much: choosing one looks at all that is left."""
 _MEMBERS = 50
 """Members of sets that weigh as much as a row."""
 
@@ -45,10 +49,18 @@ class Backlog:
         """Take note that nothing is left."""
         self.namespaces: frozenset[str] = frozenset()
         self.has_passed = False
+        self.most = 0
+        """The weight of each share, as of the first one."""
         self.since: float | None = None
         """What is left became dirty after this; None as long as a part of what was left first is."""
         self._noted: set[RowKey | str] = set()
         self._noted_at: float | None = None
+
+    def size(self, weight: int, least: int) -> int:
+        """Return the weight of the next share of what weighs that much."""
+        if not self.namespaces:
+            self.most = max(least, min(weight // _NUMBER, LARGEST))
+        return self.most
 
     def left(self, share: Share, rest: Dirty, now: float) -> None:
         """Take what a share leaves, and when."""
@@ -70,8 +82,8 @@ def weight_of(rows: int, sets: Mapping[str, AbstractSet[str] | None], desired: D
     return rows + len(sets) + (0 if rows > MOST else sum(sizes) // _MEMBERS)
 
 
-def share_of(dirty: Dirty, desired: Desired, view: View, *, is_due: bool) -> Share:
-    """Choose a share of what is too much; `is_due`: every namespace has its turn now.
+def share_of(dirty: Dirty, desired: Desired, view: View, most: int, *, is_due: bool) -> Share:
+    """Choose a share that weighs `most` of what is too much; `is_due`: every namespace has its turn now.
 
     Otherwise those that have too much for their part of it are passed over as long as others have little: these would
     wait for them.
@@ -79,7 +91,7 @@ def share_of(dirty: Dirty, desired: Desired, view: View, *, is_due: bool) -> Sha
     queues = [(name, _weighed(pieces, dirty, desired)) for name, pieces in _queues(dirty, desired, view).items()]
     queues.sort(key=lambda queue: sum(weight for weight, _piece in queue[1]))
     taken: set[RowKey | str] = set()
-    left, passed, budget = set(), False, MOST
+    left, passed, budget = set(), False, most
     for position, (namespace, pieces) in enumerate(queues):
         mine, part = 0, budget // (len(queues) - position)
         if taken and not is_due and sum(weight for weight, _piece in pieces) > part:

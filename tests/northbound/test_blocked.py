@@ -46,9 +46,10 @@ MANY = desired(
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("refused", [key("games/p70"), SetName("set_70")], ids=["row", "set"])
 async def test_all_but_what_is_refused_is_written_at_once(
-    database: ModelDatabase, refused: Subject, *, named: bool
+    database: ModelDatabase, refused: Subject, monkeypatch: pytest.MonkeyPatch, *, named: bool
 ) -> None:
     """Among 100 rows the one that is refused is left out in the same round, in few transactions, named or not."""
+    monkeypatch.setattr(refusals, "FIRST_DELAY", 3600.0)
     rounds = Rounds(database)
     rounds.driver.refused, rounds.driver.names_what_it_refuses = {refused}, named
     result = await rounds.round(MANY)

@@ -57,6 +57,27 @@ async def test_a_small_change_does_not_wait_for_a_large_one(ovsdb_nb: OvsdbServe
         assert (await daemon.round()).outcome is RoundOutcome.UNCHANGED
 
 
+async def test_the_first_comparison_is_written_in_shares_too(
+    ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that finds very much to write after a start or a lost connection holds up neither server nor others."""
+    monkeypatch.setattr(shares, "LARGEST", shares.MOST)
+    add_switches(ovsdb_nb, "node1")
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        first = await daemon.round(with_victim(LARGE, "10.0.0.1"))
+        assert (first.outcome, first.left) == (RoundOutcome.COMMITTED, {"attacker"})
+        assert VIDEO.key in driver_of(daemon).idl.replica.row_keys()
+        await daemon.settle()
+        assert written(daemon) == len(LARGE.rows) + 1
+        assert (await daemon.round()).outcome is RoundOutcome.UNCHANGED
+        assert all(sum(counts.values()) <= 3 * shares.MOST for _outcome, counts in daemon.watcher.transactions)
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        cut = await daemon.round(desired())
+        assert cut.left == {"attacker"}
+        await daemon.settle()
+        assert written(daemon) == 0
+
+
 async def test_a_large_change_is_written_however_many_small_ones_come(
     database: ModelDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,8 +140,10 @@ def consistent(state: Desired) -> Desired:
     return attrs.evolve(state, rows={each: found for each, found in state.rows.items() if names.issuperset(found.sets)})
 
 
-@given(desired_states().map(consistent), desired_states().map(consistent), st.integers(1, 4))
-def test_a_policy_on_a_switch_is_never_written_by_halves(before: Desired, after: Desired, most: int) -> None:
+@given(desired_states().map(consistent), desired_states().map(consistent), st.integers(1, 4), st.booleans())
+def test_a_policy_on_a_switch_is_never_written_by_halves(
+    before: Desired, after: Desired, most: int, compares_everything: bool
+) -> None:
     """After each share the rows of a policy on a switch are all as before or all as they should be.
 
     Whatever set they name is there, and one that is given up has its members until the rows that name it are gone.
@@ -134,6 +157,8 @@ def test_a_policy_on_a_switch_is_never_written_by_halves(before: Desired, after:
         await rounds.round(before)
         await rounds.settle()
         old, new = contents_of(database), expected_contents(database, after)
+        if compares_everything:
+            rounds.reconciler.doubt()
         await rounds.round(after)
         while rounds.woken.is_set():
             now = contents_of(database)
@@ -150,4 +175,5 @@ def test_a_policy_on_a_switch_is_never_written_by_halves(before: Desired, after:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shares, "MOST", most)
+        patch.setattr(shares, "LARGEST", most)
         asyncio.run(scenario())
