@@ -140,9 +140,14 @@ def consistent(state: Desired) -> Desired:
     return attrs.evolve(state, rows={each: found for each, found in state.rows.items() if names.issuperset(found.sets)})
 
 
-@given(desired_states().map(consistent), desired_states().map(consistent), st.integers(1, 4), st.booleans())
+@given(
+    before=desired_states().map(consistent),
+    after=desired_states().map(consistent),
+    most=st.integers(1, 4),
+    compares_everything=st.booleans(),
+)
 def test_a_policy_on_a_switch_is_never_written_by_halves(
-    before: Desired, after: Desired, most: int, compares_everything: bool
+    *, before: Desired, after: Desired, most: int, compares_everything: bool
 ) -> None:
     """After each share the rows of a policy on a switch are all as before or all as they should be.
 
