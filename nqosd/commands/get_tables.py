@@ -83,7 +83,10 @@ def _rival(entry: Entry) -> list[str]:
 
 def _total(entry: Entry) -> list[str]:
     names = ("rule", "network", "nodes", "marked_packets", "passed_packets", "dropped_packets")
-    return [str(entry[name]) for name in names]
+    cells = [str(entry[name]) for name in names]
+    if entry["nodes_without_meter"]:
+        cells[2] += f", {entry['nodes_without_meter']} without meter"
+    return cells
 
 
 TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[Entry], list[str]]]] = {

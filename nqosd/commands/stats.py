@@ -14,8 +14,10 @@ from nqosd.commands.configuration import configuration, settle_path
 from nqosd.commands.exits import OK, CommandError
 from nqosd.commands.output import say, show
 from nqosd.runtime import signals
-from nqosd.statistics.exporter import Exporter, StatsError, read_once
+from nqosd.statistics.chassis import ChassisReading, StatsError, read_once
+from nqosd.statistics.exporter import Exporter
 from nqosd.statistics.stats_options import stats_options
+from nqosd.statistics.tally import Tally
 from nqosd.telemetry import logs
 
 HEADER = ("POLICY", "RULE", "NETWORK", "MARKED", "BYTES", "PASSED", "BYTES", "DROPPED", "BYTES")
@@ -33,13 +35,20 @@ def run(options: argparse.Namespace) -> int:
         if not options.once:
             asyncio.run(Exporter(stats_options(config)).run())
             return OK
-        found = sorted(asyncio.run(read_once(stats_options(config))).items())
+        found = asyncio.run(read_once(stats_options(config)))
     except StatsError as error:
         raise CommandError(error) from error
-    if options.format == "json":
+    _show(found, options.format)
+    return OK
+
+
+def _show(reading: ChassisReading, form: str) -> None:
+    found = sorted(reading.gains(Tally(whole=True)).items())
+    if form == "json":
         entries = [
             {"namespace": rule.namespace, "policy": rule.policy, "rule": rule.index, "network": rule.network}
             | attrs.asdict(figures)
+            | {"meter_missing": rule in reading.without_meter}
             for rule, figures in found
         ]
         show(entries)
@@ -49,4 +58,6 @@ def run(options: argparse.Namespace) -> int:
             for rule, figures in found
         ]
         say(table(HEADER, lines))
-    return OK
+        room = f"br-int has {len(reading.bridge.meters)} meters, and says that it can have {reading.bridge.meter_limit}"
+        for rule in sorted(reading.without_meter):
+            say(f"{rule.namespace}/{rule.policy} rule {rule.index} on {rule.network}: its limit has no meter; {room}")

@@ -76,16 +76,19 @@ def _show(
         return
     paint = Painter.of(sys.stdout)
     header, *lines = table(HEADER, [_cells(place, rate) for place, rate in rates.items()]).splitlines()
-    hues = [
-        Hue.RED if (rate.dropped_share or 0) >= HIGH else None if rate.marked_bits or rate.passed_bits else Hue.DIM
-        for rate in rates.values()
-    ]
+    hues = list(map(_hue, rates.values()))
     text = [
         paint(header, Hue.BOLD),
         *(paint(line, hue) if hue else line for line, hue in zip(lines, hues, strict=True)),
     ]
     text += [paint(f"{url}: {why}", Hue.RED) for url, why in collected.failures.items()]
     paint.say(*text, before=before)
+
+
+def _hue(rate: Rate) -> Hue | None:
+    if rate.meter_missing or (rate.dropped_share or 0) >= HIGH:
+        return Hue.RED
+    return None if rate.marked_bits or rate.passed_bits else Hue.DIM
 
 
 def _cells(place: RuleOnNode, rate: Rate) -> list[str]:
@@ -98,7 +101,7 @@ def _cells(place: RuleOnNode, rate: Rate) -> list[str]:
         place.node,
         _bits(rate.marked_bits),
         _bits(rate.passed_bits) if has_limit else "-",
-        _bits(rate.limit) if rate.limit is not None else "-",
+        "-" if rate.limit is None else _bits(rate.limit) + (" NO METER" if rate.meter_missing else ""),
         f"{_bits(rate.dropped_bits)}{share}" if has_limit else "-",
     ]
 

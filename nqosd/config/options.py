@@ -188,6 +188,8 @@ class StatsSection:
     """The OVN Southbound database, or the members of its cluster; "auto", and TLS files, as in [northbound]."""
     openflow: str = _option("/run/openvswitch/br-int.mgmt")
     """The socket over which ovs-vswitchd lets br-int be managed."""
+    controller: str = _option("")
+    """The folder with ovn-controller's control socket, ovn-controller.PID.ctl; empty looks at the usual places."""
     node: str = _option("")
     """The label `node` of every series; empty takes the machine's name."""
     interval: float = _option(5.0, Between(0.2, 3600, "seconds"))

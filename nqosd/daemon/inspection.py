@@ -263,5 +263,6 @@ def _order(row: RowState) -> tuple[str, int, str, str, str]:
 
 def _totals(rule: Rule, nodes: Sequence[Counts]) -> RuleTotals:
     limited = any(each.limit is not None for each in nodes)
+    without_meter = sum(each.meter_missing for each in nodes)
     policy = f"{rule.namespace}/{rule.policy}"
-    return RuleTotals(policy, rule.index, rule.network, len(nodes), limited, *total(nodes).amounts)
+    return RuleTotals(policy, rule.index, rule.network, len(nodes), limited, without_meter, *total(nodes).amounts)

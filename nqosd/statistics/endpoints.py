@@ -20,6 +20,7 @@ from nqosd.statistics.tally import Figures
 
 PREFIX = "nqosd_rule_"
 LIMIT = "nqosd_rule_limit_bytes_per_second"
+METER_MISSING = "nqosd_rule_meter_missing"
 READ_AT = "nqosd_stats_last_reading_timestamp_seconds"
 _FIGURES = {f"{PREFIX}{name}_total": name for name in attrs.fields_dict(Figures)}
 
@@ -43,10 +44,14 @@ class RuleOnNode:
 
 @attrs.frozen
 class Counts:
-    """What a rule did on a node since its exporter began to count; `limit` in bytes per second, None without one."""
+    """What a rule did on a node since its exporter began to count; `limit` in bytes per second, None without one.
+
+    `meter_missing`: the bridge has no meter for the limit, which isn't enforced there.
+    """
 
     figures: Figures
     limit: int | None
+    meter_missing: bool = False
 
 
 @attrs.frozen
@@ -128,6 +133,7 @@ def read(text: str) -> Snapshot:
     """
     figures: dict[RuleOnNode, dict[str, int]] = {}
     limits: dict[RuleOnNode, int] = {}
+    missing: set[RuleOnNode] = set()
     read_at = None
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -137,11 +143,16 @@ def read(text: str) -> Snapshot:
                 place = _place(sample.labels)
                 if sample.name == LIMIT:
                     limits[place] = round(sample.value)
+                elif sample.name == METER_MISSING and sample.value:
+                    missing.add(place)
                 elif sample.name in _FIGURES:
                     figures.setdefault(place, {})[_FIGURES[sample.name]] = round(sample.value)
     if read_at is None:
         raise ValueError("serves no statistics: `nqosd stats` must listen there")
-    return Snapshot(read_at, {place: Counts(Figures(**values), limits.get(place)) for place, values in figures.items()})
+    counts = {
+        place: Counts(Figures(**values), limits.get(place), place in missing) for place, values in figures.items()
+    }
+    return Snapshot(read_at, counts)
 
 
 def _place(labels: Mapping[str, str]) -> RuleOnNode:

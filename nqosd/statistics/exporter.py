@@ -7,114 +7,27 @@ and told, and the counters stand still meanwhile.
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import attrs
 import structlog
 
 from nqosd import __version__
-from nqosd.compiler.desired import OWNER
-from nqosd.ovsdb import schema, wire
-from nqosd.ovsdb.connection_options import TlsFiles
-from nqosd.ovsdb.remotes import Remote
 from nqosd.runtime import signals
-from nqosd.statistics import switch
-from nqosd.statistics.mirror import Mirror, MonitorRequest
+from nqosd.statistics.chassis import NORTHBOUND, SOUTHBOUND, ChassisReading, Databases, StatsOptions, read_chassis
 from nqosd.statistics.rule_metrics import StatsMetrics
-from nqosd.statistics.rules import (
-    FLOW_MAPS,
-    FLOW_VALUES,
-    ROW_MAPS,
-    ROW_VALUES,
-    STAGES,
-    Purpose,
-    Rule,
-    limits_of,
-    purposes,
-)
+from nqosd.statistics.rules import Rule
 from nqosd.statistics.switch import SwitchError
-from nqosd.statistics.tally import Figures, Tally
+from nqosd.statistics.tally import Tally
 from nqosd.telemetry.health import Health
 from nqosd.telemetry.systemd import Notifier, watchdog
-from nqosd.web.server import HttpOptions, HttpServer
+from nqosd.web.server import HttpServer
 
 _log = structlog.get_logger()
 
-TIMEOUT = 10.0
-"""Seconds for one reading, and for `--once` to reach the databases."""
 KEPT = 3600.0
 """Seconds for which the series of a rule without rows stay."""
-NORTHBOUND, SOUTHBOUND, BRIDGE = "northbound", "southbound", "bridge"
-
-
-class StatsError(Exception):
-    """The counters can't be read; the message says what is in the way."""
-
-
-@attrs.frozen
-class StatsOptions:
-    """What the exporter must be told; `owner` as in external_ids:nqosd.io/owner, `interval` in seconds."""
-
-    northbound: tuple[Remote, ...]
-    southbound: tuple[Remote, ...]
-    openflow: str
-    owner: str
-    node: str
-    interval: float
-    http: HttpOptions
-    tls: TlsFiles | None = None
-
-
-class Databases:
-    """The rows of one owner and the logical flows of QoS, followed for as long as `following` lasts."""
-
-    def __init__(self, options: StatsOptions, changed: Callable[[str, str], None] = lambda _name, _why: None) -> None:
-        mine = ["external_ids", "includes", wire.string_map({OWNER: options.owner})]
-        stages = [["external_ids", "includes", wire.string_map({"stage-name": stage})] for stage in STAGES]
-        rows = MonitorRequest(schema.DATABASE, schema.QOS, ROW_MAPS, ROW_VALUES, (mine,))
-        flows = MonitorRequest("OVN_Southbound", "Logical_Flow", FLOW_MAPS, FLOW_VALUES, tuple(stages))
-        self.mirrors = {
-            NORTHBOUND: Mirror(options.northbound, rows, options.tls, lambda why: changed(NORTHBOUND, why)),
-            SOUTHBOUND: Mirror(options.southbound, flows, options.tls, lambda why: changed(SOUTHBOUND, why)),
-        }
-
-    def purposes(self) -> dict[int, Purpose]:
-        """Join both tables as they are now."""
-        return purposes(self.mirrors[NORTHBOUND].rows, self.mirrors[SOUTHBOUND].rows)
-
-    def limits(self) -> dict[Rule, int | None]:
-        """Give every rule that has rows, and its limit in bytes per second."""
-        return limits_of(self.mirrors[NORTHBOUND].rows)
-
-    async def filled(self) -> None:
-        """Wait until both tables have been read once."""
-        for mirror in self.mirrors.values():
-            await mirror.filled.wait()
-
-
-async def read_once(options: StatsOptions) -> Mapping[Rule, Figures]:
-    """Give what the flows and meters that are there now have counted since each of them was made.
-
-    Raises:
-        StatsError: a database or the bridge can't be reached.
-    """
-    failures: dict[str, str] = {}
-    databases = Databases(options, failures.__setitem__)
-    tasks = [asyncio.create_task(mirror.run()) for mirror in databases.mirrors.values()]
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            await databases.filled()
-        found = databases.purposes()
-        return Tally(whole=True).take(await switch.read(options.openflow, found, TIMEOUT), found)
-    except TimeoutError:
-        told = [f"{name}: {why or 'no answer'}" for name, why in failures.items() if why] or ["no answer"]
-        raise StatsError("; ".join(told)) from None
-    except SwitchError as error:
-        raise StatsError(str(error)) from error
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+BRIDGE = "bridge"
 
 
 class Exporter:
@@ -131,6 +44,7 @@ class Exporter:
         self._tally = Tally()
         self._last_row: dict[Rule, float] = {}
         self._failure = ""
+        self._without_meter: frozenset[Rule] = frozenset()
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -160,9 +74,8 @@ class Exporter:
 
     async def _read(self) -> None:
         began = time.perf_counter()
-        found = self._databases.purposes()
         try:
-            reading = await switch.read(self._options.openflow, found, TIMEOUT)
+            found = await read_chassis(self._options, self._databases)
         except SwitchError as error:
             self._metrics.readings.failed()
             self._health.wait_for(BRIDGE, str(error))
@@ -170,14 +83,22 @@ class Exporter:
                 _log.warning("the bridge's counters can't be read", why=str(error))
             self._failure = str(error)
             return
-        limits = self._databases.limits()
-        for rule, gain in self._tally.take(reading, found).items():
+        limits, reading = self._databases.limits(), found.bridge
+        for rule, gain in found.gains(self._tally).items():
             self._metrics.rules.gained(rule, gain, limits.get(rule))
             self._last_row.setdefault(rule, reading.at)
         self._forget(limits, reading.at)
+        self._take_meters(found)
         self._metrics.readings.done(time.perf_counter() - began, time.time() - (time.monotonic() - reading.at))
         self._health.has(BRIDGE)
         self._failure = ""
+
+    def _take_meters(self, found: ChassisReading) -> None:
+        self._metrics.rules.without_meter(found.without_meter)
+        self._metrics.readings.meters(len(found.bridge.meters), found.bridge.meter_limit, found.controller)
+        for rule in sorted(found.without_meter - self._without_meter):
+            _log.warning("a limit has no meter in the bridge", **attrs.asdict(rule))
+        self._without_meter = found.without_meter
 
     def _forget(self, present: Mapping[Rule, object], now: float) -> None:
         """Drop the series of rules that had no row for a while."""

@@ -1,6 +1,6 @@
 """The few messages of OpenFlow 1.3 that ask a bridge for its counters, as bytes to send and bytes that came.
 
-In: cookies; bytes of answers. Out: requests; `FlowCounts` and `MeterCounts`. Rule: no I/O here. Sizes and places are
+In: cookies; bytes of answers. Out: requests; `AnswerPart`s. Rule: no I/O here. Sizes and places are
 those of the OpenFlow Switch Specification 1.3.5, sections 7.2 and 7.3.5; both Open vSwitch 3.1 and 3.5 answer so.
 """
 
@@ -12,7 +12,7 @@ import attrs
 HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, MULTIPART_REQUEST, MULTIPART_REPLY = 0, 1, 2, 3, 18, 19
 
 _VERSION = 4
-_FLOW, _METER = 1, 9
+_FLOW, _METER, _METER_FEATURES = 1, 9, 11
 _MORE = 1
 _ANY = 0xFFFFFFFF
 _ALL_TABLES = 0xFF
@@ -62,6 +62,16 @@ class MeterCounts:
 
 
 @attrs.frozen
+class AnswerPart:
+    """A part of an answer: flows, meters, or how many meters the bridge can have; and whether more parts follow."""
+
+    flows: tuple[FlowCounts, ...] = ()
+    meters: tuple[MeterCounts, ...] = ()
+    meter_limit: int | None = None
+    goes_on: bool = False
+
+
+@attrs.frozen
 class Message:
     """A message without its header."""
 
@@ -104,6 +114,11 @@ def meters_request(transaction: int) -> bytes:
     return _message(MULTIPART_REQUEST, transaction, _MULTIPART.pack(_METER, 0) + _METER_REQUEST.pack(_ANY))
 
 
+def meter_features_request(transaction: int) -> bytes:
+    """Ask how many meters there can be."""
+    return _message(MULTIPART_REQUEST, transaction, _MULTIPART.pack(_METER_FEATURES, 0))
+
+
 def take_messages(buffer: bytearray) -> Iterator[Message]:
     """Take whole messages off the beginning of what has come.
 
@@ -123,8 +138,8 @@ def take_messages(buffer: bytearray) -> Iterator[Message]:
         yield Message(kind, transaction, body)
 
 
-def read_answer(message: Message) -> tuple[list[FlowCounts], list[MeterCounts], bool]:
-    """Read a part of an answer: flows or meters, and whether more parts follow.
+def read_answer(message: Message) -> AnswerPart:
+    """Read a part of an answer.
 
     Raises:
         OpenFlowError: the bridge refuses, or the answer is of another kind.
@@ -136,10 +151,12 @@ def read_answer(message: Message) -> tuple[list[FlowCounts], list[MeterCounts], 
         raise OpenFlowError(f"the bridge answers with a message of type {message.kind}")
     try:
         about, flags = _MULTIPART.unpack_from(message.body)
-        content = message.body[_MULTIPART.size :]
+        content, goes_on = message.body[_MULTIPART.size :], bool(flags & _MORE)
         if about == _FLOW:
-            return list(_flows(content)), [], bool(flags & _MORE)
-        return [], list(_meters(content)), bool(flags & _MORE)
+            return AnswerPart(flows=tuple(_flows(content)), goes_on=goes_on)
+        if about == _METER:
+            return AnswerPart(meters=tuple(_meters(content)), goes_on=goes_on)
+        return AnswerPart(meter_limit=_METER_ID.unpack_from(content)[0], goes_on=goes_on)
     except struct.error as error:
         raise OpenFlowError(f"an answer of the bridge is cut off: {error}") from error
 

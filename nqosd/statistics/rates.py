@@ -16,7 +16,10 @@ BITS = 8
 
 @attrs.frozen
 class Rate:
-    """What a rule does per second on a node: packets, and bits (from the Ethernet header on); `limit` in bits."""
+    """What a rule does per second on a node: packets, and bits (from the Ethernet header on); `limit` in bits.
+
+    `meter_missing`: the limit isn't enforced there, for want of a meter.
+    """
 
     marked_packets: float
     marked_bits: float
@@ -25,6 +28,7 @@ class Rate:
     dropped_packets: float
     dropped_bits: float
     limit: int | None
+    meter_missing: bool
 
     @property
     def dropped_share(self) -> float | None:
@@ -80,5 +84,5 @@ def _rate(before: Figures, after: Counts, seconds: float) -> Rate:
     gains = [(now - then if now >= then else now) / seconds for then, now in pairs]
     return Rate(
         gains[0], gains[1] * BITS, gains[2], gains[3] * BITS, gains[4], gains[5] * BITS,
-        None if after.limit is None else after.limit * BITS,
+        None if after.limit is None else after.limit * BITS, after.meter_missing,
     )  # fmt: skip

@@ -4,6 +4,8 @@ In: what rules gained. Out: series with the labels namespace, policy, rule, netw
 when the rule has flows on this chassis, only grows, and goes when the rule has had no row for an hour.
 """
 
+from collections.abc import Set as AbstractSet
+
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -37,6 +39,11 @@ class RuleMetrics:
             "The limit of a rule that has flows here: of its pods on this node together, or of each (scope Pod).",
             LABELS, registry=registry,
         )  # fmt: skip
+        self._meter_missing = Gauge(
+            "nqosd_rule_meter_missing",
+            "1 while the bridge has no meter for a rule's limit, which isn't enforced here then; else 0.",
+            LABELS, registry=registry,
+        )  # fmt: skip
         self._counters = (
             self._marked_packets, self._marked_bytes, self._passed_packets, self._passed_bytes, self._dropped_packets,
             self._dropped_bytes,
@@ -49,9 +56,15 @@ class RuleMetrics:
             counter.labels(*labels).inc(amount)
         if limit is not None:
             self._limit.labels(*labels).set(limit)
+            self._meter_missing.labels(*labels)
             self._limited.add(rule)
         elif rule in self._limited:
             self._forget_limit(rule)
+
+    def without_meter(self, rules: AbstractSet[Rule]) -> None:
+        """Note which of the rules with a limit have no meter."""
+        for rule in self._limited:
+            self._meter_missing.labels(*self._labels(rule)).set(rule in rules)
 
     def forget(self, rule: Rule) -> None:
         """Drop the series of a rule."""
@@ -62,7 +75,8 @@ class RuleMetrics:
 
     def _forget_limit(self, rule: Rule) -> None:
         self._limited.discard(rule)
-        self._limit.remove(*self._labels(rule))
+        for gauge in (self._limit, self._meter_missing):
+            gauge.remove(*self._labels(rule))
 
     def _labels(self, rule: Rule) -> tuple[str, ...]:
         return rule.namespace, rule.policy, str(rule.index), rule.network, self._node
@@ -88,6 +102,18 @@ class ReadingMetrics:
             "nqosd_stats_connected", "1 while a database is followed; while it isn't, new rules aren't counted.",
             ["database"], registry=registry,
         )  # fmt: skip
+        self._meters = Gauge(
+            "nqosd_stats_meters", "Meters that the bridge has, of rules and of others.", registry=registry
+        )
+        self._meter_limit = Gauge(
+            "nqosd_stats_meters_limit", "Meters that the bridge says it can have; 0: no limit works on this chassis.",
+            registry=registry,
+        )  # fmt: skip
+        self._controller = Gauge(
+            "nqosd_stats_controller_answers",
+            "1 while ovn-controller says which meters it wants; else those that the bridge refuses go unnoticed.",
+            registry=registry,
+        )  # fmt: skip
         for result in ("done", "failed"):
             self._readings.labels(result)
         for database in ("northbound", "southbound"):
@@ -102,6 +128,12 @@ class ReadingMetrics:
     def failed(self) -> None:
         """Count a reading that failed."""
         self._readings.labels("failed").inc()
+
+    def meters(self, present: int, limit: int, controller: str) -> None:
+        """Note how many meters there are and can be, and why ovn-controller can't be asked, empty if it can."""
+        self._meters.set(present)
+        self._meter_limit.set(limit)
+        self._controller.set(not controller)
 
     def connected(self, database: str, *, yes: bool) -> None:
         """Note whether a database is followed."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from nqosd.config import Config
 from nqosd.ovsdb.connection_options import TlsFiles
 from nqosd.ovsdb.remotes import NORTHBOUND_SOCKET, SOUTHBOUND_SOCKET, remotes
+from nqosd.statistics.chassis import StatsOptions
 from nqosd.statistics.endpoints import EndpointOptions
-from nqosd.statistics.exporter import StatsOptions
 from nqosd.web.server import HttpOptions
 
 
@@ -31,6 +31,7 @@ def stats_options(config: Config) -> StatsOptions:
         northbound=remotes(config.northbound.remotes, NORTHBOUND_SOCKET),
         southbound=remotes(section.southbound, SOUTHBOUND_SOCKET),
         openflow=section.openflow,
+        controller=section.controller,
         owner=config.daemon.instance,
         node=section.node or platform.node(),
         interval=section.interval,

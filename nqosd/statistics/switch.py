@@ -14,8 +14,8 @@ from nqosd.statistics import openflow
 from nqosd.statistics.openflow import FlowCounts, Message, MeterCounts, OpenFlowError
 
 _CHUNK = 1 << 16
-_METERS = 1
-"""The transaction that asks for meters; those after it ask for flows."""
+_METERS, _FEATURES, _FLOWS = 1, 2, 3
+"""The transactions that ask for meters and for how many there can be, and the first of those that ask for flows."""
 
 
 class SwitchError(Exception):
@@ -24,10 +24,14 @@ class SwitchError(Exception):
 
 @attrs.frozen
 class SwitchReading:
-    """The flows of the cookies and all meters, as of a moment of the steady clock, in seconds."""
+    """The flows of the cookies and all meters, as of a moment of the steady clock, in seconds.
+
+    `meter_limit`: how many meters the bridge says that it can have; none where its datapath knows no meters.
+    """
 
     flows: tuple[FlowCounts, ...]
     meters: tuple[MeterCounts, ...]
+    meter_limit: int
     at: float
 
 
@@ -51,9 +55,9 @@ async def read(socket: str, cookies: Collection[int], seconds: float) -> SwitchR
 async def _read(socket: str, cookies: Collection[int]) -> SwitchReading:
     reader, writer = await asyncio.open_unix_connection(socket)
     try:
-        awaited = {_METERS + 1 + place: cookie for place, cookie in enumerate(cookies)}
+        awaited = {_FLOWS + place: cookie for place, cookie in enumerate(cookies)}
         writer.write(openflow.hello())
-        answers = _Answers({_METERS, *awaited})
+        answers = _Answers({_METERS, _FEATURES, *awaited})
         buffer = bytearray()
         while answers.awaited:
             chunk = await reader.read(_CHUNK)
@@ -66,10 +70,10 @@ async def _read(socket: str, cookies: Collection[int]) -> SwitchReading:
                 elif message.kind == openflow.HELLO:
                     openflow.check_hello(message)
                     writer.writelines(openflow.flows_request(number, cookie) for number, cookie in awaited.items())
-                    writer.write(openflow.meters_request(_METERS))
+                    writer.write(openflow.meters_request(_METERS) + openflow.meter_features_request(_FEATURES))
                 else:
                     answers.take(message)
-        return SwitchReading(tuple(answers.flows), tuple(answers.meters), time.monotonic())
+        return SwitchReading(tuple(answers.flows), tuple(answers.meters), answers.meter_limit, time.monotonic())
     finally:
         writer.close()
 
@@ -81,12 +85,14 @@ class _Answers:
     awaited: set[int]
     flows: list[FlowCounts] = attrs.field(factory=list)
     meters: list[MeterCounts] = attrs.field(factory=list)
+    meter_limit: int = 0
 
     def take(self, message: Message) -> None:
         if message.transaction not in self.awaited:
             return  # a notice that nobody asked for
-        flows, meters, goes_on = openflow.read_answer(message)
-        self.flows += flows
-        self.meters += meters
-        if not goes_on:
+        answer = openflow.read_answer(message)
+        self.flows += answer.flows
+        self.meters += answer.meters
+        self.meter_limit = answer.meter_limit if answer.meter_limit is not None else self.meter_limit
+        if not answer.goes_on:
             self.awaited.discard(message.transaction)

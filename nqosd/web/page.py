@@ -107,6 +107,11 @@ def _parts(
 def _troubles(overview: Overview, statistics: Statistics) -> Iterator[str]:
     troubles = [*overview.problems, *(f"waiting for {part}: {why}" for part, why in overview.waiting_for.items())]
     troubles += [f"no statistics from {url}: {why}" for url, why in statistics.failures.items()]
+    troubles += [
+        f"{each.policy} rule {each.rule} on {each.network}: {_without_meter(each)}"
+        for each in statistics.totals
+        if each.nodes_without_meter
+    ][:MOST_ROWS]
     if troubles:
         yield f"<h2>Problems</h2><ul id=problems>{''.join(f'<li>{escape(each)}' for each in troubles)}</ul>"
 
@@ -186,7 +191,11 @@ def counted(totals: RuleTotals) -> str:
     if totals.limited or totals.passed_packets or totals.dropped_packets:
         text += f", passed {_packets(totals.passed_packets, totals.passed_bytes)}"
         text += f", dropped {_packets(totals.dropped_packets, totals.dropped_bytes)}"
-    return text
+    return text if not totals.nodes_without_meter else f"{text}; {_without_meter(totals)}"
+
+
+def _without_meter(totals: RuleTotals) -> str:
+    return f"its limit is not enforced on {count(totals.nodes_without_meter, 'node')}, where br-int has no meter for it"
 
 
 def _packets(packets: int, size: float) -> str:

@@ -113,7 +113,7 @@ class Overview:
 class RuleTotals:
     """What a rule did on all nodes whose exporters were asked: packets, and bytes from the Ethernet header on.
 
-    `limited`: it has a limit, so that packets are passed or dropped.
+    `limited`: it has a limit, so that packets are passed or dropped; on `nodes_without_meter` it isn't enforced.
     """
 
     policy: str
@@ -121,6 +121,7 @@ class RuleTotals:
     network: str
     nodes: int
     limited: bool
+    nodes_without_meter: int
     marked_packets: int
     marked_bytes: int
     passed_packets: int

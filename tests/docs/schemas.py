@@ -22,7 +22,8 @@ from nqosd.statistics.tally import Figures
 from nqosd.web.views import NetworkState, PolicyDetail, PolicyState, RowState, SelectionState
 
 RULE = [("namespace", str), ("policy", str), ("rule", int), ("network", str)]
-Counted = msgspec.defstruct("Counted", [*RULE, *((each.name, each.type) for each in attrs.fields(Figures))])
+FIGURES = [(each.name, each.type) for each in attrs.fields(Figures)]
+Counted = msgspec.defstruct("Counted", [*RULE, *FIGURES, ("meter_missing", bool)])
 Rated = msgspec.defstruct("Rated", [*RULE, ("node", str), *((each.name, each.type) for each in attrs.fields(Rate))])
 Look = msgspec.defstruct("Look", [("rates", list[Rated]), ("failures", dict[str, str])])  # type: ignore[valid-type]
 

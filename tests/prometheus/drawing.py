@@ -35,10 +35,12 @@ No more than the last number of them are shown, and none of a series that was 0 
 """
 
 
-def filled(expression: str, rate_interval: str) -> str:
-    """Fill the dashboard's variables in, as Grafana does where all of each are chosen."""
+def filled(expression: str, rate_interval: str, chosen: Mapping[str, str] | None = None) -> str:
+    """Fill the dashboard's variables in, as Grafana does; all of each that isn't `chosen`."""
     expression = expression.replace("$__rate_interval", rate_interval).replace("$job", "nqosd")
-    return re.sub(r"\$(cluster|instance|namespace|policy|node)\b", ".*", expression)
+    return re.sub(
+        r"\$(cluster|instance|namespace|policy|node)\b", lambda found: (chosen or {}).get(found[1], ".*"), expression
+    )
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ of its own, and keeps its data in its own folder.
 import json
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -20,10 +20,19 @@ INTERVAL = "200ms"
 
 
 class Prometheus(Service):
-    """Prometheus with two jobs: `nqosd`, and `nqosd-stats` for `exporters`."""
+    """Prometheus with two jobs: `nqosd`, and `nqosd-stats` for `exporters`.
+
+    `labels` are those of all targets; `scrape` is what else the configuration of both jobs says.
+    """
 
     def __init__(
-        self, targets: Sequence[str] = (), rules: Sequence[Path] = (), *, exporters: Sequence[str] = ()
+        self,
+        targets: Sequence[str] = (),
+        rules: Sequence[Path] = (),
+        *,
+        exporters: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+        scrape: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__("prometheus")
         self.port = free_port()
@@ -32,7 +41,12 @@ class Prometheus(Service):
             "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
             "rule_files": [str(each.absolute()) for each in rules],
             "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": list(addresses)}]} for job, addresses in jobs.items()
+                {
+                    "job_name": job,
+                    "static_configs": [{"targets": list(addresses), "labels": dict(labels or {})}],
+                    **(scrape or {}),
+                }
+                for job, addresses in jobs.items()
             ],
         }
         self._configuration = self.directory / "prometheus.yaml"

@@ -33,6 +33,7 @@ class Exporter(Service):
                 "listen": f"127.0.0.1:{self.port}",
                 "southbound": [southbound],
                 "openflow": str(openflow),
+                "controller": str(openflow.parent),
                 "node": node,
                 "interval": INTERVAL,
             },

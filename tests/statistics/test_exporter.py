@@ -10,12 +10,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nqosd.compiler.desired import Direction, QosRow, RowKey
 from nqosd.statistics.endpoints import read
 from tests.cli.documents import conforming
 from tests.services.chassis import Chassis
@@ -23,38 +21,7 @@ from tests.services.generation import every_generation
 from tests.services.ovn import OvnCentral
 from tests.services.stats import Exporter
 from tests.services.tls import Authority
-
-POLICY = "shop/gold"
-MATCH = "ip4.src == 198.51.100.1"
-
-
-@pytest.fixture
-def chassis(ovn_central: OvnCentral) -> Iterator[Chassis]:
-    """Give a chassis with a port on a switch."""
-    ovn_central.nb.nbctl("ls-add", "s1", "--", "lsp-add", "s1", "a")
-    with Chassis(ovn_central) as found:
-        found.bind("a")
-        yield found
-
-
-@pytest.fixture
-def exporter(ovn_central: OvnCentral, chassis: Chassis) -> Iterator[Exporter]:
-    """Run an exporter."""
-    bridge = chassis.directory / "br-int.mgmt"
-    with Exporter(ovn_central.nb.unix, ovn_central.sb.unix, bridge, "node-1") as running:
-        yield running
-
-
-def add_row(central: OvnCentral, index: int, rate: int | None, *, owner: str = "nqosd", priority: int = 100) -> None:
-    """Attach a row to the switch, as the daemon would."""
-    key = RowKey(POLICY, index, "default", "s1")
-    row = QosRow(key, Direction.TO_LPORT, priority + index, f"{MATCH} && ip4.dst == 192.0.2.{index}", 10, rate)
-    bandwidth = [f"bandwidth={name}={value}" for name, value in row.bandwidth.items()]
-    ids = [f'external_ids:{name}="{value}"' for name, value in row.external_ids(owner).items()]
-    columns = [f"direction={row.direction}", f"priority={row.priority}", f'match="{row.match}"', "action=dscp=10"]
-    create = ["--id=@q", "create", "QoS", *columns, *bandwidth, *ids]
-    central.nb.nbctl("--", *create, "--", "add", "Logical_Switch", "s1", "qos_rules", "@q")
-    central.sync(wait="hv")
+from tests.statistics.rows import POLICY, add_row
 
 
 def rules(exporter: Exporter) -> dict[int, int | None]:

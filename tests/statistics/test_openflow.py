@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nqosd.statistics import openflow
-from nqosd.statistics.openflow import FlowCounts, Message, MeterCounts, OpenFlowError
+from nqosd.statistics.openflow import AnswerPart, FlowCounts, Message, MeterCounts, OpenFlowError
 
 RECORDED = Path(__file__).parent / "recorded"
 SERIES = ("23.03", "25.03")
@@ -32,12 +32,12 @@ def parts(series: str, size: int = 1 << 20) -> list[Message]:
 
 def answers(series: str) -> tuple[list[FlowCounts], list[MeterCounts]]:
     """Read all flows and meters of a recording."""
-    flows, meters = [], []
+    flows, meters = list[FlowCounts](), list[MeterCounts]()
     for message in parts(series):
         if message.kind != openflow.HELLO:
-            some_flows, some_meters, _ = openflow.read_answer(message)
-            flows += some_flows
-            meters += some_meters
+            part = openflow.read_answer(message)
+            flows += part.flows
+            meters += part.meters
     return flows, meters
 
 
@@ -86,9 +86,9 @@ def test_messages_may_arrive_in_any_pieces(series: str, size: int) -> None:
 def test_an_answer_in_parts_says_so() -> None:
     """All parts of an answer but the last announce more."""
     more = struct.pack("!HH4x", 1, 1)
-    assert openflow.read_answer(Message(openflow.MULTIPART_REPLY, 2, more)) == ([], [], True)
+    assert openflow.read_answer(Message(openflow.MULTIPART_REPLY, 2, more)) == AnswerPart(goes_on=True)
     last = struct.pack("!HH4x", 1, 0)
-    assert openflow.read_answer(Message(openflow.MULTIPART_REPLY, 2, last)) == ([], [], False)
+    assert openflow.read_answer(Message(openflow.MULTIPART_REPLY, 2, last)) == AnswerPart()
 
 
 @pytest.mark.parametrize(

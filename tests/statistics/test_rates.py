@@ -82,7 +82,7 @@ def test_marks_are_of_flows_and_limits_of_their_meter() -> None:
     purposes = {1: Purpose(RULE, marks=True, limits=True), 2: Purpose(OTHER, marks=True, limits=False)}
     meters = (MeterCounts(7, 40, 4000, 10, 1000, age=5), MeterCounts(8, 99, 9900, 0, 0, age=5))
     flows = (flow(1, 30, 7), attrs.evolve(flow(1, 10, 7), place=(1, 1, b"another")), flow(2, 5, 8), flow(3, 1000))
-    assert Tally(whole=True).take(SwitchReading(flows, meters, 100.0), purposes) == {
+    assert Tally(whole=True).take(SwitchReading(flows, meters, 1000, 100.0), purposes) == {
         RULE: Figures(40, 4000, 30, 3000, 10, 1000),
         OTHER: Figures(5, 500),
     }

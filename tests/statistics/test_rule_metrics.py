@@ -1,7 +1,8 @@
 """Series of rules come, follow the limit, and go an hour after the last row."""
 
 from nqosd.ovsdb.remotes import Remote
-from nqosd.statistics.exporter import KEPT, Exporter, StatsOptions
+from nqosd.statistics.chassis import StatsOptions
+from nqosd.statistics.exporter import KEPT, Exporter
 from nqosd.statistics.rule_metrics import StatsMetrics
 from nqosd.statistics.rules import Rule
 from nqosd.statistics.tally import Figures
@@ -38,7 +39,7 @@ def test_the_limit_follows_the_rule() -> None:
 
 def test_series_go_an_hour_after_the_last_row() -> None:
     """A rule that has rows keeps its series, and so does one that lost them less than an hour ago."""
-    exporter = Exporter(StatsOptions(NOWHERE, NOWHERE, "/nonexistent", "nqosd", "n", 5.0, HttpOptions()))
+    exporter = Exporter(StatsOptions(NOWHERE, NOWHERE, "/nonexistent", "", "nqosd", "n", 5.0, HttpOptions()))
     exporter._metrics.rules.gained(RULE, Figures(7), 1000)
     exporter._last_row[RULE] = 0.0
     exporter._forget({RULE: None}, 100.0)
