@@ -8,7 +8,7 @@ import asyncio
 import os
 
 from nqosd.commands.doctor_results import CheckResult, failed, ok, skipped, warning, within
-from nqosd.commands.doctor_sockets import HANGS, Database, reach
+from nqosd.commands.doctor_sockets import HANGS, Database, reach, with_owners
 from nqosd.config import Config
 from nqosd.ovsdb.remotes import SOUTHBOUND_SOCKET, remotes
 from nqosd.statistics import switch
@@ -40,7 +40,7 @@ async def _read(socket: str, about: str, seconds: float) -> CheckResult:
         reading = await switch.read(socket, (), seconds)
     except SwitchError as error:
         way_out = "start ovs-vswitchd, and let nqosd stats run as its user (docs/statistics.md, On each chassis)"
-        return failed("bridge", about, str(error).rpartition(f"{socket}: ")[2], way_out)
+        return failed("bridge", about, with_owners(str(error).rpartition(f"{socket}: ")[2], [socket]), way_out)
     return ok("bridge", about, f"answers, and has {len(reading.meters)} meters")
 
 

@@ -24,6 +24,7 @@ from nqosd.config import Config
 from nqosd.daemon.daemon_options import kube_options
 from nqosd.daemon.rights import Right, rights
 from nqosd.informers.discovery import is_missing
+from nqosd.informers.manifests.paths import Manifests, read_manifests
 from nqosd.informers.resources import RESOURCES
 from nqosd.informers.served_schema import ask_for_lost_fields
 from nqosd.kube.client import KubeClient, KubeConnectionError, Response
@@ -79,7 +80,8 @@ class _Greeting:
 async def look_at_kubernetes(config: Config, seconds: float) -> list[CheckResult]:
     """Look at the API server, as whoever the configuration has the daemon be."""
     if config.kubernetes.source == "manifests":
-        return [skipped("api-server", "kubernetes.source", 'is "manifests", so there is no API server to ask')]
+        manifests = await asyncio.to_thread(read_manifests, config.kubernetes.manifests)
+        return [_manifests(config, manifests)]
     about = _credentials(config)
     async with KubeClient(attrs.evolve(kube_options(config), exec_timeout=seconds)) as client:
         greeting = await within(seconds, "api-server", about, _greet(client, about), UNREACHABLE)
@@ -108,6 +110,14 @@ async def gather_nodes(config: Config, seconds: float) -> Tables | CheckResult:
     except CommandError as error:
         why = f"the nodes aren't known: {error}"
     return skipped("zone", config.daemon.zone or "NB_Global.name", why)
+
+
+def _manifests(config: Config, manifests: Manifests) -> CheckResult:
+    about = ", ".join(config.kubernetes.manifests)
+    if manifests.problems:
+        found = "; ".join(shortened(map(str, manifests.problems)))
+        return failed("manifests", about, found, "mend them; nqosd compile --strict says when they are right")
+    return ok("manifests", about, f"{len(manifests.objects)} objects; no API server is asked")
 
 
 def _credentials(config: Config) -> str:

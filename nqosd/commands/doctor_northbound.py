@@ -68,7 +68,7 @@ def _schema(server: Reached) -> CheckResult:
 
 
 def _role(reached: Sequence[Reached]) -> CheckResult:
-    roles = "; ".join(f"{each.remote} is {each.role}" for each in reached)
+    roles = "; ".join(f"{each.remote}: {each.role}" for each in reached)
     names = ", ".join(str(each.remote) for each in reached)
     if any(each.role in USABLE for each in reached):
         return ok("role", names, roles)

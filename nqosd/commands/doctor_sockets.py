@@ -10,7 +10,7 @@ import os
 import pwd
 import ssl
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +20,7 @@ from nqosd.commands.doctor_results import CheckResult, failed, ok, within
 from nqosd.ovsdb.asking import Call, ask
 from nqosd.ovsdb.connection_options import TlsFiles
 from nqosd.ovsdb.framing import FramingError
-from nqosd.ovsdb.remotes import FOLDERS, Remote, socket_path
+from nqosd.ovsdb.remotes import Remote, places, socket_path
 
 _DENIED, _REFUSED = os.strerror(errno.EACCES), os.strerror(errno.ECONNREFUSED)
 HINT = "; name its socket or address"
@@ -102,22 +102,20 @@ def _stranger(remote: Remote, database: Database, databases: list[str]) -> Check
     )
 
 
-def _paths(remote: Remote) -> list[Path]:
-    rest = remote.text.partition(":")[2]
-    return [Path(rest)] if remote.scheme == "unix" else [Path(folder, rest) for folder in FOLDERS]
-
-
 def _shown(remote: Remote) -> str:
     return '"auto"' if remote.scheme == "auto" else str(remote)
 
 
 def _words(remote: Remote, error: OSError) -> str:
-    """Say what the system said, and where it denies access, who is denied what."""
     words = error.strerror if remote.scheme == "unix" and error.strerror else str(error).removesuffix(HINT)
-    if remote.host is None and _DENIED in words:
-        denied = [text for path in _paths(remote) if (text := _guard(path))]
-        return "; ".join([words, *denied, f"this is {_user(os.geteuid())}"])
-    return words
+    return words if remote.host is not None else with_owners(words, places(remote))
+
+
+def with_owners(words: str, paths: Iterable[str]) -> str:
+    """Say what the system said, and where it denies access, who is denied what."""
+    if _DENIED not in words:
+        return words
+    return "; ".join([words, *filter(None, map(_guard, map(Path, paths))), f"this is {_user(os.geteuid())}"])
 
 
 def _way_out(remote: Remote, error: OSError, database: Database) -> str:

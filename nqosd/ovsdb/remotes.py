@@ -72,18 +72,23 @@ def remotes(texts: Iterable[str], socket_name: str) -> tuple[Remote, ...]:
     return tuple(Remote(f"{_AUTO}:{socket_name}" if text == _AUTO else text) for text in texts)
 
 
+def places(remote: Remote) -> tuple[str, ...]:
+    """Give the path of a socket, or all those at which it is looked for."""
+    scheme, _, rest = remote.text.partition(":")
+    return tuple(f"{folder}/{rest}" for folder in FOLDERS) if scheme == _AUTO else (rest,)
+
+
 def socket_path(remote: Remote) -> str:
     """Give the path of a socket, which is looked for if it isn't given.
 
     Raises:
         OSError: it is at none of the usual places; names them, and why it isn't each.
     """
-    scheme, _, rest = remote.text.partition(":")
-    if scheme != _AUTO:
-        return rest
+    paths = places(remote)
+    if remote.scheme != _AUTO:
+        return paths[0]
     refusals = []
-    for folder in FOLDERS:
-        path = f"{folder}/{rest}"
+    for path in paths:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(0)
             try:

@@ -7,6 +7,7 @@ command is started. Rule: what is broken is really so; nothing pretends.
 import contextlib
 import json
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -22,9 +23,11 @@ from tests.faults.test_rights import without
 from tests.informers.test_served_schema import CRD, FROM
 from tests.informers.test_served_schema import without as definition_without
 from tests.services.daemon import Nqosd
+from tests.services.generation import GENERATIONS
 from tests.services.kubernetes import DAEMON, ApiServer
 from tests.services.ovsdb import LOGGING, OvsdbServer
 from tests.services.process import ServiceError, free_port
+from tests.services.raft import RaftCluster
 
 AS_OTHERS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 """As root, for whom permissions of files hold, as in a confined service."""
@@ -110,6 +113,19 @@ class OvsdbRelay(OvsdbServer):
 
 
 @contextlib.contextmanager
+def follower(_place: Place) -> Iterator[Start]:
+    """Name one member of a cluster, which isn't its leader."""
+    with RaftCluster(GENERATIONS[-1], size=2) as raft:
+        named = next(each for each in raft.members if each is not raft.members[raft.leader()])
+        link = _place.folder / "ovnnb_db.sock"
+        link.symlink_to(named.socket)
+        try:
+            yield Start({"northbound": {"remotes": [f"unix:{link}"]}})
+        finally:
+            link.unlink()
+
+
+@contextlib.contextmanager
 def relay(place: Place) -> Iterator[Start]:
     """Name a relay."""
     with OvsdbRelay(place.nb) as server:
@@ -188,6 +204,18 @@ def fewer_rights(place: Place) -> Iterator[Start]:
 
 
 @contextlib.contextmanager
+def bad_manifest(place: Place) -> Iterator[Start]:
+    """Take the objects from manifests, of which one is no YAML."""
+    folder = place.folder / "manifests"
+    folder.mkdir()
+    (folder / "limit.yaml").write_text("kind: [NetworkQoS\n")
+    try:
+        yield Start({"kubernetes": {"source": "manifests", "manifests": [str(folder)]}, "daemon": {"zone": "*"}})
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
 def no_definition(place: Place) -> Iterator[Start]:
     """Take the CustomResourceDefinition away."""
     server = place.cluster.server
@@ -218,6 +246,18 @@ def wrong_clock(_place: Place) -> Iterator[Start]:
 
 
 @contextlib.contextmanager
+def bridge_of_others(place: Place) -> Iterator[Start]:
+    """Give the bridge's socket to somebody else alone."""
+    left = _left_behind(place.folder / "br-int.mgmt")
+    os.chown(left, STRANGER, STRANGER)
+    left.chmod(0o750)
+    try:
+        yield Start(before=AS_OTHERS)
+    finally:
+        left.unlink()
+
+
+@contextlib.contextmanager
 def dead_bridge(place: Place) -> Iterator[Start]:
     """Leave the bridge's socket behind, without ovs-vswitchd."""
     socket_left = _left_behind(place.folder / "br-int.mgmt")
@@ -235,6 +275,7 @@ BROKEN = (
     Broken("ovsdb-server hangs", ("socket",), frozen),
     Broken("the Southbound database stands for the Northbound one", ("schema",), southbound),
     Broken("a relay stands for the database", ("role",), relay),
+    Broken("one member of a cluster is named, which isn't its leader", ("role",), follower),
     Broken("another instance of nqosd holds the same lock", ("lock",), another_instance),
     Broken("ovn-northd has never run", ("ovn",), no_northd),
     Broken("the database is of a zone that no node has", ("zone",), strange_zone),
@@ -244,7 +285,9 @@ BROKEN = (
     Broken("a right is missing", ("rights",), fewer_rights),
     Broken("the CustomResourceDefinition isn't installed", ("crd",), no_definition),
     Broken("the CustomResourceDefinition is ovn-kubernetes' own", ("crd",), narrow_definition),
+    Broken("a manifest is no YAML", ("manifests",), bad_manifest),
     Broken("the clock is ten minutes ahead", ("clock",), wrong_clock),
+    Broken("the bridge's socket is of another user and group", ("bridge", "exporter"), bridge_of_others),
     Broken("ovs-vswitchd has ended", ("bridge", "exporter"), dead_bridge),
 )
 

@@ -7,6 +7,7 @@ import pytest
 from nqosd.cli import main
 from nqosd.config import Config, StatusSection
 from nqosd.daemon.rights import rights
+from nqosd.ovsdb import remotes
 from tests.doctor.broken import BROKEN, Broken
 from tests.doctor.place import Place, Start, complaints
 from tests.doctor.table import BEGIN, END, PAGE, row, table
@@ -48,7 +49,7 @@ def test_all_is_well_beside_a_running_daemon(place: Place) -> None:
     assert [name for name, each in by_check.items() if each.verdict != "ok"] == ["exporter"]
     assert by_check["daemon"].found == "ready, active"
     assert by_check["zone"].found == "'n1' is of n1"
-    assert by_check["role"].found.endswith("is standalone")
+    assert by_check["role"].found.endswith(": standalone")
 
 
 def test_what_hangs_keeps_no_other_check_from_its_answer(place: Place) -> None:
@@ -59,6 +60,31 @@ def test_what_hangs_keeps_no_other_check_from_its_answer(place: Place) -> None:
     finally:
         place.nb.resume()
     assert {each.check for each in checks if each.verdict == "ok"} >= {"api-server", "rights", "crd", "clock"}
+
+
+def test_a_socket_at_none_of_the_usual_places(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the socket is looked for, each place is named with what is there."""
+    monkeypatch.setattr(remotes, "FOLDERS", ("/nowhere", "/dev/null"))
+    _code, checks = place.examine(Start({"northbound": {"remotes": "auto"}}))
+    (socket,) = complaints(checks)
+    assert (socket.check, socket.about) == ("socket", '"auto"')
+    assert socket.found == (
+        "no server at any of the usual places (/nowhere/ovnnb_db.sock: No such file or directory; "
+        "/dev/null/ovnnb_db.sock: Not a directory)"
+    )
+
+
+def test_what_the_daemon_waits_for_is_told(place: Place) -> None:
+    """A daemon that isn't ready is a cross, with its own reasons."""
+    daemon = place.daemon({"daemon": {"zone": "n9"}})
+    daemon.awaits = "healthz"
+    with daemon:
+        start = Start({"http": {"listen": f"127.0.0.1:{daemon.port}"}, "daemon": {"zone": "n9"}})
+        daemon.wait_until(lambda: "n9" in str(daemon.probe("readyz")[1]), what="waiting for a node")
+        found = {each.check: each for each in complaints(place.examine(start)[1])}
+    assert found.keys() == {"zone", "daemon"}
+    assert found["daemon"].found.startswith("not ready: ")
+    assert "n9" in found["daemon"].found
 
 
 def test_a_page_for_people(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
