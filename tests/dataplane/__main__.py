@@ -76,6 +76,7 @@ def _run_guide(lab: Laboratory, traffic: Traffic, results: Results) -> None:
     guide = Guide(lab, traffic)
     _say(f"\n--- OVN {results.series}: the guide's section 4.2")
     _note(guide.bandwidth(), results.bandwidth)
+    _note(guide.buckets(), results.bandwidth)
     _note(guide.sharing(), results.bandwidth)
     _say(f"\n--- OVN {results.series}: the guide's section 4.3")
     for measurement, text in guide.captures():

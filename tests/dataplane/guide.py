@@ -30,8 +30,10 @@ STARVED = 0.8 * RATE
 """What TCP doesn't get with the guide's burst: 0.5 to 13 Mbit/s were seen, from run to run."""
 SLOW_RATE, SLOW_BURST = 4000, 400
 """A limit that can be measured exactly within half a second."""
-REFILL = 0.2
-"""Seconds until that limit's bucket is full again, and a little."""
+BURSTS = (400, 1600, 4000)
+"""Sizes of that limit's bucket, from a tenth of the rate up to what OVN takes where none is given."""
+SECONDS, FASTER = 0.5, 4
+"""For how long a burst is sent, and how many times faster than the limit."""
 LINE_RATE = 3 * RATE
 """What is at least expected of TCP without a limit, Mbit/s."""
 ATTEMPTS = 3
@@ -100,6 +102,19 @@ class Guide:
         yield self._together("pod1 moved back, they share again", self._burst([POD1, POD3]))
         yield self._unmarked()
 
+    def buckets(self) -> Iterator[Measurement]:
+        """The formula of docs/choosing.md: what passes in a time is the burst, and the rate for that time."""
+        for burst in BURSTS:
+            self._apply(rate=SLOW_RATE, burst=burst)
+            (passed,) = self._burst([POD1], burst).values()
+            wanted, offered = burst + SLOW_RATE * passed.seconds, FASTER * SLOW_RATE * SECONDS
+            yield Measurement(
+                f"{offered / 1000:.0f} Mbit within {SECONDS} s against {SLOW_RATE / 1000} Mbit/s, burst {burst}",
+                f"about {wanted / 1000:.1f} Mbit pass",
+                f"{passed.received / 1000:.1f} Mbit",
+                within_limit(SLOW_RATE, burst, passed.received, passed.seconds),
+            )
+
     def captures(self) -> Iterator[tuple[Measurement, str]]:
         """Section 4.3: the guide's three captures, each with tcpdump's own words."""
         self._apply(burst=100)
@@ -159,12 +174,12 @@ class Guide:
             seen = f"{rate_seen(each, SLOW_BURST):.1f} Mbit/s"
             yield Measurement(f"{what}: {name}", f"{SLOW_RATE / 1000} Mbit/s", seen, burst_agrees(want, each))
 
-    def _burst(self, sources: list[PodSpec]) -> dict[str, Passed]:
-        """Let pods send to pod0, all at once, four times what one may."""
-        time.sleep(REFILL)
+    def _burst(self, sources: list[PodSpec], burst: int = SLOW_BURST) -> dict[str, Passed]:
+        """Let pods send to pod0, all at once, `FASTER` than one may, after the time that it takes to fill the bucket."""
+        time.sleep(burst / SLOW_RATE + 0.1)
         destination = self._pod(POD0).attachment(STREAM).addresses[0].ip
         flows = {spec.name: Flow(self._pod(spec).namespace, destination, PORT) for spec in sources}
-        passed = self._traffic.burst(list(flows.values()), 4 * SLOW_RATE, 0.5)
+        passed = self._traffic.burst(list(flows.values()), FASTER * SLOW_RATE, SECONDS)
         return {name: passed[flow] for name, flow in flows.items()}
 
     def _unmarked(self) -> Measurement:

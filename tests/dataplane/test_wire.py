@@ -48,7 +48,8 @@ def test_packets_get_mark_and_limit_of_one_rule(matrix: Matrix, case: str) -> No
 
 
 def test_the_guide_s_captures_show_its_mark(lab: Laboratory, traffic: Traffic) -> None:
-    """Pings of labelled pods have tos 0x50 in both headers, others 0x0; limits are shared, and move along."""
+    """Pings of labelled pods have tos 0x50 in both headers, others 0x0; limits are shared, pass a burst, move along."""
     guide = Guide(lab, traffic)
     assert [each for each, _text in guide.captures() if not each.agrees] == []
+    assert [each for each in guide.buckets() if not each.agrees] == []
     assert [each for each in guide.sharing() if not each.agrees] == []

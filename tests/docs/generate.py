@@ -1,14 +1,15 @@
 """`python -m tests.docs.generate`: write the pages that are made from the code.
 
-In: the options, the metrics, the alerts, the parser of the command line. Out: files of the checkout. Rule: `files()` is
-the whole content, so that a test can compare it with what is there, and a run without a change changes nothing.
+In: the options, the definition of NetworkQoS, the metrics, the alerts, the parser of the command line. Out: files of
+the checkout. Rule: `files()` is the whole content, so that a test can compare it with what is there, and a run without
+a change changes nothing.
 """
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.docs import configuration_page, manual, metrics_page, prometheus_rule, schemas
+from tests.docs import configuration_page, manual, metrics_page, prometheus_rule, reference_page, schemas
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,6 +18,7 @@ def files() -> Mapping[str, str]:
     """Give the content of each generated file by its path in the checkout."""
     return {
         "docs/configuration.md": configuration_page.page(),
+        "docs/networkqos.md": reference_page.page(),
         "docs/metrics.md": metrics_page.page(),
         "config/prometheus/rule.yaml": prometheus_rule.manifest(),
         "docs/man/nqosd.8": manual.command(),
