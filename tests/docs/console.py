@@ -8,13 +8,14 @@ of lines; everything else must be as shown.
 import re
 import shlex
 import subprocess
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import attrs
 
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LOOKS = re.compile(r"curl |kubectl (get|describe) |ovn-nbctl (-\S+ )*(list|find|qos-list) ")
 TIMEOUT = 120.0
 """Seconds in which a command that only looks must come to show what the page says: what it looks at is on its way."""
@@ -39,8 +40,8 @@ def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
     """Give the fenced blocks of a language, each with the line of its first line."""
     text = page.read_text()
     for found in BLOCK.finditer(text):
-        if found[1] == language:
-            yield text.count("\n", 0, found.start()) + 2, found[2]
+        if found[2] == language:
+            yield text.count("\n", 0, found.start()) + 2, textwrap.dedent(found[3])
 
 
 def steps(page: Path) -> list[Step]:

@@ -5,6 +5,7 @@ since the site holds the pages only. Rule: a link to a file that isn't in the ch
 strict build refuses it.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     root = Path(config.docs_dir).parent
 
     def plain(link: re.Match[str]) -> str:
-        target = (folder / link[2]).resolve()
+        target = Path(os.path.normpath(folder / link[2]))
         if not target.exists() or not target.is_relative_to(root):
             return link[0]
         path = f"`{target.relative_to(root)}`"

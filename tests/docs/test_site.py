@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.console import blocks
 from tests.docs.generate import ROOT, files
 from tests.docs.hooks import LISTED
 from tests.docs.serving import serving
@@ -131,3 +132,17 @@ def test_links_of_the_top_level_lead_somewhere(page: str) -> None:
 def test_generated_files_are_current(name: str) -> None:
     """What is made from the code is what the code makes; `make reference` writes it anew."""
     assert (ROOT / name).read_text() == files()[name], f"{name} is out of date: run `make reference`"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_short_ways_are_those_of_the_page_on_installing(page: str) -> None:
+    """What the first pages say of installing stands in docs/install.md too, where a test runs it."""
+    shown = [line for _first, block in blocks(ROOT / page, "sh") for line in block.splitlines()]
+    run = {line for _first, block in blocks(DOCS / "install.md", "sh") for line in block.splitlines()}
+    assert shown
+    assert [line for line in shown if line not in run] == []
+
+
+def test_the_readme_is_short() -> None:
+    """It takes at most 120 lines; what it no longer says, the pages do."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
