@@ -11,7 +11,7 @@ from urllib.parse import quote
 import attrs
 
 from nqosd.web.page import badge, brief, count, counted, head, row_text, table
-from nqosd.web.views import PolicyDetail, RuleState, SelectionState
+from nqosd.web.views import PolicyDetail, RowState, RuleState, SelectionState
 
 MOST = 200
 """Rules, rows, sets and others that are shown."""
@@ -50,7 +50,7 @@ def _parts(detail: PolicyDetail, members: MembersPage) -> Iterator[str]:
         for each in detail.rivals
     ]
     yield from _section("Loses to", rivals, ("policy", "rule", "switch", "priority", "senders of both"))
-    yield from _section("Rows", [(row_text(each), brief(each.match, LONGEST)) for each in detail.rows])
+    yield from _rows(detail.rows)
     if detail.selections:
         yield f"<h2>Sets: {len(detail.selections)}</h2>"
     for selection in detail.selections[:MOST]:
@@ -61,6 +61,15 @@ def _parts(detail: PolicyDetail, members: MembersPage) -> Iterator[str]:
 def _section(title: str, lines: Sequence[Sequence[str]], header: Sequence[str] = ()) -> Iterator[str]:
     if lines:
         yield f"<h2>{title}: {len(lines)}</h2><div class=wide>{table(header, lines[:MOST])}</div>{_more(len(lines))}"
+
+
+def _rows(rows: Sequence[RowState]) -> Iterator[str]:
+    """Give each row above its match, which is too long for a column of a table."""
+    if rows:
+        shown = (
+            f"<li>{escape(row_text(each))}<br><code>{escape(brief(each.match, LONGEST))}</code>" for each in rows[:MOST]
+        )
+        yield f"<h2>Rows: {len(rows)}</h2><ul>{''.join(shown)}</ul>{_more(len(rows))}"
 
 
 def _more(number: int) -> str:

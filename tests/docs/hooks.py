@@ -26,7 +26,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs
-    """Turn links to files of the checkout into their paths."""
+    """Turn links to files of the checkout into their paths; the first page needs no menu beside it."""
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation"]
     folder = Path(config.docs_dir, page.file.src_uri).parent
     root = Path(config.docs_dir).parent
 
