@@ -1,5 +1,6 @@
 """A limit without a meter in the bridge is noticed, on real bridges that refuse or lose meters; see `no_room`."""
 
+import json
 import subprocess
 import sys
 import urllib.request
@@ -37,6 +38,15 @@ def nqosd(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=100).stdout
 
 
+def look_at_meters(exporter: Exporter) -> Mapping[str, str]:
+    """Give what `nqosd doctor` says of the meters; of all else it says that no API server is there."""
+    command = [sys.executable, "-m", "nqosd", "doctor", "--config", str(exporter.config), "--format", "json"]
+    done = subprocess.run([*command, "--timeout", "60"], check=False, capture_output=True, text=True, timeout=100)
+    checks: list[Mapping[str, str]] = json.loads(done.stdout)["checks"]
+    (found,) = [each for each in checks if each["check"] == "meters"]
+    return found
+
+
 @every_generation
 def test_meters_that_somebody_deletes(exporter: Exporter, chassis: Chassis, ovn_central: OvnCentral) -> None:
     """Open vSwitch deletes the flows with the meters, ovn-controller doesn't notice, and the metric tells.
@@ -47,6 +57,7 @@ def test_meters_that_somebody_deletes(exporter: Exporter, chassis: Chassis, ovn_
     add_row(ovn_central, 2, None)
     exporter.wait_until(lambda: missing(exporter) == {1: False}, what="aware of the limit")
     assert metric(exporter, "nqosd_stats_controller_answers") == metric(exporter, "nqosd_stats_meters") == 1
+    assert look_at_meters(exporter)["verdict"] == "ok"
     ofctl(chassis, "del-meters", "br-int")
     exporter.wait_until(lambda: missing(exporter) == {1: True}, what="aware of the missing meter")
     chassis.controller.restart()
@@ -78,7 +89,7 @@ def _refusals(chassis: Chassis) -> int:
 def test_a_bridge_without_meters(exporter: Exporter, chassis: Chassis, ovn_central: OvnCentral, tmp_path: Path) -> None:
     """Where the bridge says that it can have no meter, OVN marks and doesn't limit, and its log says so once.
 
-    `nqosd top`, `nqosd stats --once` and the status page of a daemon say so as well.
+    `nqosd top`, `nqosd stats --once`, `nqosd doctor` and the status page of a daemon say so as well.
     """
     chassis.controller.stop()
     with says_no_room(chassis.directory / "br-int.mgmt"):
@@ -96,6 +107,10 @@ def test_a_bridge_without_meters(exporter: Exporter, chassis: Chassis, ovn_centr
         assert said[2] == (
             f"{POLICY} rule 1 on default: its limit has no meter; br-int has 0 meters, and says that it can have 0"
         )
+        meters = look_at_meters(exporter)
+        assert (meters["verdict"], meters["about"]) == ("failed", f"{POLICY} rule 1 on default")
+        assert "says that it can have 0" in meters["found"]
+        assert "NqosdMeterMissing" in meters["way_out"]
         other = {"daemon": {"instance": "other"}, "northbound": {"lock": "other"}}
         options = other | {"stats": {"endpoints": [exporter.url]}}
         with Nqosd([ovn_central.nb.unix], manifests=[tmp_path], options=options) as daemon:
