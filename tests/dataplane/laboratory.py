@@ -13,8 +13,9 @@ import attrs
 
 from tests.dataplane.cluster import Cluster, Told
 from tests.dataplane.daemon import Nqosd
+from tests.dataplane.definitions import definition
 from tests.dataplane.networks import DEFAULT, Network
-from tests.dataplane.pods import PodSpec, definition
+from tests.dataplane.pods import PodSpec
 from tests.dataplane.testbed import Testbed
 from tests.services.etcd import Etcd
 from tests.services.generation import OvnGeneration

@@ -27,16 +27,20 @@ def _third(network: IPv4Network | IPv6Network, number: int) -> IPv4Network | IPv
 
 @attrs.frozen
 class Network:
-    """A network, dual stack.
+    """A network.
 
     Args:
         name: `default`, or the name in the NAD's config
         topology: layer3 has a switch for each node, the flat ones have one for all
-        number: what tells its addresses apart: 10.NUMBER.0.0/16 and fd00:10:NUMBER::/48
+        number: what tells its addresses apart: 10.NUMBER.0.0/16 and fd00:10:NUMBER::/48, or /64 where it is flat
         nad: `<namespace>/<name>` of its definition; empty for the default network
         role: as in the NAD
         labels: of the NAD
-        gateway: number of the node that a flat network's router is on
+        gateway: number of the node that a primary layer2 network's gateway router is on, where a zone has both nodes
+        has_transit_router: whether a primary layer2 network has a distributed router before that one, as today, or has
+            its pods on the gateway router itself, as before and as OVN 23.03 needs it
+        families: those that its pods have addresses of; none where it has no address management
+        vlan: of a localnet network
     """
 
     name: str
@@ -46,6 +50,9 @@ class Network:
     role: Literal["primary", "secondary"] = "primary"
     labels: dict[str, str] = attrs.field(factory=dict, hash=False)
     gateway: int = 2
+    has_transit_router: bool = True
+    families: tuple[int, ...] = (4, 6)
+    vlan: int | None = None
 
     @property
     def prefix(self) -> str:
@@ -59,14 +66,16 @@ class Network:
         return f"{self.prefix}ovn_{self.topology}_switch"
 
     @property
-    def switches(self) -> tuple[str, ...]:
-        """All switches that pods are on."""
-        return tuple(dict.fromkeys(self.switch(node) for node in range(1, len(NODES) + 1)))
+    def has_gateway(self) -> bool:
+        """Whether its pods have a way out of the cluster: by gateway routers."""
+        return self.role == "primary" and self.topology != "localnet"
 
     @property
     def subnets(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """All its addresses, by family."""
-        return ip_network(f"10.{self.number}.0.0/16"), ip_network(f"fd00:10:{self.number}::/48")
+        length = 48 if self.topology == "layer3" else 64
+        both = ip_network(f"10.{self.number}.0.0/16"), ip_network(f"fd00:10:{self.number}::/{length}")
+        return tuple(each for each in both if each.version in self.families)
 
     def node_subnets(self, node: int) -> tuple[IPv4Network | IPv6Network, ...]:
         """The subnets that a node's pods have addresses of."""

@@ -14,20 +14,20 @@ import attrs
 
 from tests.dataplane.namespaces import POD_MTU, End, bring_up, lay, run_script
 from tests.dataplane.networks import NODES
+from tests.dataplane.topology import PHYSICAL_NETWORK
 from tests.dataplane.underlay import Underlay
 from tests.services.chassis import Chassis, NetworkNamespace
 from tests.services.ovn import OvnCentral
 
-PHYSICAL_NETWORK = "physnet"
-
 
 @attrs.frozen
 class Plug:
-    """An interface of a pod and the logical port that it is."""
+    """An interface of a pod, the logical port that it is, and the version of it that ovn-kubernetes has written."""
 
     namespace: NetworkNamespace
     interface: str
     logical_port: str
+    version: str
 
 
 class Node:
@@ -55,6 +55,7 @@ class Node:
                 *("add-port", "br-ext", "eth0", "--", "set", "Open_vSwitch", "."),
                 f"external_ids:ovn-bridge-mappings={PHYSICAL_NETWORK}:br-ext",
                 "external_ids:ovn-encap-tos=inherit",
+                "external_ids:ovn-is-interconn=true",  # or it lays no tunnel to a chassis of another zone
             )
             run_script(namespace, [f"ip address add {self.tunnel_ip}/24 dev br-ext", "ip link set br-ext up"])
             self._stack = stack.pop_all()
@@ -75,7 +76,8 @@ class Node:
             lay([(End(self.chassis.namespace, name), End(plug.namespace, plug.interface))])
             lines += bring_up(name, mtu=POD_MTU)
             arguments += ["--", "add-port", "br-int", name, "--", "set", "Interface", name,
-                          f"external_ids:iface-id={plug.logical_port}"]  # fmt: skip
+                          f"external_ids:iface-id={plug.logical_port}",
+                          f"external_ids:iface-id-ver={plug.version}"]  # fmt: skip
             self._plugged[plug.logical_port] = name
         run_script(self.chassis.namespace, lines)
         self.chassis.database.vsctl(*arguments[1:])

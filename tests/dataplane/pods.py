@@ -52,8 +52,7 @@ class Pod:
         self.spec = spec
         self.namespace = namespace
         self.attachments = tuple(
-            Attachment(network, spec.node, spec.host, network.logical_port(spec.namespace, spec.name))
-            for network in spec.networks
+            Attachment(network, spec.node, spec.host, spec.namespace, spec.name) for network in spec.networks
         )
 
     def attachment(self, network: Network) -> Attachment:
@@ -64,7 +63,8 @@ class Pod:
     def plugs(self) -> tuple[Plug, ...]:
         """Its interfaces, eth0 first, for the node to connect."""
         return tuple(
-            Plug(self.namespace, f"eth{index}", each.logical_port) for index, each in enumerate(self.attachments)
+            Plug(self.namespace, f"eth{index}", each.logical_port, each.version)
+            for index, each in enumerate(self.attachments)
         )
 
     def configure(self) -> None:
@@ -84,15 +84,7 @@ class Pod:
     @property
     def manifest(self) -> Manifest:
         """The pod as the API server should have it."""
-        networks = {
-            each.network.nad or DEFAULT: {
-                "ip_addresses": [str(address) for address in each.addresses],
-                "mac_address": each.mac,
-                "gateway_ips": [str(gateway.ip) for gateway in each.gateways],
-                "role": each.network.role,
-            }
-            for each in self.attachments
-        }
+        networks = {each.network.nad or DEFAULT: annotation(each, self.attachments) for each in self.attachments}
         return {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -109,24 +101,24 @@ class Pod:
         }
 
 
-def definition(network: Network) -> Manifest:
-    """Give the NetworkAttachmentDefinition of a network."""
-    namespace, name = network.nad.split("/")
-    config = {
-        "cniVersion": "1.0.0",
-        "name": network.name,
-        "type": "ovn-k8s-cni-overlay",
-        "topology": network.topology,
-        "role": network.role,
-        "netAttachDefName": network.nad,
-        "subnets": ",".join(map(str, network.subnets)),
-    }
-    return {
-        "apiVersion": "k8s.cni.cncf.io/v1",
-        "kind": "NetworkAttachmentDefinition",
-        "metadata": {"namespace": namespace, "name": name, "labels": dict(network.labels)},
-        "spec": {"config": json.dumps(config)},
-    }
+def annotation(attachment: Attachment, beside: Iterable[Attachment]) -> dict[str, object]:
+    """Give what ovn-kubernetes writes into a pod about one of its attachments, but for the routes."""
+    network, addresses = attachment.network, list(map(str, attachment.addresses))
+    found: dict[str, object] = {"ip_addresses": addresses or None, "mac_address": attachment.mac, "role": network.role}
+    is_locked = network.name == DEFAULT and any(each.network.has_gateway and each.network != network for each in beside)
+    if is_locked:
+        found["role"] = "infrastructure-locked"
+    elif network.has_gateway:
+        found["gateway_ips"] = [str(each.ip) for each in attachment.gateways]
+    if len(addresses) == 1:
+        found["ip_address"] = addresses[0]
+        if network.has_gateway:
+            found["gateway_ip"] = str(attachment.gateways[0].ip)
+    if attachment.is_flat:
+        found["tunnel_id"] = attachment.host
+        if network.has_gateway:
+            found["ipv6_lla_gateway_ip"] = "fe80::1"
+    return found
 
 
 def node_manifest(number: int, networks: Iterable[Network]) -> Manifest:

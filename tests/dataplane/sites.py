@@ -14,6 +14,7 @@ from tests.dataplane.networks import DEFAULT, EXTERNAL_HOST, Network, external
 from tests.dataplane.pods import Manifest, PodSpec
 from tests.dataplane.traffic import Address
 from tests.services.chassis import NetworkNamespace
+from tests.services.generation import OvnGeneration
 
 SOURCE = {"app": "source"}
 
@@ -78,7 +79,7 @@ class Site:
             for traffic, addresses in self.services().items()
             for own, backend in zip(addresses, receivers[traffic].addresses, strict=True)
         ]
-        laboratory.bed.ovn_kubernetes.add_service(self.network, f"{self.namespace}-service", pairs)
+        laboratory.bed.add_service(self.network, f"{self.namespace}-service", pairs)
 
     def manifest(self, name: str, policy: Policy) -> Manifest:
         """Give a policy of this site as an object."""
@@ -120,11 +121,21 @@ SITES = (
          "plain", 11, has_services=True),
     Site("layer3, user-defined", Network("blue", "layer3", 151, "blue/blue"), _primary("blue"),
          "blue", 21, has_services=True),
-    Site("layer2, router on the other chassis", Network("flat", "layer2", 162, "flat/flat"), _primary("flat"),
+    Site("layer2, gateway router on the other chassis",
+         Network("flat", "layer2", 162, "flat/flat", has_transit_router=False), _primary("flat"),
          "flat", 31, has_services=True),
-    Site("layer2, router on the same chassis", Network("even", "layer2", 165, "even/even", gateway=1), _primary("even"),
+    Site("layer2, gateway router on the same chassis",
+         Network("even", "layer2", 165, "even/even", gateway=1, has_transit_router=False), _primary("even"),
          "even", 51, has_services=True),
     Site("localnet", Network("wire", "localnet", 173, "wire/wire", "secondary", {"kind": "wire"}), _ATTACHED,
          "wire", 41, has_services=False),
 )  # fmt: skip
-"""All topologies; ovn-kubernetes has no services on secondary networks."""
+"""All topologies that every generation of OVN can have; ovn-kubernetes has no services on secondary networks."""
+
+_TRANSIT = Site("layer2, transit router", Network("open", "layer2", 164, "open/open", gateway=1), _primary("open"),
+                "open", 61, has_services=True)  # fmt: skip
+
+
+def sites_of(generation: OvnGeneration) -> tuple[Site, ...]:
+    """Give all topologies that ovn-kubernetes makes on a generation of OVN."""
+    return (*SITES, _TRANSIT) if generation.has_transit_routers else SITES

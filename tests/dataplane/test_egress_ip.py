@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.dataplane.definitions import definition
 from tests.dataplane.namespaces import open_socket
 from tests.dataplane.networks import Network, external
-from tests.dataplane.pods import PodSpec, definition
+from tests.dataplane.pods import PodSpec
 from tests.dataplane.testbed import Testbed
 from tests.services.chassis import NetworkNamespace
 from tests.services.daemon import Nqosd
@@ -23,7 +24,7 @@ from tests.services.generation import GENERATIONS, LATEST, OvnGeneration
 
 NETWORK = Network("even", "layer2", 165, "even/even", gateway=1)
 SERVED = PodSpec("even", "served", 1, 11, (NETWORK,), {"app": "served"})
-ROUTER, SWITCH = "even_GR_ovn-worker", NETWORK.switch(1)
+ROUTER, SWITCH = "GR_even_ovn-worker", NETWORK.switch(1)
 VIPS = tuple(each.ip for each in external(51))
 """Addresses of the router outside."""
 NOWHERE = tuple(str(each.ip) for each in external(250))
@@ -60,7 +61,6 @@ def add_egress_ip(bed: Testbed) -> None:
     """Write what EgressIP writes, but for its row on the switch."""
     addresses = [str(each.ip) for each in bed.pods[SERVED.key].attachments[0].addresses]
     commands = [
-        ["acl-add", SWITCH, "to-lport", "1001", "ip4.src == 10.165.0.2", "allow-related"],
         ["lr-policy-add", ROUTER, "102", "pkt.mark == 42", "allow"],
     ]
     for family, address, vip, away in zip((4, 6), addresses, VIPS, NOWHERE, strict=True):

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.dataplane.definitions import definition
 from tests.dataplane.namespaces import open_socket
 from tests.dataplane.networks import Network
-from tests.dataplane.pods import Pod, PodSpec, definition
+from tests.dataplane.pods import Pod, PodSpec
 from tests.dataplane.testbed import Testbed
 from tests.services.daemon import Nqosd
 from tests.services.generation import GENERATIONS, OvnGeneration

@@ -1,11 +1,12 @@
-"""The testbed: one OVN with two nodes, an external host, networks and pods.
+"""The testbed: one OVN with two nodes, or two with one node each, an external host, networks and pods.
 
 In: a generation of OVN. Out: pods that reach each other. The rule: it starts in seconds, and everything of it ends with
 the process that started it, also when that is killed.
 """
 
 import contextlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -20,17 +21,22 @@ from tests.services.chassis import NetworkNamespace
 from tests.services.generation import OvnGeneration
 from tests.services.ovn import OvnCentral
 
+WHOLE, BY_NODE = ((1, 2),), ((1,), (2,))
+"""The nodes of each zone: all in one, or interconnect, where each node has an OVN of its own."""
+
 
 class Testbed:
-    """Two nodes with pods on them; a context manager."""
+    """Two nodes with pods on them; a context manager. `central` is the OVN of the first node's zone."""
 
     __test__ = False  # not a class of tests, whatever pytest makes of its name
 
-    def __init__(self, generation: OvnGeneration) -> None:
+    def __init__(self, generation: OvnGeneration, zones: Sequence[Sequence[int]] = WHOLE) -> None:
         self.generation = generation
-        self.central = OvnCentral(generation)
+        self.centrals = tuple(OvnCentral(generation) for _ in zones)
+        self.central = self.centrals[0]
         self.underlay = Underlay()
-        self.ovn_kubernetes = OvnKubernetes(self.central)
+        self._stand_ins = [OvnKubernetes(each.nb, zone) for each, zone in zip(self.centrals, zones, strict=True)]
+        self._central_of = {node: each for each, zone in zip(self.centrals, zones, strict=True) for node in zone}
         self.nodes: tuple[Node, ...] = ()
         self.networks: list[Network] = []
         self.pods: dict[str, Pod] = {}
@@ -39,10 +45,13 @@ class Testbed:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self.central)
+            for central in self.centrals:
+                stack.enter_context(central)
             stack.enter_context(self.underlay)
-            numbers = range(1, len(NODES) + 1)
-            self.nodes = tuple(stack.enter_context(Node(self.central, self.underlay, number)) for number in numbers)
+            nodes = [Node(central, self.underlay, number) for number, central in self._central_of.items()]
+            self.nodes = tuple(map(stack.enter_context, nodes))
+            if len(self.centrals) > 1:
+                self._connect_zones()
             self._introduce_nodes()
             stack.callback(self._end_pods)
             self._stack = stack.pop_all()
@@ -57,7 +66,9 @@ class Testbed:
         """Make networks."""
         for network in networks:
             self.networks.append(network)
-            self.ovn_kubernetes.add_network(network)
+            for each in self._stand_ins:
+                each.add_network(network)
+            self._bind_remote_ports()
             if network.topology == "localnet":
                 self.underlay.add_outside(network)
 
@@ -69,31 +80,58 @@ class Testbed:
             self._namespaces[spec.key] = stack
             self.pods[spec.key] = pod = Pod(spec, stack.enter_context(NetworkNamespace()))
             new.append(pod)
-        self.ovn_kubernetes.add_ports(each for pod in new for each in pod.attachments)
+        for each in self._stand_ins:
+            each.add_ports(attachment for pod in new for attachment in pod.attachments)
+        self._bind_remote_ports()
         for node in self.nodes:
             plugs = [plug for pod in new if pod.spec.node == node.number for plug in pod.plugs]
             if plugs:
                 node.plug(plugs)
         with ThreadPoolExecutor(max_workers=4) as workers:
             list(workers.map(Pod.configure, new))
-        waits = [
-            ["wait-until", "Logical_Switch_Port", plug.logical_port, "up=true"] for pod in new for plug in pod.plugs
-        ]
-        self.central.nb.nbctl(*[argument for wait in waits for argument in ("--", *wait)][1:])
+        for pod in new:
+            for plug in pod.plugs:
+                nb = self._central_of[pod.spec.node].nb
+                nb.nbctl("wait-until", "Logical_Switch_Port", plug.logical_port, "up=true")
         self.sync()
+
+    def add_service(self, network: Network, name: str, addresses: Sequence[tuple[str, str]]) -> None:
+        """Make a service on every switch of a network: pairs of its own and its backend's `address:port`."""
+        for each in self._stand_ins:
+            each.add_service(network, name, addresses)
 
     def remove_pod(self, key: str) -> None:
         """End a pod, as its deletion would."""
         pod = self.pods.pop(key)
         for attachment in pod.attachments:
             self.nodes[pod.spec.node - 1].unplug(attachment.logical_port)
-            self.ovn_kubernetes.delete_port(attachment)
+            for each in self._stand_ins:
+                each.delete_port(attachment)
         self._namespaces.pop(key).close()
         self.sync()
 
     def sync(self) -> None:
-        """Wait until both nodes have applied what the Northbound database says now."""
-        self.central.sync(wait="hv")
+        """Wait until both nodes have applied what the Northbound databases say now."""
+        for central in self.centrals:
+            central.sync(wait="hv")
+
+    def _bind_remote_ports(self) -> None:
+        """Say on which chassis the ports of other zones are, as ovn-kubernetes does where northd doesn't."""
+        for central in self.centrals:
+            find = ["--columns=name,options", "find", "Logical_Switch_Port", "type=remote"]
+            found = central.nb.nbctl("--format=json", *find)
+            central.sync()
+            for name, options in json.loads(found)["data"]:
+                central.sb.sbctl("--may-exist", "lsp-bind", name, dict(options[1])["requested-chassis"])
+
+    def _connect_zones(self) -> None:
+        """Tell each zone its name and the other's chassis."""
+        for number, central in self._central_of.items():
+            central.nb.nbctl("set", "NB_Global", ".", f"name={NODES[number - 1]}")
+            for other in self.nodes:
+                if other.number != number:
+                    remote = ["set", "Chassis", other.name, "other_config:is-remote=true"]
+                    central.sb.sbctl("chassis-add", other.name, "geneve", other.tunnel_ip, "--", *remote)
 
     def _introduce_nodes(self) -> None:
         """Let the tunnels' ends learn each other's Ethernet addresses: until then, packets are dropped."""

@@ -40,6 +40,12 @@ class OvnGeneration:
         return (int(year), int(month)) >= (24, 9)
 
     @property
+    def has_transit_routers(self) -> bool:
+        """Whether a distributed router may have a gateway router for its peer (of those here, not in 23.03)."""
+        year, _ = self.series.split(".")
+        return int(year) >= 25
+
+    @property
     def is_installed(self) -> bool:
         """Whether it is there."""
         return debian.entry(self.series).directory.is_dir()
