@@ -11,18 +11,20 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tests.dataplane import egress_ip, neighbour_discovery
 from tests.dataplane.flow_costs import SIZES, flow_costs
 from tests.dataplane.guide import Guide, Measurement
 from tests.dataplane.laboratory import Laboratory, laboratory
 from tests.dataplane.matrix import Matrix
 from tests.dataplane.recomputes import Recomputes
 from tests.dataplane.results import Results, markdown, show_cells, show_measurement
-from tests.dataplane.sites import SITES
+from tests.dataplane.sites import interconnected, sites_of
+from tests.dataplane.testbed import BY_NODE
 from tests.dataplane.traffic import Traffic
 from tests.services.generation import GENERATIONS, LATEST, OvnGeneration
 
 PAGE = Path(__file__).parents[2] / "docs" / "dataplane-matrix.md"
-PARTS = ("matrix", "guide", "costs")
+PARTS = ("matrix", "guide", "neighbours", "costs")
 
 
 def main() -> int:
@@ -32,13 +34,14 @@ def main() -> int:
     series = [each.series for each in generations]
     parser.add_argument("--ovn", choices=series, help="one generation (default: all)")
     parser.add_argument("--part", choices=PARTS, help="one part (default: all)")
+    parser.add_argument("--case", default="", help="cases of the matrix whose titles begin so (default: all)")
     options = parser.parse_args()
     chosen = [each for each in generations if options.ovn in (None, each.series)]
     parts = PARTS if options.part is None else (options.part,)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is cleaned up
     started = time.monotonic()
-    runs = [_run(generation, parts) for generation in chosen]
-    if options.ovn is None and options.part is None:
+    runs = [_run(generation, parts, options.case) for generation in chosen]
+    if (options.ovn, options.part, options.case) == (None, None, ""):
         PAGE.write_text(markdown(runs))
         print(f"\nwritten to {PAGE.relative_to(PAGE.parents[1])}")
     wrong, total = sum(run.differences for run in runs), sum(run.total for run in runs)
@@ -46,26 +49,35 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _run(generation: OvnGeneration, parts: Sequence[str]) -> Results:
+def _run(generation: OvnGeneration, parts: Sequence[str], case: str) -> Results:
     results = Results(generation.series, _versions(generation))
     _say(f"=== {results.versions}")
     with laboratory(generation) as lab, Traffic() as traffic:
         if "matrix" in parts:
-            _run_matrix(lab, traffic, results)
+            _run_matrix(Matrix(lab, sites_of(generation), traffic), case, results)
         if "guide" in parts:
             _run_guide(lab, traffic, results)
         if "costs" in parts:
             _say(f"\n--- OVN {results.series}: recomputes")
             _note(Recomputes(lab).measure(), results.costs)
+    if "matrix" in parts:
+        with laboratory(generation, BY_NODE) as lab, Traffic() as traffic:
+            _run_matrix(Matrix(lab, interconnected(generation), traffic), case, results)
+    if "neighbours" in parts:
+        _say(f"\n--- OVN {results.series}: beside EgressIP, and neighbour discovery")
+        if generation.is_current:
+            _note(egress_ip.measure(generation), results.neighbours)
+        _note(neighbour_discovery.measure(generation), results.neighbours)
     if "costs" in parts:
         _say(f"\n--- OVN {results.series}: flows for {', '.join(map(str, SIZES))} sources")
         _note(flow_costs(generation), results.costs)
     return results
 
 
-def _run_matrix(lab: Laboratory, traffic: Traffic, results: Results) -> None:
-    matrix = Matrix(lab, SITES, traffic)
+def _run_matrix(matrix: Matrix, case: str, results: Results) -> None:
     for title in matrix.titles():
+        if not title.startswith(case):
+            continue
         cells = matrix.run(title)
         results.cells += cells
         _say(f"\n--- OVN {results.series}: {title}\n{show_cells(cells)}")

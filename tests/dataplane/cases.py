@@ -64,18 +64,20 @@ SERVICE_PORT, BACKEND_PORT = 80, 8080
 SERVICE_PREFIXES = ("10.96.0.0/16", "fd00:10:96::/48")
 
 TRAFFIC = ("same chassis", "other chassis", "external")
+ITSELF, BACK = "itself", "back from the other chassis"
+"""Further traffic: to a service whose backend is the sender, and from the pod on the other chassis where it sends."""
 _EXCEPT_PORTS = (7001, 7002, 7003)
 
 
-def cases(receivers: tuple[tuple[str, ...], ...]) -> tuple[Case, ...]:
-    """Give all cases, for receivers whose addresses are given as prefixes, in the order of `TRAFFIC`."""
+def cases(source: tuple[str, ...], receivers: tuple[tuple[str, ...], ...]) -> tuple[Case, ...]:
+    """Give all cases, for a source and receivers, whose addresses are given as prefixes, in the order of `TRAFFIC`."""
     everywhere: Rule = {"classifier": {"to": EVERYWHERE}}
     voice: Rule = {"dscp": 46, "classifier": {"ports": _udp(7001)}}
     excepts = tuple(
         {"dscp": 20 + index, "classifier": {"to": _all_but(*receiver), "ports": _udp(port)}}
         for index, (port, receiver) in enumerate(zip(_EXCEPT_PORTS, receivers, strict=True))
     )
-    backends = [{"ipBlock": {"cidr": prefix}} for receiver in receivers for prefix in receiver]
+    backends = [{"ipBlock": {"cidr": prefix}} for pod in (source, *receivers) for prefix in pod]
     services = [{"ipBlock": {"cidr": prefix}} for prefix in SERVICE_PREFIXES]
     both = (Probe(7001, limited=True), Probe(7000, limited=True))
     return (

@@ -28,10 +28,11 @@ class Told:
 
 
 class Cluster:
-    """What stands on an API server."""
+    """What stands on an API server; with interconnect, each node is a zone."""
 
-    def __init__(self, server: ApiServer) -> None:
+    def __init__(self, server: ApiServer, *, is_interconnect: bool = False) -> None:
         self._server = server
+        self._is_interconnect = is_interconnect
         self._objects: dict[tuple[str, str, str], Manifest] = {}
 
     def install(self) -> None:
@@ -61,7 +62,8 @@ class Cluster:
     def put_nodes(self, networks: Iterable[Network]) -> None:
         """Create the nodes, or tell that they have ranges on these networks."""
         there = list(networks)
-        self.put(node_manifest(number, there) for number in range(1, len(NODES) + 1))
+        nodes = range(1, len(NODES) + 1)
+        self.put(node_manifest(number, there, is_zone=self._is_interconnect) for number in nodes)
 
     def put_namespaces(self, *names: str) -> None:
         """Create namespaces, labelled as the API server would."""

@@ -3,9 +3,10 @@
 In: the objects on the API server, a source pod and a destination. Out: DSCP and limit. The rule: nothing here knows how
 the compiler works.
 
-One thing is OVN's and not the oracle's. On flat networks QoS stands before load balancing, so the first packet of a
+Two things are OVN's and not the oracle's. On flat networks QoS stands before load balancing, so the first packet of a
 connection to a service still has the service's own address there; those after it have been translated when they come
-by. The policy's status must warn of that.
+by. The policy's status must warn of that. On layer3 networks a packet to a service that comes back to its own sender
+has the service's address for its source when it comes to QoS, so it takes no rule.
 """
 
 import attrs

@@ -7,7 +7,7 @@ daemon has told that every policy stands as it is now, no row of another policy 
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -16,7 +16,7 @@ from tests.dataplane.daemon import Nqosd
 from tests.dataplane.definitions import definition
 from tests.dataplane.networks import DEFAULT, Network
 from tests.dataplane.pods import PodSpec
-from tests.dataplane.testbed import Testbed
+from tests.dataplane.testbed import WHOLE, Testbed
 from tests.services.etcd import Etcd
 from tests.services.generation import OvnGeneration
 from tests.services.kubernetes import ApiServer
@@ -42,10 +42,11 @@ class Laboratory:
     bed: Testbed
     cluster: Cluster
     daemon: Nqosd
+    """That of the first node's zone."""
 
     def add(self, networks: Iterable[Network], pods: Iterable[PodSpec]) -> None:
         """Make the networks that aren't there yet, and start pods, in OVN and in Kubernetes."""
-        new_networks = [network for network in networks if network not in self.bed.networks]
+        new_networks = [network for network in dict.fromkeys(networks) if network not in self.bed.networks]
         new_pods = list(pods)
         namespaces = {pod.namespace for pod in new_pods}
         self.cluster.put_namespaces(*sorted(namespaces))
@@ -103,12 +104,13 @@ class Laboratory:
 
     def _knows(self, address: str) -> bool:
         find = ["--bare", "--columns=name", "find", "Address_Set", f'addresses{{>=}}"{address}"']
-        return "nqosd_" in self.bed.central.nb.nbctl(*find)
+        return any("nqosd_" in central.nb.nbctl(*find) for central in self.bed.centrals)
 
     def rows(self) -> list[QosRow]:
-        """Give the daemon's rows of policies in the Northbound database."""
-        answer = self.bed.central.nb.nbctl("--format=json", "--columns=external_ids,bandwidth", "list", "QoS")
-        rows = [(dict(ids[1]), dict(bandwidth[1])) for ids, bandwidth in json.loads(answer)["data"]]
+        """Give the daemons' rows of policies in the Northbound databases."""
+        listed = ["--format=json", "--columns=external_ids,bandwidth", "list", "QoS"]
+        found = [each for central in self.bed.centrals for each in json.loads(central.nb.nbctl(*listed))["data"]]
+        rows = [(dict(ids[1]), dict(bandwidth[1])) for ids, bandwidth in found]
         return [
             QosRow(ids["nqosd.io/policy"], ids.get("nqosd.io/part", "").startswith("pod/"), bandwidth)
             for ids, bandwidth in rows
@@ -117,13 +119,13 @@ class Laboratory:
 
 
 @contextlib.contextmanager
-def laboratory(generation: OvnGeneration) -> Iterator[Laboratory]:
-    """Start everything, and end it afterwards."""
+def laboratory(generation: OvnGeneration, zones: Sequence[Sequence[int]] = WHOLE) -> Iterator[Laboratory]:
+    """Start everything, with a daemon for each zone, and end it afterwards."""
     with contextlib.ExitStack() as stack:
-        bed = stack.enter_context(Testbed(generation))
+        bed = stack.enter_context(Testbed(generation, zones))
         etcd = stack.enter_context(Etcd())
         server = stack.enter_context(ApiServer(etcd))
-        cluster = Cluster(server)
+        cluster = Cluster(server, is_interconnect=len(zones) > 1)
         cluster.install()
-        daemon = stack.enter_context(Nqosd(bed.central.nb, server))
-        yield Laboratory(bed, cluster, daemon)
+        first, *_ = [stack.enter_context(Nqosd(central.nb, server)) for central in bed.centrals]
+        yield Laboratory(bed, cluster, first)

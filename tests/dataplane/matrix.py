@@ -15,9 +15,10 @@ from ipaddress import ip_address
 import attrs
 
 from tests.dataplane.capture import Capture
-from tests.dataplane.cases import BACKEND_PORT, BURST, PORTS, RATE, SERVICE_PORT, TRAFFIC, Case, Probe, cases
+from tests.dataplane.cases import BACKEND_PORT, BURST, ITSELF, PORTS, RATE, SERVICE_PORT, TRAFFIC, Case, Probe, cases
 from tests.dataplane.cluster import Told
 from tests.dataplane.expectation import (
+    UNMARKED,
     Deserved,
     burst_agrees,
     deserved,
@@ -25,7 +26,7 @@ from tests.dataplane.expectation import (
     seen_text,
 )
 from tests.dataplane.laboratory import Laboratory
-from tests.dataplane.sites import Receiver, Site
+from tests.dataplane.sites import Site
 from tests.dataplane.traffic import Flow, Marks, Passed, Traffic
 from tests.oracle.meaning import read_meaning
 
@@ -36,6 +37,8 @@ REFILL = 0.15
 """Seconds until a meter's bucket is full again: burst / rate, and a little."""
 POLICY_NAMES = ("first", "second")
 BEFORE_LOAD_BALANCING = "service's own address"
+STAYING = (TRAFFIC[0], ITSELF)
+"""Traffic that doesn't leave its chassis."""
 
 
 @attrs.frozen
@@ -83,12 +86,11 @@ class Matrix:
         self._laboratory = laboratory
         self._sites = sites
         self._traffic = traffic
-        self._receivers: dict[str, dict[str, Receiver]] = {}
         laboratory.add([site.network for site in sites], [pod for site in sites for pod in site.pods])
+        self._pairs = {site.title: site.pairs(laboratory) for site in sites}
         for site in sites:
-            self._receivers[site.title] = site.receivers(laboratory)
-            for receiver in self._receivers[site.title].values():
-                traffic.listen(receiver.namespace, PORTS)
+            for pair in self._pairs[site.title]:
+                traffic.listen(pair.receiver.namespace, PORTS)
             if site.has_services:
                 site.add_services(laboratory)
         self._warm_up()
@@ -96,10 +98,11 @@ class Matrix:
     def _warm_up(self) -> None:
         """Let gateway routers learn who is outside: while they ask, OVN keeps one packet and drops the next."""
         flows = [
-            Flow(self._laboratory.bed.pods[site.pods[0].key].namespace, address, PORTS[0])
-            for site in self._sites
-            for receiver in self._receivers[site.title].values()
-            for address in receiver.addresses
+            Flow(self._laboratory.bed.pods[pair.sender].namespace, address, PORTS[0])
+            for pairs in self._pairs.values()
+            for pair in pairs
+            if pair.is_direct
+            for address in pair.receiver.addresses
         ]
         with self._wire() as wire:
             self._traffic.mark(flows, wire)
@@ -140,24 +143,26 @@ class Matrix:
 
     def _questions(self, site: Site, title: str, told: Mapping[str, Told]) -> Iterator[_Question]:
         oracle = read_meaning(self._laboratory.cluster.objects)
-        source = self._laboratory.bed.pods[site.pods[0].key]
-        for traffic, receiver in self._receivers[site.title].items():
-            for index, address in enumerate(receiver.addresses):
-                for probe in self._case(site, title).probes:
-                    if probe.service and not site.has_services:
-                        continue
-                    ask = partial(deserved, oracle, source.spec.key, site.network.name)
+        probes = self._case(site, title).probes
+        for pair in self._pairs[site.title]:
+            sender = self._laboratory.bed.pods[pair.sender]
+            ask = partial(deserved, oracle, pair.sender, site.network.name)
+            for index, address in enumerate(pair.receiver.addresses):
+                for probe in filter(pair.takes, probes):
                     expected = ask(address, BACKEND_PORT if probe.service else probe.port)
                     destination, first, warning = address, None, ""
-                    crosses = traffic != TRAFFIC[0]
+                    crosses = pair.traffic not in STAYING
                     if probe.service:
-                        destination = ip_address(site.services()[traffic][index])
+                        destination = ip_address(site.services()[pair.traffic][index])
                     if probe.service and site.network.topology != "layer3":
                         first = ask(destination, SERVICE_PORT).dscp
-                        crosses = crosses or site.network.gateway != source.spec.node
+                        by_router = pair.traffic != ITSELF and site.network.gateway != sender.spec.node
+                        crosses = crosses or by_router
                         warning = _warning(told[f"{site.namespace}/{POLICY_NAMES[0]}"])
-                    row = Row(site.title, traffic, f"IPv{address.version}")
-                    flow = Flow(source.namespace, destination, probe.port)
+                    elif pair.traffic == ITSELF:
+                        expected = Deserved(UNMARKED)
+                    row = Row(site.title, pair.traffic, f"IPv{address.version}")
+                    flow = Flow(sender.namespace, destination, probe.port)
                     yield _Question(row, probe, flow, expected, crosses, first, warning)
 
     def _bursts(self, questions: Sequence[_Question]) -> dict[_Question, Passed]:
@@ -180,7 +185,8 @@ class Matrix:
         return next(case for case in self._cases(site) if case.title == title)
 
     def _cases(self, site: Site) -> tuple[Case, ...]:
-        return cases(tuple(receiver.prefixes for receiver in self._receivers[site.title].values()))
+        receivers = tuple(receiver.prefixes for receiver in site.receivers(self._laboratory).values())
+        return cases(site.source(self._laboratory).prefixes, receivers)
 
 
 def _warning(told: Told) -> str:

@@ -16,7 +16,7 @@ from tests.dataplane.namespaces import POD_MTU, End, bring_up, lay, run_script
 from tests.dataplane.networks import NODES
 from tests.dataplane.topology import PHYSICAL_NETWORK
 from tests.dataplane.underlay import Underlay
-from tests.services.chassis import Chassis, NetworkNamespace
+from tests.services.chassis import COOKIE_DIGITS, Chassis, NetworkNamespace
 from tests.services.ovn import OvnCentral
 
 
@@ -39,6 +39,7 @@ class Node:
         self.port = f"node{number}"
         self.tunnel_ip = f"172.18.0.{number}"
         self.chassis = Chassis(central, self.name, encap_ip=self.tunnel_ip)
+        self.central = central
         self._underlay = underlay
         self._plugged: dict[str, str] = {}
         self._count = 0
@@ -85,6 +86,12 @@ class Node:
     def received(self, logical_port: str) -> int:
         """Return how many packets Open vSwitch has taken in from a pod; what its socket lost isn't among them."""
         flows = self._ofctl("dump-flows", "br-int", f"table=0,in_port={self._plugged[logical_port]}")
+        return sum(map(int, re.findall(r"\bn_packets=(\d+)", flows)))
+
+    def counted(self, row: str) -> int:
+        """Return how many packets the flows of a QoS row have seen, by the row's id."""
+        cookies = [f"cookie=0x{each[:COOKIE_DIGITS]}/-1" for each in self.central.logical_flows_of(row)]
+        flows = "".join(self._ofctl("dump-flows", "br-int", each) for each in cookies)
         return sum(map(int, re.findall(r"\bn_packets=(\d+)", flows)))
 
     def sent(self) -> int:

@@ -16,13 +16,17 @@ from tests.services.ovsdb import OvsdbServer
 
 @attrs.frozen
 class Attachment:
-    """A pod on a network: what the annotation says of it, and its logical port."""
+    """A pod on a network: what the annotation says of it, and its logical port.
+
+    `home` is the node whose range has its addresses, where it has come from another one as virtual machines do.
+    """
 
     network: Network
     node: int
     host: int
     namespace: str
     pod: str
+    home: int | None = None
 
     @property
     def logical_port(self) -> str:
@@ -37,13 +41,13 @@ class Attachment:
     @property
     def addresses(self) -> tuple[Interface, ...]:
         """Its addresses, IPv4 first."""
-        return self.network.addresses(self.node, self.host)
+        return self.network.addresses(self.home or self.node, self.host)
 
     @property
     def gateways(self) -> tuple[Interface, ...]:
         """The routers' addresses; none where there is no router."""
         has_router = self.network.topology == "layer3" or self.network.has_gateway
-        return self.network.addresses(self.node, ROUTER_HOST) if has_router else ()
+        return self.network.addresses(self.home or self.node, ROUTER_HOST) if has_router else ()
 
     @property
     def version(self) -> str:

@@ -30,6 +30,7 @@ class PodSpec:
         host: number of its addresses; no other pod may have it
         networks: what it is attached to, eth0 first
         labels: its labels
+        home: number of the node that it was started on, whose addresses it has kept, where it has migrated
     """
 
     namespace: str
@@ -38,6 +39,7 @@ class PodSpec:
     host: int
     networks: tuple[Network, ...]
     labels: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    home: int | None = None
 
     @property
     def key(self) -> str:
@@ -52,7 +54,7 @@ class Pod:
         self.spec = spec
         self.namespace = namespace
         self.attachments = tuple(
-            Attachment(network, spec.node, spec.host, spec.namespace, spec.name) for network in spec.networks
+            Attachment(network, spec.node, spec.host, spec.namespace, spec.name, spec.home) for network in spec.networks
         )
 
     def attachment(self, network: Network) -> Attachment:
@@ -121,10 +123,12 @@ def annotation(attachment: Attachment, beside: Iterable[Attachment]) -> dict[str
     return found
 
 
-def node_manifest(number: int, networks: Iterable[Network]) -> Manifest:
-    """Give a node, annotated with the ranges that its pods on layer3 networks have their addresses from."""
+def node_manifest(number: int, networks: Iterable[Network], *, is_zone: bool = False) -> Manifest:
+    """Give a node, annotated with the ranges that its pods on layer3 networks have addresses of, and with its zone."""
     ranges = {each.name: list(map(str, each.node_subnets(number))) for each in networks if each.topology == "layer3"}
     annotations = {"k8s.ovn.org/node-subnets": json.dumps(ranges)} if ranges else {}
+    if is_zone:
+        annotations["k8s.ovn.org/zone-name"] = NODES[number - 1]
     return {
         "apiVersion": "v1",
         "kind": "Node",

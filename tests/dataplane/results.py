@@ -13,12 +13,18 @@ from tests.dataplane.guide import Measurement
 from tests.dataplane.matrix import Cell, Row
 
 DIFFERS = "✗"
+ABSENT = "not there"
+"""What stands for a network or neighbour that ovn-kubernetes doesn't make on a generation."""
 
 _COSTS = (
     f"Flows: OpenFlow flows by which br-int grows, for {' / '.join(f'{size:,}' for size in SIZES)} source addresses. "
     "OVN before 24.09 has a logical flow for the mark and one for the limit. Recomputes: how often logical flows were "
     "computed anew, for the whole database by northd, for a whole chassis by ovn-controller; northd of OVN 23.03 does "
     "so at every change. Measured by `make dataplane DATAPLANE_ARGS='--part costs'`."
+)
+_NEIGHBOURS = (
+    "EgressIP's own rows stand on primary layer2 networks beside the daemon's; OVN 23.03 can't have them. Neighbour "
+    "discovery has the same table to pass. Measured by `make dataplane DATAPLANE_ARGS='--part neighbours'`."
 )
 
 
@@ -31,12 +37,13 @@ class Results:
     cells: list[Cell] = attrs.field(factory=list)
     bandwidth: list[Measurement] = attrs.field(factory=list)
     captures: list[tuple[Measurement, str]] = attrs.field(factory=list)
+    neighbours: list[Measurement] = attrs.field(factory=list)
     costs: list[Measurement] = attrs.field(factory=list)
 
     @property
     def measurements(self) -> list[Measurement]:
         """Everything but the cells of the matrix."""
-        return [*self.bandwidth, *(each for each, _ in self.captures), *self.costs]
+        return [*self.bandwidth, *(each for each, _ in self.captures), *self.neighbours, *self.costs]
 
     @property
     def differences(self) -> int:
@@ -86,6 +93,11 @@ def markdown(runs: Sequence[Results]) -> str:
     warnings = dict.fromkeys(cell.warning for run in runs for cell in run.cells if cell.warning)
     if warnings:
         parts += ["The policies' status on flat networks with services:", *(f"> {text}" for text in warnings)]
+    parts += [
+        "## Neighbours in the same table",
+        _NEIGHBOURS,
+        _measurement_table(runs, [run.neighbours for run in runs]),
+    ]
     parts += ["## Costs in OVN", _COSTS, _measurement_table(runs, [run.costs for run in runs])]
     return "\n\n".join(parts) + "\n"
 
@@ -93,10 +105,11 @@ def markdown(runs: Sequence[Results]) -> str:
 def _case_table(runs: Sequence[Results], case: str) -> str:
     by_run = [_by_row([cell for cell in run.cells if cell.case == case]) for run in runs]
     header = ["network", "traffic", "family", f"expected ({_probes([c for cs in by_run[0].values() for c in cs])})"]
+    rows = {row: here for found in by_run for row, here in found.items()}
     lines = [
-        [row.site, row.traffic, row.family, _joined(each.expected for each in here)]
-        + [_joined(map(_seen, found.get(row, []))) for found in by_run]
-        for row, here in by_run[0].items()
+        [row.site, row.traffic, row.family, _joined(each.expected for each in rows[row])]
+        + [_joined(map(_seen, found[row])) if row in found else ABSENT for found in by_run]
+        for row in dict.fromkeys(row for found in reversed(by_run) for row in found)
     ]
     return _table([*header, *(f"OVN {run.series}" for run in runs)], lines)
 
@@ -104,11 +117,11 @@ def _case_table(runs: Sequence[Results], case: str) -> str:
 def _measurement_table(runs: Sequence[Results], measured: Sequence[Sequence[Measurement]]) -> str:
     by_run = [{each.what: each for each in found} for found in measured]
     lines = []
-    for what, first in by_run[0].items():
-        expected = {run.series: found[what].expected for run, found in zip(runs, by_run, strict=True)}
-        differ = set(expected.values()) != {first.expected}
-        text = "; ".join(f"{series}: {each}" for series, each in expected.items()) if differ else first.expected
-        lines.append([what, text, *(_seen(found[what]) for found in by_run)])
+    for what in dict.fromkeys(what for found in reversed(by_run) for what in found):
+        expected = {run.series: each[what].expected for run, each in zip(runs, by_run, strict=True) if what in each}
+        (first, *others) = dict.fromkeys(expected.values())
+        text = "; ".join(f"{series}: {each}" for series, each in expected.items()) if others else first
+        lines.append([what, text, *(_seen(found[what]) if what in found else ABSENT for found in by_run)])
     return _table(["what", "expected", *(f"OVN {run.series}" for run in runs)], lines)
 
 

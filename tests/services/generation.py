@@ -40,10 +40,13 @@ class OvnGeneration:
         return (int(year), int(month)) >= (24, 9)
 
     @property
-    def has_transit_routers(self) -> bool:
-        """Whether a distributed router may have a gateway router for its peer (of those here, not in 23.03)."""
-        year, _ = self.series.split(".")
-        return int(year) >= 25
+    def is_current(self) -> bool:
+        """Whether it can do what today's ovn-kubernetes asks of it; 23.03 can't.
+
+        That is: distributed routers whose peers are gateway routers, packet marks in QoS rows, and a router's port that
+        answers ARP and neighbour discovery for whole subnets.
+        """
+        return self.merges_qos_tables
 
     @property
     def is_installed(self) -> bool:

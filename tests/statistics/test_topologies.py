@@ -101,7 +101,7 @@ def test_a_packet_to_a_service_meets_its_limit_once(place: Place, site: Site) ->
     marked again, and counts again.
     """
     sender = place.laboratory.bed.pods[site.pods[0].key].namespace
-    addresses: list[Address] = [ip_address(each) for pair in site.services().values() for each in pair]
+    addresses: list[Address] = [ip_address(each) for traffic in TRAFFIC for each in site.services()[traffic]]
     before = place.counted(site)
     sent = place.send([Flow(sender, address, SERVICE_PORT) for address in addresses])
     (marked, met), (marked_again, met_again) = gained(before, place.counted(site))
