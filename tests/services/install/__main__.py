@@ -1,7 +1,8 @@
 """`python3 -m tests.services.install [PART ...]`: install what the tests run, or nothing if it is there.
 
 PART is `kubernetes` (etcd, kube-apiserver, helm, and kubectl where the machine has none), `ovn` (23.03), `ovn-new`
-(25.03) or `prometheus` (with promtool); without any, all of them. `ovn-latest` (26.03) is installed only if named.
+(25.03) or `prometheus` (with promtool, and a check of dashboards); without any, all of them. `ovn-latest` (26.03) is
+installed only if named.
 """
 
 import argparse
@@ -18,7 +19,7 @@ def entries_of(part: str) -> list[Entry]:
     if part == golang.PART:
         return golang.entries()
     if part == prometheus.PART:
-        return [prometheus.entry()]
+        return [prometheus.entry(), golang.dashboard_check()]
     return [debian.entry(suite.series) for suite in (*debian.SUITES, debian.LATEST) if suite.part == part]
 
 

@@ -1,7 +1,8 @@
-"""kube-apiserver, kubectl, etcd and helm, built with the machine's Go from the modules beside this file.
+"""kube-apiserver, kubectl, etcd, helm and a check of dashboards, built with the machine's Go from the modules beside.
 
-In: `kube-apiserver/`, `etcd/` and `helm/`, each a go.mod and a go.sum that pin everything. Out: `bin/PROGRAM` in an
-entry of the cache. The rule: `-mod=readonly`, so that a build uses exactly what is committed or fails.
+In: `kube-apiserver/`, `etcd/`, `helm/` and `dashboard-check/`, each a go.mod and a go.sum that pin everything; the last
+has a program of ours that uses Grafana's own types. Out: `bin/PROGRAM` in an entry of the cache. The rule:
+`-mod=readonly`, so that a build uses exactly what is committed or fails.
 """
 
 import os
@@ -9,6 +10,7 @@ import re
 import shutil
 from pathlib import Path
 
+from tests.services.install import prometheus
 from tests.services.install.cache import Entry, InstallError, key_of, say
 from tests.services.install.command import run
 
@@ -17,6 +19,7 @@ PART = "kubernetes"
 KUBERNETES = "k8s.io/kubernetes"
 ETCD = "go.etcd.io/etcd/server/v3"
 HELM = "helm.sh/helm/v3"
+GRAFANA = "github.com/grafana/grafana-foundation-sdk/go"
 VERSION_PACKAGE = "k8s.io/component-base/version"
 
 
@@ -40,6 +43,12 @@ def helm() -> Entry:
     return _entry("helm", "helm", f"{HELM}/cmd/helm", HELM, "2 minutes")
 
 
+def dashboard_check() -> Entry:
+    """Return the entry with `bin/dashboard-check`."""
+    name = "dashboard-check"
+    return _entry(name, name, ".", GRAFANA, "half a minute", part=prometheus.PART)
+
+
 def kubectl_program() -> Path:
     """Return the machine's kubectl, or else the one in the cache.
 
@@ -56,7 +65,7 @@ def entries() -> list[Entry]:
     return wanted if shutil.which("kubectl") else [*wanted, kubectl()]
 
 
-def _entry(program: str, module: str, package: str, pinned: str, duration: str) -> Entry:
+def _entry(program: str, module: str, package: str, pinned: str, duration: str, *, part: str = PART) -> Entry:
     directory = HERE / module
     declared = (directory / "go.mod").read_bytes()
     compiler = run(["go", "env", "GOVERSION"], cwd=directory).strip()
@@ -72,8 +81,9 @@ def _entry(program: str, module: str, package: str, pinned: str, duration: str) 
             env={**os.environ, "CGO_ENABLED": "0"},
         )  # fmt: skip
 
-    inputs = [program.encode(), declared, (directory / "go.sum").read_bytes(), compiler.encode()]
-    return Entry(PART, program, key_of(inputs), f"{program} {version}", make)
+    sources = [each.read_bytes() for each in sorted(directory.glob("*.go"))]
+    inputs = [program.encode(), declared, (directory / "go.sum").read_bytes(), compiler.encode(), *sources]
+    return Entry(part, program, key_of(inputs), f"{program} {version}", make)
 
 
 def _pinned_version(declared: str, module: str) -> str:
