@@ -107,8 +107,17 @@ def _shown(remote: Remote) -> str:
 
 
 def _words(remote: Remote, error: OSError) -> str:
-    words = error.strerror if remote.scheme == "unix" and error.strerror else str(error).removesuffix(HINT)
+    if isinstance(error, ssl.SSLError) or not error.errno:
+        words = str(error).removesuffix(HINT)
+    else:
+        words = os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+    if _is_folder(remote):
+        return f"{words}: it is a folder, not a socket"
     return words if remote.host is not None else with_owners(words, places(remote))
+
+
+def _is_folder(remote: Remote) -> bool:
+    return remote.scheme == "unix" and Path(*places(remote)).is_dir()
 
 
 def with_owners(words: str, paths: Iterable[str]) -> str:
@@ -127,6 +136,8 @@ def _way_out(remote: Remote, error: OSError, database: Database) -> str:
         )
     if remote.host is not None:
         return f"start the server, let it listen there, and look for a firewall; {database.option} names the address"
+    if _is_folder(remote):
+        return "in a pod, mount the folder of the socket: where the socket itself isn't there, a mount of it makes this"
     if _DENIED in words:
         return (
             "give this user the socket by its group, or a socket of its own (at the top of nqosd.service); where OVN "

@@ -77,6 +77,17 @@ def stale(place: Place) -> Iterator[Start]:
 
 
 @contextlib.contextmanager
+def mounted(place: Place) -> Iterator[Start]:
+    """Make a folder where the socket should be, as a mount of a socket that isn't there does."""
+    folder = place.nb.directory / "nb"
+    folder.mkdir()
+    try:
+        yield Start({"northbound": {"remotes": [f"unix:{folder}"]}})
+    finally:
+        folder.rmdir()
+
+
+@contextlib.contextmanager
 def frozen(place: Place) -> Iterator[Start]:
     """Freeze the database."""
     place.nb.pause()
@@ -272,6 +283,7 @@ BROKEN = (
     Broken("the socket isn't where the configuration says", ("socket",), no_socket),
     Broken("the socket is of another user and group", ("socket",), denied),
     Broken("the socket was left behind by a server that ended", ("socket",), stale),
+    Broken("a mount of the socket has made a folder", ("socket",), mounted),
     Broken("ovsdb-server hangs", ("socket",), frozen),
     Broken("the Southbound database stands for the Northbound one", ("schema",), southbound),
     Broken("a relay stands for the database", ("role",), relay),
