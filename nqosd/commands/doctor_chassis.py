@@ -9,7 +9,7 @@ import os
 
 from nqosd.api.text import shortened
 from nqosd.commands.doctor_results import CheckResult, Verdict, failed, ok, skipped, warning, within
-from nqosd.commands.doctor_sockets import HANGS, Database, reach, with_owners
+from nqosd.commands.doctor_sockets import HANGS, WantedDatabase, reach, with_owners
 from nqosd.config import Config
 from nqosd.ovsdb.remotes import SOUTHBOUND_SOCKET, remotes
 from nqosd.statistics import switch
@@ -71,7 +71,7 @@ def _named(rule: Rule) -> str:
 
 
 async def _southbound(config: Config, seconds: float) -> list[CheckResult]:
-    database = Database("OVN_Southbound", "stats.southbound", tls_files(config))
+    database = WantedDatabase("OVN_Southbound", "stats.southbound", tls_files(config))
     named = remotes(config.stats.southbound, SOUTHBOUND_SOCKET)
     looks = await asyncio.gather(*(reach(remote, database, seconds) for remote in named))
     return [each for found, _reached in looks for each in found]

@@ -11,7 +11,7 @@ from typing import cast
 import attrs
 
 from nqosd.commands.doctor_results import CheckResult, failed, ok, warning, within
-from nqosd.commands.doctor_sockets import HANGS, Database, Reached, reach
+from nqosd.commands.doctor_sockets import HANGS, Reached, WantedDatabase, reach
 from nqosd.compiler.desired import PART
 from nqosd.compiler.settings import NEWEST_TESTED, parse_ovn_version
 from nqosd.northbound.other_writers import other_holder
@@ -38,7 +38,7 @@ class NorthboundFacts:
 
 async def look_at_northbound(options: Options, seconds: float) -> tuple[list[CheckResult], NorthboundFacts | None]:
     """Look at every server that the configuration names, and into the first one that the daemon would use."""
-    database = Database(schema.DATABASE, "northbound.remotes", options.tls)
+    database = WantedDatabase(schema.DATABASE, "northbound.remotes", options.tls)
     looks = await asyncio.gather(*(reach(remote, database, seconds) for remote in options.remotes))
     reached = [found for _results, found in looks if found is not None]
     results = [*(each for found, _reached in looks for each in found), *map(_schema, reached)]

@@ -29,7 +29,7 @@ HANGS = "look at its log and whether it hangs, and restart it; if there is a rel
 
 
 @attrs.frozen
-class Database:
+class WantedDatabase:
     """What should be there, and the option that says where."""
 
     name: str
@@ -57,13 +57,13 @@ class Reached:
                 return str(model or "standalone")
 
 
-async def reach(remote: Remote, database: Database, seconds: float) -> tuple[list[CheckResult], Reached | None]:
+async def reach(remote: Remote, database: WantedDatabase, seconds: float) -> tuple[list[CheckResult], Reached | None]:
     """Connect and ask for the schema."""
     found = await within(seconds, "socket", _shown(remote), _reach(remote, database), HANGS)
     return ([found], None) if isinstance(found, CheckResult) else found
 
 
-async def _reach(remote: Remote, database: Database) -> tuple[list[CheckResult], Reached | None]:
+async def _reach(remote: Remote, database: WantedDatabase) -> tuple[list[CheckResult], Reached | None]:
     try:
         found = Remote(f"unix:{socket_path(remote)}") if remote.host is None else remote
         reached, databases = await _ask(found, database)
@@ -78,7 +78,7 @@ async def _reach(remote: Remote, database: Database) -> tuple[list[CheckResult],
     return results, reached
 
 
-async def _ask(remote: Remote, database: Database) -> tuple[Reached, list[str]]:
+async def _ask(remote: Remote, database: WantedDatabase) -> tuple[Reached, list[str]]:
     select = {
         "op": "select",
         "table": "Database",
@@ -92,7 +92,7 @@ async def _ask(remote: Remote, database: Database) -> tuple[Reached, list[str]]:
     return Reached(remote, cast("Mapping[str, object]", schema or {}), state), cast("list[str]", databases or [])
 
 
-def _stranger(remote: Remote, database: Database, databases: list[str]) -> CheckResult:
+def _stranger(remote: Remote, database: WantedDatabase, databases: list[str]) -> CheckResult:
     has = ", ".join(sorted(set(databases) - {"_Server"})) or "none"
     return failed(
         "schema",
@@ -127,7 +127,7 @@ def with_owners(words: str, paths: Iterable[str]) -> str:
     return "; ".join([words, *filter(None, map(_guard, map(Path, paths))), f"this is {_user(os.geteuid())}"])
 
 
-def _way_out(remote: Remote, error: OSError, database: Database) -> str:
+def _way_out(remote: Remote, error: OSError, database: WantedDatabase) -> str:
     words = str(error)
     if isinstance(error, ssl.SSLError):
         return (
