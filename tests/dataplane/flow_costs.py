@@ -6,6 +6,7 @@ matches share included. The rule: rows and sets are what `nqosd compile` gives, 
 
 import contextlib
 import io
+import json
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,8 +18,8 @@ import yaml
 from nqosd.cli import main
 from tests.dataplane.cases import EVERYWHERE, Rule
 from tests.dataplane.guide import Measurement
-from tests.dataplane.networks import DEFAULT, NODES, Network
-from tests.dataplane.pods import Manifest, node_manifest
+from tests.dataplane.networks import DEFAULT, NODES
+from tests.dataplane.pods import Manifest
 from tests.services.chassis import Chassis
 from tests.services.generation import OvnGeneration
 from tests.services.ovn import OvnCentral
@@ -31,7 +32,6 @@ LINES_AT_ONCE = 100
 BOUND_PORTS = 2
 """Logical ports that live on the chassis."""
 FLAT = "open/open"
-DEFAULT_NETWORK = Network(DEFAULT, "layer3", 1)
 _SOURCES = {"app": "source"}
 
 
@@ -132,7 +132,8 @@ def _objects(form: Form, size: int) -> Iterator[Manifest]:
         "metadata": {"namespace": "open", "name": "open"},
         "spec": {"config": config},
     }
-    yield node_manifest(1, [DEFAULT_NETWORK])
+    ranges = {"k8s.ovn.org/node-subnets": json.dumps({DEFAULT: ["10.1.0.0/16", "fd00:10:1::/48"]})}
+    yield {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODES[0], "annotations": ranges}}
     for number in range(size):
         yield _pod(form, number)
 
