@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.dataplane import egress_ip, neighbour_discovery
+from tests.dataplane import egress_ip, migration, neighbour_discovery
 from tests.dataplane.flow_costs import SIZES, flow_costs
 from tests.dataplane.guide import Guide, Measurement
 from tests.dataplane.laboratory import Laboratory, laboratory
@@ -24,7 +24,7 @@ from tests.dataplane.traffic import Traffic
 from tests.services.generation import GENERATIONS, LATEST, OvnGeneration
 
 PAGE = Path(__file__).parents[2] / "docs" / "dataplane-matrix.md"
-PARTS = ("matrix", "guide", "neighbours", "costs")
+PARTS = ("matrix", "guide", "beside", "costs")
 
 
 def main() -> int:
@@ -63,11 +63,12 @@ def _run(generation: OvnGeneration, parts: Sequence[str], case: str) -> Results:
     if "matrix" in parts:
         with laboratory(generation, BY_NODE) as lab, Traffic() as traffic:
             _run_matrix(Matrix(lab, interconnected(generation), traffic), case, results)
-    if "neighbours" in parts:
-        _say(f"\n--- OVN {results.series}: beside EgressIP, and neighbour discovery")
+    if "beside" in parts:
+        _say(f"\n--- OVN {results.series}: EgressIP, live migration, neighbour discovery")
         if generation.is_current:
-            _note(egress_ip.measure(generation), results.neighbours)
-        _note(neighbour_discovery.measure(generation), results.neighbours)
+            _note(egress_ip.measure(generation), results.beside)
+            _note(migration.measure(generation), results.beside)
+        _note(neighbour_discovery.measure(generation), results.beside)
     if "costs" in parts:
         _say(f"\n--- OVN {results.series}: flows for {', '.join(map(str, SIZES))} sources")
         _note(flow_costs(generation), results.costs)

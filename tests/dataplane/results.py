@@ -22,9 +22,10 @@ _COSTS = (
     "computed anew, for the whole database by northd, for a whole chassis by ovn-controller; northd of OVN 23.03 does "
     "so at every change. Measured by `make dataplane DATAPLANE_ARGS='--part costs'`."
 )
-_NEIGHBOURS = (
-    "EgressIP's own rows stand on primary layer2 networks beside the daemon's; OVN 23.03 can't have them. Neighbour "
-    "discovery has the same table to pass. Measured by `make dataplane DATAPLANE_ARGS='--part neighbours'`."
+_BESIDE = (
+    "EgressIP's own rows stand on primary layer2 networks beside the daemon's; OVN 23.03 can't have them, nor the "
+    "default network's virtual machines that migrate. Neighbour discovery passes the same table as what is limited. "
+    "Measured by `make dataplane DATAPLANE_ARGS='--part beside'`."
 )
 
 
@@ -37,13 +38,13 @@ class Results:
     cells: list[Cell] = attrs.field(factory=list)
     bandwidth: list[Measurement] = attrs.field(factory=list)
     captures: list[tuple[Measurement, str]] = attrs.field(factory=list)
-    neighbours: list[Measurement] = attrs.field(factory=list)
+    beside: list[Measurement] = attrs.field(factory=list)
     costs: list[Measurement] = attrs.field(factory=list)
 
     @property
     def measurements(self) -> list[Measurement]:
         """Everything but the cells of the matrix."""
-        return [*self.bandwidth, *(each for each, _ in self.captures), *self.neighbours, *self.costs]
+        return [*self.bandwidth, *(each for each, _ in self.captures), *self.beside, *self.costs]
 
     @property
     def differences(self) -> int:
@@ -94,9 +95,9 @@ def markdown(runs: Sequence[Results]) -> str:
     if warnings:
         parts += ["The policies' status on flat networks with services:", *(f"> {text}" for text in warnings)]
     parts += [
-        "## Neighbours in the same table",
-        _NEIGHBOURS,
-        _measurement_table(runs, [run.neighbours for run in runs]),
+        "## Beside the matrix",
+        _BESIDE,
+        _measurement_table(runs, [run.beside for run in runs]),
     ]
     parts += ["## Costs in OVN", _COSTS, _measurement_table(runs, [run.costs for run in runs])]
     return "\n\n".join(parts) + "\n"
