@@ -1,7 +1,7 @@
 """What commands look at: objects from the cluster or from manifests, and the Northbound database.
 
-In: a configuration, and perhaps paths of manifests. Out: `Tables`, and a `Database`. Rule: each kind is listed once,
-through the daemon's own informers, so a command sees exactly what the daemon would.
+In: a configuration, and perhaps paths of manifests. Out: `Tables`, and a `GatheredDatabase`. Rule: each kind is listed
+once, through the daemon's own informers, so a command sees exactly what the daemon would.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class GatherError(CommandError):
 
 
 @attrs.frozen
-class Database:
+class GatheredDatabase:
     """The Northbound database as of one moment, and the settings under which the daemon would compile for it."""
 
     replica: Replica
@@ -93,7 +93,7 @@ def from_manifests(manifests: Manifests) -> Tables:
     return tables
 
 
-async def gather_database(config: Config, names: Iterable[str] = ()) -> Database:
+async def gather_database(config: Config, names: Iterable[str] = ()) -> GatheredDatabase:
     """Read the Northbound database; `names` are sets to look for whoever owns them.
 
     Raises:
@@ -103,7 +103,7 @@ async def gather_database(config: Config, names: Iterable[str] = ()) -> Database
         replica = await read_replica(northbound_options(config), names=names)
     except ReadError as error:
         raise GatherError(str(error)) from error
-    return Database(replica, settings_for(config, replica))
+    return GatheredDatabase(replica, settings_for(config, replica))
 
 
 def settings_for(config: Config, replica: Replica) -> Settings:
