@@ -66,7 +66,8 @@ def _run(generation: OvnGeneration, parts: Sequence[str], case: str) -> Results:
     if "beside" in parts:
         _say(f"\n--- OVN {results.series}: EgressIP, live migration, neighbour discovery")
         if generation.is_current:
-            _note(egress_ip.measure(generation), results.beside)
+            for network in (egress_ip.NETWORK, egress_ip.OLDER):
+                _note(egress_ip.measure(generation, network), results.beside)
             _note(migration.measure(generation), results.beside)
         _note(neighbour_discovery.measure(generation), results.beside)
     if "costs" in parts:

@@ -31,6 +31,8 @@ from tests.services.daemon import Nqosd
 from tests.services.generation import OvnGeneration
 
 NETWORK = Network("even", "layer2", 165, "even/even", gateway=1)
+OLDER = attrs.evolve(NETWORK, has_transit_router=False)
+"""The same network as it was before, with a gateway router alone."""
 SERVED = PodSpec("even", "served", 1, 11, (NETWORK,), {"app": "served"})
 ROUTER, SWITCH = "GR_even_ovn-worker", NETWORK.switch(1)
 VIPS = tuple(each.ip for each in external(51))
@@ -49,17 +51,23 @@ POLICY = {
 }
 
 
-def measure(generation: OvnGeneration) -> Iterator[Measurement]:
+def measure(generation: OvnGeneration, network: Network = NETWORK) -> Iterator[Measurement]:
     """Connect from outside: without EgressIP's mark, with it, with a policy beside it, and without the policy again."""
+    where = "transit router" if network.has_transit_router else "gateway router alone"
+    for each in _measure(generation, network):
+        yield attrs.evolve(each, what=f"EgressIP, {where}, {each.what}")
+
+
+def _measure(generation: OvnGeneration, network: Network) -> Iterator[Measurement]:
     with Testbed(generation) as bed, tempfile.TemporaryDirectory() as directory:
-        bed.add_networks([NETWORK])
-        bed.add_pods([SERVED])
+        bed.add_networks([network])
+        bed.add_pods([attrs.evolve(SERVED, networks=(network,))])
         add_egress_ip(bed)
         yield from _connections(bed, "without EgressIP's mark", None, SILENT)
         add_marks(bed)
         yield from _connections(bed, "no policy", 0)
         folder = Path(directory)
-        for name, each in (("policy", POLICY), ("pod", bed.pods[SERVED.key].manifest), ("net", definition(NETWORK))):
+        for name, each in (("policy", POLICY), ("pod", bed.pods[SERVED.key].manifest), ("net", definition(network))):
             (folder / f"{name}.json").write_text(json.dumps(each))
         with Nqosd([bed.central.nb.unix], manifests=[folder]) as daemon:
             daemon.wait_until(
@@ -82,7 +90,7 @@ def _connections(bed: Testbed, when: str, dscp: int | None, patience: float = AN
     for vip in VIPS:
         found = reply(bed, str(vip), patience)
         wanted, seen = ("no answer" if each is None else f"answered, DSCP {each}" for each in (dscp, found))
-        what = f"EgressIP, IPv{vip.version}, a connection from outside to a served pod, {when}"
+        what = f"IPv{vip.version}, a connection from outside to a served pod, {when}"
         yield Measurement(what, wanted, seen, found == dscp)
 
 
@@ -117,7 +125,7 @@ def _settled_counts(bed: Testbed) -> Counts:
 
 def _limit(bed: Testbed, vip: str) -> Iterator[Measurement]:
     """Let the served pod answer a datagram from outside by more than it may send."""
-    what = f"EgressIP, IPv{ip_address(vip).version}, answers to outside"
+    what = f"IPv{ip_address(vip).version}, answers to outside"
     for _ in range(ATTEMPTS):
         before = _settled_counts(bed)
         passed = answers(bed, vip)
