@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nqosd import __version__
+from tests.packaging.containerfile import build_script
 
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
@@ -28,6 +29,7 @@ mount -t tmpfs tmpfs "$1"/root/tmp
 mount -t proc proc "$1"/root/proc
 cp "$2" "$1"/root/tmp/nqosd.deb
 cp -r "$3" "$1"/root/tmp/guide
+cp "$5" "$1"/root/tmp/nqosd.tar.gz
 exec chroot "$1"/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive sh -euxc "$4"
 """
 INSTALL = "dpkg --install /tmp/nqosd.deb >/dev/null"
@@ -53,9 +55,8 @@ def installed(tmp_path: Path, script: str) -> str:
     """Run a script in the copy of the machine; gives what it prints."""
     folder = tmp_path / "machine"
     folder.mkdir()
-    return run(
-        "unshare", "--mount", "--pid", "--fork", "bash", "-c", IN_OVERLAY, "bash", folder, the("*.deb"), GUIDE, script
-    )
+    overlay = ("unshare", "--mount", "--pid", "--fork", "bash", "-c", IN_OVERLAY, "bash")
+    return run(*overlay, folder, the("*.deb"), GUIDE, script, the("*.tar.gz"))
 
 
 def test_the_debian_package_is_reproducible(tmp_path: Path) -> None:
@@ -142,6 +143,21 @@ def test_a_changed_configuration_outlives_an_upgrade(tmp_path: Path) -> None:
         ls /etc/nqosd 2>/dev/null || echo purged
     """
     assert installed(tmp_path, script).splitlines() == ["# mine", "600", "# mine", "gone", "purged"]
+
+
+def test_the_containerfile_makes_a_program_that_runs(tmp_path: Path) -> None:
+    """Its steps, in a copy of this machine in place of its base, make a command that needs no more than it copies."""
+    script = f"""
+        mkdir /checkout
+        tar --extract --file /tmp/nqosd.tar.gz --directory /checkout --strip-components=1
+        ({build_script()}) >/dev/null
+        rm -rf /checkout /src
+        cd /
+        setpriv --reuid=65532 --regid=65532 --clear-groups /opt/nqosd/bin/nqosd --version
+        setpriv --reuid=65532 --regid=65532 --clear-groups /opt/nqosd/bin/nqosd compile /tmp/guide | grep -c 12180
+        /opt/nqosd/bin/python3 -c 'import nqosd.daemon.daemon; print("imports")'
+    """
+    assert installed(tmp_path, script).splitlines() == [f"nqosd {__version__}", "2", "imports"]
 
 
 def test_the_machine_is_as_it_was() -> None:

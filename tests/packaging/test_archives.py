@@ -14,7 +14,7 @@ from nqosd import __version__
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("nqosd", "config", "systemd", "docs", "tests")
-FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", ".gitignore")
+FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "Containerfile", ".gitignore")
 LEFT_BY_TOOLS = shutil.ignore_patterns("__pycache__", ".*", "build", "dist")
 
 
