@@ -130,7 +130,7 @@ def test_alerts_are_about_metrics_that_exist(prometheus: Prometheus) -> None:
         series = {name: prometheus.query(name) for name in names}
         labels = {label for found in series.values() for each in found for label in each}
         for name in (name for name, found in series.items() if not found):
-            (documented,) = re.findall(rf"^\| `{name}` \| gauge \| (`.*?) \|", METRICS.read_text(), flags=re.MULTILINE)
+            (documented,) = re.findall(rf"^\| `{name}` \| \w+ \| (.*?) \|", METRICS.read_text(), flags=re.MULTILINE)
             labels |= {"job", "instance", "cluster"} | set(re.findall(r"`(\w+)`", documented))
         grouped = {each.strip() for by in re.findall(r"by \(([^)]*)\)", rule) for each in by.split(",")}
         assert grouped | set(re.findall(r"[{,]\s*(\w+)[=!]", rule)) <= labels, alert
