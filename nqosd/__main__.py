@@ -1,13 +1,15 @@
-"""Where the program begins: `nqosd` and `python -m nqosd`.
+"""Where the program begins: `nqosd` and `python -m nqosd`, and under the name `kubectl-nqos` kubectl's plugin.
 
 In: arguments. Out: the exit code of `nqosd.cli`. Rule: SIGHUP to a service is held back before anything is imported
 that takes time.
 """
 
 import sys
+from pathlib import Path
 
 from nqosd.runtime import signals
 
+PLUGIN = "kubectl-nqos"
 SERVICES = ("run", "stats")
 
 
@@ -20,6 +22,10 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
 
+    if Path(sys.argv[0]).stem == PLUGIN:
+        from nqosd.commands.kubectl_table import KUBECTL  # noqa: PLC0415
+
+        return cli.main(program=KUBECTL)
     return cli.main()
 
 

@@ -1,4 +1,4 @@
-"""The command line of `nqosd`: arguments in, exit codes out.
+"""The command line of `nqosd`, and of `kubectl nqos`: arguments in, exit codes out.
 
 Exit codes: see `nqosd.commands.exits`. Rule: what a command has to say goes to standard output, what went wrong and the
 log to standard error; a command's module is imported when it is asked for.
@@ -14,7 +14,7 @@ from types import ModuleType
 from nqosd import __version__
 from nqosd.commands.exits import BAD_CONFIG, FAILED, INTERRUPTED, OK, USAGE, CommandError, ConfigurationError
 from nqosd.commands.output import complain, write
-from nqosd.commands.table import COMMANDS
+from nqosd.commands.table import NQOSD, Program
 from nqosd.runtime import garbage
 
 __all__ = ["BAD_CONFIG", "FAILED", "OK", "USAGE", "main", "parser"]
@@ -27,12 +27,12 @@ class Parser(argparse.ArgumentParser):
         (write if file is sys.stdout else sys.stderr.write)(message)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; gives its exit code."""
-    command = "nqosd"
+def main(arguments: Sequence[str] | None = None, *, program: Program = NQOSD) -> int:
+    """Run a command of a program; gives its exit code."""
+    command = program.name
     try:
-        options = _parsed(arguments)
-        command = f"nqosd {options.command}"
+        options = _parsed(arguments, program)
+        command = f"{program.name} {options.command}"
         if options.command == "run":
             garbage.pause()
         code: int = _module(options.module).run(options)
@@ -44,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parsed(arguments: Sequence[str] | None, program: Program) -> argparse.Namespace:
     """Read arguments; names and paths may stand behind options too, which argparse alone doesn't take."""
-    commands = parser()
+    commands = parser(program)
     options, rest = commands.parse_known_args(arguments)
     lists: dict[str, Callable[[str], object]] = {"names": str, "paths": Path}
     many = next((each for each in lists if hasattr(options, each)), "")
@@ -65,19 +65,18 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Make the parser of all commands."""
+def parser(program: Program = NQOSD) -> argparse.ArgumentParser:
+    """Make the parser of all commands of a program."""
     top = Parser(
-        prog="nqosd",
-        description="Keeps the QoS rows and address sets of an OVN Northbound database equal to the NetworkQoS objects "
-        "of a Kubernetes cluster.",
+        prog=program.name,
+        description=program.description,
         epilog="Exit codes: 0 all is well; 1 a policy is not ready, the daemon has failed or something is in its way, "
         "or what was asked couldn't be found out; 2 unusable arguments or manifests; 3 diff found a difference; "
         "78 unusable configuration; 130 ended by Ctrl-C.",
     )
     top.add_argument("--version", action="version", version=f"nqosd {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for each in COMMANDS:
+    for each in program.commands:
         command = commands.add_parser(each.name, help=each.help, description=each.description)
         each.add_arguments(command)
         command.set_defaults(module=each.module)

@@ -7,10 +7,10 @@ what the daemon would read, and nothing else.
 import argparse
 from typing import TypedDict
 
+from nqosd.commands.arguments import DEFAULT_CONFIG
 from nqosd.commands.configuration import load_config, settle_path
 from nqosd.commands.exits import BAD_CONFIG, OK, ConfigurationError
 from nqosd.commands.output import say, show
-from nqosd.commands.table import DEFAULT_CONFIG
 from nqosd.config import ConfigError
 from nqosd.config.reading import Mistake
 

@@ -8,8 +8,8 @@ both.
 import argparse
 import os
 
+from nqosd.commands.arguments import DEFAULT_CONFIG
 from nqosd.commands.exits import ConfigurationError
-from nqosd.commands.table import DEFAULT_CONFIG
 from nqosd.config import Config, ConfigError, Given, load
 
 

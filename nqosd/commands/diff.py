@@ -12,16 +12,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
 
+import attrs
+
+from nqosd.cache.tables import Tables
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.configuration import configuration
 from nqosd.commands.differences import Section, remarks, sections
 from nqosd.commands.exits import DIFFERENT, OK
-from nqosd.commands.gathering import GatherError, gather_database, gather_objects
+from nqosd.commands.gathering import Database, GatherError, gather_database, gather_objects
 from nqosd.commands.offline import zone_problem
 from nqosd.commands.output import complain, show
+from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.config import Config
 from nqosd.explain.world import compiled
-from nqosd.northbound.plan.plan import make_plan
+from nqosd.northbound.plan.plan import Plan, make_plan
 from nqosd.northbound.plan.plan_options import PlanOptions
 from nqosd.northbound.plan.scope import PlanScope
 
@@ -36,42 +40,67 @@ class Differences(TypedDict):
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     config = configuration(options)
-    differing, notes = asyncio.run(_compare(config, options.paths))
+    found = asyncio.run(_compare(config, options.paths))
     if options.format == "json":
-        show(Differences(differences=differing, notes=notes))
-        return DIFFERENT if differing else OK
-    for note in notes:
-        complain(note)
+        show(found)
+    else:
+        tell(found)
+    return DIFFERENT if found["differences"] else OK
+
+
+def tell(found: Differences, before: str = "") -> None:
+    """Print what differs, and on standard error what else there is to say; `before` stands before each title."""
+    for note in found["notes"]:
+        complain(f"{before}{note}")
     paint = Painter.of(sys.stdout)
-    for section in differing:
-        for line in _unified(section):
+    for section in found["differences"]:
+        for line in _unified(section, before):
             paint.say(_painted(line, paint))
-    return DIFFERENT if differing else OK
 
 
-async def _compare(config: Config, paths: list[Path]) -> tuple[list[Section], list[str]]:
-    """Find the sections that differ, and what else there is to say."""
+async def _compare(config: Config, paths: list[Path]) -> Differences:
+    """Find what differs."""
     tables = await gather_objects(config, paths)
     database = await gather_database(config)
-    if problem := zone_problem(tables, database.settings.zone):
-        raise GatherError(problem)
-    owner = database.settings.owner
-    compiler = compiled(tables, database.settings, database.replica.switches)
-    plan_options = PlanOptions(owner, may_wait=compiler.may_wait)
-    replica, desired = database.replica, compiler.desired
-    plan = make_plan(desired, replica, PlanScope.whole(desired, replica), plan_options)
+    compiler = compiled_for(tables, database)
+    plan = _plan(compiler, database)
     if plan.new_sets:  # their names may be taken by somebody else, which only asking by name tells
         replica = (await gather_database(config, plan.new_sets)).replica
-        plan = make_plan(desired, replica, PlanScope.whole(desired, replica), plan_options)
-    found = [each for each in sections(desired, replica, plan, owner) if each.differs]
+        database = attrs.evolve(database, replica=replica)
+    return differences(compiler, database)
+
+
+def compiled_for(tables: Tables, database: Database) -> IncrementalCompiler:
+    """Compile all objects for a database.
+
+    Raises:
+        GatherError: nothing is known about its zone.
+    """
+    if problem := zone_problem(tables, database.settings.zone):
+        raise GatherError(problem)
+    return compiled(tables, database.settings, database.replica.switches)
+
+
+def differences(compiler: IncrementalCompiler, database: Database) -> Differences:
+    """Find the sections that differ, and what else there is to say."""
+    plan = _plan(compiler, database)
+    found = sections(compiler.desired, database.replica, plan, database.settings.owner)
     objections = (f"switch {name}: {words}" for name, words in sorted(compiler.objections.items()))
-    notes = [*remarks(plan), *plan.conflicts.values(), *objections]
-    return found, notes
+    return Differences(
+        differences=[each for each in found if each.differs],
+        notes=[*remarks(plan), *plan.conflicts.values(), *objections],
+    )
 
 
-def _unified(section: Section) -> Iterator[str]:
-    before, after = f"database: {section.title}", f"desired: {section.title}"
-    return difflib.unified_diff(section.before, section.after, before, after, lineterm="")
+def _plan(compiler: IncrementalCompiler, database: Database) -> Plan:
+    options = PlanOptions(database.settings.owner, may_wait=compiler.may_wait)
+    scope = PlanScope.whole(compiler.desired, database.replica)
+    return make_plan(compiler.desired, database.replica, scope, options)
+
+
+def _unified(section: Section, before: str) -> Iterator[str]:
+    titles = f"{before}database: {section.title}", f"{before}desired: {section.title}"
+    return difflib.unified_diff(section.before, section.after, *titles, lineterm="")
 
 
 def _painted(line: str, paint: Painter) -> str:

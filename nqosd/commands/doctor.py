@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TypedDict
 
 from nqosd.api.text import shortened
+from nqosd.commands.arguments import DEFAULT_CONFIG
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.configuration import load_config, settle_path
 from nqosd.commands.doctor_chassis import look_at_chassis
@@ -23,7 +24,6 @@ from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
 from nqosd.commands.get import GetError, ask_daemon
 from nqosd.commands.offline import zone_problem
 from nqosd.commands.output import show
-from nqosd.commands.table import DEFAULT_CONFIG
 from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.settings import zone_name
 from nqosd.config import Config, ConfigError, Mistake

@@ -20,7 +20,7 @@ from nqosd.commands.offline import tables_of, zone_problem
 from nqosd.commands.output import show
 from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
 from nqosd.explain.decide import explain
-from nqosd.explain.question import Question, QuestionError, Transport, ask
+from nqosd.explain.question import PodQuestion, Question, QuestionError, Transport, ask
 from nqosd.explain.world import World
 from nqosd.informers.manifests.paths import read_manifests
 
@@ -28,27 +28,42 @@ from nqosd.informers.manifests.paths import read_manifests
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     try:
-        question = ask(
-            options.pod,
-            options.to,
-            Transport(options.proto),
-            port=options.port,
-            network=options.network,
-            source=options.source,
-        )
+        question = question_of(options)
         is_offline = options.paths and options.config is None
         found = _offline(options, question) if is_offline else _live(options, question)
     except QuestionError as error:
         raise UsageError(error) from error
+    answer(found, options)
+    return OK
+
+
+def question_of(options: argparse.Namespace, namespace: str = "") -> Question | PodQuestion:
+    """Read the question; pods without a namespace are in this one.
+
+    Raises:
+        QuestionError: it makes no sense.
+    """
+    return ask(
+        options.pod,
+        options.to,
+        None if options.proto is None else Transport(options.proto),
+        port=options.port,
+        network=options.network,
+        source=options.source,
+        namespace=namespace,
+    )
+
+
+def answer(found: Found, options: argparse.Namespace) -> None:
+    """Print the answer."""
     if options.format == "json":
         show(document(found))
     else:
         paint = Painter.of(sys.stdout)
         paint.say(*text(found, paint, everything=options.all, show=shown(options, len("    row: "))))
-    return OK
 
 
-def _offline(options: argparse.Namespace, question: Question) -> Found:
+def _offline(options: argparse.Namespace, question: Question | PodQuestion) -> Found:
     """Answer from manifests."""
     if options.southbound is not None:
         raise QuestionError("--southbound: a row is found there by its uuid in the Northbound database; add --config")
@@ -65,7 +80,7 @@ def _offline(options: argparse.Namespace, question: Question) -> Found:
     return Found(explain(question, World.of(tables, settings)))
 
 
-def _live(options: argparse.Namespace, question: Question) -> Found:
+def _live(options: argparse.Namespace, question: Question | PodQuestion) -> Found:
     """Answer from the database, and the cluster or manifests."""
     from nqosd.commands.explain_live import look  # noqa: PLC0415 - what speaks with others takes long to import
 

@@ -11,12 +11,12 @@ from nqosd.explain.verdict import AttachmentVerdict, Part, PolicyVerdict, RuleVe
 
 
 class PacketEntry(TypedDict):
-    """What was asked about; `node` is where the pod is, `port` None where the protocol has none."""
+    """What was asked about; `node` is where the pod is; `protocol` and `port` None: not named."""
 
     pod: str
     node: str
     to: str
-    protocol: str
+    protocol: str | None
     port: int | None
 
 
@@ -112,6 +112,7 @@ AttachmentEntry = TypedDict(
         "switch": str,
         "direction": str | None,
         "from": str | None,
+        "to": str | None,
         "obstacle": str,
         "notes": list[str],
         "winner": RuleEntry | None,
@@ -136,8 +137,8 @@ def document(found: Found) -> ExplainDocument:
         "packet": {
             "pod": question.pod,
             "node": found.explanation.node,
-            "to": str(question.destination),
-            "protocol": question.transport.value,
+            "to": question.to,
+            "protocol": None if question.transport is None else question.transport.value,
             "port": question.port,
         },
         "attachments": [_attachment(each, found) for each in found.explanation.attachments],
@@ -153,6 +154,7 @@ def _attachment(verdict: AttachmentVerdict, found: Found) -> AttachmentEntry:
         "switch": verdict.switch,
         "direction": None if verdict.direction is None else verdict.direction.value,
         "from": verdict.source,
+        "to": verdict.destination,
         "obstacle": verdict.obstacle,
         "notes": list(verdict.notes),
         "winner": None if winner is None else _rule(winner, found),

@@ -9,6 +9,7 @@ from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.explain_found import Found
 from nqosd.commands.presence import RowPresence
 from nqosd.compiler.desired import NEVER_BITES
+from nqosd.explain.question import PodQuestion
 from nqosd.explain.verdict import (
     AttachmentVerdict,
     ClassifierEntry,
@@ -23,20 +24,22 @@ from nqosd.explain.verdict import (
 def text(found: Found, paint: Painter, *, everything: bool = False, show: Callable[[str], str] = str) -> Iterator[str]:
     """Write an explanation; `everything`: also each policy of other namespaces; `show` gives a match for the eye."""
     question = found.explanation.question
+    transport = "" if question.transport is None else f", {question.transport}"
     port = "" if question.port is None else f" port {question.port}"
-    yield paint(f"pod {question.pod} to {question.destination}, {question.transport}{port}", Hue.BOLD)
+    yield paint(f"pod {question.pod} to {question.to}{transport}{port}", Hue.BOLD)
     for verdict in found.explanation.attachments:
         yield ""
-        yield from _attachment(verdict, found, paint, show, everything=everything)
+        to = f" to {verdict.destination}" if isinstance(question, PodQuestion) and verdict.destination else ""
+        yield from _attachment(verdict, found, paint, show, to=to, everything=everything)
 
 
 def _attachment(
-    verdict: AttachmentVerdict, found: Found, paint: Painter, show: Callable[[str], str], *, everything: bool
+    verdict: AttachmentVerdict, found: Found, paint: Painter, show: Callable[[str], str], *, to: str, everything: bool
 ) -> Iterator[str]:
     if verdict.network:
         kind = f" ({verdict.topology})" if verdict.topology else ""
         source = "" if verdict.source is None else f", from {verdict.source}"
-        yield paint(f"network {verdict.network}{kind}{source}", Hue.BOLD)
+        yield paint(f"network {verdict.network}{kind}{source}{to}", Hue.BOLD)
     if verdict.obstacle:
         yield f"  {paint('no rule', Hue.RED)}: {verdict.obstacle}"
     else:

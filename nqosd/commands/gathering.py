@@ -1,7 +1,7 @@
 """What commands look at: objects from the cluster or from manifests, and the Northbound database.
 
-In: a configuration, and perhaps paths of manifests. Out: `Tables`, and a `GatheredDatabase`. Rule: each kind is listed
-once, through the daemon's own informers, so a command sees exactly what the daemon would.
+In: a configuration, and perhaps paths of manifests. Out: `Tables`, and a `Database`. Rule: each kind is listed once,
+through the daemon's own informers, so a command sees exactly what the daemon would.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from nqosd.config import Config
 from nqosd.daemon.daemon_options import kube_options, northbound_options, reflector_options, round_options
 from nqosd.informers.api_server import ApiServerSource
 from nqosd.informers.manifests.paths import Manifests, read_manifests
+from nqosd.informers.reflector_steps import ReflectorOptions
 from nqosd.informers.resources import RESOURCES
 from nqosd.kube.client import KubeClient
 from nqosd.northbound.replica.replica import Replica
@@ -36,7 +37,7 @@ class GatherError(CommandError):
 
 
 @attrs.frozen
-class GatheredDatabase:
+class Database:
     """The Northbound database as of one moment, and the settings under which the daemon would compile for it."""
 
     replica: Replica
@@ -55,27 +56,38 @@ async def gather_objects(
     section = config.kubernetes
     if paths or section.source == "manifests":
         return from_manifests(read_manifests(paths or section.manifests))
-    listing = _Listing(kinds)
     async with KubeClient(kube_options(config)) as client:
-        options = attrs.evolve(reflector_options(config), grace=TIMEOUT)  # a server that is slow is no fault
-        resources = [each for each in RESOURCES if each.kind in kinds]
-        source = ApiServerSource(client, options=options, in_touch=listing.in_touch, resources=resources)
-        task = asyncio.create_task(source.run(listing))
-        listed = asyncio.create_task(listing.done.wait())
-        try:
-            await asyncio.wait({task, listed}, timeout=TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                await task
-            if listing.unsynced and listing.troubles:
-                reasons = "; ".join(dict.fromkeys(listing.troubles.values()))
-                raise GatherError(f"the API server can't be used: {reasons}")
-            if listing.unsynced:
-                unsynced = ", ".join(sorted(listing.unsynced))
-                raise GatherError(f"the API server hasn't listed {unsynced} within {TIMEOUT:g} s")
-        finally:
-            for each in (task, listed):
-                each.cancel()
-            await asyncio.gather(task, listed, return_exceptions=True)
+        return await list_objects(client, reflector_options(config), kinds)
+
+
+async def list_objects(
+    client: KubeClient, options: ReflectorOptions, kinds: Collection[ResourceKind] = tuple(ResourceKind)
+) -> Tables:
+    """Read all objects from the API server.
+
+    Raises:
+        GatherError: it can't be used, or hasn't listed a kind in time.
+    """
+    listing = _Listing(kinds)
+    options = attrs.evolve(options, grace=TIMEOUT)  # a server that is slow is no fault
+    resources = [each for each in RESOURCES if each.kind in kinds]
+    source = ApiServerSource(client, options=options, in_touch=listing.in_touch, resources=resources)
+    task = asyncio.create_task(source.run(listing))
+    listed = asyncio.create_task(listing.done.wait())
+    try:
+        await asyncio.wait({task, listed}, timeout=TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+        if listing.unsynced and listing.troubles:
+            reasons = "; ".join(dict.fromkeys(listing.troubles.values()))
+            raise GatherError(f"the API server can't be used: {reasons}")
+        if listing.unsynced:
+            unsynced = ", ".join(sorted(listing.unsynced))
+            raise GatherError(f"the API server hasn't listed {unsynced} within {TIMEOUT:g} s")
+    finally:
+        for each in (task, listed):
+            each.cancel()
+        await asyncio.gather(task, listed, return_exceptions=True)
     return listing.tables
 
 
@@ -93,7 +105,7 @@ def from_manifests(manifests: Manifests) -> Tables:
     return tables
 
 
-async def gather_database(config: Config, names: Iterable[str] = ()) -> GatheredDatabase:
+async def gather_database(config: Config, names: Iterable[str] = ()) -> Database:
     """Read the Northbound database; `names` are sets to look for whoever owns them.
 
     Raises:
@@ -103,7 +115,7 @@ async def gather_database(config: Config, names: Iterable[str] = ()) -> Gathered
         replica = await read_replica(northbound_options(config), names=names)
     except ReadError as error:
         raise GatherError(str(error)) from error
-    return GatheredDatabase(replica, settings_for(config, replica))
+    return Database(replica, settings_for(config, replica))
 
 
 def settings_for(config: Config, replica: Replica) -> Settings:

@@ -10,14 +10,14 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
 from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import OK, CommandError, UsageError
-from nqosd.commands.get_tables import TABLES, Entry, detail, keys
+from nqosd.commands.get_tables import Entry, columns, detail, keys, zone_of
 from nqosd.commands.matches import cut, folded, width
 from nqosd.commands.output import say, show
 from nqosd.config.options import HttpSection
@@ -37,14 +37,20 @@ class GetError(CommandError):
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
+    section = configuration(options).http
+    return follow(lambda what: fetch(section, what), options)
+
+
+def follow(get: Callable[[str], Any], options: argparse.Namespace) -> int:
+    """Print what `get` gives for a path below /state, once or again and again."""
     if options.namespace and options.what == "selections":
         raise UsageError("-n: a selection belongs to no namespace, it may hold pods of several")
-    section = configuration(options).http
     if options.what == "policy":
-        return _one(section, options)
+        tell_policy(get(f"policy/{quote(one_policy(options))}"), options)
+        return OK
     shown: list[Entry] | None = None
     while True:
-        found = _chosen(fetch(section, options.what), options)
+        found = _chosen(get(options.what), options)
         new = found if shown is None else [each for each in found if each not in shown]
         if new or shown is None:
             _print(new, options, is_first=shown is None)
@@ -54,22 +60,29 @@ def run(options: argparse.Namespace) -> int:
         time.sleep(INTERVAL)
 
 
-def _one(section: HttpSection, options: argparse.Namespace) -> int:
+def one_policy(options: argparse.Namespace) -> str:
+    """Give the key of the policy that is asked for.
+
+    Raises:
+        UsageError: it isn't one.
+    """
     if len(options.names) != 1 or options.watch:
         raise UsageError("policy: name one, as NAMESPACE/NAME or with -n, and without --watch")
     (name,) = options.names
-    key = name if "/" in name else f"{options.namespace or DEFAULT_NAMESPACE}/{name}"
-    found: Entry = fetch(section, f"policy/{quote(key)}")
+    return name if "/" in name else f"{options.namespace or DEFAULT_NAMESPACE}/{name}"
+
+
+def tell_policy(found: Entry | list[Entry], options: argparse.Namespace) -> None:
+    """Print all about a policy, in each zone where there are several."""
     if options.format == "json":
         show(found)
-    else:
-        for title, (header, cells), entries in detail(found):
+        return
+    for each in found if isinstance(found, list) else [found]:
+        for title, (header, cells), entries in detail(each):
             if entries:
-                say(f"{title}:")
-                lines = table(header, map(cells, entries)).splitlines()
-                for line in lines:
+                say(f"{zone_of(each)}{title}:")
+                for line in table(header, map(cells, entries)).splitlines():
                     say(cut(f"  {line}", width(options) if title == "rows" else None))
-    return OK
 
 
 def _chosen(found: list[Entry], options: argparse.Namespace) -> list[Entry]:
@@ -98,7 +111,7 @@ def _print(found: list[Entry], options: argparse.Namespace, *, is_first: bool) -
     if options.format == "json":
         show(found, one_line=options.watch)
         return
-    header, cells = TABLES[options.what]
+    header, cells = columns(options.what, with_zone=getattr(options, "with_zone", False))
     if options.what == "rows" and not options.wide:
         found = [each | {"match": folded(each["match"])} for each in found]
     lines = table(header, map(cells, found)).splitlines()

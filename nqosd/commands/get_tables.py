@@ -97,6 +97,17 @@ TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[Entry], list[str]]]] = {
 }
 
 
+def columns(what: str, *, with_zone: bool) -> tuple[tuple[str, ...], Callable[[Entry], list[str]]]:
+    """Give the header of a list and what makes the cells of an entry; perhaps the zone of each stands first."""
+    header, cells = TABLES[what]
+    return (("ZONE", *header), lambda entry: [entry["zone"] or "*", *cells(entry)]) if with_zone else (header, cells)
+
+
+def zone_of(entry: Entry) -> str:
+    """Give what stands before a title where there are several zones."""
+    return f"zone {entry['zone'] or '*'}, " if "zone" in entry else ""
+
+
 def detail(entry: Entry) -> Iterator[tuple[str, tuple[tuple[str, ...], Callable[[Entry], list[str]]], list[Entry]]]:
     """Give the tables of one policy, each with its title, what makes its cells, and its entries."""
     yield "policy", TABLES["policies"], [entry["policy"]]

@@ -8,7 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-DEFAULT_CONFIG = Path("/etc/nqosd/nqosd.toml")
+from nqosd.commands.arguments import (
+    add_cluster,
+    add_config,
+    add_format,
+    add_looks,
+    add_packet,
+    add_what,
+    add_wide,
+)
+
 NEWEST_OVN = "26.03"
 NETWORKS = ("all", "default")
 EXITS = "Exit codes: 0 done, or shown; 1 refused; 78 unusable configuration."
@@ -21,37 +30,20 @@ class Command(NamedTuple):
     help: str
     description: str
     add_arguments: Callable[[ArgumentParser], None]
+    prefix: str = "nqosd.commands."
 
     @property
     def module(self) -> str:
         """The module's full name."""
-        return f"nqosd.commands.{self.name.replace('-', '_')}"
+        return f"{self.prefix}{self.name.replace('-', '_')}"
 
 
-def _config(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=None,
-        metavar="FILE",
-        help=f"the configuration, TOML (default: {DEFAULT_CONFIG} if it exists, else every option's default)",
-    )
+class Program(NamedTuple):
+    """What a person types first, what it is for, and the commands that may follow."""
 
-
-def _cluster(parser: ArgumentParser) -> None:
-    _config(parser)
-    parser.add_argument(
-        "--kubeconfig", default=None, metavar="FILE", help="the kubeconfig (default: kubernetes.kubeconfig)"
-    )
-    parser.add_argument("--context", default=None, metavar="NAME", help="its context (default: kubernetes.context)")
-
-
-def _format(parser: ArgumentParser, *choices: str, before: str = "") -> None:
-    parser.add_argument("-o", "--format", choices=choices, default=choices[0], help=f"{before}default: {choices[0]}")
-
-
-def _wide(parser: ArgumentParser) -> None:
-    parser.add_argument("--wide", action="store_true", help="show matches as OVN has them, however long")
+    name: str
+    description: str
+    commands: tuple[Command, ...]
 
 
 def _manifests(parser: ArgumentParser, *, number: str = "*") -> None:
@@ -65,7 +57,7 @@ def _manifests(parser: ArgumentParser, *, number: str = "*") -> None:
 
 
 def _apply(parser: ArgumentParser) -> None:
-    _format(parser, "text", "json")
+    add_format(parser, "text", "json")
     parser.add_argument("--apply", action="store_true", help="do it; without this, the plan is shown and nothing done")
 
 
@@ -87,13 +79,13 @@ def _offline(parser: ArgumentParser, when: str = "") -> None:
 
 
 def _check_config(parser: ArgumentParser) -> None:
-    _config(parser)
-    _format(parser, "text", "json")
+    add_config(parser)
+    add_format(parser, "text", "json")
 
 
 def _doctor(parser: ArgumentParser) -> None:
-    _cluster(parser)
-    _format(parser, "text", "json")
+    add_cluster(parser)
+    add_format(parser, "text", "json")
     parser.add_argument(
         "--timeout", type=float, default=5.0, metavar="SECONDS", help="how long each look may take (default: 5)"
     )
@@ -102,7 +94,7 @@ def _doctor(parser: ArgumentParser) -> None:
 def _compile(parser: ArgumentParser) -> None:
     _manifests(parser, number="+")
     _offline(parser)
-    _format(
+    add_format(
         parser,
         "table",
         "json",
@@ -111,7 +103,7 @@ def _compile(parser: ArgumentParser) -> None:
         "sarif",
         before="github and sarif print what is wrong, with file and line, and nothing else; ",
     )
-    _wide(parser)
+    add_wide(parser)
     parser.add_argument(
         "--instance", default="nqosd", metavar="ID", help="the owner written into external_ids (default: nqosd)"
     )
@@ -126,18 +118,8 @@ def _compile(parser: ArgumentParser) -> None:
 
 def _explain(parser: ArgumentParser) -> None:
     parser.add_argument("--pod", required=True, metavar="NAMESPACE/NAME", help="the pod that sends")
-    parser.add_argument("--to", required=True, metavar="ADDRESS", help="the destination")
-    transports = ("tcp", "udp", "sctp", "icmp", "other")
-    parser.add_argument("--proto", required=True, choices=transports, help="what it carries")
-    parser.add_argument("--port", type=int, default=None, metavar="N", help="the destination port of tcp, udp and sctp")
-    parser.add_argument("--network", default=None, metavar="NAME", help="the network (default: each of the pod's)")
-    parser.add_argument(
-        "--from", dest="source", default=None, metavar="ADDRESS", help="the source (default: the pod's own address)"
-    )
-    _format(parser, "text", "json")
-    _wide(parser)
-    parser.add_argument("--all", action="store_true", help="in text, list policies of other namespaces too")
-    _cluster(parser)
+    add_packet(parser)
+    add_cluster(parser)
     parser.add_argument(
         "--southbound", default=None, metavar="REMOTE", help="look for the row's flows in this database as well"
     )
@@ -146,28 +128,14 @@ def _explain(parser: ArgumentParser) -> None:
 
 
 def _diff(parser: ArgumentParser) -> None:
-    _cluster(parser)
-    _format(parser, "text", "json")
+    add_cluster(parser)
+    add_format(parser, "text", "json")
     _manifests(parser)
 
 
 def _get(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "what",
-        choices=["policies", "selections", "rows", "networks", "policy"],
-        help="what to show; policy: all about one",
-    )
-    parser.add_argument(
-        "names",
-        nargs="*",
-        metavar="NAME",
-        help="only these: a policy (for rows too), a set, a network or a definition; with its namespace or without",
-    )
-    parser.add_argument("-n", "--namespace", default="", metavar="NAMESPACE", help="only what is in this namespace")
-    _format(parser, "table", "json")
-    _wide(parser)
-    parser.add_argument("-w", "--watch", action="store_true", help="go on, and show what is new or has changed")
-    _config(parser)
+    add_what(parser)
+    add_config(parser)
 
 
 def _stats(parser: ArgumentParser) -> None:
@@ -176,8 +144,8 @@ def _stats(parser: ArgumentParser) -> None:
         action="store_true",
         help="print what the flows and meters have counted since they were made, and end; no port is opened",
     )
-    _format(parser, "table", "json", before="with --once; ")
-    _config(parser)
+    add_format(parser, "table", "json", before="with --once; ")
+    add_config(parser)
 
 
 def _top(parser: ArgumentParser) -> None:
@@ -189,23 +157,13 @@ def _top(parser: ArgumentParser) -> None:
         help="an exporter, such as http://192.0.2.1:17477; may be given several times "
         "(default: stats.endpoints of the configuration, else the one on this machine)",
     )
-    parser.add_argument(
-        "--interval",
-        type=float,
-        default=2.0,
-        metavar="SECONDS",
-        help="time of a rate, and between two looks (default: 2)",
-    )
-    parser.add_argument(
-        "--once", action="store_true", help="show it once, when each exporter has read its counters again"
-    )
-    _format(parser, "table", "json", before="json: a line for each look; ")
-    _config(parser)
+    add_looks(parser)
+    add_config(parser)
 
 
 def _adopt(parser: ArgumentParser) -> None:
     parser.add_argument("instance", nargs="?", default="", metavar="ID", help="the owner of the rows until now")
-    _config(parser)
+    add_config(parser)
     _apply(parser)
 
 
@@ -218,18 +176,18 @@ def _takeover(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long to look for signs of that controller, before and after (default: 10)",
     )
-    _cluster(parser)
+    add_cluster(parser)
     _apply(parser)
 
 
 def _cleanup(parser: ArgumentParser) -> None:
     parser.add_argument("--instance", default="", metavar="ID", help="the owner (default: daemon.instance)")
-    _cluster(parser)
+    add_cluster(parser)
     _apply(parser)
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("run", "run the daemon", "Run the daemon until SIGTERM. SIGHUP reloads.", _cluster),
+    Command("run", "run the daemon", "Run the daemon until SIGTERM. SIGHUP reloads.", add_cluster),
     Command(
         "check-config",
         "check a configuration file",
@@ -321,4 +279,11 @@ COMMANDS: tuple[Command, ...] = (
         f"the plan is shown and nothing is done. {EXITS}",
         _cleanup,
     ),
+)
+
+NQOSD = Program(
+    "nqosd",
+    "Keeps the QoS rows and address sets of an OVN Northbound database equal to the NetworkQoS objects of a Kubernetes "
+    "cluster.",
+    COMMANDS,
 )

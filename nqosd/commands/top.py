@@ -7,7 +7,8 @@ is no terminal, it is printed once; what an exporter doesn't tell is said below 
 import argparse
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
 
 import attrs
 
@@ -17,7 +18,7 @@ from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import FAILED, OK, UsageError
 from nqosd.commands.output import show
 from nqosd.config.checks import urls
-from nqosd.statistics.endpoints import Collected, EndpointOptions, RuleOnNode, collect
+from nqosd.statistics.endpoints import Collected, RuleOnNode, collect
 from nqosd.statistics.rates import Rate, Rates
 from nqosd.statistics.stats_options import endpoint_options
 
@@ -29,6 +30,7 @@ READINGS = 60.0
 POLL = 0.2
 HOME = "\x1b[H\x1b[J"
 THOUSAND = 1000
+Look: TypeAlias = Callable[[], Awaitable[Collected]]
 HIGH = 0.5
 """The share of dropped packets from which on a line is red."""
 
@@ -41,25 +43,30 @@ def run(options: argparse.Namespace) -> int:
         if problem := urls(tuple(options.endpoint)):
             raise UsageError(f"--endpoint {problem}")
         found = attrs.evolve(found, urls=tuple(options.endpoint))
-    live = not options.once and (options.format == "json" or sys.stdout.isatty())
-    return asyncio.run(_watch(found, options) if live else _look(found, options))
+    return asyncio.run(follow(lambda: collect(found, TIMEOUT), options))
 
 
-async def _watch(endpoints: EndpointOptions, options: argparse.Namespace) -> int:
+async def follow(look: Look, options: argparse.Namespace) -> int:
+    """Print the rates between what `look` collects, again and again, or once."""
+    is_live = not options.once and (options.format == "json" or sys.stdout.isatty())
+    return await (_watch(look, options) if is_live else _look(look, options))
+
+
+async def _watch(look: Look, options: argparse.Namespace) -> int:
     rates = Rates(options.interval)
     while True:
-        collected = await collect(endpoints, TIMEOUT)
+        collected = await look()
         rates.take(collected)
         _show(rates.all(), collected, options, before=HOME if sys.stdout.isatty() else "")
         await asyncio.sleep(options.interval)
 
 
-async def _look(endpoints: EndpointOptions, options: argparse.Namespace) -> int:
+async def _look(look: Look, options: argparse.Namespace) -> int:
     rates = Rates(options.interval)
     loop = asyncio.get_running_loop()
     end = loop.time() + READINGS
     while True:
-        collected = await collect(endpoints, TIMEOUT)
+        collected = await look()
         rates.take(collected)
         if rates.is_complete(collected) or loop.time() > end:
             break

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequenc
 from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from nqosd import __version__
@@ -28,6 +29,7 @@ from nqosd.statistics.rules import Rule
 from nqosd.status.conditions import TRUE, condition
 from nqosd.telemetry.health import Health
 from nqosd.web.views import (
+    DatabaseState,
     InformerState,
     NetworkState,
     Overview,
@@ -178,6 +180,15 @@ class DaemonState:
                 topology, role = (nad.topology.value, nad.role.value) if nad.network else ("", "")
                 found.append(NetworkState(nad.key, nad.network, topology, role, nad.subnets, nad.accepted, ignored))
         return sorted(found, key=lambda each: (each.network, each.definition))
+
+    async def database(self) -> DatabaseState | None:
+        """See `StateSource`."""
+        tables: dict[str, dict[str, msgspec.Raw]] = {}
+        async for table, uuid, row in self._northbound.copied():
+            tables.setdefault(table, {})[uuid] = msgspec.Raw(msgspec.json.encode(row))
+        facts = self._northbound.facts
+        settings = self._rounds.options.settings(facts.zone, facts.northd_version)
+        return DatabaseState(settings, tables) if settings is not None and facts.synced else None
 
     async def statistics(self) -> Statistics | None:
         """See `StateSource`."""

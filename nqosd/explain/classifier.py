@@ -10,30 +10,44 @@ import attrs
 
 from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
 from nqosd.compiler.matching import selection_of
-from nqosd.explain.question import Address, Question
+from nqosd.explain.question import Address, Question, QuestionError
 from nqosd.explain.verdict import ClassifierEntry, Part
 from nqosd.explain.world import World
 
 
 @attrs.frozen
 class Packet:
-    """A packet on a network, as a policy of some namespace sees it; `source` None: it isn't known."""
+    """A packet on a network, as a policy (`namespace/name`) sees it; `source` None: it isn't known."""
 
     question: Question
     source: Address | None
     network: str
-    namespace: str
+    policy: str
+
+    @property
+    def namespace(self) -> str:
+        """The policy's namespace."""
+        return self.policy.partition("/")[0]
 
 
 def parts(classifier: Classifier, rule: int, packet: Packet, world: World) -> tuple[Part, ...]:
-    """Compare a packet with a rule's classifier."""
+    """Compare a packet with a rule's classifier.
+
+    Raises:
+        QuestionError: it depends on a protocol or a port that the question doesn't name.
+    """
     field = f"spec.egress[{rule}].classifier"
     question = packet.question
-    return (
+    sides = (
         Part("from", tuple(_side(f"{field}.from", classifier.from_, packet.source, packet, world))),
         Part("to", tuple(_side(f"{field}.to", classifier.to, question.destination, packet, world))),
-        Part("ports", tuple(_ports(f"{field}.ports", classifier.ports, question))),
     )
+    ports = Part("ports", tuple(_ports(f"{field}.ports", classifier.ports, question)))
+    is_open = any(_meets(each, question) is None for each in classifier.ports)
+    if is_open and not ports.matches and all(side.matches for side in sides):
+        missing = "--port" if question.transport else "--proto"
+        raise QuestionError(f"{missing} is missing: {packet.policy} rule {rule} asks for {_ports_text(classifier)}")
+    return (*sides, ports)
 
 
 def _side(
@@ -56,7 +70,11 @@ def described(classifier: Classifier, namespace: str) -> str:
     """Say which packets a rule of a policy of that namespace is for."""
     sides = {"from": classifier.from_, "to": classifier.to}
     said = [f"{side} {' or '.join(_text(peer, namespace) for peer in peers)}" for side, peers in sides.items() if peers]
-    return ", ".join([*said, *([" or ".join(map(_port_text, classifier.ports))] if classifier.ports else [])])
+    return ", ".join([*said, *([_ports_text(classifier)] if classifier.ports else [])])
+
+
+def _ports_text(classifier: Classifier) -> str:
+    return " or ".join(map(_port_text, classifier.ports))
 
 
 def _port_text(port: Port) -> str:
@@ -103,12 +121,24 @@ def _pods(peer: PodPeer, address: Address, packet: Packet, world: World) -> tupl
 
 def _ports(field: str, ports: tuple[Port, ...], question: Question) -> Iterator[ClassifierEntry]:
     for index, port in enumerate(ports):
-        asks = _port_text(port)
-        if port.protocol.lower() != question.transport:
-            yield ClassifierEntry(f"{field}[{index}]", asks, matches=False, why=f"the packet is {question.transport}")
-        elif port.port not in (None, question.port):
-            yield ClassifierEntry(
-                f"{field}[{index}]", asks, matches=False, why=f"the packet goes to port {question.port}"
-            )
+        met = _meets(port, question)
+        if question.transport is None:
+            why = "the packet's protocol isn't named"
+        elif met is None:
+            why = "the packet's port isn't named"
+        elif met or port.protocol.lower() != question.transport:
+            why = f"the packet is {question.transport}"
         else:
-            yield ClassifierEntry(f"{field}[{index}]", asks, matches=True, why=f"the packet is {question.transport}")
+            why = f"the packet goes to port {question.port}"
+        yield ClassifierEntry(f"{field}[{index}]", _port_text(port), matches=bool(met), why=why)
+
+
+def _meets(port: Port, question: Question) -> bool | None:
+    """Say whether a packet meets an entry of `ports`; None where it depends on what the question doesn't name."""
+    if question.transport is None:
+        return None
+    if port.protocol.lower() != question.transport:
+        return False
+    if port.port is None:
+        return True
+    return None if question.port is None else port.port == question.port

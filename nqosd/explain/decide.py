@@ -4,7 +4,7 @@ In: a question and a world. Out: for each attachment of the pod, every policy wi
 outcome. Rule: the highest priority of a row decides, as in OVN.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 import attrs
@@ -17,17 +17,17 @@ from nqosd.compiler.network_switches import Network
 from nqosd.compiler.pod_addresses import logical_port
 from nqosd.compiler.rows import POD_PART
 from nqosd.explain.classifier import Packet, parts
-from nqosd.explain.question import Question, QuestionError
+from nqosd.explain.question import PodQuestion, Question, QuestionError, family_of
 from nqosd.explain.senders import EntryPoint, SenderMatch, claim, refusal
 from nqosd.explain.verdict import AttachmentVerdict, Explanation, PolicyReason, PolicyVerdict, RuleOutcome, RuleVerdict
 from nqosd.explain.world import World
 
 
-def explain(question: Question, world: World) -> Explanation:
-    """Explain what happens to a packet.
+def explain(question: Question | PodQuestion, world: World) -> Explanation:
+    """Explain what happens to a packet, or to packets to a pod on each network that both are on.
 
     Raises:
-        QuestionError: the pod isn't there, or not on that network.
+        QuestionError: a pod isn't there, or not on that network, or the question names too little.
     """
     pod = world.tables.pods.get(question.pod)
     if pod is None:
@@ -36,8 +36,42 @@ def explain(question: Question, world: World) -> Explanation:
     if not asked and question.network is not None:
         there = ", ".join(dict.fromkeys(_name(each, world) for each in pod.attachments)) or "none"
         raise QuestionError(f"--network {question.network}: pod {pod.key} isn't on it; its networks are: {there}")
-    verdicts = tuple(attachment_verdict(question, pod, each, world) for each in asked)
+    verdicts = tuple(
+        attachment_verdict(packet, pod, each, world) for each in asked for packet in _packets(question, each, world)
+    )
+    if not verdicts and asked and isinstance(question, PodQuestion) and not _pod_obstacle(pod, world):
+        raise QuestionError(f"--to {question.to}: {_no_way(question, asked, world)}")
     return Explanation(question, pod.node, verdicts or (_no_network(question, pod, world),))
+
+
+def _packets(question: Question | PodQuestion, attachment: Attachment, world: World) -> Iterator[Question]:
+    """Give a packet for each address that the question is about, as far as the attachment can send to it."""
+    if isinstance(question, Question):
+        yield question
+        return
+    for place in world.places.get(question.target, ()):
+        if place.network != _name(attachment, world) or place.family is None:
+            continue
+        given = question.source
+        fits = _can_send(attachment, place.family) if given is None else family_of(given) is place.family
+        if fits:
+            yield question.about(ip_address(place.member))
+
+
+def _can_send(attachment: Attachment, family: Family) -> bool:
+    return not attachment.addresses or _own_address(attachment, family) is not None
+
+
+def _no_way(question: PodQuestion, asked: Sequence[Attachment], world: World) -> str:
+    """Say why there is no packet of the sender to that pod."""
+    target = world.tables.pods.get(question.target)
+    if target is None:
+        return "there is no such pod"
+    if target.host_network:
+        return "it is on the host network; name the node's address"
+    ours = ", ".join(dict.fromkeys(_name(each, world) for each in asked))
+    theirs = ", ".join(dict.fromkeys(_name(each, world) for each in target.attachments)) or "none"
+    return f"it has no address on {ours} that pod {question.pod} could send to; its networks are: {theirs}"
 
 
 def attachment_verdict(question: Question, pod: Pod, attachment: Attachment, world: World) -> AttachmentVerdict:
@@ -52,6 +86,7 @@ def attachment_verdict(question: Question, pod: Pod, attachment: Attachment, wor
         switch="" if obstacle or network is None else network.switch(pod.node),
         direction=None if network is None else network.direction,
         source=None if source is None else str(source),
+        destination=str(question.destination),
         obstacle=obstacle,
     )
     if obstacle or network is None:
@@ -87,7 +122,7 @@ def _rules(
     question: Question, effective: EffectivePolicy, claimed: SenderMatch, site: EntryPoint, world: World
 ) -> Iterator[RuleVerdict]:
     source = None if site.source is None else ip_address(site.source)
-    packet = Packet(question, source, site.network, effective.namespace)
+    packet = Packet(question, source, site.network, effective.key)
     for index, rule in enumerate(effective.spec.egress):
         per_pod = effective.spec.bandwidth_scope is BandwidthScope.POD
         yield RuleVerdict(
@@ -184,7 +219,7 @@ def _pod_obstacle(pod: Pod, world: World) -> str:
     return ""
 
 
-def _no_network(question: Question, pod: Pod, world: World) -> AttachmentVerdict:
+def _no_network(question: Question | PodQuestion, pod: Pod, world: World) -> AttachmentVerdict:
     return AttachmentVerdict(
         attachment="",
         network="",
@@ -192,6 +227,7 @@ def _no_network(question: Question, pod: Pod, world: World) -> AttachmentVerdict
         switch="",
         direction=None,
         source=None if question.source is None else str(question.source),
+        destination=str(question.destination) if isinstance(question, Question) else None,
         obstacle=_pod_obstacle(pod, world) or _unread(pod) or "the pod has no address on any network yet",
         policies=tuple(_all_refused(world, None)),
     )

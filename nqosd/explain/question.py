@@ -1,9 +1,10 @@
-"""The question: one packet of one pod.
+"""The question: one packet of one pod, to an address or to another pod.
 
-In: text, as a person writes it. Out: a frozen `Question`. Rule: a packet that can't exist can't be asked about, and the
-error says which argument to change.
+In: text, as a person writes it. Out: a frozen `Question`, or `PodQuestion`. Rule: a packet that can't exist can't be
+asked about, and the error says which argument to change.
 """
 
+import re
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeAlias
@@ -15,6 +16,7 @@ from nqosd.compiler.desired import Family
 Address: TypeAlias = IPv4Address | IPv6Address
 
 HIGHEST_PORT = 65535
+_PREFIX = re.compile("(pods?|po)/", re.IGNORECASE)
 
 
 class QuestionError(Exception):
@@ -40,12 +42,13 @@ class Transport(StrEnum):
 class Question:
     """Which rule does a packet take? `pod` is `namespace/name`; `port` is the destination port.
 
-    `network` None asks about every network of the pod; `source` None takes the pod's own address on the network.
+    `transport` and `port` None: not named, so no rule may ask for them. `network` None asks about every network of the
+    pod; `source` None takes the pod's own address on the network.
     """
 
     pod: str
     destination: Address
-    transport: Transport
+    transport: Transport | None
     port: int | None = None
     network: str | None = None
     source: Address | None = None
@@ -54,6 +57,32 @@ class Question:
     def family(self) -> Family:
         """The family of the packet's addresses."""
         return family_of(self.destination)
+
+    @property
+    def to(self) -> str:
+        """The destination, for people."""
+        return str(self.destination)
+
+
+@attrs.frozen
+class PodQuestion:
+    """The same about packets to each address of the pod `target` (`namespace/name`) on a network of the sender."""
+
+    pod: str
+    target: str
+    transport: Transport | None
+    port: int | None = None
+    network: str | None = None
+    source: Address | None = None
+
+    @property
+    def to(self) -> str:
+        """The destination, for people."""
+        return f"pod {self.target}"
+
+    def about(self, destination: Address) -> Question:
+        """Ask about one address of the pod."""
+        return Question(self.pod, destination, self.transport, self.port, self.network, self.source)
 
 
 def family_of(address: Address) -> Family:
@@ -64,35 +93,47 @@ def family_of(address: Address) -> Family:
 def ask(
     pod: str,
     to: str,
-    transport: Transport,
+    transport: Transport | None,
     *,
     port: int | None = None,
     network: str | None = None,
     source: str | None = None,
-) -> Question:
-    """Put a question together.
+    namespace: str = "",
+) -> Question | PodQuestion:
+    """Put a question together; pods that are named without a namespace are in `namespace`, if it isn't empty.
 
     Raises:
-        QuestionError: an address doesn't parse, the families differ, or port and protocol don't go together.
+        QuestionError: a name or an address doesn't parse, the families differ, or port and protocol don't go together.
     """
-    if pod.count("/") != 1 or not all(pod.split("/")):
-        raise QuestionError(f"--pod {pod}: write NAMESPACE/NAME")
-    destination = _address("--to", to)
-    given = None if source is None else _address("--from", source)
-    if given is not None and given.version != destination.version:
-        raise QuestionError(f"--from {source}: it must be of the same family as --to {to}")
-    if transport.has_ports and port is None:
-        raise QuestionError(f"--proto {transport}: --port is missing, and rules may ask for it")
-    if not transport.has_ports and port is not None:
-        raise QuestionError(f"--port {port}: {transport} has no ports; leave it out")
+    given = None if source is None else _address("--from", source, "an IPv4 or IPv6 address")
     if port is not None and not 0 <= port <= HIGHEST_PORT:
         raise QuestionError(f"--port {port}: it must be 0 to {HIGHEST_PORT}")
-    return Question(pod, destination, transport, port, network, given)
+    if transport is None and port is not None:
+        raise QuestionError(f"--port {port}: name its protocol with --proto")
+    if transport is not None and not transport.has_ports and port is not None:
+        raise QuestionError(f"--port {port}: {transport} has no ports; leave it out")
+    sender = _pod("--pod", pod, namespace)
+    if _PREFIX.match(to):
+        return PodQuestion(sender, _pod("--to", to, namespace), transport, port, network, given)
+    destination = _address("--to", to, "an IPv4 or IPv6 address, nor pod/NAME")
+    if given is not None and given.version != destination.version:
+        raise QuestionError(f"--from {source}: it must be of the same family as --to {to}")
+    return Question(sender, destination, transport, port, network, given)
 
 
-def _address(argument: str, text: str) -> Address:
+def _pod(argument: str, text: str, namespace: str) -> str:
+    """Read a pod's name: NAMESPACE/NAME or NAME, perhaps after `pod/` as kubectl writes it."""
+    parts = _PREFIX.sub("", text).split("/")
+    if len(parts) == 1 and namespace:
+        parts.insert(0, namespace)
+    if len(parts) != 2 or not all(parts):  # noqa: PLR2004 - namespace and name
+        raise QuestionError(f"{argument} {text}: write {'NAME or ' if namespace else ''}NAMESPACE/NAME")
+    return "/".join(parts).lower()
+
+
+def _address(argument: str, text: str, wanted: str) -> Address:
     try:
         address = ip_address(text)
         return getattr(address, "ipv4_mapped", None) or address
     except ValueError:
-        raise QuestionError(f"{argument} {text}: it is not an IPv4 or IPv6 address") from None
+        raise QuestionError(f"{argument} {text}: it is not {wanted}") from None

@@ -10,7 +10,7 @@ import attrs
 
 from nqosd.api.networkqos import Limit
 from nqosd.compiler.desired import Direction, QosRow
-from nqosd.explain.question import Question
+from nqosd.explain.question import PodQuestion, Question
 
 
 class PolicyReason(StrEnum):
@@ -102,8 +102,8 @@ class PolicyVerdict:
 class AttachmentVerdict:
     """The packet, sent through one attachment of the pod. `obstacle` empty: it can send there.
 
-    `attachment` is the key in the pod's annotation; `source` is None where there is no address to send from; `notes`
-    are things to know about the answer.
+    `attachment` is the key in the pod's annotation; `source` is None where there is no address to send from,
+    `destination` where a pod was asked about that can't be sent to; `notes` are things to know about the answer.
     """
 
     attachment: str
@@ -112,6 +112,7 @@ class AttachmentVerdict:
     switch: str
     direction: Direction | None
     source: str | None
+    destination: str | None
     obstacle: str = ""
     notes: tuple[str, ...] = ()
     policies: tuple[PolicyVerdict, ...] = ()
@@ -132,6 +133,6 @@ class AttachmentVerdict:
 class Explanation:
     """The answers for each attachment that was asked about."""
 
-    question: Question
+    question: Question | PodQuestion
     node: str
     attachments: tuple[AttachmentVerdict, ...]

@@ -19,7 +19,7 @@ import aiohttp
 import attrs
 import structlog
 
-from nqosd.kube.credentials import Credentials, KubeConfigError, KubeOptions, load_credentials
+from nqosd.kube.credentials import DEFAULT_NAMESPACE, Credentials, KubeConfigError, KubeOptions, load_credentials
 from nqosd.kube.transport import KubeConnectionError, Session, translated
 from nqosd.runtime.backoff import bounded
 
@@ -103,6 +103,7 @@ class KubeClient:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
         content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
         timeout: float = 30.0,  # noqa: ASYNC109 - aiohttp keeps it, and tells a slow server from a dead one
     ) -> Response:
         """Send a request with a JSON body, or none, and read the whole answer within `timeout` seconds.
@@ -114,7 +115,8 @@ class KubeClient:
         limit = aiohttp.ClientTimeout(
             total=timeout, sock_connect=self._options.connect_timeout, sock_read=self._options.answer_timeout
         )
-        async with self._open(method, path, query=query, limit=limit, body=body, content_type=content_type) as response:
+        described = {"Content-Type": content_type, **(headers or {})}
+        async with self._open(method, path, query=query, limit=limit, body=body, headers=described) as response:
             with translated():
                 date = response.headers.get("Date", "")
                 return Response(response.status, await response.read(), _retry_after(response), date)
@@ -141,6 +143,15 @@ class KubeClient:
             finally:
                 _abandon(response)
 
+    async def namespace(self) -> str:
+        """Say which namespace the credentials are for, where a kubeconfig says so; else `default`.
+
+        Raises:
+            KubeConfigError: there are no credentials yet, and reading them failed.
+        """
+        await self._fresh_session()
+        return DEFAULT_NAMESPACE if self._credentials is None else self._credentials.namespace
+
     async def close(self) -> None:
         """Close all connections."""
         session, self._session = self._session, None
@@ -164,7 +175,7 @@ class KubeClient:
         query: Mapping[str, str] | None,
         limit: aiohttp.ClientTimeout,
         body: Mapping[str, object] | None = None,
-        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         session = await self._fresh_session()
@@ -174,7 +185,7 @@ class KubeClient:
                     path,
                     method,
                     query_params=list((query or {}).items()),
-                    header_params={"Accept": "application/json", "Content-Type": content_type},
+                    header_params={"Accept": "application/json", "Content-Type": "application/json", **(headers or {})},
                     body=None if body is None else dict(body),
                     auth_settings=["BearerToken"],
                     _preload_content=False,

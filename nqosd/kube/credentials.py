@@ -36,6 +36,7 @@ PLUGIN_MIN_AGE = 30.0
 PLUGIN_HASTE = 60.0
 """Seconds before the end of a plugin's credentials at which it is run again."""
 
+DEFAULT_NAMESPACE = "default"
 LONGEST = 500
 """Characters of a plugin's own words that an error shows."""
 
@@ -80,6 +81,8 @@ class Credentials:
     configuration: Configuration
     min_age: float = FILES_MIN_AGE
     max_age: float = FILES_MAX_AGE
+    namespace: str = DEFAULT_NAMESPACE
+    """The namespace that a kubeconfig's context names."""
 
     @property
     def token(self) -> str:
@@ -167,6 +170,7 @@ async def _from_kubeconfig(options: KubeOptions) -> Credentials:
         user = merged["users"].get_with_name(context.get("context", {}).get("user"), safe=True)
         if user is None:
             raise KubeConfigError(f"kubeconfig {paths}: context {context.get('name')} has no user: name one of users")
+        namespace = str(context.get("context", {}).get("namespace") or DEFAULT_NAMESPACE)
         plugin = user["user"].safe_get("exec")
         if plugin and "command" in plugin:
             _limit(plugin, options.exec_timeout)
@@ -184,9 +188,10 @@ async def _from_kubeconfig(options: KubeOptions) -> Credentials:
         AssertionError,  # the library asserts what a malformed file breaks
     ) as error:
         raise KubeConfigError(f"kubeconfig {paths}: {_explain(error, options)}") from error
+    ages = (FILES_MIN_AGE, FILES_MAX_AGE)
     if plugin:
-        return Credentials(configuration, PLUGIN_MIN_AGE, _plugin_max_age(getattr(loader, "exec_plugin_expiry", None)))
-    return Credentials(configuration)
+        ages = (PLUGIN_MIN_AGE, _plugin_max_age(getattr(loader, "exec_plugin_expiry", None)))
+    return Credentials(configuration, *ages, namespace)
 
 
 def _limit(plugin: dict[str, object], seconds: float) -> None:

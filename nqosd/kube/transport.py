@@ -5,6 +5,7 @@ Rule: a session that has been replaced is closed when the last request on it has
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import aiohttp
 from kubernetes_asyncio.client import ApiClient
@@ -21,6 +22,26 @@ class KubeConnectionError(Exception):
         self.silent = silent
 
 
+class _Direct:
+    """An HTTP client that follows no redirection: a pod behind the API server's proxy could send headers elsewhere."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def request(self, method: str, **arguments: Any) -> aiohttp.ClientResponse:  # noqa: ANN401 - as the library
+        """Send a request, as the client library does."""
+        return await self._session.request(method, allow_redirects=False, **arguments)
+
+    @property
+    def closed(self) -> bool:
+        """Whether its connections are closed."""
+        return self._session.closed
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
 class Session:
     """A client and its users; `endpoint` is what its connections are made from."""
 
@@ -33,6 +54,7 @@ class Session:
                 f"certificates for {credentials.configuration.host} can't be used: {error}: "
                 "check the CA, the client certificate and its key"
             ) from error
+        self.api.rest_client.pool_manager = _Direct(self.api.rest_client.pool_manager)  # type: ignore[assignment]
         self.api.user_agent = f"nqosd/{__version__}"
         self._users = 0
         self._retired = False

@@ -14,7 +14,7 @@ while `reconcile` runs, and runs one at a time; it may keep changing everything 
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
 import attrs
 import structlog
@@ -117,6 +117,16 @@ class Northbound:
     def row_keys(self) -> Collection[RowKey]:
         """Return the keys of our rows in the database, as far as they are known."""
         return () if self._driver is None else self._driver.idl.replica.row_keys()
+
+    async def copied(self) -> AsyncIterator[tuple[str, str, Mapping[str, object]]]:
+        """Give what the database holds (see `Replica.copied`), and others their turn after each row."""
+        if self._driver is None:
+            return
+        await self._driver.idle()
+        for row in self._driver.idl.replica.copied():
+            yield row
+            await asyncio.sleep(0)
+            await self._driver.idle()
 
     def lacking(self, policy: str) -> Lacking:
         """Return what a policy (`namespace/name`) lacks in the database, as of the last round."""

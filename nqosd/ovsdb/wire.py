@@ -71,6 +71,16 @@ def string_map(values: Mapping[str, T]) -> list[object]:
     return ["map", [[key, values[key]] for key in sorted(values)]]
 
 
+def string_set(members: Iterable[str]) -> list[object]:
+    """Encode a set of strings."""
+    return ["set", list(members)]
+
+
+def uuid_set(members: Iterable[str]) -> list[object]:
+    """Encode a set of uuids."""
+    return ["set", list(map(uuid, members))]
+
+
 def toggle(members: set[str], changed: Iterable[str]) -> None:
     """Apply a change of a set column: a member that is there goes, one that isn't comes (ovsdb-server(7), update2)."""
     members.symmetric_difference_update(changed)

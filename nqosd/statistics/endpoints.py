@@ -69,6 +69,14 @@ class Collected:
     snapshots: Mapping[str, Snapshot]
     failures: Mapping[str, str]
 
+    @classmethod
+    def of(cls, answers: Mapping[str, Snapshot | str]) -> "Collected":
+        """Tell what was served from why nothing was."""
+        return cls(
+            {where: answer for where, answer in answers.items() if isinstance(answer, Snapshot)},
+            {where: answer for where, answer in answers.items() if isinstance(answer, str)},
+        )
+
     def counts(self) -> dict[RuleOnNode, Counts]:
         """Give the counts of all exporters together."""
         return {place: counts for snapshot in self.snapshots.values() for place, counts in snapshot.counts.items()}
@@ -87,11 +95,7 @@ async def collect(options: EndpointOptions, seconds: float) -> Collected:
     timeout = aiohttp.ClientTimeout(total=seconds)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         answers = await asyncio.gather(*(_ask(session, url, context) for url in options.urls))
-    found = dict(zip(options.urls, answers, strict=True))
-    return Collected(
-        {url: answer for url, answer in found.items() if isinstance(answer, Snapshot)},
-        {url: answer for url, answer in found.items() if isinstance(answer, str)},
-    )
+    return Collected.of(dict(zip(options.urls, answers, strict=True)))
 
 
 async def _ask(session: aiohttp.ClientSession, url: str, context: ssl.SSLContext) -> Snapshot | str:

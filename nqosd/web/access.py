@@ -1,7 +1,8 @@
 """Who may read what the HTTP port serves.
 
 In: a request. Out: yes, or the answer that refuses it. Rules: with a token file, a request must carry the token, read
-anew each time; without one, metrics are for everybody who reaches the port, and the state (names, addresses) is for
+anew each time, in `Authorization` or, since the API server's proxy keeps that header to itself, in `X-Nqosd-Token`;
+without one, metrics are for everybody who reaches the port, and the state (names, addresses) is for
 this machine alone, under one of its own addresses, so that a web page that a browser here has loaded can't read it
 under a name of its own.
 """
@@ -19,6 +20,7 @@ from nqosd.runtime.small_files import read_small
 
 _log = structlog.get_logger()
 
+TOKEN = "X-Nqosd-Token"  # noqa: S105 - the header's name
 UNAUTHORIZED = 401
 FORBIDDEN = 403
 
@@ -52,6 +54,8 @@ class Access:
             _log.error("a request is refused, the token can't be read", file=self._token_file, error=error.strerror)
             return False
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if TOKEN in request.headers:
+            scheme, text = "Bearer", request.headers[TOKEN]
         given = text.strip().encode(errors="surrogateescape")  # the bytes as they came
         if basic and scheme.lower() == "basic":
             given = _password(given)

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import attrs
+import msgspec
 import structlog
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -167,6 +168,7 @@ class HttpServer:
             application.router.add_get("/", shown.page)
             application.router.add_get("/policy/{namespace}/{name}", shown.policy)
             application.router.add_get("/state/policy/{namespace}/{name}", shown.policy_part)
+            application.router.add_get("/state/database", shown.database)
             application.router.add_get("/state/{what}", shown.part)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/healthz", self._healthz)
@@ -241,6 +243,15 @@ class _StatePages:
             raise web.HTTPNotFound(text=f"there is no NetworkQoS {visible(key)}\n")
         return found
 
+    async def database(self, request: web.Request) -> web.Response:
+        """Answer /state/database."""
+        if (refusal := await self._access.refuse_state(request)) is not None:
+            return refusal
+        found = await self._state.database()
+        if found is None:
+            raise web.HTTPServiceUnavailable(text="the Northbound database isn't in reach: /readyz says why\n")
+        return _document(msgspec.json.encode(found))
+
     async def part(self, request: web.Request) -> web.Response:
         """Answer /state/…."""
         if (refusal := await self._access.refuse_state(request)) is not None:
@@ -263,8 +274,11 @@ class _StatePages:
 
 
 async def _json(found: object) -> web.Response:
-    text = await asyncio.to_thread(json.dumps, found)
-    response = web.Response(text=text, content_type="application/json")
+    return _document((await asyncio.to_thread(json.dumps, found)).encode())
+
+
+def _document(body: bytes) -> web.Response:
+    response = web.Response(body=body, content_type="application/json")
     response.enable_compression()
     return response
 

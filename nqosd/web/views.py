@@ -7,6 +7,9 @@ may read the policies, and nothing can be changed through it.
 from typing import Protocol
 
 import attrs
+import msgspec
+
+from nqosd.compiler.settings import Settings
 
 
 @attrs.frozen
@@ -175,6 +178,17 @@ class PolicyDetail:
     statistics: tuple[RuleTotals, ...]
 
 
+@attrs.frozen
+class DatabaseState:
+    """What the Northbound database holds, and the settings under which rows are compiled for it.
+
+    `tables`: rows by table and uuid, in OVSDB's JSON, as far as the daemon itself looks at them.
+    """
+
+    settings: Settings
+    tables: dict[str, dict[str, msgspec.Raw]]
+
+
 class StateSource(Protocol):
     """Who knows. Long lists are put together in pieces, so that the event loop isn't held up."""
 
@@ -195,6 +209,9 @@ class StateSource(Protocol):
 
     async def policy(self, key: str) -> PolicyDetail | None:
         """Give all about one policy, named `namespace/name`; None if there is none."""
+
+    async def database(self) -> DatabaseState | None:
+        """Give what the database holds; None while it isn't in reach."""
 
     async def statistics(self) -> Statistics | None:
         """Ask the exporters; None if there are none to ask."""

@@ -173,7 +173,10 @@ def test_a_pod_that_sends_nothing(capsys: pytest.CaptureFixture[str], more: str)
         ({"--pod": "pod1"}, "--pod pod1: write NAMESPACE/NAME"),
         ({"--pod": "default/nobody"}, "--pod default/nobody: there is no such pod"),
         ({"--to": "10.245.2"}, "--to 10.245.2: it is not an IPv4 or IPv6 address"),
-        ({"--port": ""}, "--proto tcp: --port is missing"),
+        ({"--proto": ""}, "--port 443: name its protocol with --proto"),
+        ({"--to": "pod/nobody"}, "--to pod/nobody: write NAMESPACE/NAME"),
+        ({"--to": "pod/default/nobody"}, "--to pod default/nobody: there is no such pod"),
+        ({"--to": "pod/a/b/c"}, "--to pod/a/b/c: write NAMESPACE/NAME"),
         ({"--port": "70000"}, "--port 70000: it must be 0 to 65535"),
         ({"--proto": "icmp"}, "--port 443: icmp has no ports"),
         ({"--network": "blue"}, "--network blue: pod default/pod1 isn't on it; its networks are: default, ovn-stream"),
@@ -189,6 +192,46 @@ def test_questions_that_make_no_sense(capsys: pytest.CaptureFixture[str], change
     code, out, err = asked(capsys, *arguments, GUIDE)
     assert (code, out) == (USAGE, "")
     assert said in err
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ((), "--proto is missing: default/web rule 0 asks for TCP port 80"),
+        (("--proto", "TCP"), "--port is missing: default/web rule 0 asks for TCP port 80"),
+        (("--proto", "tcp", "--port", "443"), "wins default/web rule 1"),
+        (("--proto", "UDP"), "wins default/qos-external rule 0"),
+    ],
+)
+def test_what_a_rule_asks_for_must_be_named(
+    capsys: pytest.CaptureFixture[str], more: str, named: tuple[str, ...], said: str
+) -> None:
+    """Protocol and port may be left out where no rule's answer depends on them, and are written in either case."""
+    pods = ("--pod", "default/pod1", "--to", "pod/default/pod2", "--network", "ovn-stream")
+    code, out, err = asked(capsys, *pods, *named, GUIDE, more)
+    assert (code == USAGE, out == "") == (said.startswith("--"),) * 2
+    assert said in (err if code else out)
+    assert asked(capsys, *pods, GUIDE)[0] == OK
+
+
+def test_to_a_pod(capsys: pytest.CaptureFixture[str], more: str) -> None:
+    """A pod is asked about on every network that both are on; one that can't be sent to says why."""
+    code, out, err = asked(capsys, "--pod", "default/pod1", "--to", "Pod/default/pod2", "-o", "json", GUIDE)
+    assert (code, err) == (OK, "")
+    found = conforming("explain", out)
+    assert found["packet"]["to"] == "pod default/pod2"
+    ways = {each["network"]: (each["from"], each["to"]) for each in found["attachments"]}
+    assert ways == {"default": ("10.244.1.3", "10.244.2.3"), "ovn-stream": ("10.245.4.3", "10.245.2.3")}
+    text = asked(capsys, "--pod", "default/pod1", "--to", "pod/default/pod2", GUIDE)[1]
+    assert "network ovn-stream (layer3), from 10.245.4.3 to 10.245.2.3" in text
+    _code, _out, err = asked(capsys, "--pod", "default/pod1", "--to", "pod/default/host", GUIDE, more)
+    assert "--to pod default/host: it is on the host network; name the node's address" in err
+    text = asked(capsys, "--pod", "default/host", "--to", "pod/default/pod1", GUIDE, more)[1]
+    assert "no rule: the pod is on the host network" in text
+    _code, _out, err = asked(
+        capsys, "--pod", "default/pod1", "--to", "pod/default/pod2", "--from", "fd00::1", "--network", "default", GUIDE
+    )
+    assert "it has no address on default that pod default/pod1 could send to; its networks are: default, " in err
 
 
 def test_an_address_of_ipv4_written_as_one_of_ipv6(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ def files() -> Mapping[str, str]:
         "docs/metrics.md": metrics_page.page(),
         "config/prometheus/rule.yaml": prometheus_rule.manifest(),
         "docs/man/nqosd.8": manual.command(),
+        "docs/man/kubectl-nqos.1": manual.plugin(),
         "docs/man/nqosd.toml.5": manual.configuration(),
         **{f"docs/schemas/{name}.json": schemas.schema(name) for name in schemas.DOCUMENTS},
     }

@@ -1,16 +1,14 @@
-"""What MkDocs is told beyond its configuration: the order of the pages, what is copied, and links that leave docs/.
+"""What MkDocs is told beyond its configuration: the order of the pages, and links that leave docs/.
 
-In: `docs/index.md`, and the text of each page. Out: the navigation; blocks of which commands alone are copied; pages
-whose links into the checkout are plain text, since the site holds the pages only. Rule: a link to a file that isn't in
-the checkout is left as it is, so that the strict build refuses it.
+In: `docs/index.md`, and the text of each page. Out: the navigation; pages whose links into the checkout are plain text,
+since the site holds the pages only. Rule: a link to a file that isn't in the checkout is left as it is, so that the
+strict build refuses it.
 """
 
-import html
 import os
 import re
 from pathlib import Path
 
-from markdown import Markdown
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
@@ -24,16 +22,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     _top, *parts = re.split(r"^## ", Path(config.docs_dir, "index.md").read_text(), flags=re.MULTILINE)
     menus = [{part.partition("\n")[0]: [{title: page} for title, page in LISTED.findall(part)]} for part in parts]
     config.nav = [{"Overview": "index.md"}, *menus]
-    fence = {"name": "console", "class": "console", "format": console}
-    config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [fence]}
     return config
-
-
-def console(source: str, language: str, _class: str, options: object, md: Markdown, **how: object) -> str:
-    """Write a block of commands and what they print; a button copies the commands, without their prompts."""
-    commands = [line[2:] for line in source.splitlines() if line.startswith(("$ ", "> ")) or line == ">"]
-    block = md.preprocessors["fenced_code_block"].highlight(source, language, options, md, **how)
-    return f'<div data-copy="{html.escape(chr(10).join(commands))}">{block}</div>'
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs

@@ -1,4 +1,4 @@
-"""The man pages nqosd(8) and nqosd.toml(5).
+"""The man pages nqosd(8), kubectl-nqos(1) and nqosd.toml(5).
 
 In: the parser of the command line and the documented options. Out: roff source. Rule: commands, options, exit codes and
 defaults come from the code; only what no parser knows (signals, files, environment) is written here.
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from nqosd import __version__
 from nqosd.cli import parser as cli_parser
+from nqosd.commands.kubectl_table import KUBECTL
+from nqosd.commands.table import NQOSD, Program
 from tests.docs import roff
 from tests.docs.options import introduction, sections
 
@@ -38,26 +40,40 @@ ENVIRONMENT = (
 
 def command() -> str:
     """Write nqosd(8)."""
-    parser = cli_parser()
-    lines = roff.title("nqosd", 8, __version__)
-    lines += [*roff.heading("NAME"), "nqosd \\- NetworkQoS for OVN"]
+    lines = _program(NQOSD, "nqosd", 8, "NetworkQoS for OVN")
+    lines += _terms("SIGNALS", SIGNALS)
+    lines += _terms("FILES", FILES)
+    lines += _terms("ENVIRONMENT", ENVIRONMENT)
+    lines += [*roff.heading("SEE ALSO"), ".BR nqosd.toml (5),", ".BR kubectl\\-nqos (1),"]
+    lines += [".BR ovn\\-nb (5),", ".BR ovn\\-nbctl (8)"]
+    return "\n".join(lines) + "\n"
+
+
+def plugin() -> str:
+    """Write kubectl-nqos(1)."""
+    lines = _program(KUBECTL, "kubectl-nqos", 1, "looks into the nqosd daemons of a cluster, a plugin of kubectl")
+    lines += _terms("ENVIRONMENT", (("KUBECONFIG", "The kubeconfig file, where none is named."),))
+    lines += [*roff.heading("SEE ALSO"), ".BR kubectl (1),", ".BR nqosd (8)"]
+    return "\n".join(lines) + "\n"
+
+
+def _program(program: Program, name: str, section: int, summary: str) -> list[str]:
+    """Write what the parser of a program knows."""
+    parser = cli_parser(program)
+    lines = roff.title(name, section, __version__)
+    lines += [*roff.heading("NAME"), f"{roff.escaped(name)} \\- {summary}"]
     lines += [*roff.heading("SYNOPSIS"), *_synopsis(parser)]
     lines += [*roff.heading("DESCRIPTION"), *roff.filled(parser.description or "")]
     lines += roff.heading("OPTIONS")
     for action in _options(parser):
         lines += _option(action)
     lines += roff.heading("COMMANDS")
-    for name, each in _commands(parser):
-        lines += roff.subheading(name)
+    for command_name, each in _commands(parser):
+        lines += roff.subheading(command_name)
         lines += roff.filled(each.description or "")
         for action in _options(each):
             lines += _option(action)
-    lines += _terms("EXIT STATUS", tuple(_exit_codes(parser)))
-    lines += _terms("SIGNALS", SIGNALS)
-    lines += _terms("FILES", FILES)
-    lines += _terms("ENVIRONMENT", ENVIRONMENT)
-    lines += [*roff.heading("SEE ALSO"), ".BR nqosd.toml (5),", ".BR ovn\\-nb (5),", ".BR ovn\\-nbctl (8)"]
-    return "\n".join(lines) + "\n"
+    return lines + _terms("EXIT STATUS", tuple(_exit_codes(parser)))
 
 
 def configuration() -> str:
@@ -83,13 +99,13 @@ def _terms(title: str, terms: tuple[tuple[str, str], ...]) -> list[str]:
     return roff.heading(title) + [line for term, text in terms for line in roff.item(term, text)]
 
 
-def _commands(parser: argparse.ArgumentParser, before: str = "nqosd") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """Give every command with its whole name, commands of commands included."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, each in action.choices.items():
-                yield f"{before} {name}", each
-                yield from _commands(each, f"{before} {name}")
+                yield f"{parser.prog} {name}", each
+                yield from _commands(each)
 
 
 def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
@@ -110,7 +126,7 @@ def _sentence(text: str) -> str:
 
 def _synopsis(parser: argparse.ArgumentParser) -> list[str]:
     lines = []
-    for name, each in [("nqosd", parser), *_commands(parser)]:
+    for name, each in [(parser.prog, parser), *_commands(parser)]:
         options = [usage for action in _options(each) if (usage := _usage(action))]
         lines += [".SY " + roff.escaped(name).replace(" ", "\\~"), *options, ".YS"]
     return lines

@@ -16,6 +16,7 @@ from nqosd.commands.compiled_document import CompiledDocument
 from nqosd.commands.diff import Differences
 from nqosd.commands.doctor import Diagnosis
 from nqosd.commands.explain_document import ExplainDocument
+from nqosd.commands.kubectl.plugin_diff import ZoneDifferences
 from nqosd.commands.plan_and_apply import Action
 from nqosd.statistics.rates import Rate
 from nqosd.statistics.tally import Figures
@@ -26,6 +27,13 @@ FIGURES = [(each.name, each.type) for each in attrs.fields(Figures)]
 Counted = msgspec.defstruct("Counted", [*RULE, *FIGURES, ("meter_missing", bool)])
 Rated = msgspec.defstruct("Rated", [*RULE, ("node", str), *((each.name, each.type) for each in attrs.fields(Rate))])
 Look = msgspec.defstruct("Look", [("rates", list[Rated]), ("failures", dict[str, str])])  # type: ignore[valid-type]
+
+
+def _zoned(entry: Any) -> Any:  # noqa: ANN401 - types are made at run time
+    """Make the type of an entry of `kubectl nqos`, which names the zone too."""
+    fields = [(each.name, each.type) for each in attrs.fields(entry)]
+    return msgspec.defstruct(f"Zoned{entry.__name__}", [("zone", str), *fields])
+
 
 DOCUMENTS: Mapping[str, Any] = {
     "check-config": Checked,
@@ -43,6 +51,12 @@ DOCUMENTS: Mapping[str, Any] = {
     "adopt": Action,
     "takeover": Action,
     "cleanup": Action,
+    "kubectl-diff": list[ZoneDifferences],
+    "kubectl-get-policies": list[_zoned(PolicyState)],  # type: ignore[misc]
+    "kubectl-get-selections": list[_zoned(SelectionState)],  # type: ignore[misc]
+    "kubectl-get-rows": list[_zoned(RowState)],  # type: ignore[misc]
+    "kubectl-get-networks": list[_zoned(NetworkState)],  # type: ignore[misc]
+    "kubectl-get-policy": list[_zoned(PolicyDetail)],  # type: ignore[misc]
 }
 
 
@@ -50,6 +64,12 @@ def schema(name: str) -> str:
     """Write the schema of a document."""
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"nqosd {name.replace('-', ' ')} --format json",
+        "title": f"{_command(name)} --format json",
     }
     return json.dumps(head | msgspec.json.schema(DOCUMENTS[name]), indent=1) + "\n"
+
+
+def _command(name: str) -> str:
+    """Write the command that prints a document."""
+    words = name.replace("-", " ")
+    return words.replace("kubectl", "kubectl nqos", 1) if words.startswith("kubectl") else f"nqosd {words}"

@@ -26,7 +26,7 @@ def main() -> int:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     with serving(ROOT / "build/site") as site:
-        _take(site, "site", tuple(f"{name}/" for name in sys.argv[1:] if name != "index") or PAGES)
+        _take(site, "site", tuple(f"{name}/" for name in sys.argv[1:]) or PAGES)
     if not sys.argv[1:]:
         _status_page()
     return 0

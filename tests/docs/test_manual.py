@@ -6,12 +6,14 @@ import attrs
 import pytest
 
 from nqosd.cli import parser as cli_parser
+from nqosd.commands.kubectl_table import KUBECTL
+from nqosd.commands.table import NQOSD, Program
 from nqosd.config.options import SECTIONS
 from tests.docs import roff
 from tests.docs.generate import ROOT
 from tests.docs.manual import _commands
 
-PAGES = ("docs/man/nqosd.8", "docs/man/nqosd.toml.5")
+PAGES = ("docs/man/nqosd.8", "docs/man/nqosd.toml.5", "docs/man/kubectl-nqos.1")
 
 
 def rendered(page: str) -> str:
@@ -28,10 +30,11 @@ def test_groff_has_no_complaint(page: str) -> None:
     assert "NAME" in rendered(page)
 
 
-def test_each_command_is_described() -> None:
-    """nqosd(8) has every command, each with its options."""
-    text = rendered(PAGES[0])
-    for name, parser in _commands(cli_parser()):
+@pytest.mark.parametrize(("page", "program"), [(PAGES[0], NQOSD), (PAGES[2], KUBECTL)], ids=["nqosd", "kubectl nqos"])
+def test_each_command_is_described(page: str, program: Program) -> None:
+    """The page of a program has every command, each with its options."""
+    text = rendered(page)
+    for name, parser in _commands(cli_parser(program)):
         assert f"\n   {name}\n" in text
         for option in parser._option_string_actions:
             assert option in ("-h", "--help") or option in text

@@ -1,7 +1,6 @@
 """The pages build into a site without a warning; every link leads somewhere, and every page can be found."""
 
 import functools
-import html
 import json
 import os
 import re
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.console import blocks, steps
+from tests.docs.console import blocks
 from tests.docs.generate import ROOT, files
 from tests.docs.hooks import LISTED
 from tests.docs.serving import serving
@@ -102,14 +101,6 @@ def test_the_site_works_in_a_browser(site: Path) -> None:
         ).split()
         assert loaded
         assert [each for each in loaded if not each.startswith(base)] == []
-
-
-@pytest.mark.parametrize("page", [page for page in DOCS.glob("*.md") if steps(page)], ids=lambda page: page.stem)
-def test_commands_are_copied_without_their_prompts(site: Path, page: Path) -> None:
-    """A button beside a block copies its commands as a shell takes them, and not what they print."""
-    built = (site / "0.1" / page.stem / "index.html").read_text()
-    copied = "\n".join(map(html.unescape, re.findall(r'<div data-copy="([^"]*)"', built)))
-    assert copied == "\n".join(step.command for step in steps(page))
 
 
 def test_the_build_refuses_links_to_nowhere(tmp_path: Path) -> None:

@@ -84,8 +84,10 @@ def test_it_installs_into_an_empty_environment(archive: str, tmp_path: Path) -> 
     run(program / "pip", "install", "--quiet", "--disable-pip-version-check", the(archive))
     assert run(program / "nqosd", "--version") == f"nqosd {__version__}\n"
     assert "12180" in run(program / "nqosd", "compile", GUIDE)
+    assert run(program / "kubectl-nqos", "--help").startswith("usage: kubectl nqos ")
     assert "No broken requirements" in run(program / "pip", "check")
     assert (tmp_path / "venv/share/man/man8/nqosd.8").is_file()
+    assert (tmp_path / "venv/share/man/man1/kubectl-nqos.1").is_file()
     # what `run` imports, beyond what the other commands do
     run(program / "python", "-c", "import nqosd.daemon.daemon")
 
@@ -107,7 +109,8 @@ def test_the_debian_package_installs(tmp_path: Path) -> None:
         stat --format='%A %U %G' /etc/nqosd/nqosd.toml
         python3 -c 'import sys; sys.path.insert(0, "/usr/lib/nqosd"); import nqosd.daemon.daemon; print("imports")'
         ls /usr/lib/nqosd/nqosd/daemon/__pycache__ | grep -c '^daemon[.]'
-        man --where nqosd nqosd.toml
+        man --where nqosd nqosd.toml kubectl-nqos
+        kubectl-nqos --help | head -n 1
         systemd-analyze verify --man=no /lib/systemd/system/nqosd.service /lib/systemd/system/nqosd-stats.service
         grep --count '^ExecStart=/usr/bin/nqosd ' /lib/systemd/system/nqosd*.service
     """
@@ -122,6 +125,8 @@ def test_the_debian_package_installs(tmp_path: Path) -> None:
         "1",
         "/usr/share/man/man8/nqosd.8.gz",
         "/usr/share/man/man5/nqosd.toml.5.gz",
+        "/usr/share/man/man1/kubectl-nqos.1.gz",
+        "usage: kubectl nqos [-h] [--version] COMMAND ...",
         "/lib/systemd/system/nqosd-stats.service:1",
         "/lib/systemd/system/nqosd.service:1",
     ]
@@ -138,7 +143,7 @@ def test_a_changed_configuration_outlives_an_upgrade(tmp_path: Path) -> None:
         stat --format=%a /etc/nqosd/nqosd.toml
         dpkg --remove nqosd >/dev/null
         tail -n 1 /etc/nqosd/nqosd.toml
-        ls /usr/lib/nqosd /usr/bin/nqosd 2>/dev/null || echo gone
+        ls /usr/lib/nqosd /usr/bin/nqosd /usr/bin/kubectl-nqos 2>/dev/null || echo gone
         dpkg --purge nqosd >/dev/null
         ls /etc/nqosd 2>/dev/null || echo purged
     """

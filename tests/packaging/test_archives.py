@@ -73,6 +73,7 @@ def test_the_wheel_is_complete(source: Path, built: Path) -> None:
         f"nqosd-{__version__}.dist-info/licenses/LICENSE",
         f"{data}/man/man8/nqosd.8",
         f"{data}/man/man5/nqosd.toml.5",
+        f"{data}/man/man1/kubectl-nqos.1",
         f"{data}/nqosd/systemd/nqosd.service",
         f"{data}/nqosd/systemd/nqosd-stats.service",
         f"{data}/nqosd/config/nqosd.toml",

@@ -78,6 +78,11 @@ async def test_a_token_is_asked_for(server: HttpServer, token: Path) -> None:
         assert (await get(server, f"/state/{what}", Authorization="Bearer wrong"))[0] == 401
         assert (await get(server, f"/state/{what}", Authorization=f"Basic {basic}"))[0] == 401
         assert (await get(server, f"/state/{what}", Authorization="Bearer correct"))[0] == 200
+        # the API server's proxy keeps `Authorization` to itself
+        assert (await get(server, f"/state/{what}", **{"X-Nqosd-Token": "correct"}))[0] == 200
+        assert (await get(server, f"/state/{what}", **{"X-Nqosd-Token": "wrong"}))[::2] == (401, "Bearer")
+    for what in ("overview", "database", "policy/a/b"):
+        assert (await get(server, f"/state/{what}"))[::2] == (401, "Bearer")
     token.write_text("new")  # noqa: ASYNC240 - three bytes
     assert (await get(server, "/state/rows", Authorization="Bearer correct"))[0] == 401
 

@@ -5,7 +5,7 @@ of ports are unique in OVN's schema, names of switches aren't; where two have on
 every daemon takes the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from sys import intern
 
 from nqosd.compiler.switches import Switch, Switches
@@ -29,6 +29,11 @@ class PortTable:
     def uuid_of(self, name: str) -> str | None:
         """Return the port of that name, if it is there."""
         return self._uuids.get(name)
+
+    def copied(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Give each row as a monitor would send it."""
+        for uuid, name in list(self._names.items()):
+            yield uuid, {"name": name, "type": _UPLINKS[0] if uuid in self.uplinks else ""}
 
     def insert(self, uuid: str, columns: Mapping[str, object]) -> None:
         """Take a row that came."""
@@ -93,6 +98,14 @@ class SwitchTable:
     def name_of(self, uuid: str) -> str | None:
         """Return the name of a switch, if it is there."""
         return self._names.get(uuid)
+
+    def copied(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Give each row as a monitor would send it, with those of its ports that lead out of the switch."""
+        for uuid, name in list(self._names.items()):
+            if uuid in self._names:
+                ports = self._ports[uuid] & self._port_table.uplinks.keys()
+                references = {"qos_rules": self._rules[uuid], "ports": ports, "acls": self._acls[uuid]}
+                yield uuid, {"name": name} | {column: wire.uuid_set(each) for column, each in references.items()}
 
     def insert(self, uuid: str, columns: Mapping[str, object]) -> None:
         """Take a switch that came."""

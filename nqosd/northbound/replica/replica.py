@@ -198,6 +198,22 @@ class Replica:
             self._surroundings = self._surroundings if self._surroundings == now else now
         return self._surroundings
 
+    def copied(self) -> Iterator[tuple[str, str, Mapping[str, object]]]:
+        """Give everything by table and uuid, in the form that `apply` takes as `insert`; it may change meanwhile."""
+        tables = {
+            schema.QOS: self._rows.copied(),
+            schema.ADDRESS_SET: self._address_sets.copied(wire.string_set),
+            schema.PORT_GROUP: self._port_groups.copied(wire.uuid_set),
+            schema.SWITCH_PORT: self._ports.copied(),
+            schema.SWITCH: self._switches.copied(),
+        }
+        for uuid in self._uuids[schema.GLOBAL]:
+            version = {} if self.northd_version is None else {NORTHD_VERSION: self.northd_version}
+            yield schema.GLOBAL, uuid, {"name": self.zone, "options": wire.string_map(version)}
+        for table, rows in tables.items():
+            for uuid, columns in rows:
+                yield table, uuid, columns
+
     def share(self, name: str, members: AbstractSet[str]) -> None:
         """Keep these members of an address set, which has them, in the place of a copy."""
         self._address_sets.share(name, members)

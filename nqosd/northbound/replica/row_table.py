@@ -4,9 +4,11 @@ In: rows as the monitor sends them, and attachments as the table Logical_Switch 
 `MarkRow`s. The rule: nobody who asks for a row of ours is given one whose owner is somebody else.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from sys import intern
+
+import attrs
 
 from nqosd.compiler.desired import RowKey
 from nqosd.compiler.switches import MarkRow
@@ -15,6 +17,7 @@ from nqosd.northbound.replica.updates import Changes
 from nqosd.ovsdb import wire
 
 _NONE: frozenset[str] = frozenset()
+_MAPS = ("action", "bandwidth", "external_ids")
 
 
 class RowTable:
@@ -62,6 +65,13 @@ class RowTable:
 
     def __len__(self) -> int:
         return self._ours
+
+    def copied(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Give each row that counts as a monitor would send it."""
+        for row in list(self._rows.values()):
+            if is_ours(row.external_ids, self._owner) or row.uuid in self._marks:
+                columns = attrs.asdict(row, filter=lambda field, _value: field.name != "uuid")
+                yield row.uuid, columns | {name: wire.string_map(columns[name]) for name in _MAPS}
 
     def insert(self, uuid: str, columns: Mapping[str, object]) -> None:
         """Take a row that came."""

@@ -5,7 +5,7 @@ change of members costs what changed, not what the set holds. python-ovs would m
 the whole set for each change.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from sys import intern
 
@@ -50,6 +50,12 @@ class SetTable:
 
     def __len__(self) -> int:
         return len(self._sets)
+
+    def copied(self, encode: Callable[[Iterable[str]], object]) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Give each set as a monitor would send it."""
+        for each in list(self._sets.values()):
+            external_ids = wire.string_map(each.external_ids)
+            yield each.uuid, {"name": each.name, "external_ids": external_ids, self._column: encode(each.members)}
 
     def share(self, name: str, members: AbstractSet[str]) -> None:
         """Keep these members of a set, which has them, in the place of a copy."""

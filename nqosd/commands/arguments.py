@@ -1,0 +1,97 @@
+"""Arguments that several commands take, of `nqosd` and of `kubectl nqos`.
+
+In: a parser. Out: the parser with more arguments. Rule: nothing is imported here that takes time, as in `table`.
+"""
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+DEFAULT_CONFIG = Path("/etc/nqosd/nqosd.toml")
+
+
+def add_config(parser: ArgumentParser) -> None:
+    """Let the configuration be named."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help=f"the configuration, TOML (default: {DEFAULT_CONFIG} if it exists, else every option's default)",
+    )
+
+
+def add_kubeconfig(parser: ArgumentParser, kubeconfig: str, context: str) -> None:
+    """Let a kubeconfig be named, and its context; the texts say which one counts without."""
+    parser.add_argument("--kubeconfig", default=None, metavar="FILE", help=f"the kubeconfig (default: {kubeconfig})")
+    parser.add_argument("--context", default=None, metavar="NAME", help=f"its context (default: {context})")
+
+
+def add_cluster(parser: ArgumentParser) -> None:
+    """Let the configuration and the cluster be named."""
+    add_config(parser)
+    add_kubeconfig(parser, "kubernetes.kubeconfig", "kubernetes.context")
+
+
+def add_format(parser: ArgumentParser, *choices: str, before: str = "") -> None:
+    """Let the format be chosen; the first one counts without."""
+    parser.add_argument("-o", "--format", choices=choices, default=choices[0], help=f"{before}default: {choices[0]}")
+
+
+def add_wide(parser: ArgumentParser) -> None:
+    """Let matches be shown as they are."""
+    parser.add_argument("--wide", action="store_true", help="show matches as OVN has them, however long")
+
+
+def add_packet(parser: ArgumentParser) -> None:
+    """Add the arguments that say which packet is asked about, and how to print the answer."""
+    parser.add_argument("--to", required=True, metavar="ADDRESS|pod/NAME", help="the destination")
+    transports = ("tcp", "udp", "sctp", "icmp", "other")
+    parser.add_argument(
+        "--proto",
+        type=str.lower,
+        choices=transports,
+        default=None,
+        help="what it carries; it may be left out where no rule asks for it, and so may the port",
+    )
+    parser.add_argument("--port", type=int, default=None, metavar="N", help="the destination port of tcp, udp and sctp")
+    parser.add_argument("--network", default=None, metavar="NAME", help="the network (default: each of the pod's)")
+    parser.add_argument(
+        "--from", dest="source", default=None, metavar="ADDRESS", help="the source (default: the pod's own address)"
+    )
+    add_format(parser, "text", "json")
+    add_wide(parser)
+    parser.add_argument("--all", action="store_true", help="in text, list policies of other namespaces too")
+
+
+def add_what(parser: ArgumentParser) -> None:
+    """Add the arguments that say what of a daemon's state to show, and how."""
+    parser.add_argument(
+        "what",
+        choices=["policies", "selections", "rows", "networks", "policy"],
+        help="what to show; policy: all about one",
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="only these: a policy (for rows too), a set, a network or a definition; with its namespace or without",
+    )
+    parser.add_argument("-n", "--namespace", default="", metavar="NAMESPACE", help="only what is in this namespace")
+    add_format(parser, "table", "json")
+    add_wide(parser)
+    parser.add_argument("-w", "--watch", action="store_true", help="go on, and show what is new or has changed")
+
+
+def add_looks(parser: ArgumentParser) -> None:
+    """Add the arguments that say how often to look at exporters, and how to print it."""
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="time of a rate, and between two looks (default: 2)",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="show it once, when each exporter has read its counters again"
+    )
+    add_format(parser, "table", "json", before="json: a line for each look; ")

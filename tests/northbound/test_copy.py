@@ -1,0 +1,68 @@
+"""A copy of the replica, as `kubectl nqos` takes it from afar, is as good as the replica."""
+
+import json
+
+from nqosd.compiler.desired import Direction, QosRow, RowKey
+from nqosd.northbound.replica.replica import Replica
+from nqosd.ovsdb import schema, wire
+
+KEY = RowKey("shop/gold", 0, "default", "blue")
+ROW = QosRow(KEY, Direction.TO_LPORT, 100, "ip4.src == $nqosd_a && inport == @nqosd_g", 10, 2000, 100)
+
+
+def filled() -> Replica:
+    """Make a replica of rows of ours and of others, sets of both kinds, and a switch with a way out."""
+    replica = Replica("nqosd")
+    columns: dict[str, object] = {
+        "direction": "to-lport",
+        "priority": 100,
+        "match": ROW.match,
+        "action": wire.string_map(ROW.action),
+    }
+    ours = columns | {"bandwidth": wire.string_map(ROW.bandwidth)}
+    theirs = columns | {"action": ["map", [["mark", 7]]], "external_ids": ["map", [["k8s.ovn.org/id", "egress"]]]}
+    rows: dict[str, dict[str, dict[str, object]]] = {
+        schema.QOS: {
+            "q1": ours | {"external_ids": wire.string_map(ROW.external_ids("nqosd"))},
+            "q2": ours | {"external_ids": ["map", [["nqosd.io/owner", "nqosd"]]]},
+            "q3": theirs,
+            "q4": columns,
+        },
+        schema.ADDRESS_SET: {"a1": {"name": "nqosd_a", "addresses": "10.0.0.1"}},
+        schema.PORT_GROUP: {"g1": {"name": "nqosd_g", "ports": ["uuid", "p1"]}},
+        schema.SWITCH_PORT: {"p1": {"name": "pod", "type": ""}, "p2": {"name": "way out", "type": "localnet"}},
+        schema.SWITCH: {
+            "s1": {
+                "name": "blue",
+                "qos_rules": wire.uuid_set(["q1", "q2", "q3", "q4"]),
+                "ports": wire.uuid_set(["p1", "p2"]),
+                "acls": ["uuid", "acl"],
+            }
+        },
+        schema.GLOBAL: {"n1": {"name": "zone", "options": ["map", [["northd_internal_version", "25.03.0"]]]}},
+    }
+    for table, each in rows.items():
+        for uuid, row in each.items():
+            replica.apply(table, uuid, {"insert": row})
+    return replica
+
+
+def test_a_copy_answers_alike() -> None:
+    """Through JSON and back, a copy knows the same rows, sets, switches and versions, and gives the same copy."""
+    original, copy = filled(), Replica("nqosd")
+    for table, uuid, row in original.copied():
+        copy.apply(table, uuid, {"insert": json.loads(json.dumps(row))})
+    assert list(copy.copied()) == list(original.copied())
+    for one in (original, copy):
+        assert [each.uuid for each in one.rows(KEY)] == ["q1"]
+        assert one.rows(KEY) == original.rows(KEY)
+        assert [each.uuid for each in one.unreadable()] == ["q2"]
+        assert one.switches_of("q1") == {"s1"}
+        assert one.switches == original.switches
+        assert (one.zone, one.northd_version) == ("zone", "25.03.0")
+        assert one.address_set("nqosd_a") == original.address_set("nqosd_a")
+        assert one.port_group("nqosd_g") == original.port_group("nqosd_g")
+        assert one.port("pod") == "p1"
+    (mark,) = copy.switches["blue"].marks
+    assert (mark.mark, copy.switches["blue"].uplinks, copy.switches["blue"].has_acls) == (7, ("way out",), True)
+    assert [uuid for table, uuid, _row in copy.copied() if table == schema.QOS] == ["q1", "q2", "q3"]
