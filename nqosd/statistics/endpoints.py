@@ -121,7 +121,7 @@ def _words(error: Exception) -> str:
         case aiohttp.ClientConnectorError(os_error=why):
             reason = os.strerror(why.errno) if why.errno and why.errno > 0 else why.strerror
             return f"{reason or 'the connection was closed'}; does `nqosd stats` listen there?"
-        case aiohttp.ServerDisconnectedError():
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return "the connection was closed without an answer; is it TLS, https://, that is spoken there?"
         case aiohttp.ClientResponseError():
             return "no HTTP is spoken there; does `nqosd stats` listen there?"

@@ -1,5 +1,6 @@
 """The man pages are well-formed, and a person finds in them what the code has."""
 
+import re
 import subprocess
 
 import attrs
@@ -38,6 +39,14 @@ def test_each_command_is_described(page: str, program: Program) -> None:
         assert f"\n   {name}\n" in text
         for option in parser._option_string_actions:
             assert option in ("-h", "--help") or option in text
+
+
+def test_what_may_be_left_out_is_marked() -> None:
+    """The synopsis has what may be left out in brackets, and what may stand several times with an ellipsis."""
+    words = " ".join(rendered(PAGES[0]).partition("SYNOPSIS")[2].partition("DESCRIPTION")[0].split())
+    assert "nqosd compile PATH ... [--zone Z]" in words
+    assert "nqosd explain --pod NAMESPACE/NAME --to ADDRESS|pod/NAME [--proto tcp|udp|sctp|icmp|other]" in words
+    assert re.search(r"nqosd get policies\|selections\|rows\|networks\|policy \[NAME ?\.\.\.\] \[-n NAMESPACE\]", words)
 
 
 def test_each_option_is_described() -> None:
