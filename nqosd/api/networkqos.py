@@ -56,7 +56,7 @@ class IPBlock:
     excepts: IPNetworks = attrs.field(default=NONE, converter=packed)
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class PodPeer:
     """Pods by label; `namespaces` None means the policy's own namespace."""
 

@@ -304,18 +304,20 @@ class IncrementalCompiler:
             policies, self._topology.networks, self.tables, self._settings, self._read
         )
         self._keep(keys, effective_policies)
+        others: dict[str, EffectivePolicy | None] = {}
         for key in dict.fromkeys([*keys, *changed]):
             if self._standings.get(key) != ranks.get(key):
                 _put(self._standings, key, ranks.get(key))
                 delta.policies.add(key)
             before, after = self._effective.get(key), effective_policies.get(key)
-            if before == after:
-                continue
+            if before != after:
+                others[key] = before
+                _put(self._effective, key, after)
+        self._resubscribe(others)
+        for key in others:
             delta.policies.add(key)
-            _put(self._effective, key, after)
-            self._resubscribe(key, before, after)
             self._mark(key, stale)
-            self._row_bounds.measure(key, after)
+            self._row_bounds.measure(key, self._effective.get(key))
         self._settle_room(namespace, stale, delta)
         for key in changed:
             if key not in self.tables.policies:
@@ -350,18 +352,24 @@ class IncrementalCompiler:
             delta.policies.add(key)
             self._mark(key, stale)
 
-    def _resubscribe(self, key: str, before: EffectivePolicy | None, after: EffectivePolicy | None) -> None:
-        """Watch the selections that a policy needs now, and no longer those that nobody needs."""
-        old = set() if before is None else {before.sources, *before.peers}
-        new = set() if after is None else {after.sources, *after.peers}
-        for selection in new - old:
-            self._users[selection].add(key)
-            self._membership.watch(selection)
-        for selection in old - new:
-            self._users[selection].discard(key)
-            if not self._users[selection]:
-                del self._users[selection]
-                self._membership.unwatch(selection)
+    def _resubscribe(self, before: Mapping[str, EffectivePolicy | None]) -> None:
+        """Watch the selections that policies need now, and no longer those that nobody needs; all at once."""
+        came, went = set[PodSelection](), set[PodSelection]()
+        for key, had in before.items():
+            has = self._effective.get(key)
+            old = set() if had is None else {had.sources, *had.peers}
+            new = set() if has is None else {has.sources, *has.peers}
+            for selection in new - old:
+                self._users[selection].add(key)
+            for selection in old - new:
+                self._users[selection].discard(key)
+            came |= new - old
+            went |= old - new
+        unused = {each for each in went if not self._users[each]}
+        for selection in unused:
+            del self._users[selection]
+        self._membership.unwatch(unused)
+        self._membership.watch(came)
 
     def _rebuild(self, stale: _Stale, shift: Shift, delta: Delta) -> None:
         """Build the units anew whose inputs changed, and say what that and the new members come to."""

@@ -5,7 +5,8 @@ Rule: a member counts as long as any pod brings it, so a pod that ends never tak
 cost of a pod is that of the selections which it is in, enters or leaves.
 """
 
-from collections.abc import Collection, Iterator, KeysView, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping
 
 import attrs
 
@@ -81,7 +82,7 @@ class Membership:
         """Give the places of the senders at one site, by pod name. Goes through the pods of the namespace."""
         selection, network, switch = site
         found = {}
-        for known in self._in_scope(selection):
+        for known in self._in_scope([selection]):
             if selection in known.selections:
                 here = (each for each in known.places if (each.network, each.switch) == (network, switch))
                 mine = tuple(each for each in here if each.is_of(selection))
@@ -98,27 +99,56 @@ class Membership:
         shift, self._shift = self._shift, Shift()
         return shift
 
-    def watch(self, selection: PodSelection) -> None:
-        """Begin to count a selection: the pods that are known already enter it now."""
-        if selection in self._index:
-            return
-        self._index.add(selection)
-        for known in self._in_scope(selection):
-            if selection.matches(known.pod, self._namespaces):
-                known.selections += (selection,)
-                for place in known.places:
+    def watch(self, selections: Iterable[PodSelection]) -> None:
+        """Begin to count selections: the pods that are known already enter them now."""
+        new = SelectionIndex(self._namespaces)
+        for selection in selections:
+            if selection not in self._index:
+                self._index.add(selection)
+                new.add(selection)
+        came: dict[PodSelection, list[_Known]] = {}
+        for known in self._in_scope(new):
+            found = new.of(known.pod)
+            known.selections += found
+            for selection in found:
+                came.setdefault(selection, []).append(known)
+        for selection, pods in came.items():
+            if selection.role is SelectionUse.PEER:
+                self._fill(selection, pods)
+            else:
+                for place in (each for known in pods for each in known.places):
                     self._enter(selection, place)
 
-    def unwatch(self, selection: PodSelection) -> None:
-        """Stop counting a selection; its pods leave it."""
-        if selection not in self._index:
-            return
-        self._index.discard(selection)
-        for known in self._in_scope(selection):
-            if selection in known.selections:
-                known.selections = tuple(each for each in known.selections if each != selection)
+    def unwatch(self, selections: Iterable[PodSelection]) -> None:
+        """Stop counting selections; their pods leave them."""
+        gone = {each for each in selections if each in self._index}
+        for selection in gone:
+            self._index.discard(selection)
+        peers = {each for each in gone if each.role is SelectionUse.PEER}
+        kinds = set[tuple[str, Family | None]]()
+        for known in self._in_scope(gone):
+            left = gone.intersection(known.selections)
+            if left:
+                known.selections = tuple(each for each in known.selections if each not in left)
+                kinds.update((place.network, place.family) for place in known.places)
+            for selection in left - peers:
                 for place in known.places:
                     self._leave(selection, place)
+        for selection in peers:
+            for network, family in kinds:
+                if self._counts.pop(SetId(selection, network, "", family), None) and family is None:
+                    self._shift.without_ports.add(selection)
+
+    def _fill(self, selection: PodSelection, pods: Iterable[_Known]) -> None:
+        """Let pods enter the sets of peers that nobody has asked for before, and so nobody is told member by member."""
+        members: dict[tuple[str, Family | None], list[str]] = {}
+        for known in pods:
+            for place in known.places:
+                members.setdefault((place.network, place.family), []).append(place.member)
+        for (network, family), every in members.items():
+            self._counts[SetId(selection, network, "", family)] = Counter(every)
+            if family is None:
+                self._shift.without_ports.add(selection)
 
     def refresh(self, key: str, pod: Pod | None, places: tuple[PodAddress, ...]) -> None:
         """Count a pod as it is now; None and no places for one that is gone."""
@@ -129,13 +159,14 @@ class Membership:
             before.pod = pod
             return
         self._recount_outside(() if before is None else before.places, places)
-        for selection in () if before is None else before.selections:
-            keeps = places if selection in selections else ()
+        was, now = set(() if before is None else before.selections), set(selections)
+        for selection in was:
+            keeps = places if selection in now else ()
             for place in before.places if before is not None else ():
                 if place not in keeps:
                     self._leave(selection, place)
         for selection in selections:
-            had = before.places if before is not None and selection in before.selections else ()
+            had = before.places if before is not None and selection in was else ()
             for place in places:
                 if place not in had:
                     self._enter(selection, place)
@@ -174,12 +205,11 @@ class Membership:
             if not self._known[namespace]:
                 del self._known[namespace]
 
-    def _in_scope(self, selection: PodSelection) -> Iterator[_Known]:
-        if isinstance(selection.namespaces, str):
-            yield from self._known.get(selection.namespaces, {}).values()
-        else:
-            for pods in self._known.values():
-                yield from pods.values()
+    def _in_scope(self, selections: Iterable[PodSelection]) -> Iterator[_Known]:
+        """Go through the pods of the namespaces in which any of some selections may mean some."""
+        scopes = {each.namespaces if isinstance(each.namespaces, str) else None for each in selections}
+        for namespace in self._known if None in scopes else scopes:
+            yield from self._known.get(namespace or "", {}).values()
 
     def _enter(self, selection: PodSelection, place: PodAddress) -> None:
         if place.is_locked and not place.is_of(selection):

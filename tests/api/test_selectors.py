@@ -153,3 +153,16 @@ def test_bad_network_selectors_are_problems_of_their_fields(selectors: object, f
     """The list has 1 to 5 entries of different, known types."""
     found = problems(rule() | {"networkSelectors": selectors})
     assert [problem.field for problem in found] == [f"spec.{field}" for field in fields]
+
+
+@pytest.mark.parametrize("number", [1, 10, 11, 1000])
+def test_of_many_values_each_counts(number: int) -> None:
+    """However many values a requirement lists, labels meet it as they meet one of few."""
+    values = tuple(sorted(f"v{2 * each}" for each in range(number)))
+    among = Requirement("app", Operator.IN, values)
+    apart = Requirement("app", Operator.NOT_IN, values)
+    for each in range(2 * number + 1):
+        labels = {"app": f"v{each}"}
+        assert among.matches(labels) is not apart.matches(labels) is (each % 2 == 1 or each == 2 * number)
+    assert apart.matches({})
+    assert not among.matches({})

@@ -1,10 +1,13 @@
 """A policy that takes more than it may isn't applied, says why, and keeps nobody waiting."""
 
+from itertools import count
+
 import attrs
 import pytest
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.ipnetworks import IPNetwork
+from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import (
     BandwidthScope,
     Classifier,
@@ -18,6 +21,7 @@ from nqosd.api.networkqos import (
     Protocol,
 )
 from nqosd.api.objects import Attachment, Pod
+from nqosd.cache.selections import PodSelection
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
@@ -160,6 +164,33 @@ def test_one_update_is_news_of_few_policies() -> None:
     changed = attrs.evolve(policies[150], spec=NetworkQoSSpec(2, PLAIN))
     compiler.apply(put(changed))
     assert {key for key, before in reports.items() if compiler.report(key) != before} == {"a/p150"}
+
+
+def test_selectors_that_come_and_go_are_not_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a policy with many selectors costs, or a pod that all of them choose, doesn't grow with their square."""
+    number = 200
+
+    def choosing(word: str) -> NetworkQoS:
+        absent = (LabelSelector((Requirement(f"{word}{each}", Operator.DOES_NOT_EXIST),)) for each in range(number))
+        return policy("0", EgressRule(1, None, Classifier(to=tuple(PodPeer(each, EVERYTHING) for each in absent))))
+
+    compiler = compiled(Limits(selectors=number), choosing("a"), senders=20)
+    compared = count()
+    is_equal = PodSelection.__eq__
+
+    def compare(one: PodSelection, other: object) -> bool:
+        next(compared)
+        return is_equal(one, other)
+
+    monkeypatch.setattr(PodSelection, "__eq__", compare)
+    (pod, *_) = compiler.tables.pods.values()
+    moved = attrs.evolve(pod, attachments=(Attachment("default", ("10.0.9.9",)),))
+    compiler.apply([Change(ResourceKind.POD, pod.key, pod, moved)])
+    compiler.apply(put(choosing("b")))
+    assert compiler.selections == number + 1
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/0", choosing("b"), None)])
+    assert compiler.selections == 0
+    assert next(compared) < number**2
 
 
 def test_of_a_policy_that_is_not_applied_only_the_sizes_are_kept() -> None:
