@@ -97,11 +97,11 @@ class Dirty:
         self.unreadable = self.unreadable or taken.unreadable
         self.ports |= taken.ports
 
-    def scope(self, desired: Desired, view: View) -> PlanScope:
-        """Return what a plan has to look at."""
+    def scope(self, desired: Desired, view: View, later: "Dirty") -> PlanScope:
+        """Return what a plan has to look at, where another one looks at the rest."""
         if self.everything:
             return PlanScope.whole(desired, view)
-        return PlanScope(frozenset(self.rows), dict(self.members), self.unreadable)
+        return PlanScope(frozenset(self.rows), dict(self.members), self.unreadable, frozenset(later.sets))
 
     def cause_of(self, subject: Subject) -> Cause | None:
         """Return why a row or set is dirty; None if it isn't, or nobody knows."""

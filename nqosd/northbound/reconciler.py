@@ -230,8 +230,9 @@ class Reconciler:
         policies: AbstractSet[str] = frozenset()
         if (taken := standby.take(now)) is not None:
             plan_options = PlanOptions(self.options.owner, may_wait=may_wait)
-            scope = taken.scope(desired, self._replica)
-            round_ = _Round(desired, taken, Dirty(everything=False), scope, plan_options, is_audit=False, begun=now)
+            later = Dirty(everything=False)
+            scope = taken.scope(desired, self._replica, later)
+            round_ = _Round(desired, taken, later, scope, plan_options, is_audit=False, begun=now)
             plan = await self._make_plan(round_, {})
             policies = self._note_open(round_, plan)
             standby.found(plan.operations, taken)
@@ -272,7 +273,8 @@ class Reconciler:
             spent=spent,
             pausing=self._idle_groups.pausing,
         )
-        return _Round(desired, taken, later, taken.scope(desired, self._replica), plan_options, is_audit, now)
+        scope = taken.scope(desired, self._replica, later)
+        return _Round(desired, taken, later, scope, plan_options, is_audit, now)
 
     async def _share(self, dirty: Dirty, desired: Desired, least: int) -> Dirty:
         """Take out of what is dirty what this round writes: all of it, unless that is much."""
@@ -302,7 +304,7 @@ class Reconciler:
         self._settle(round_, plan)
         taken = await self._share(differing, round_.desired, least=shares.LARGEST)
         round_.later.restore(differing)
-        return attrs.evolve(round_, taken=taken, scope=taken.scope(round_.desired, self._replica))
+        return attrs.evolve(round_, taken=taken, scope=taken.scope(round_.desired, self._replica, differing))
 
     def _retry(self, subjects: Sequence[Subject]) -> None:
         """Look at what was refused again, and at the rows that something stands in the way of."""
@@ -365,7 +367,7 @@ class Reconciler:
         later = round_.later
         later.restore(round_.taken.part(later.rows.keys(), later.sets.keys()))
         await asyncio.sleep(0)
-        scope = round_.taken.scope(round_.desired, self._replica)
+        scope = round_.taken.scope(round_.desired, self._replica, later)
         again = attrs.evolve(round_, scope=scope)
         rest = await self._plan(again)
         await asyncio.sleep(0)

@@ -3,9 +3,10 @@
 In: what is dirty, what is desired, what is there. Out: a `Share`. Pure. The rules: each namespace has its turn, and
 those with little to write come first, so that a small change never waits for all of a large one; the rows of a policy
 on a switch are written together, but for those of single pods, two of which no packet meets; a set is there before a
-row refers to it, and is given up after the last row that did.
+row refers to it, and is given up after the last row that did, the senders of a row that stays before all others.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -88,12 +89,28 @@ def share_of(dirty: Dirty, desired: Desired, view: View, most: int, *, is_due: b
     Otherwise those that have too much for their part of it are passed over as long as others have little: these would
     wait for them.
     """
-    queues = [(name, _weighed(pieces, dirty, desired)) for name, pieces in _queues(dirty, desired, view).items()]
-    queues.sort(key=lambda queue: sum(weight for weight, _piece in queue[1]))
+    queues = {name: _weighed(pieces, dirty, desired) for name, pieces in _queues(dirty, desired, view).items()}
+    taken, left, passed = _taken(queues, most, is_due=is_due)
+    rows = {each for each in taken if isinstance(each, RowKey)}
+    sets = {each for each in taken if isinstance(each, str)}
+    later = dirty.rows.keys() - rows
+    switches = {(key.network, key.switch) for key in later if key.policy}
+    unwanted = {key for key in later if not key.policy and key not in desired.rows}
+    freed = {key for key in unwanted if (key.network, key.switch) not in switches}
+    given_up, still_left, _ = _taken(_given_up(dirty, desired, view, later - freed), most // 2, is_due=True)
+    names = {each for each in given_up if isinstance(each, str)}
+    return Share(rows | freed, sets | names, frozenset(left | still_left), passed)
+
+
+def _taken(
+    queues: Mapping[str, Sequence[tuple[int, _Piece]]], budget: int, *, is_due: bool
+) -> tuple[set[RowKey | str], set[str], bool]:
+    """Take what each namespace has its turn for; gives also whose queue isn't empty, and if one was passed over."""
     taken: set[RowKey | str] = set()
-    left, passed, budget = set(), False, most
-    for position, (namespace, pieces) in enumerate(queues):
-        mine, part = 0, budget // (len(queues) - position)
+    left, passed = set(), False
+    ordered = sorted(queues.items(), key=lambda queue: sum(weight for weight, _piece in queue[1]))
+    for position, (namespace, pieces) in enumerate(ordered):
+        mine, part = 0, budget // (len(ordered) - position)
         if taken and not is_due and sum(weight for weight, _piece in pieces) > part:
             left.add(namespace)
             passed = True
@@ -105,16 +122,25 @@ def share_of(dirty: Dirty, desired: Desired, view: View, most: int, *, is_due: b
             mine += weight
             taken.update(piece)
         budget = max(0, budget - mine)
-    rows = {each for each in taken if isinstance(each, RowKey)}
-    sets = {each for each in taken if isinstance(each, str)}
-    later = dirty.rows.keys() - rows
-    switches = {(key.network, key.switch) for key in later if key.policy}
-    unwanted = {key for key in later if not key.policy and key not in desired.rows}
-    freed = {key for key in unwanted if (key.network, key.switch) not in switches}
-    waiting = later - freed
-    last = (name for name in dirty.sets if _comes_last(name, desired, view))
-    sets |= {name for name in last if waiting.isdisjoint(view.keys_of_users(name))}
-    return Share(rows | freed, sets, frozenset(left), passed)
+    return taken, left, passed
+
+
+def _given_up(
+    dirty: Dirty, desired: Desired, view: View, waiting: AbstractSet[RowKey]
+) -> Mapping[str, Sequence[tuple[int, _Piece]]]:
+    """List by namespace the sets that come last and for which no row waits; a set of senders makes a row do nothing."""
+    sources = functools.cache(lambda key: frozenset[str]().union(*(row.sources for row in view.rows(key))))
+    found: dict[str, list[tuple[bool, str, int]]] = {}
+    for name in dirty.sets:
+        users = view.keys_of_users(name) if _comes_last(name, desired, view) else waiting
+        if waiting.isdisjoint(users):
+            weight = weight_of(0, {name: dirty.members[name]}, desired)
+            if users and name not in desired.port_groups and (stored := view.address_set(name)) is not None:
+                weight += len(stored.members) // _MEMBERS
+            for namespace in set(map(_namespace, users)) or {""}:
+                mine = found.setdefault(namespace, [])
+                mine.append((not any(name in sources(key) for key in users), name, weight))
+    return {namespace: [(weight, [name]) for _, name, weight in sorted(mine)] for namespace, mine in found.items()}
 
 
 def _queues(dirty: Dirty, desired: Desired, view: View) -> Mapping[str, Sequence[_Piece]]:

@@ -78,6 +78,30 @@ async def test_the_first_comparison_is_written_in_shares_too(
         assert written(daemon) == 0
 
 
+async def test_sets_that_nobody_wants_any_more_are_given_up_by_and_by(
+    database: ModelDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy with many sets that goes holds up a small change of another namespace no longer than one that comes."""
+    monkeypatch.setattr(shares, "MOST", 20)
+    monkeypatch.setattr("tests.northbound.rounds.MOST_ROUNDS", 100)
+    names = [f"set_of_peers{number:03}" for number in range(10 * shares.MOST)]
+    large = desired(
+        [row(key("attacker/own", switch="node1"), others=names)], [SENDERS, *(address_set(each) for each in names)]
+    )
+    rounds = Rounds(database)
+    await rounds.round(with_victim(large, "10.0.0.1"))
+    await rounds.settle()
+    results = [
+        await rounds.round(with_victim(desired(), "10.0.0.1")),
+        await rounds.round(with_victim(desired(), "10.0.0.1", "10.0.0.2")),
+    ]
+    assert SetName("set_b") in results[1].written
+    results += await rounds.settle()
+    assert max(sum(result.operations.values()) for result in results) <= 2 * shares.MOST
+    assert contents_of(database) == expected_contents(database, with_victim(desired(), "10.0.0.1", "10.0.0.2"))
+    rounds.reconciler.close()
+
+
 async def test_a_large_change_is_written_however_many_small_ones_come(
     database: ModelDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,7 +111,7 @@ def _attempt(desired: Desired, view: View, scope: PlanScope, plan_options: PlanO
     if scope.unreadable:
         rows.remove_unreadable()
     rows.settle_unwanted()
-    sets.settle_unwanted(rows.leaving)
+    sets.settle_unwanted(rows.leaving, scope.later)
     operations = draft.operations()
     if operations and plan_options.record is not None:
         operations += plan_record(plan_options.record, view, plan_options.refused)

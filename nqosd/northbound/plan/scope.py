@@ -25,6 +25,8 @@ class PlanScope:
     sets: Mapping[str, AbstractSet[str] | None] = attrs.field(factory=dict)
     unreadable: bool = False
     """Look for rows of ours that don't say what they are for."""
+    later: AbstractSet[str] = frozenset()
+    """Sets that another plan looks at, and gives up if nobody wants them."""
 
     @classmethod
     def whole(cls, desired: Desired, view: View) -> "PlanScope":

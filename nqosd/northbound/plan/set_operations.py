@@ -82,14 +82,15 @@ class SetPlanner:
             return f"the set {name} isn't there"
         return None if is_ours(stored.external_ids, self._plan_options.owner) else _describe_owner(stored)
 
-    def settle_unwanted(self, leaving: Mapping[str, StoredRow]) -> None:
+    def settle_unwanted(self, leaving: Mapping[str, StoredRow], later: AbstractSet[str]) -> None:
         """Delete the sets that nobody wants and nothing refers to; empty those that a row still refers to, and groups.
 
-        `leaving`: by uuid, the rows that don't refer to their present sets any more when the transaction is done.
+        `leaving`: by uuid, the rows that don't refer to their present sets any more when the transaction is done;
+        `later`: sets that are for another plan.
         """
         if not self._plan_options.prune:
             return
-        names = self._unwanted.union(*(row.references for row in leaving.values()))
+        names = self._unwanted.union(*(row.references for row in leaving.values())) - later
         for name in sorted(names):
             used = not self._view.users_of(name) <= leaving.keys()
             if used and name not in self._unwanted:  # the rows that still refer to it are for another plan
