@@ -40,8 +40,8 @@ from nqosd.northbound.standby import StandbyView
 from nqosd.northbound.timers import Timers
 from nqosd.ovsdb.connection_options import Options
 
-_LIGHT = 200
-"""The weight of what a plan may look at in the event loop: it takes about 5 ms, 20 at most."""
+_LIGHT = 50
+"""The weight of what a plan may look at in the event loop: it takes about 2 ms, 10 at most."""
 
 _STALE = 6
 """Transactions in a row, in about 3 s, that find something else than the replica has: it has missed a change."""
