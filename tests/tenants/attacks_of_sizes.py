@@ -70,9 +70,21 @@ def selectors(attacker: Attacker) -> None:
     """Selectors that each choose every pod of the cluster, as many as a rule, a policy and a namespace may have."""
     attacker.pods(1)
     for policy in range(LONG_CHOICES):
-        keys = [f"{policy}.{number}" for number in range(attacker.part(LIMITS.selectors))]
-        rules = [_rule(each, to=[_everybody(f"{each}.{key}") for key in keys]) for each in range(WITH_SELECTORS)]
-        attacker.policy(f"selectors{policy}", rules)
+        attacker.policy(f"selectors{policy}", _choices(attacker, f"{policy}"))
+
+
+def other_selectors(attacker: Attacker, number: int) -> None:
+    """As many other selectors in one policy; every other time the pod goes and comes again."""
+    if number % 2:
+        attacker.replace(attacker.others[0])
+    else:
+        egress = _choices(attacker, f"{LONG_CHOICES + number}")
+        attacker.change(attacker.policies[number // 2 % LONG_CHOICES], {"egress": egress})
+
+
+def _choices(attacker: Attacker, name: str) -> list[Json]:
+    keys = [f"{name}.{number}" for number in range(attacker.part(LIMITS.selectors))]
+    return [_rule(each, to=[_everybody(f"{each}.{key}") for key in keys]) for each in range(WITH_SELECTORS)]
 
 
 def policies(attacker: Attacker) -> None:
@@ -156,13 +168,20 @@ OF_SIZES = (
         tests=(_LIMIT,),
     ),
     Attack(
-        f"{LIMITS.namespace_selectors:,} selectors in {LONG_CHOICES} policies, each of which chooses every pod",
+        f"{LIMITS.namespace_selectors:,} selectors in {LONG_CHOICES} policies, each of which chooses every pod, others "
+        "each time",
         _POLICY,
         "nothing bounded it",
         "each new pod of anybody comes into all of their sets",
         selectors,
+        again=other_selectors,
         limits=_NODE,
-        tests=(_LIMIT, _OLDEST),
+        tests=(
+            _LIMIT,
+            _OLDEST,
+            "tests/compiler/test_limits.py::test_selectors_that_come_and_go_are_not_compared_with_each_other",
+            "tests/northbound/test_shares.py::test_sets_that_nobody_wants_any_more_are_given_up_by_and_by",
+        ),
     ),
     Attack(
         f"{LIMITS.policies:,} policies of one priority, and 10 more",
