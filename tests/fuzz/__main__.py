@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,16 +42,14 @@ def main() -> int:
                 lambda share: _run(share[0], share[1], share[2], directory), [share for share in shares if share[1]]
             )
         )
-    print(f"[fuzz] {'finds in ' + str(directory) if not all(results) else 'no find'}, seed {options.seed}")
-    return 0 if all(results) else 1
+    total = sum((Counter(each) for each in results if each is not None), Counter[str]())
+    inputs = ", ".join(f"{total[name]:,} {name}" for name in runs)
+    print(f"[fuzz] {f'finds in {directory}' if None in results else 'no find'} in {inputs}, seed {options.seed}")
+    return 1 if None in results else 0
 
 
-def _has_runs(share: tuple[str, int, int]) -> bool:
-    return share[1] > 0
-
-
-def _run(name: str, runs: int, seed: int, directory: Path) -> bool:
-    """Run one process to its end, print what came of it, and say whether there was no find."""
+def _run(name: str, runs: int, seed: int, directory: Path) -> Mapping[str, int] | None:
+    """Run one process to its end, print what came of it, and give how many inputs were taken; None: a find."""
     place = directory / f"{name}-{seed}"
     began = time.monotonic()
     command = [sys.executable, "-m", "tests.fuzz.worker", name, str(runs), str(seed), str(place)]
@@ -59,7 +59,7 @@ def _run(name: str, runs: int, seed: int, directory: Path) -> bool:
     if ended.returncode != 0 or not figures.exists():
         tail = "\n".join(text.splitlines()[-LAST_LINES:])
         print(f"[fuzz] {name}, seed {seed}: a find (exit code {ended.returncode})\n{tail}", flush=True)
-        return False
+        return None
     found = json.loads(figures.read_text())
     coverage = COVERAGE.findall(text)[-1]
     came_to = ", ".join(f"{number:,} {word}" for word, number in sorted(found["came to"].items()))
@@ -69,7 +69,7 @@ def _run(name: str, runs: int, seed: int, directory: Path) -> bool:
         f" coverage {coverage[0]} edges, {coverage[1]} features; {came_to}",
         flush=True,
     )
-    return True
+    return {name: found["inputs"]}
 
 
 def _parse() -> argparse.Namespace:
