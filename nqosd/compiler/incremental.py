@@ -40,9 +40,9 @@ from nqosd.compiler.topology import ClusterTopology
 from nqosd.config.options import Limits
 
 FEW = 100
-"""How many changes of pods are few: they take some 5 ms."""
+"""How many pods with one address are few: they take some 5 ms."""
 CANDIDATES = 10
-"""Selections that take as long, for one pod, as another pod."""
+"""Selections that take as long, for one address, as another pod."""
 
 _T = TypeVar("_T")
 
@@ -122,14 +122,14 @@ class IncrementalCompiler:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 
         A pod with a limit of its own takes time for all others on its switch; a policy, however long it is; a pod of
-        any namespace that many selectors may choose, for each of them.
+        any namespace for each of its addresses, and for each of the selectors that may choose it.
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW:
             return True
         if any(each.kind is not ResourceKind.POD for each in changes):
             return True
-        pods = (pod for each in changes if isinstance(pod := each.new or each.old, Pod))
-        if len(changes) + sum(map(self._membership.candidates, pods)) // CANDIDATES > FEW:
+        pods = (pod for each in changes for pod in (each.old, each.new) if isinstance(pod, Pod))
+        if sum(map(self._weigh, pods)) > FEW:
             return True
         return any(
             self._effective[policy].spec.bandwidth_scope is BandwidthScope.POD
@@ -137,6 +137,11 @@ class IncrementalCompiler:
             for policy in self._policies.get(namespace, ())
             if policy in self._effective
         )
+
+    def _weigh(self, pod: Pod) -> int:
+        """Weigh a pod by its addresses, and each of them by the selectors that may choose it."""
+        addresses = sum(len(each.addresses) for each in pod.attachments)
+        return max(1, addresses) * (1 + self._membership.candidates(pod) // CANDIDATES)
 
     def configure(self, settings: Settings, changes: Iterable[Change] = ()) -> Delta:
         """Take a batch of changes and other settings; where they are others, everything is compiled anew."""

@@ -172,9 +172,9 @@ def test_an_attachment_has_sixteen_addresses_of_a_family_at_most() -> None:
 
 def test_a_pod_with_many_problems_says_a_few_and_their_number() -> None:
     """A log line doesn't grow with what a user can write."""
-    value = decode_pod(pod(networks={f"wrong {number} {'x' * 1000}": {} for number in range(100)})).value
+    value = decode_pod(pod(networks={f"wrong {number} {'x' * 1000}": {} for number in range(60)})).value
     assert value.problem is not None
-    assert value.problem.endswith("; and 97 more")
+    assert value.problem.endswith("; and 57 more")
     assert len(value.problem) < 1000
 
 
@@ -188,3 +188,14 @@ def test_an_annotation_that_is_no_object_leaves_the_pod_unattached(text: str) ->
     assert value == Pod("shop", "web", {"app": "web"}, "node-1", problem=value.problem)
     assert value.problem is not None
     assert value.problem.startswith(f"metadata.annotations[{POD_NETWORKS}]: ")
+
+
+def test_of_a_pod_with_too_many_attachments_none_counts() -> None:
+    """A user can write thousands, which would all stand in the match of each limit of the pod's own."""
+    listed = {f"red/flat/{each}": {"ip_addresses": ["10.0.0.1/24"]} for each in range(1, 66)}
+    value = decode_pod(pod(networks=listed)).value
+    assert value.attachments == ()
+    assert value.problem is not None
+    assert value.problem.endswith("65 attachments; a pod has 64 at most")
+    del listed["red/flat/1"]
+    assert len(attachments(pod(networks=listed))) == 64

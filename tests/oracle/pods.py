@@ -24,6 +24,9 @@ from tests.oracle.packet import Address
 MAX_ADDRESSES = 16
 """Of one family, for one entry."""
 
+MAX_ATTACHMENTS = 64
+"""Of a pod; of one with more, none counts."""
+
 _DNS = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _KEY = re.compile(rf"default|(?=[^/]{{1,63}}/){_DNS}/(?=[^/]{{1,253}}(/|$)){_DNS}(?:\.{_DNS})*(?:/[1-9][0-9]{{0,4}})?")
 """A key of an attachment; namespaces are DNS labels, and names DNS subdomains."""
@@ -92,6 +95,8 @@ def read_attachments(manifest: Object) -> dict[str, Attachment]:
     try:
         listed = _listed(annotation(manifest, "k8s.ovn.org/pod-networks"))
     except UnreadableError:
+        return {}
+    if len(listed) > MAX_ATTACHMENTS:
         return {}
     found: dict[str, Attachment] = {}
     for key, entry in listed.items():

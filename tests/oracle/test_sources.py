@@ -183,6 +183,8 @@ def told(manifest: Manifest, metadata: Manifest) -> Manifest:
         ({POD_NETWORKS: {"red/x y": {}}}, {"podIPs": [{"ip": "10.0.0.3"}]}, "10.0.0.3"),
         ({POD_NETWORKS: {"default": {"ip_addresses": SIXTEEN}}}, {}, " ".join(sorted(SIXTEEN))),
         ({POD_NETWORKS: {"default": {"ip_addresses": [*SIXTEEN, "10.0.1.1"]}}}, {"podIPs": [{"ip": "10.0.0.3"}]}, ""),
+        ({POD_NETWORKS: {f"red/data/{n}": {} for n in range(1, 65)}}, {"podIPs": [{"ip": "10.0.0.3"}]}, "10.0.0.3"),
+        ({POD_NETWORKS: {f"red/data/{n}": {} for n in range(1, 66)}}, {"podIPs": [{"ip": "10.0.0.3"}]}, ""),
     ],
 )
 def test_addresses_on_the_default_network(annotations: Manifest, status: Manifest, expected: str) -> None:

@@ -54,11 +54,13 @@ def claim_by_a_definition(attacker: Attacker) -> None:
 
 
 def everything_else(attacker: Attacker) -> None:
-    """Addresses outside of the cluster's ranges: a node's, the world's, and more than an attachment has."""
+    """Addresses outside of the cluster's ranges: a node's, the world's; more than an attachment has, or a pod."""
     attacker.limit()
     many = [f"10.244.9.{host}/24" for host in range(1, 200)]
     attacker.pod("node", {"default": {"ip_addresses": ["172.18.0.11/16", "0.0.0.0/0", "::/0", "8.8.8.8/32"]}})
     attacker.pod("many", {"default": {"ip_addresses": many}})
+    attachments = {f"{attacker.namespace}/flat/{number}": {"ip_addresses": many[:16]} for number in range(1, 400)}
+    attacker.pod("thousands", {"default": {"ip_addresses": many[:1]}, **attachments})
 
 
 def redefinition(attacker: Attacker) -> None:
@@ -143,11 +145,12 @@ OF_TEXTS = (
         claim_by_a_definition,
     ),
     Attack(
-        "the address of a node, of the world, or hundreds of addresses",
+        "the address of a node, of the world, hundreds of addresses, or thousands in hundreds of attachments",
         _POD,
         "each stood in a set",
         "outside of the ranges, or too many: none counts",
         everything_else,
+        tests=("tests/api/test_attachments.py::test_of_a_pod_with_too_many_attachments_none_counts",),
     ),
     Attack(
         "a definition of the victim's network with another topology, in a namespace that sorts first",

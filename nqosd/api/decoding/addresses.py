@@ -25,6 +25,9 @@ POD_NETWORKS = "k8s.ovn.org/pod-networks"
 MAX_ADDRESSES = 16
 """Of one family, for one attachment; ovn-kubernetes gives one."""
 
+MAX_ATTACHMENTS = 64
+"""Of a pod. Each is a network interface; the match of a limit of the pod's own names all addresses on a switch."""
+
 _LOCKED = "infrastructure-locked"
 _IPV4_BITS = 32
 _IPV6_BITS = 128
@@ -52,7 +55,8 @@ class Attachments:
 def read_attachments(text: str | None, pod_ips: Iterable[str]) -> Attachments:
     """Find a pod's attachments; an annotation that is empty or null says nothing, as one that isn't there.
 
-    One that is no JSON object leaves the pod without attachments: even of its default network nothing is known.
+    One that is no JSON object, or lists too many, leaves the pod without attachments: even of its default network
+    nothing is known.
     """
     found: dict[str, tuple[str, ...]] = {}
     problems: list[str] = []
@@ -60,6 +64,9 @@ def read_attachments(text: str | None, pod_ips: Iterable[str]) -> Attachments:
         networks = _decode(text, problems) if text else {}
     except MALFORMED as error:
         return Attachments(problems=(f"metadata.annotations[{POD_NETWORKS}]: {error}",))
+    if len(networks) > MAX_ATTACHMENTS:
+        problem = f"{len(networks)} attachments; a pod has {MAX_ATTACHMENTS} at most"
+        return Attachments(problems=(f"metadata.annotations[{POD_NETWORKS}]: {problem}",))
     for key, network in networks.items():
         try:
             name = attachment_key(key)
