@@ -377,10 +377,17 @@ class Reconciler:
             names = (each.name for each in rest.subjects if isinstance(each, SetName))
             rows.update(*map(self._replica.keys_of_users, names))
             self._unsettled = frozenset(key.policy.partition("/")[0] for key in rows)
+
+            own = written.subjects
+
+            def cause_of(subject: Subject) -> Cause:
+                """Return why something is dirty; of what was written just now the database told our own change."""
+                return (None if subject in own else since.cause_of(subject)) or Cause.SURROUNDINGS
+
             for key in scope.rows:
-                self._dirty.touch_rows([key], since.cause_of(key) or Cause.SURROUNDINGS)
+                self._dirty.touch_rows([key], cause_of(key))
             for name, members in scope.sets.items():
-                self._dirty.touch_set(name, members, since.cause_of(SetName(name)) or Cause.SURROUNDINGS)
+                self._dirty.touch_set(name, members, cause_of(SetName(name)))
             self._dirty.unreadable = scope.unreadable
             self._dirty.ports |= round_.taken.ports
             self._timers.failed()
@@ -465,11 +472,9 @@ class Reconciler:
 
     @staticmethod
     def _follows_from_ports(subject: Subject, round_: _Round) -> bool:
-        """Say whether it is a port group some of whose ports came or went, or a row that stands and falls with one."""
-        row = round_.desired.rows.get(subject) if isinstance(subject, RowKey) else None
-        names = (subject.name,) if isinstance(subject, SetName) else () if row is None else row.sets
-        groups = filter(None, map(round_.desired.port_groups.get, names))
-        return any(not round_.taken.ports.isdisjoint(group.ports) for group in groups)
+        """Say whether it is a port group some of whose ports came or went: the server itself takes them out."""
+        group = round_.desired.port_groups.get(subject.name) if isinstance(subject, SetName) else None
+        return group is not None and not round_.taken.ports.isdisjoint(group.ports)
 
     def _foresee(self) -> None:
         moment = min(self._compared + self.options.audit_interval, self._idle_groups.due)

@@ -12,7 +12,7 @@ from nqosd.compiler.desired import Desired, PortGroup
 from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation
 from tests.northbound.database import ModelDatabase
-from tests.northbound.desires import PORTS, SWITCHES, desired, desired_states, key, row
+from tests.northbound.desires import PORTS, SWITCHES, address_set, desired, desired_states, key, row
 from tests.northbound.edits import Add, Change, Edit, Remove
 from tests.northbound.rounds import Rounds
 
@@ -55,10 +55,20 @@ LOSES_ITS_PORT: list[object] = [
 ]
 """A row is inserted while the only port of its group goes."""
 
+LOSES_AN_IDLE_ROW: list[object] = [
+    "linger",
+    desired([row(key(), source="set_b", rate=None)], [address_set("set_b", "10.0.0.1"), address_set("set_a")]),
+    Meanwhile([Add(PORT, "ns_pod1")], [Add("Logical_Switch", "node3")]),
+    desired([row(key(switch="node3"), rate=None)], [address_set("set_a")]),
+    [Add(PORT, "ns_pod2")],
+]
+"""A row stays idle, and goes with the switch that comes right after that."""
+
 
 @settings(max_examples=300)
 @given(st.lists(STEPS, max_size=10))
 @example(LOSES_ITS_PORT)
+@example(LOSES_AN_IDLE_ROW)
 def test_what_ovn_kubernetes_does_is_no_edit(steps: list[object]) -> None:
     """Ports and switches come and go before, during and after transactions, audits, takeovers: nothing is repaired."""
     asyncio.run(_run(steps))
