@@ -24,7 +24,7 @@ TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
 .PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-scale dataplane clean
-.PHONY: chart dist-package doctor image unit coverage lock audit fuzz replay chaos failover tenants services-prometheus docs screenshots reference package package-tools
+.PHONY: chart dist-package doctor image unit unit-newest coverage lock audit fuzz replay chaos failover tenants services-prometheus docs screenshots reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
@@ -93,6 +93,7 @@ check-unused: setup
 test: ## everything: setup, services, check and the tests; a failed part doesn't keep the others from running
 	@status=0; \
 	$(MAKE) --jobs=4 --keep-going setup services check || status=$$?; \
+	$(MAKE) unit-newest || status=$$?; \
 	$(MAKE) pytest || status=$$?; \
 	exit $$status
 
@@ -100,9 +101,17 @@ pytest: setup services ## the tests only; PYTEST_ARGS chooses, e.g. PYTEST_ARGS=
 	@echo "[test] pytest with $(WORKERS) workers"
 	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) $(PYTEST_ARGS)
 
-unit: setup ## the tests that start no service; PYTEST_ARGS chooses
-	@echo "[unit] pytest with $(WORKERS) workers"
-	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) -m "not services" --quiet $(PYTEST_ARGS)
+unit: setup ## the tests that start no service, property tests with a tenth of their examples; PYTEST_ARGS chooses
+	@echo "[unit] pytest with $(WORKERS) workers, $$($(VENV)/bin/python --version)"
+	@TESTS_EXAMPLES=10 $(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) -m "not services" --quiet $(PYTEST_ARGS)
+
+unit-newest: ## the same with the newest Python that nqosd supports, in an environment of its own, if the machine has it
+	@for python in python3.13 ~/.pyenv/versions/3.13.*/bin/python3.13; do \
+		if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+			exec $(MAKE) unit PYTHON="$$python" VENV=.venv-newest; \
+		fi; \
+	done; \
+	echo "[unit] this machine has no Python 3.13: going on without it"
 
 coverage: setup ## which lines of nqosd the tests without services reach
 	@echo "[coverage] pytest with $(WORKERS) workers"

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import settings
 
+from tests.examples import examples
 from tests.reach import reaches_service
 from tests.services.etcd import Etcd
 from tests.services.generation import GENERATIONS, OvnGeneration
@@ -18,7 +19,9 @@ from tests.services.ovn import OvnCentral
 from tests.services.ovsdb import OvsdbServer
 from tests.services.process import LEFT_BY_FAILURE, RUNNING
 
-settings.register_profile("any speed", parent=settings.default, deadline=None)  # a busy machine is no fault
+settings.register_profile(
+    "any speed", parent=settings.default, max_examples=examples(), deadline=None
+)  # a busy machine is no fault
 settings.load_profile("any speed")
 
 # A shell starts what runs in the background with SIGINT ignored, and so would the commands that tests end with it.

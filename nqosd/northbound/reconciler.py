@@ -378,11 +378,11 @@ class Reconciler:
             rows.update(*map(self._replica.keys_of_users, names))
             self._unsettled = frozenset(key.policy.partition("/")[0] for key in rows)
 
-            own = written.subjects
+            # What the database told of what is given up was our own change.
+            given_up = {each for each in written.subjects if not _is_wanted(each, round_.desired)}
 
             def cause_of(subject: Subject) -> Cause:
-                """Return why something is dirty; of what was written just now the database told our own change."""
-                return (None if subject in own else since.cause_of(subject)) or Cause.SURROUNDINGS
+                return (None if subject in given_up else since.cause_of(subject)) or Cause.SURROUNDINGS
 
             for key in scope.rows:
                 self._dirty.touch_rows([key], cause_of(key))
@@ -472,9 +472,11 @@ class Reconciler:
 
     @staticmethod
     def _follows_from_ports(subject: Subject, round_: _Round) -> bool:
-        """Say whether it is a port group some of whose ports came or went: the server itself takes them out."""
-        group = round_.desired.port_groups.get(subject.name) if isinstance(subject, SetName) else None
-        return group is not None and not round_.taken.ports.isdisjoint(group.ports)
+        """Say whether it is a port group some of whose ports came or went, or a row that stands and falls with one."""
+        row = round_.desired.rows.get(subject) if isinstance(subject, RowKey) else None
+        names = (subject.name,) if isinstance(subject, SetName) else () if row is None else row.sets
+        groups = filter(None, map(round_.desired.port_groups.get, names))
+        return any(not round_.taken.ports.isdisjoint(group.ports) for group in groups)
 
     def _foresee(self) -> None:
         moment = min(self._compared + self.options.audit_interval, self._idle_groups.due)
@@ -498,3 +500,9 @@ class Reconciler:
             left=self._backlog.namespaces | self._unsettled,
             left_since=self._backlog.since,
         )
+
+
+def _is_wanted(subject: Subject, desired: Desired) -> bool:
+    if isinstance(subject, SetName):
+        return subject.name in desired.address_sets or subject.name in desired.port_groups
+    return subject in desired.rows

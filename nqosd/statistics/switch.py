@@ -69,8 +69,9 @@ async def _read(socket: str, cookies: Collection[int]) -> SwitchReading:
                     writer.write(openflow.echo_reply(message))
                 elif message.kind == openflow.HELLO:
                     openflow.check_hello(message)
-                    writer.writelines(openflow.flows_request(number, cookie) for number, cookie in awaited.items())
-                    writer.write(openflow.meters_request(_METERS) + openflow.meter_features_request(_FEATURES))
+                    flows = (openflow.flows_request(number, cookie) for number, cookie in awaited.items())
+                    meters = openflow.meters_request(_METERS), openflow.meter_features_request(_FEATURES)
+                    writer.write(b"".join([*flows, *meters]))
                 else:
                     answers.take(message)
         return SwitchReading(tuple(answers.flows), tuple(answers.meters), answers.meter_limit, time.monotonic())

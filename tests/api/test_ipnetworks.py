@@ -54,7 +54,9 @@ def test_a_text_is_read_as_the_standard_library_reads_it(text: str) -> None:
         return
     bounds = int(expected.network_address), int(expected.broadcast_address)
     assert (found.version, found.first, found.last) == (expected.version, *bounds)
-    assert (found.length, str(found)) == (expected.prefixlen, str(expected))
+    assert (found.length, ip_network(str(found))) == (expected.prefixlen, expected)
+    if expected.version == 4 or expected.network_address.ipv4_mapped is None:  # Python 3.13 writes those in dots
+        assert str(found) == str(expected)
 
 
 @given(st.one_of(st.tuples(IPV4, IPV4), st.tuples(IPV6, IPV6), st.tuples(IPV4, IPV6)))

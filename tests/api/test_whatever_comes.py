@@ -28,6 +28,7 @@ from nqosd.api.networkqos import NetworkQoS, NetworkQoSSpec
 from nqosd.api.objects import Namespace, NetworkAttachment, Node, Pod, UserDefinedNetwork
 from tests.api.manifests import GUIDE_SPEC, Json, definition, pod, policy, wire
 from tests.api.strategies import ANYTHING, SPECS, damaged, write_spec
+from tests.examples import examples
 
 Value = NetworkQoS | Pod | Namespace | Node | NetworkAttachment | UserDefinedNetwork
 Decoder = Callable[[bytes], Decoded[Value]]
@@ -76,13 +77,13 @@ DEFINITION = json.loads(
 NAMED = {"metadata": {"name": "n", "resourceVersion": "1", "labels": {"a": "b"}, "annotations": {"c": "d"}}}
 
 many = settings(
-    max_examples=2000,
+    max_examples=examples(2000),
     derandomize=True,  # seeded: every run tries the same objects
     database=None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-some = settings(many, max_examples=500)
+some = settings(many, max_examples=examples(500))
 
 OTHERS: list[tuple[Decoder, object]] = [
     (decode_namespace, NAMED),

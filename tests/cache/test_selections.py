@@ -7,12 +7,13 @@ from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.objects import Namespace, Pod
 from nqosd.cache.selections import PodSelection, SelectionIndex, SelectionUse
 from tests.compiler.worlds import NAMESPACES, namespaces, pods, selectors
+from tests.examples import examples
 
 selections = st.builds(PodSelection, st.sampled_from(SelectionUse), st.sampled_from(NAMESPACES) | selectors, selectors)
 
 
 @given(st.lists(selections, max_size=12), st.sets(st.integers(0, 11)), st.lists(namespaces), st.lists(pods, max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_index_is_the_definition(
     wanted: list[PodSelection], dropped: set[int], known: list[Namespace], some: list[Pod]
 ) -> None:

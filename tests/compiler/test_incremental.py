@@ -31,6 +31,7 @@ from nqosd.compiler.settings import Settings
 from nqosd.compiler.switches import Switches
 from nqosd.config.options import Limits
 from tests.compiler.worlds import NODES, batches, switches
+from tests.examples import examples
 
 every_setting = st.builds(
     Settings,
@@ -88,7 +89,7 @@ def check(compiler: IncrementalCompiler) -> None:
 
 
 @given(batches, every_setting, st.lists(switches, min_size=1, max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_equals_compile_everything(events: list[list[Change]], setting: Settings, seen: list[Switches]) -> None:
     """Any sequence of events, in any batching, ends in the state that compiling everything gives, at every step.
 
@@ -108,7 +109,7 @@ def test_equals_compile_everything(events: list[list[Change]], setting: Settings
 
 
 @given(batches, every_setting)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_batching_does_not_matter(events: list[list[Change]], setting: Settings) -> None:
     """The same events one by one and all at once end in the same state."""
     alone, together = IncrementalCompiler(setting), IncrementalCompiler(setting)
@@ -119,7 +120,7 @@ def test_batching_does_not_matter(events: list[list[Change]], setting: Settings)
 
 
 @given(batches, every_setting, every_setting, switches)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_settings_change(events: list[list[Change]], before: Settings, after: Settings, seen: Switches) -> None:
     """Other settings recompile everything, together with a batch, and the delta says exactly what that changed."""
     compiler, mirror = IncrementalCompiler(before), Mirror()
@@ -135,7 +136,7 @@ def test_settings_change(events: list[list[Change]], before: Settings, after: Se
 
 
 @given(batches, switches)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_nothing_is_kept(events: list[list[Change]], seen: Switches) -> None:
     """When every object has gone, nothing is desired and nothing is remembered."""
     compiler = IncrementalCompiler(Settings())

@@ -10,6 +10,7 @@ from nqosd.api.ipnetworks import IPNetwork
 from nqosd.api.networkqos import IPBlock
 from nqosd.compiler.desired import Family
 from nqosd.compiler.prefixes import Prefixes, covered, is_everything, prefixes
+from tests.examples import examples
 
 
 def blocks(family: Family) -> st.SearchStrategy[list[IPBlock]]:
@@ -32,7 +33,7 @@ def blocks(family: Family) -> st.SearchStrategy[list[IPBlock]]:
 
 @pytest.mark.parametrize("family", Family)
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_same_addresses_in_the_fewest_prefixes(family: Family, data: st.DataObject) -> None:
     """The prefixes hold exactly the addresses in a cidr and in none of its exceptions, and no shorter list does."""
     drawn = data.draw(blocks(family))
@@ -61,7 +62,7 @@ def test_everything_is_recognised(cidr: str, family: Family) -> None:
 
 @pytest.mark.parametrize("family", Family)
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_set_of_prefixes_is_what_a_list_of_them_is(family: Family, data: st.DataObject) -> None:
     """It has the same members in the same order, as many of them, and equals whatever set has the same members."""
     ranges = covered(data.draw(blocks(family)), family)

@@ -11,10 +11,11 @@ from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.settings import Settings
 from tests.compiler.worlds import NODES, batches
+from tests.examples import examples
 
 
 @given(batches, st.sampled_from(["", "east", *NODES]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_the_nodes_are_those_of_all_pods_that_the_policy_means(events: list[list[Change]], zone: str) -> None:
     """After any sequence of events they are what going through all pods gives, and a change of them is told."""
     compiler = IncrementalCompiler(Settings(zone=zone))

@@ -11,6 +11,7 @@ STEPS = ("no policy yet", "kubectl apply", "kubectl delete")
 MOST_LINES = 40
 
 
+@pytest.mark.services
 @pytest.mark.timeout(600)
 def test_the_demo(tmp_path: Path) -> None:
     """Line rate without a mark, the limit and the mark in both headers, line rate again; and all of it recorded."""

@@ -4,6 +4,7 @@ In: `config/nqosd.toml`, whose prose a test holds against the code, and the opti
 Rule: nothing is said here that the operator's file doesn't say; only the layout is added.
 """
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,7 @@ def sections() -> Iterator[Section]:
     for part in re.split(r"^\[", FILE.read_text(), flags=re.MULTILINE)[1:]:
         name, _, body = part.partition("]\n")
         kind = SECTIONS[name]
-        meaning = (kind.__doc__ or "").partition("`: ")[2]
+        meaning = (inspect.getdoc(kind) or "").partition("`: ")[2]
         entries = tuple(_entry(kind, paragraph) for paragraph in body.strip().split("\n\n"))
         yield Section(name, meaning[:1].upper() + meaning[1:], entries)
 

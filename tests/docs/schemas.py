@@ -4,6 +4,7 @@ In: the types of the documents. Out: a schema for each, as text. Rule: nothing i
 have; fields may be added to a document, and none is taken away or changes its meaning.
 """
 
+import inspect
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -66,7 +67,19 @@ def schema(name: str) -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{_command(name)} --format json",
     }
-    return json.dumps(head | msgspec.json.schema(DOCUMENTS[name]), indent=1) + "\n"
+    return json.dumps(_unindented(head | msgspec.json.schema(DOCUMENTS[name])), indent=1) + "\n"
+
+
+def _unindented(part: object) -> object:
+    """Take the indentation out of every docstring, as Python 3.13 does by itself."""
+    match part:
+        case dict():
+            return {name: _unindented(inner) for name, inner in part.items()}
+        case list():
+            return [_unindented(inner) for inner in part]
+        case str():
+            return inspect.cleandoc(part)
+    return part
 
 
 def _command(name: str) -> str:

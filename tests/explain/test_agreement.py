@@ -9,6 +9,7 @@ from nqosd.explain.decide import attachment_verdict
 from nqosd.explain.question import Question, Transport
 from nqosd.explain.verdict import AttachmentVerdict, PolicyReason, RuleOutcome
 from nqosd.explain.world import World
+from tests.examples import examples
 from tests.oracle.cluster import Sender
 from tests.oracle.cluster_strategies import Manifest
 from tests.oracle.meaning import Oracle, UndecidedError, read_meaning
@@ -83,7 +84,7 @@ def hits_the_row(world: World, verdict: AttachmentVerdict, packet: Packet) -> No
 
 
 @given(clusters(), options(), st.integers(0, 999))
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(150), deadline=None, derandomize=True, database=None)
 def test_the_winner_is_the_oracles(objects: dict[str, list[Manifest]], option: Options, seed: int) -> None:
     """For any cluster and packet the winner is the rule that the oracle names, and the packet hits its row."""
     for version in VERSIONS:
@@ -94,7 +95,7 @@ def test_the_winner_is_the_oracles(objects: dict[str, list[Manifest]], option: O
 
 
 @given(clusters(), options(), st.integers(0, 999))
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 def test_every_policy_has_its_reason(objects: dict[str, list[Manifest]], option: Options, seed: int) -> None:
     """Each policy appears once; it is called invalid, tied or selecting exactly where the oracle says so."""
     oracle = read_meaning(objects, **option)

@@ -10,6 +10,7 @@ from nqosd.api.objects import UserDefinedNetwork
 from nqosd.informers.reflector import Reflector
 from nqosd.informers.reflector_steps import GetPage, GetStream, ReflectorOptions, Step, Wait
 from nqosd.informers.stream_lines import LineSplitter
+from tests.examples import examples
 from tests.informers import wire
 from tests.informers.fake_server import MISSING, OK, Answer, FakeServer, FakeWatch
 
@@ -199,7 +200,7 @@ class Play:
         return {wire.key(name): UserDefinedNetwork("red", name, {"color": it}) for name, it in networks.items()}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.booleans(), st.dictionaries(NAMES, COLORS), st.lists(STEPS, min_size=25, max_size=60) | st.lists(STEPS))
 def test_whatever_fails_in_between_the_end_is_the_servers_state(
     streams: bool,  # noqa: FBT001 - hypothesis names it

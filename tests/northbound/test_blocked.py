@@ -14,6 +14,7 @@ from nqosd.northbound import idle_groups, refusals, timers
 from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation, SetName, Subject, SwitchName
 from nqosd.northbound.results import Lacking, RoundOutcome
+from tests.examples import examples
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import KEYS, SETS, SWITCHES, address_set, desired, desired_states, key, row
@@ -272,7 +273,7 @@ async def test_a_refused_row_is_lacking_at_once_beside_a_taken_name(database: Mo
 SUBJECTS = st.one_of(KEYS, st.sampled_from(SETS).map(SetName), st.sampled_from(SWITCHES).map(SwitchName))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(databases(), st.lists(desired_states(), min_size=1, max_size=5), SUBJECTS, st.integers(0, 4), st.booleans())
 def test_the_end_is_the_definition_without_what_is_refused(
     database: ModelDatabase,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nqosd.compiler.desired import Desired, PortGroup
 from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation
+from tests.examples import examples
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import PORTS, SWITCHES, address_set, desired, desired_states, key, row
 from tests.northbound.edits import Add, Change, Edit, Remove
@@ -65,7 +66,7 @@ LOSES_AN_IDLE_ROW: list[object] = [
 """A row stays idle, and goes with the switch that comes right after that."""
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(STEPS, max_size=10))
 @example(LOSES_ITS_PORT)
 @example(LOSES_AN_IDLE_ROW)

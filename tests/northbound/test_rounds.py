@@ -12,6 +12,7 @@ from nqosd.northbound import idle_groups, shares, timers
 from nqosd.northbound.commit import Commit
 from nqosd.northbound.plan.operations import Operation
 from nqosd.northbound.results import RoundOutcome
+from tests.examples import examples
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired_states
 from tests.northbound.edits import Edit, edits
@@ -66,7 +67,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(databases(), st.lists(STEPS, max_size=8), st.booleans(), st.sampled_from([1, 3, shares.MOST]))
 def test_rounds_end_where_they_should(
     database: ModelDatabase,

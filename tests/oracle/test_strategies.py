@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.oracle.cluster_strategies import Manifest
 from tests.oracle.decoded import at, mapping, object_key, sequence
 from tests.oracle.meaning import Decision, Oracle, UndecidedError, read_meaning
@@ -66,14 +67,14 @@ def sample() -> list[Case]:
 
 
 @given(policies(valid=True))
-@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=SLOW)
 def test_valid_policies_are_valid(policy: Manifest) -> None:
     """A policy that is generated as a valid one has no problems."""
     assert problems(policy) == ()
 
 
 @given(policies(valid=False))
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=SLOW)
 def test_spoilt_policies_are_invalid(policy: Manifest) -> None:
     """A policy that is generated as an invalid one has exactly one problem."""
     assert len(problems(policy)) == 1

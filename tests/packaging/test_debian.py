@@ -14,16 +14,17 @@ from tests.docs.completion import script
 
 DEBIAN = Path("systemd/debian")
 PINNED = dict(re.findall(r"^([\w.-]+)==(\S+)$", (DEBIAN / "constraints.txt").read_text(), flags=re.MULTILINE))
+DEBIANS_PYTHON = {"extra": "", "python_version": "3.11", "python_full_version": "3.11.2"}
 
 
 def needed(requirements: list[str]) -> set[str]:
-    """Name all that these requirements need, and what that needs, as it is installed here."""
+    """Name all that these requirements need on Debian 12, and what that needs, as it is installed here."""
     found: set[str] = set()
     todo = [Requirement(each) for each in requirements]
     while todo:
         requirement = todo.pop()
         name = canonicalize_name(requirement.name)
-        if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+        if name in found or (requirement.marker and not requirement.marker.evaluate(DEBIANS_PYTHON)):
             continue
         found.add(name)
         todo += [Requirement(each) for each in metadata.requires(name) or []]

@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.oracle.cluster_strategies import Manifest
 from tests.oracle.strategies import Settings as Options
 from tests.oracle.strategies import clusters
@@ -14,7 +15,7 @@ PACKETS = 100
 
 
 @given(clusters(), options(), st.integers(0, 999))
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(300), deadline=None, derandomize=True, database=None)
 def test_every_packet_takes_its_rule(objects: dict[str, list[Manifest]], option: Options, seed: int) -> None:
     """For any cluster and any packet the rows do what the policies mean, on both generations of OVN."""
     for version in VERSIONS:
