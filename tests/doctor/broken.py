@@ -23,11 +23,9 @@ from tests.faults.test_rights import without
 from tests.informers.test_served_schema import CRD, FROM
 from tests.informers.test_served_schema import without as definition_without
 from tests.services.daemon import Nqosd
-from tests.services.generation import GENERATIONS
 from tests.services.kubernetes import DAEMON, ApiServer
 from tests.services.ovsdb import LOGGING, OvsdbServer
 from tests.services.process import ServiceError, free_port
-from tests.services.raft import RaftCluster
 
 AS_OTHERS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 """As root, for whom permissions of files hold, as in a confined service."""
@@ -121,19 +119,6 @@ class OvsdbRelay(OvsdbServer):
 
     def initialize(self) -> None:
         """Leave the global row to the database."""
-
-
-@contextlib.contextmanager
-def follower(_place: Place) -> Iterator[Start]:
-    """Name one member of a cluster, which isn't its leader."""
-    with RaftCluster(GENERATIONS[-1], size=2) as raft:
-        named = next(each for each in raft.members if each is not raft.members[raft.leader()])
-        link = _place.folder / "ovnnb_db.sock"
-        link.symlink_to(named.socket)
-        try:
-            yield Start({"northbound": {"remotes": [f"unix:{link}"]}})
-        finally:
-            link.unlink()
 
 
 @contextlib.contextmanager
@@ -287,7 +272,6 @@ BROKEN = (
     Broken("ovsdb-server hangs", ("socket",), frozen),
     Broken("the Southbound database stands for the Northbound one", ("schema",), southbound),
     Broken("a relay stands for the database", ("role",), relay),
-    Broken("one member of a cluster is named, which isn't its leader", ("role",), follower),
     Broken("another instance of nqosd holds the same lock", ("lock",), another_instance),
     Broken("ovn-northd has never run", ("ovn",), no_northd),
     Broken("the database is of a zone that no node has", ("zone",), strange_zone),
