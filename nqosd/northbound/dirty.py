@@ -47,8 +47,8 @@ class Dirty:
     members: dict[str, set[str] | None] = attrs.field(factory=dict)
     """For each of `sets` the members to compare; None stands for all."""
     unreadable: bool = False
-    ports: set[str] = attrs.field(factory=set)
-    """Names of logical ports that came or went, which explains what their groups lack."""
+    surroundings: set[str] = attrs.field(factory=set)
+    """Names of switches and logical ports that came or went, which explains what their rows and groups lack."""
 
     def touch_rows(self, rows: Iterable[RowKey], cause: Cause) -> None:
         """Look at these rows."""
@@ -71,9 +71,9 @@ class Dirty:
 
     def take(self) -> "Dirty":
         """Return what there is and start anew with nothing."""
-        taken = Dirty(self.everything, self.rows, self.sets, self.members, self.unreadable, self.ports)
+        taken = Dirty(self.everything, self.rows, self.sets, self.members, self.unreadable, self.surroundings)
         self.everything = False
-        self.rows, self.sets, self.members, self.unreadable, self.ports = {}, {}, {}, False, set()
+        self.rows, self.sets, self.members, self.unreadable, self.surroundings = {}, {}, {}, False, set()
         return taken
 
     def part(self, rows: AbstractSet[RowKey], sets: AbstractSet[str]) -> "Dirty":
@@ -95,7 +95,7 @@ class Dirty:
         for name, cause in taken.sets.items():
             self.touch_set(name, taken.members[name], cause)
         self.unreadable = self.unreadable or taken.unreadable
-        self.ports |= taken.ports
+        self.surroundings |= taken.surroundings
 
     def scope(self, desired: Desired, view: View, later: "Dirty") -> PlanScope:
         """Return what a plan has to look at, where another one looks at the rest."""
@@ -116,7 +116,7 @@ class Dirty:
         self.rows.clear()
         self.sets.clear()
         self.members.clear()
-        self.ports.clear()
+        self.surroundings.clear()
         self.unreadable = False
 
 
@@ -160,7 +160,7 @@ def note_changes(
         dirty.touch_rows(_rows_of_group(name, pending_rows, view), Cause.SURROUNDINGS)
     for name in changes.unused:
         dirty.touch_set(name, frozenset(), Cause.SURROUNDINGS)
-    dirty.ports |= changes.ports
+    dirty.surroundings |= changes.ports | changes.switches
     for port in changes.ports & absent_ports.keys():
         for group in absent_ports[port]:
             dirty.touch_set(group, {port}, Cause.SURROUNDINGS)

@@ -285,7 +285,7 @@ class Reconciler:
         most, is_due = self._backlog.size(weight, least), self._backlog.has_passed
         share = await self._driver.aside(lambda: shares.share_of(dirty, desired, self._replica, most, is_due=is_due))
         taken = dirty.part(share.rows, share.sets)
-        taken.unreadable, dirty.unreadable, taken.ports = dirty.unreadable, False, set(dirty.ports)
+        taken.unreadable, dirty.unreadable, taken.surroundings = dirty.unreadable, False, set(dirty.surroundings)
         self._backlog.left(share, dirty, self._timers.now)
         dirty.restore(self._dirty.take())  # what came meanwhile
         return taken
@@ -389,7 +389,7 @@ class Reconciler:
             for name, members in scope.sets.items():
                 self._dirty.touch_set(name, members, cause_of(SetName(name)))
             self._dirty.unreadable = scope.unreadable
-            self._dirty.ports |= round_.taken.ports
+            self._dirty.surroundings |= round_.taken.surroundings
             self._timers.failed()
         return policies
 
@@ -462,7 +462,7 @@ class Reconciler:
         found = {
             subject
             for subject in subjects
-            if round_.taken.cause_of(subject) in unexpected and not self._follows_from_ports(subject, round_)
+            if round_.taken.cause_of(subject) in unexpected and not self._follows_from_surroundings(subject, round_)
         }
         for repaired in sorted(map(describe, found)):
             log.warning("northbound: repaired what somebody else had changed", object=repaired)
@@ -471,12 +471,16 @@ class Reconciler:
         return frozenset(found)
 
     @staticmethod
-    def _follows_from_ports(subject: Subject, round_: _Round) -> bool:
-        """Say whether it is a port group some of whose ports came or went, or a row that stands and falls with one."""
+    def _follows_from_surroundings(subject: Subject, round_: _Round) -> bool:
+        """Say whether a switch or port that came or went explains it.
+
+        The server takes ports that go out of their groups; a row stands and falls with its switch, and with its group.
+        """
         row = round_.desired.rows.get(subject) if isinstance(subject, RowKey) else None
         names = (subject.name,) if isinstance(subject, SetName) else () if row is None else row.sets
         groups = filter(None, map(round_.desired.port_groups.get, names))
-        return any(not round_.taken.ports.isdisjoint(group.ports) for group in groups)
+        needed = set[str]().union(*(group.ports for group in groups), () if row is None else [row.key.switch])
+        return not needed.isdisjoint(round_.taken.surroundings)
 
     def _foresee(self) -> None:
         moment = min(self._compared + self.options.audit_interval, self._idle_groups.due)

@@ -12,7 +12,7 @@ from nqosd.northbound.replica.writer_record import WriterRecord
 from tests.chaos.fault import Begin, End, Fault, again_and_again, nothing
 from tests.chaos.harness import Harness
 from tests.faults.manifests import SWITCHES
-from tests.faults.site import PROMPT, TIMEOUT, Site
+from tests.faults.site import PROMPT, TIMEOUT, Site, router_port
 from tests.services.daemon import Nqosd
 from tests.services.process import ServiceError
 
@@ -114,15 +114,16 @@ def _foreign_rows(harness: Harness, _random: Random) -> End:
 
 def _remove_switch(harness: Harness, _random: Random) -> End:
     site = harness.site
-    uuid = site.read().switches[SWITCH]
+    before = site.read().others
     site.nb.nbctl("ls-del", SWITCH)
-    site.others.pop(("Logical_Switch", uuid))
+    for key in before.keys() - site.read().others.keys():  # the switch and its ports
+        site.others.pop(key, None)
 
     def end() -> None:
-        site.nb.nbctl("--may-exist", "ls-add", SWITCH)
-        now = site.read()
-        key = ("Logical_Switch", now.switches[SWITCH])
-        site.others[key] = now.others[key]
+        known = site.read().others
+        site.nb.nbctl("--may-exist", "ls-add", SWITCH, "--", *router_port(SWITCH))
+        now = site.read().others
+        site.others.update({key: now[key] for key in now.keys() - known.keys()})
 
     return end
 

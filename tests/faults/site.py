@@ -38,6 +38,13 @@ PROMPT: dict[str, dict[str, object]] = {
 }
 """Options under which a test need not wait: rows that lost their pods go at once, a silent server is noticed in 2 s."""
 
+
+def router_port(switch: str) -> list[str]:
+    """Return the arguments of ovn-nbctl that give a switch the port to its router."""
+    port = f"to-router-{switch}"
+    return ["--may-exist", "lsp-add", switch, port, "--", "lsp-set-type", port, "router"]
+
+
 FOREIGN = (
     ["lb-add", "foreign-lb", "10.96.0.1:80", "10.244.0.1:80"],
     ["acl-add", "n1", "to-lport", "1000", "ip4", "allow"],
@@ -47,8 +54,7 @@ FOREIGN = (
      "external_ids:k8s.ovn.org/owner-type=NetworkQoS"],
     ["create", "Address_Set", "name=other_instance", 'addresses="10.244.0.8"', "external_ids:nqosd.io/owner=another"],
     ["lsp-add", "n2", "foreign-port"],
-    *(["lsp-add", switch, f"to-router-{switch}", "--", "lsp-set-type", f"to-router-{switch}", "router"]
-      for switch in SWITCHES),
+    *map(router_port, SWITCHES),
 )  # fmt: skip
 
 

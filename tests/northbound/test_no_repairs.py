@@ -65,11 +65,19 @@ LOSES_AN_IDLE_ROW: list[object] = [
 ]
 """A row stays idle, and goes with the switch that comes right after that."""
 
+LOSES_ITS_SWITCH: list[object] = [
+    desired([row(key(switch=name), rate=None) for name in ("node1", "node2")], [address_set("set_a")]),
+    Meanwhile([Add(PORT, "ns_pod1")], [Add("Logical_Switch", "node1")]),
+    [Change(0, 0, "node2")],
+]
+"""A switch is renamed, and one of its old name comes right after its rows have gone."""
+
 
 @settings(max_examples=examples(300))
 @given(st.lists(STEPS, max_size=10))
 @example(LOSES_ITS_PORT)
 @example(LOSES_AN_IDLE_ROW)
+@example(LOSES_ITS_SWITCH)
 def test_what_ovn_kubernetes_does_is_no_edit(steps: list[object]) -> None:
     """Ports and switches come and go before, during and after transactions, audits, takeovers: nothing is repaired."""
     asyncio.run(_run(steps))
