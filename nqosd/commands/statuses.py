@@ -1,7 +1,7 @@
 """Takes back what a zone has written into the status of policies.
 
 In: a configuration and a zone. Out: how many policies said something for that zone and do so no more. Rule: it applies
-nothing in the name of the zone's field manager, so only what that one owns goes.
+nothing in the name of the zone's field managers, so only what they own goes.
 """
 
 from nqosd.commands.gathering import GatherError, gather_objects
@@ -9,10 +9,10 @@ from nqosd.config import Config
 from nqosd.daemon.daemon_options import kube_options
 from nqosd.daemon.publisher import WHOLE_CLUSTER
 from nqosd.kube.client import KubeClient
-from nqosd.kube.writes import NOT_FOUND, send
+from nqosd.kube.writes import NOT_FOUND
 from nqosd.status.conditions import condition_type
 from nqosd.status.entry import Removal
-from nqosd.status.writer import APPLY
+from nqosd.status.writer import send_removal
 
 
 async def withdraw(config: Config, zone: str) -> int:
@@ -29,8 +29,7 @@ async def withdraw(config: Config, zone: str) -> int:
             found = [each for each in policy.status.conditions if each.type == mine]
             if not found:
                 continue
-            removal = Removal(policy, found[0])
-            answer = await send(client, "PATCH", removal.path, removal.body, query=removal.query, content_type=APPLY)
+            answer = await send_removal(client, Removal(policy, found[0]))
             if not answer.accepted and answer.status != NOT_FOUND:
                 raise GatherError(f"the status of NetworkQoS {policy.key} can't be written: {answer.message}")
             withdrawn += 1

@@ -84,7 +84,10 @@ class Write:
 
 @attrs.frozen
 class Removal:
-    """A server-side apply in the name of a zone that is gone: it applies nothing, so what that zone owned goes."""
+    """Server-side applies in the name of a zone that is gone: they apply nothing, so what that zone owned goes.
+
+    Parts of its condition can be owned by the controller in ovn-kubernetes too, whose field manager is the zone's name.
+    """
 
     policy: NetworkQoS
     condition: Condition
@@ -95,9 +98,11 @@ class Removal:
         return _path(self.policy)
 
     @property
-    def query(self) -> dict[str, str]:
-        """The field manager of the zone that is gone."""
-        return {"fieldManager": _manager(self.condition.type.removeprefix(TYPE_PREFIX)), "force": "true"}
+    def queries(self) -> list[dict[str, str]]:
+        """The field managers of the zone that is gone, one for each apply, ours last: alone it can't leave a part."""
+        zone = self.condition.type.removeprefix(TYPE_PREFIX)
+        managers = [*([zone] if len(zone) <= MAX_MANAGER else []), _manager(zone)]
+        return [{"fieldManager": each, "force": "true"} for each in managers]
 
     @property
     def body(self) -> dict[str, object]:

@@ -57,6 +57,15 @@ def _utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+async def send_removal(client: ApiClient, removal: Removal) -> Answer:
+    """Take back what a zone has said; gives the first refusal, else the last answer."""
+    for query in removal.queries:
+        answer = await send(client, "PATCH", removal.path, removal.body, query=query, content_type=APPLY)
+        if not answer.accepted:
+            break
+    return answer
+
+
 @attrs.define(eq=False)
 class _Job:
     """Where the writing of one policy stands: at rest, in the queue, under way, or waiting for another attempt."""
@@ -168,7 +177,7 @@ class StatusWriter:
                 if write is not None:
                     self._take(job, write, await self._send(write))
                 elif (removal := self._removal_of(job)) is not None:
-                    self._take_removal(job, removal, await self._send(removal))
+                    self._take_removal(job, removal, await send_removal(self._client, removal))
             finally:
                 job.writing = False
             self._consider(job)
@@ -176,7 +185,7 @@ class StatusWriter:
     def _removal_of(self, job: _Job) -> Removal | None:
         return job.entry.removal(asyncio.get_running_loop().time())
 
-    async def _send(self, write: Write | Removal) -> Answer:
+    async def _send(self, write: Write) -> Answer:
         return await send(self._client, "PATCH", write.path, write.body, query=write.query, content_type=APPLY)
 
     def _take(self, job: _Job, write: Write, answer: Answer) -> None:
