@@ -15,7 +15,7 @@ from nqosd.commands.doctor_sockets import HANGS, Reached, WantedDatabase, reach
 from nqosd.compiler.desired import PART
 from nqosd.compiler.settings import NEWEST_TESTED, parse_ovn_version
 from nqosd.northbound.other_writers import other_holder
-from nqosd.northbound.ownership import OVN_KUBERNETES
+from nqosd.northbound.replica.stored import OVN_KUBERNETES
 from nqosd.northbound.replica.writer_record import WRITER, WriterRecord
 from nqosd.ovsdb import schema, wire
 from nqosd.ovsdb.asking import Call, ask

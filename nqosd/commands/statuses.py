@@ -29,7 +29,7 @@ async def withdraw(config: Config, zone: str) -> int:
             found = [each for each in policy.status.conditions if each.type == mine]
             if not found:
                 continue
-            answer = await send_removal(client, Removal(policy, found[0]))
+            answer = await send_removal(client, Removal(policy, found[0]), until_accepted=True)
             if not answer.accepted and answer.status != NOT_FOUND:
                 raise GatherError(f"the status of NetworkQoS {policy.key} can't be written: {answer.message}")
             withdrawn += 1

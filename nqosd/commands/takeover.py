@@ -2,7 +2,8 @@
 
 In: a configuration, and objects from where the daemon takes them. Out: their rows are gone and ours are there. Rules:
 one transaction, so no packet ever meets both or neither; it refuses while that controller still writes, which shows in
-its rows changing while they are watched, before and after.
+its rows or in the policies' status while they are watched, before and after; whether one that writes nothing is off is
+said where it can't be known.
 """
 
 import argparse
@@ -13,14 +14,17 @@ from nqosd.cache.tables import Tables
 from nqosd.commands import plan_and_apply
 from nqosd.commands.gathering import gather_objects, settings_for
 from nqosd.commands.offline import zone_problem
+from nqosd.commands.old_controller import Traces, ask_for_traces
 from nqosd.commands.plan_and_apply import Action, RefusedError, entries, listed, refuse_unless_committed
 from nqosd.compiler.definition import Compiled, compile_everything
 from nqosd.config import Config
-from nqosd.daemon.daemon_options import northbound_options
-from nqosd.northbound.ownership import OVN_KUBERNETES, TABLES, Held, Holdings, removal
+from nqosd.daemon.daemon_options import kube_options, northbound_options
+from nqosd.kube.client import KubeClient
+from nqosd.northbound.ownership import TABLES, Held, Holdings, removal
 from nqosd.northbound.plan.plan import make_plan
 from nqosd.northbound.plan.plan_options import PlanOptions
 from nqosd.northbound.plan.scope import PlanScope
+from nqosd.northbound.replica.stored import OVN_KUBERNETES
 from nqosd.northbound.visit import Visit, visit
 
 LOOKS_PER_SECOND = 2
@@ -34,16 +38,18 @@ def run(options: argparse.Namespace) -> int:
 async def _take_over(config: Config, options: argparse.Namespace, action: Action) -> None:
     tables = await gather_objects(config)
     async with visit(northbound_options(config), exclusive=options.apply) as database:
-        before = Holdings.of(await database.select(TABLES))
-        if await _changes(database, before.marked(OVN_KUBERNETES), options.watch):
-            raise RefusedError(
-                "the rows of ovn-kubernetes are changing, so its NetworkQoS controller still runs; turn it off first "
-                "(--enable-network-qos=false)"
-            )
         replica = database.replica
         settings = settings_for(config, replica)
         if problem := zone_problem(tables, settings.zone):
             raise RefusedError(problem)
+        seen = await _traces(config, settings.zone)
+        before = Holdings.of(await database.select(TABLES))
+        has_written = await _changes(database, before.marked(OVN_KUBERNETES), options.watch)
+        if has_written or await _traces(config, settings.zone) != seen:
+            raise RefusedError(
+                "ovn-kubernetes writes rows or statuses, so its NetworkQoS controller still runs; turn it off first "
+                "(--enable-network-qos=false)"
+            )
         compiled = compile_everything(tables, settings, replica.switches)
         desired = compiled.desired
         plan = make_plan(desired, replica, PlanScope.whole(desired, replica), PlanOptions(settings.owner))
@@ -51,7 +57,7 @@ async def _take_over(config: Config, options: argparse.Namespace, action: Action
         action["instances"] = dict(sorted(before.instances().items()))
         action["owner"], action["rows"] = "ovn-kubernetes", entries(before, theirs)
         action["written"] = {kind.replace("_", " "): number for kind, number in sorted(plan.counts.items())}
-        action["warnings"] = list(_losses(before, compiled, tables))
+        action["warnings"] = [*filter(None, [seen.warning]), *_losses(before, compiled, tables)]
         if not options.apply:
             return
         operations = (*removal(before, theirs), *plan.operations)
@@ -80,6 +86,14 @@ async def _changes(database: Visit, known: tuple[Held, ...], seconds: float) -> 
         if Holdings.of(await database.select(TABLES)).marked(OVN_KUBERNETES) != known:
             return True
     return False
+
+
+async def _traces(config: Config, zone: str) -> Traces:
+    """Look what its controller has left in the status of policies."""
+    if config.kubernetes.source == "manifests":
+        return Traces()
+    async with KubeClient(kube_options(config)) as client:
+        return await ask_for_traces(client, zone)
 
 
 def _losses(before: Holdings, compiled: Compiled, tables: Tables) -> Iterator[str]:

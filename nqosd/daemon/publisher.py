@@ -6,7 +6,7 @@ told while another daemon writes the rows.
 
 import asyncio
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 
 import attrs
 import structlog
@@ -50,6 +50,7 @@ class Publisher:
         """By policy, the reason and message of its condition."""
         self._northbound = northbound
         self._lost_fields: tuple[str, ...] = ()
+        self._theirs: Mapping[str, int] = {}
         self._due: set[str] = set()
         self._all_due = True
         self._alive: frozenset[str] | None = None
@@ -66,6 +67,12 @@ class Publisher:
     def fields_lost(self, fields: tuple[str, ...]) -> None:
         """Take which fields of policies the API server drops."""
         self._all_due, self._lost_fields = True, fields
+
+    def rows_of_theirs(self, numbers: Mapping[str, int]) -> None:
+        """Take how many rows ovn-kubernetes' own controller has for each policy."""
+        before, self._theirs = self._theirs, numbers
+        if before is not numbers:
+            self._due |= {key for key, _number in before.items() ^ numbers.items()}
 
     def stand_by(self) -> None:
         """Write no status while another daemon writes rows; all are due when this one does."""
@@ -141,6 +148,13 @@ class Publisher:
             yield (
                 f"the API server drops {', '.join(shortened(lost))}, because its CustomResourceDefinition is not "
                 "nqosd's, so rules may cover more than was written: apply config/crd, then this object again"
+            )
+
+        if number := self._theirs.get(policy.key):
+            yield (
+                f"ovn-kubernetes' own controller has {number} row{'' if number == 1 else 's'} for this policy in the "
+                "database, so on flat networks, and on OVN before 24.09, both mark and limit: turn it off, then "
+                "nqosd takeover --from ovn-kubernetes"
             )
 
     def _conditions_alive(self, compiler: IncrementalCompiler) -> frozenset[str] | None:

@@ -198,6 +198,7 @@ class Rounds:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
         compiler.switches = facts.switches
+        self.publisher.rows_of_theirs(facts.theirs)
         async with self.compiling:
             if compiler.takes_long(settings, changes):
                 delta = await aside(lambda: compiler.configure(settings, changes))

@@ -7,6 +7,7 @@ trouble with the same server is told once, however it alternates with others. As
 import attrs
 import structlog
 
+from nqosd.api.text import shortened
 from nqosd.northbound.other_writers import other_holder
 from nqosd.northbound.replica.idl import NorthboundIdl
 from nqosd.northbound.replica.writer_record import WriterRecord
@@ -42,6 +43,7 @@ class ConnectionFacts:
             zone=replica.zone if synced else before.zone,
             northd_version=replica.northd_version if synced else before.northd_version,
             switches=replica.switches if synced else before.switches,
+            theirs=replica.theirs if synced else before.theirs,
             is_contended=is_contended,
             other_holder=other_holder(records, idl.owner, idl.lock_name) if is_contended else "",
         )
@@ -72,5 +74,18 @@ class ConnectionFacts:
             log.warning("northbound: lock lost to another client of the database", lock=idl.lock_name)
         if now.other_holder and now.other_holder != before.other_holder:
             log.warning("northbound: another instance has the lock", lock=idl.lock_name, reason=now.other_holder)
+        if bool(now.theirs) != bool(before.theirs):
+            self._tell_theirs()
         if now.synced and before.synced and (now.zone, now.northd_version) != (before.zone, before.northd_version):
             log.info("northbound: global facts changed", zone=now.zone, northd_version=now.northd_version)
+
+    def _tell_theirs(self) -> None:
+        if theirs := self.facts.theirs:
+            log.warning(
+                "northbound: ovn-kubernetes' own NetworkQoS controller has rows here, which act beside ours: "
+                "turn it off (--enable-network-qos=false), then nqosd takeover --from ovn-kubernetes",
+                rows=sum(theirs.values()),
+                policies=shortened(sorted(theirs)),
+            )
+        else:
+            log.info("northbound: no row of ovn-kubernetes' own NetworkQoS controller is left")

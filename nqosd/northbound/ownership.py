@@ -13,15 +13,11 @@ import attrs
 from nqosd.compiler.desired import OWNER, RowKey
 from nqosd.northbound.plan.draft import Draft
 from nqosd.northbound.plan.operations import Operation, OperationKind, RowTarget, SetName, Subject, delete, update
-from nqosd.northbound.replica.stored import key_of
+from nqosd.northbound.replica.stored import THEIR_NAME, key_of
 from nqosd.ovsdb import schema, wire
 
 TABLES = (schema.QOS, schema.ADDRESS_SET, schema.PORT_GROUP, schema.SWITCH)
 
-OVN_KUBERNETES: Mapping[str, str] = {"k8s.ovn.org/owner-type": "NetworkQoS"}
-"""The mark of the NetworkQoS controller in ovn-kubernetes, on QoS rows and address sets."""
-THEIR_NAME = "k8s.ovn.org/name"
-"""Whose policy a row of theirs is: `namespace:name`."""
 THEIR_RULE = "rule-index"
 
 

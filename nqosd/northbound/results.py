@@ -98,6 +98,8 @@ class DatabaseFacts:
     """NB_Global.options:northd_internal_version; None as long as it isn't known."""
     switches: Switches = attrs.field(factory=dict, repr=False)
     """What isn't ours on each switch, as of the last moment in step."""
+    theirs: Mapping[str, int] = attrs.field(factory=dict, repr=False)
+    """How many rows ovn-kubernetes' own controller has for each policy, as of the last moment in step."""
     is_contended: bool = False
     """Whether the server said that somebody else holds the lock."""
     other_holder: str = ""

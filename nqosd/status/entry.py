@@ -99,9 +99,13 @@ class Removal:
 
     @property
     def queries(self) -> list[dict[str, str]]:
-        """The field managers of the zone that is gone, one for each apply, ours last: alone it can't leave a part."""
+        """The field managers of the zone that is gone, one for each apply.
+
+        Whoever lets go of its parts must leave a whole condition or none, else it is refused: so ours comes first and
+        last, since either of the two can own the parts that the other one lacks.
+        """
         zone = self.condition.type.removeprefix(TYPE_PREFIX)
-        managers = [*([zone] if len(zone) <= MAX_MANAGER else []), _manager(zone)]
+        managers = [_manager(zone), *([zone, _manager(zone)] if len(zone) <= MAX_MANAGER else [])]
         return [{"fieldManager": each, "force": "true"} for each in managers]
 
     @property

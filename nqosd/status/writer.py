@@ -57,11 +57,14 @@ def _utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-async def send_removal(client: ApiClient, removal: Removal) -> Answer:
-    """Take back what a zone has said; gives the first refusal, else the last answer."""
+async def send_removal(client: ApiClient, removal: Removal, *, until_accepted: bool = False) -> Answer:
+    """Take back what a zone has said; gives the last answer.
+
+    With `until_accepted` only what nqosd has said, so that the condition stays if ovn-kubernetes has said it since.
+    """
     for query in removal.queries:
         answer = await send(client, "PATCH", removal.path, removal.body, query=query, content_type=APPLY)
-        if not answer.accepted:
+        if until_accepted and answer.accepted and query == removal.queries[0]:
             break
     return answer
 

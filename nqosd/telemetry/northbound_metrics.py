@@ -41,6 +41,11 @@ class NorthboundMetrics:
         self._rows = GaugeFamily(
             registry, "nqosd_replica_rows", "Rows in the replica of the Northbound database by table.", "table"
         )
+        self._theirs = Gauge(
+            "nqosd_ovn_kubernetes_rows",
+            "QoS rows that ovn-kubernetes' own NetworkQoS controller has in the database; they act beside ours.",
+            registry=registry,
+        )
         self._transactions = Counter(
             "nqosd_transactions",
             "Transactions by result; after any but a committed one everything it was about is compared again.",
@@ -86,6 +91,7 @@ class NorthboundMetrics:
         self._connected.set(facts.connected)
         self._synced.set(facts.synced)
         self._lock.set(facts.lock_held)
+        self._theirs.set(sum(facts.theirs.values()))
         self._info.clear()
         if facts.connected:
             self._info.labels(facts.remote, facts.zone or "", facts.northd_version or "").set(1)

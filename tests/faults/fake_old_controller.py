@@ -63,7 +63,8 @@ def addresses_of(pod: Object, network: Network) -> list[str]:
     """Give a pod's addresses on a network, without their lengths."""
     annotations = pod["metadata"].get("annotations", {})
     attachments = json.loads(annotations.get("k8s.ovn.org/pod-networks", "{}"))
-    found = [each for key in sorted(network.attachments & attachments.keys()) for each in _addresses(attachments[key])]
+    keys = [key for key in attachments if network.attachments & {key, key.rpartition("/")[0]}]  # one may come twice
+    found = [each for key in keys for each in _addresses(attachments[key])]
     return [each.partition("/")[0] for each in found]
 
 

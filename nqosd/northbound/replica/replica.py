@@ -214,6 +214,11 @@ class Replica:
             for uuid, columns in rows:
                 yield table, uuid, columns
 
+    @property
+    def theirs(self) -> Mapping[str, int]:
+        """How many rows ovn-kubernetes' own controller has for each policy; the same object until that changes."""
+        return self._rows.theirs
+
     def share(self, name: str, members: AbstractSet[str]) -> None:
         """Keep these members of an address set, which has them, in the place of a copy."""
         self._address_sets.share(name, members)

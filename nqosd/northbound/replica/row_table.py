@@ -1,9 +1,11 @@
-"""The table QoS in the replica: our rows by key, which switches they are attached to, and packet marks of others.
+"""The table QoS in the replica: our rows by key, which switches they are attached to, and what matters of others' rows.
 
-In: rows as the monitor sends them, and attachments as the table Logical_Switch tells them. Out: `StoredRow` by key, and
-`MarkRow`s. The rule: nobody who asks for a row of ours is given one whose owner is somebody else.
+In: rows as the monitor sends them, and attachments as the table Logical_Switch tells them. Out: `StoredRow` by key,
+`MarkRow`s, and how many rows ovn-kubernetes' own controller has for each policy. The rule: nobody who asks for a row of
+ours is given one whose owner is somebody else.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from sys import intern
@@ -12,7 +14,7 @@ import attrs
 
 from nqosd.compiler.desired import RowKey
 from nqosd.compiler.switches import MarkRow
-from nqosd.northbound.replica.stored import StoredRow, is_ours, key_of, mark_of
+from nqosd.northbound.replica.stored import StoredRow, is_ours, key_of, mark_of, their_policy
 from nqosd.northbound.replica.updates import Changes
 from nqosd.ovsdb import wire
 
@@ -32,6 +34,8 @@ class RowTable:
         self._users: dict[str, set[str]] = {}
         self._switches: dict[str, set[str]] = {}
         self._marks: dict[str, MarkRow] = {}
+        self._theirs: Counter[str] = Counter()
+        self._counted: Mapping[str, int] | None = {}
         self._ours = 0
 
     def get(self, key: RowKey) -> list[StoredRow]:
@@ -62,6 +66,13 @@ class RowTable:
     def marks_among(self, uuids: AbstractSet[str]) -> tuple[MarkRow, ...]:
         """Return the rows of others among these that set a packet mark, in a fixed order."""
         return tuple(sorted(self._marks[uuid] for uuid in self._marks.keys() & uuids))
+
+    @property
+    def theirs(self) -> Mapping[str, int]:
+        """How many rows ovn-kubernetes' own controller has for each policy; the same object until that changes."""
+        if self._counted is None:
+            self._counted = {policy: number for policy, number in self._theirs.items() if number}
+        return self._counted
 
     def __len__(self) -> int:
         return self._ours
@@ -137,7 +148,8 @@ class RowTable:
         """Forget everything."""
         for index in (self._rows, self._by_key, self._unreadable, self._users, self._switches, self._marks):
             index.clear()
-        self._ours = 0
+        self._theirs.clear()
+        self._ours, self._counted = 0, None
 
     def _add(self, row: StoredRow) -> None:
         self._rows[row.uuid] = row
@@ -145,6 +157,7 @@ class RowTable:
             if (mark := mark_of(row)) is not None:
                 self._marks[row.uuid] = mark
                 self._changes.surroundings = True
+            self._count(row, 1)
             return
         self._ours += 1
         key = key_of(row.external_ids)
@@ -162,6 +175,7 @@ class RowTable:
         if not is_ours(row.external_ids, self._owner):
             if self._marks.pop(uuid, None) is not None:
                 self._changes.surroundings = True
+            self._count(row, -1)
             return row
         self._ours -= 1
         self._unreadable.discard(uuid)
@@ -172,6 +186,12 @@ class RowTable:
             if name not in self._users:
                 self._changes.unused.add(name)
         return row
+
+    def _count(self, row: StoredRow, more: int) -> None:
+        """Count a row of others, if it is of ovn-kubernetes' own controller."""
+        if (policy := their_policy(row.external_ids)) is not None:
+            self._theirs[policy] += more
+            self._counted = None
 
     def _touch(self, uuid: str) -> None:
         row = self._rows.get(uuid)

@@ -9,6 +9,10 @@ import attrs
 from nqosd.compiler.desired import MARK_PART, NETWORK, OWNER, PART, POLICY, RETURNED, RULE, SWITCH, RowKey
 from nqosd.compiler.switches import MarkRow
 
+OVN_KUBERNETES: Mapping[str, str] = {"k8s.ovn.org/owner-type": "NetworkQoS"}
+"""The mark of the NetworkQoS controller in ovn-kubernetes, on QoS rows and address sets."""
+THEIR_NAME = "k8s.ovn.org/name"
+"""Whose policy a row of theirs is: `namespace:name`."""
 _EGRESS_IP = {"k8s.ovn.org/owner-type": "EgressIP"}
 _THEIR_ID = "k8s.ovn.org/id"
 _REFERENCE = re.compile(r"[$@]([A-Za-z_.][A-Za-z0-9_.]*)")
@@ -67,6 +71,13 @@ def key_of(external_ids: Mapping[str, str]) -> RowKey | None:
 def is_ours(external_ids: Mapping[str, str], owner: str) -> bool:
     """Say whether a row belongs to this instance."""
     return external_ids.get(OWNER) == owner
+
+
+def their_policy(external_ids: Mapping[str, str]) -> str | None:
+    """Return whose policy (`namespace/name`) a row of ovn-kubernetes' own controller is for; None if it isn't one."""
+    if OWNER in external_ids or not OVN_KUBERNETES.items() <= external_ids.items():
+        return None
+    return external_ids.get(THEIR_NAME, "").replace(":", "/", 1)
 
 
 def mark_of(row: StoredRow) -> MarkRow | None:
