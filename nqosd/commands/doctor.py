@@ -17,7 +17,7 @@ from nqosd.commands.arguments import DEFAULT_CONFIG
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.configuration import load_config, settle_path
 from nqosd.commands.doctor_chassis import look_at_chassis
-from nqosd.commands.doctor_kubernetes import gather_nodes, look_at_kubernetes
+from nqosd.commands.doctor_kubernetes import gather_nodes, look_at_kubernetes, look_for_old_controller
 from nqosd.commands.doctor_northbound import NorthboundFacts, judge, look_at_northbound
 from nqosd.commands.doctor_results import CheckResult, Verdict, failed, ok, skipped, within
 from nqosd.commands.exits import BAD_CONFIG, FAILED, OK
@@ -72,7 +72,8 @@ async def _examine(config: Config, seconds: float) -> list[CheckResult]:
     )
     results, facts = northbound
     if facts is not None:
-        results = [*results, *judge(facts, options), await _zone(config, facts, seconds)]
+        results = [*results, *judge(facts, options), *await _traces(config, facts, seconds)]
+        results.append(await _zone(config, facts, seconds))
     else:
         results.append(skipped("contents", "", "lock, OVN, zone and rows of others need a database that can be used"))
     return [*results, daemon, *cluster, *chassis]
@@ -92,6 +93,13 @@ async def _zone(config: Config, facts: NorthboundFacts, seconds: float) -> Check
         way_out = "wait for the node, or set daemon.zone to the zone of this database's nodes, or to * for all of them"
         return failed("zone", about, problem, way_out)
     return ok("zone", about, f"{text!r} is of {', '.join(shortened(sorted(Zone.of(text, tables.nodes).nodes or ())))}")
+
+
+async def _traces(config: Config, facts: NorthboundFacts, seconds: float) -> list[CheckResult]:
+    """Say what the controller in ovn-kubernetes has left in the status of policies, where it has left rows."""
+    zone = zone_name(config.daemon.zone or facts.zone or "")
+    found = await look_for_old_controller(config, zone, seconds) if facts.theirs else None
+    return [] if found is None else [found]
 
 
 async def _daemon(config: Config, seconds: float) -> CheckResult:

@@ -20,6 +20,7 @@ from nqosd.cache.tables import Tables
 from nqosd.commands.doctor_results import CheckResult, failed, ok, skipped, warning, within
 from nqosd.commands.exits import CommandError
 from nqosd.commands.gathering import gather_objects
+from nqosd.commands.old_controller import ask_for_traces
 from nqosd.config import Config
 from nqosd.daemon.daemon_options import kube_options
 from nqosd.daemon.rights import Right, rights
@@ -118,6 +119,22 @@ def _manifests(config: Config, manifests: Manifests) -> CheckResult:
         found = "; ".join(shortened(map(str, manifests.problems)))
         return failed("manifests", about, found, "mend them; nqosd compile --strict says when they are right")
     return ok("manifests", about, f"{len(manifests.objects)} objects; no API server is asked")
+
+
+async def look_for_old_controller(config: Config, zone: str, seconds: float) -> CheckResult | None:
+    """Say whether the NetworkQoS controller in ovn-kubernetes of a zone is known to be off; None without a trace."""
+    check, about = "old-controller", "statuses by ovn-kubernetes' NetworkQoS controller"
+    if config.kubernetes.source == "manifests":
+        return None
+    async with KubeClient(attrs.evolve(kube_options(config), exec_timeout=seconds)) as client:
+        found = await within(seconds, check, about, ask_for_traces(client, zone), LOG)
+    if isinstance(found, CheckResult):
+        return found
+    if not found.warning:
+        said = f"it is off: it hasn't answered NetworkQoS {found.unanswered}"
+        return ok(check, about, said) if found.unanswered else None
+    said, _, way_out = found.warning.rpartition(": ")
+    return warning(check, about, said, way_out)
 
 
 def _credentials(config: Config) -> str:
