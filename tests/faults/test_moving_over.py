@@ -146,7 +146,7 @@ def test_nodes_move_over_one_by_one_and_back(nodes: tuple[Node, ...]) -> None:
         first.site.add_pod("e", node="n2")  # while the other node has the old controller still
         second.old.reconcile()
         first.site.add_pod("f", node="n1", app="db")
-        first.site.settle()
+        first.site.daemon.settle()
         second.move_over()
         for node in nodes:
             node.site.settle()
