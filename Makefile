@@ -201,7 +201,7 @@ chart: setup services-kubernetes ## pack the Helm chart into dist/, and check wh
 
 package-tools:
 	@missing=""; \
-	for tool in lintian:lintian man:man-db strip:binutils python3:python3-minimal; do \
+	for tool in lintian:lintian man:man-db rpmbuild:rpm strip:binutils python3:python3-minimal; do \
 		PATH=/usr/bin:/bin command -v "$${tool%%:*}" >/dev/null || missing+=" $${tool##*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \

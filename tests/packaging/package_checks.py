@@ -1,4 +1,4 @@
-"""`make package` runs these on what it has built in dist/: they need lintian, a network of packages, and a minute.
+"""`make package` runs these on what it has built in dist/: they need lintian, rpm, a network of packages, and minutes.
 
 Not named test_…, so that `make test` leaves them alone. The Debian package is installed into a copy of this machine
 that lives in memory (an overlay that only this process sees), so that the machine itself stays as it was.
@@ -163,6 +163,47 @@ def test_the_containerfile_makes_a_program_that_runs(tmp_path: Path) -> None:
         /opt/nqosd/bin/python3 -c 'import nqosd.daemon.daemon; print("imports")'
     """
     assert installed(tmp_path, script).splitlines() == [f"nqosd {__version__}", "2", "imports"]
+
+
+def test_an_rpm_builds_and_installs(tmp_path: Path) -> None:
+    """The source archive makes an RPM with user, command, services, and a configuration that an upgrade keeps."""
+    rpm = "rpm --dbpath /tmp/rpmdb"  # Debian's packages aren't in it, hence --nodeps
+    archive = f"nqosd-{__version__}.tar.gz"
+    script = f"""
+        cd /tmp
+        mv nqosd.tar.gz {archive}
+        export PIP="{sys.executable} -m pip --python /usr/bin/python3"
+        rpmbuild -tb --nodeps --define '_topdir /tmp/build' {archive} >/tmp/log 2>&1 || {{ cat /tmp/log; exit 1; }}
+        cd /tmp/build/RPMS/*
+        {rpm} --query --requires --package *.rpm | grep ^/usr/bin/python3
+        {rpm} --install --nodeps *.rpm
+        {rpm} --verify --nodeps nqosd
+        ls /usr/share/doc/nqosd/examples/nqosd-containers.conf
+        nqosd --version
+        kubectl-nqos --help | head -n 1
+        setpriv --reuid=nqosd --regid=nqosd --clear-groups nqosd check-config
+        stat --format='%A %U %G' /etc/nqosd/nqosd.toml
+        python3 -c 'import sys; sys.path.insert(0, "/usr/lib/nqosd"); import nqosd.daemon.daemon; print("imports")'
+        systemd-analyze verify /lib/systemd/system/nqosd.service /lib/systemd/system/nqosd-stats.service
+        echo '# mine' >>/etc/nqosd/nqosd.toml
+        {rpm} --upgrade --force --nodeps *.rpm
+        tail -n 1 /etc/nqosd/nqosd.toml
+        {rpm} --erase nqosd
+        ls /usr/lib/nqosd /usr/bin/nqosd /usr/bin/kubectl-nqos 2>/dev/null || echo gone
+        tail -n 1 /etc/nqosd/nqosd.toml.rpmsave
+    """
+    assert installed(tmp_path, script).splitlines() == [
+        str(Path("/usr/bin/python3").resolve()),
+        "/usr/share/doc/nqosd/examples/nqosd-containers.conf",
+        f"nqosd {__version__}",
+        "usage: kubectl nqos [-h] [--version] COMMAND ...",
+        "/etc/nqosd/nqosd.toml: ok",
+        "-rw-r----- root nqosd",
+        "imports",
+        "# mine",
+        "gone",
+        "# mine",
+    ]
 
 
 def test_the_machine_is_as_it_was() -> None:
