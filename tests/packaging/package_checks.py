@@ -172,7 +172,8 @@ def test_an_rpm_builds_and_installs(tmp_path: Path) -> None:
     script = f"""
         cd /tmp
         mv nqosd.tar.gz {archive}
-        export PIP="{sys.executable} -m pip --python /usr/bin/python3"
+        python3 -m venv /tmp/venv
+        export PIP="/tmp/venv/bin/python -m pip --python /usr/bin/python3"
         rpmbuild -tb --nodeps --define '_topdir /tmp/build' {archive} >/tmp/log 2>&1 || {{ cat /tmp/log; exit 1; }}
         cd /tmp/build/RPMS/*
         {rpm} --query --requires --package *.rpm | grep ^/usr/bin/python3
