@@ -18,6 +18,8 @@ from tests.packaging.containerfile import build_script
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
 GUIDE = ROOT / "docs" / "examples" / "guide"
+PATIENCE = 900  # fetching and building libraries takes four minutes on a loaded machine
+pytestmark = pytest.mark.timeout(PATIENCE)
 
 IN_OVERLAY = """
 set -eu
@@ -45,7 +47,7 @@ def the(pattern: str) -> Path:
 def run(*command: str | Path, **environment: str) -> str:
     """Run a command that must succeed, and give what it prints."""
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
+        command, check=False, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, **environment}
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
