@@ -49,7 +49,7 @@ class Reflector:
         self.resource = resource
         self._options = options or ReflectorOptions()
         self._pacing = Pacing(self._options.absence, uniform)
-        self._trust = Trust(self._options.list_interval, uniform)
+        self._trust = Trust(self._options.list_interval, uniform, is_probe=resource.is_probe)
         self._store = Store(resource.kind)
         self._listing = Listing()
         self._synced = False
@@ -293,11 +293,14 @@ class Reflector:
     def _ask(self, now: float) -> None:
         if self._phase is Phase.WATCH and self._trust.wants_list(now):
             self._go(NextPhase.ANCHOR, now)
-        elif self._phase is Phase.WATCH and not self._heard and self._trust.wants_count(now):
+        elif (
+            self._phase is Phase.WATCH and (self.resource.is_probe or not self._heard) and self._trust.wants_count(now)
+        ):
             self._trust.counted(now)
             self._phase = Phase.COUNT
         if self._phase in {Phase.STREAMED_LIST, Phase.PAGED_LIST} and not self._listing.token:
             self._began = now  # what was waited for before doesn't count: it says nothing of how dear a list is
         self._since = now
         self._heard = False
-        self._watch_time = math.ceil(min(self._options.watch_time, max(1.0, self._trust.due - now)))
+        longest = self._options.probe_time if self.resource.is_probe else self._options.watch_time
+        self._watch_time = math.ceil(min(self._options.watch_time, longest, max(1.0, self._trust.due - now)))

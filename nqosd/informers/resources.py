@@ -45,6 +45,9 @@ class Resource:
     plural: str
     decode: Callable[[bytes], AnyDecoded]
     namespaced: bool = True
+    is_probe: bool = False
+    """Whether it is counted after each watch, which are shorter for it. That a watch ends in time shows that the API
+    server answers; a count shows that its store does, without which nobody hears of the last change."""
 
     @property
     def optional(self) -> bool:
@@ -71,7 +74,7 @@ OVN = "k8s.ovn.org"
 CNI = "k8s.cni.cncf.io"
 
 RESOURCES: tuple[Resource, ...] = (
-    Resource(ResourceKind.NAMESPACE, "", "v1", "namespaces", decode_namespace, namespaced=False),
+    Resource(ResourceKind.NAMESPACE, "", "v1", "namespaces", decode_namespace, namespaced=False, is_probe=True),
     Resource(ResourceKind.NODE, "", "v1", "nodes", decode_node, namespaced=False),
     Resource(ResourceKind.POD, "", "v1", "pods", decode_pod),
     Resource(ResourceKind.NETWORK_QOS, OVN, "v1alpha1", "networkqoses", decode_network_qos),

@@ -17,13 +17,19 @@ LONGEST = 25.0
 """Seconds that the repetition of a list waits at most: who can be in touch again is so within half a minute."""
 COUNT_EVERY = 60.0
 """Seconds between two counts of objects, up to a fifth more."""
+PROBE_EVERY = 2.0
+"""The same for the resource by which the server's store is probed."""
 
 
 class Trust:
-    """One for each reflector; `interval` is how often a list is repeated without any reason, in seconds."""
+    """One for each reflector; `interval` is how often a list is repeated without any reason, in seconds.
 
-    def __init__(self, interval: float, uniform: Callable[[], float]) -> None:
+    `is_probe`: objects are counted often, to see whether the server's store answers.
+    """
+
+    def __init__(self, interval: float, uniform: Callable[[], float], *, is_probe: bool = False) -> None:
         self._interval = interval
+        self._count_every = PROBE_EVERY if is_probe else COUNT_EVERY
         self._uniform = uniform
         self.listed_at = -math.inf
         """When the last list was completed."""
@@ -42,7 +48,7 @@ class Trust:
 
     def counted(self, now: float) -> None:
         """Take note that the server was asked for the number of objects."""
-        self._count_at = now + COUNT_EVERY * self._a_little_more()
+        self._count_at = now + self._count_every * self._a_little_more()
 
     def missed(self, why: str, now: float) -> None:
         """Take note that changes may have been missed."""

@@ -52,6 +52,19 @@ def test_a_watch_cut_in_the_middle_of_an_event(site: Site) -> None:
     site.settle()
 
 
+def test_a_frozen_etcd(site: Site) -> None:
+    """The API server answers and ends watches in time, but can hear of nothing: the daemon is out of touch."""
+    before = site.read()
+    site.cluster.etcd.pause()
+    try:
+        site.daemon.wait_until(lambda: not site.daemon.is_ready(), what="aware that it hears of nothing")
+        assert "(Namespace: no answer for 3 s)" in str(site.daemon.probe("readyz")[1])
+    finally:
+        site.cluster.etcd.resume()
+    site.settle()
+    assert site.read().versions == before.versions
+
+
 def test_an_api_server_frozen_for_a_while(site: Site) -> None:
     """Nothing is lost, and no row changes, while the server doesn't answer."""
     before = site.read()

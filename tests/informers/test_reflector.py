@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import attrs
 import pytest
 
 from nqosd.informers.pacing import CONFIRM
@@ -604,6 +605,18 @@ def test_a_watch_without_a_word_is_followed_by_a_count_now_and_then() -> None:
     assert query_of(reflector)["resourceVersion"] == "9", "what happened since may not have been heard"
     reflector.ended(71.0)
     assert query_of(reflector)["resourceVersion"] == "9"
+
+
+def test_the_probe_is_counted_after_each_watch() -> None:
+    """Its watches are short, and whatever one has told, the server's store is asked again after it."""
+    reflector = Reflector(attrs.evolve(wire.NETWORKS, is_probe=True), 0.0, OPTIONS, uniform=lambda: 0.5)
+    reflector.lines([event("ADDED", network("a", 1)), bookmark(9, end=True)], 0.0)
+    for now in (3.0, 6.0):
+        assert query_of(reflector)["timeoutSeconds"] == "3"
+        reflector.lines([event("MODIFIED", network("a", 9 + int(now)))], now - 1.0)
+        reflector.ended(now)
+        assert query_of(reflector) == {"limit": "1"}
+        reflector.page(page([network("a", 9 + int(now))], 100), now)
 
 
 @pytest.mark.parametrize(
