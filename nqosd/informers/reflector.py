@@ -34,6 +34,9 @@ from nqosd.informers.store import FEW, Store
 from nqosd.informers.transitions import FAULTS, TRANSITIONS, NextPhase, Phase, RequestOutcome
 from nqosd.informers.trust import Trust
 
+PROBE_SHARE = 0.6
+"""How long a watch of the resource that is counted after each of them takes, as a share of the others."""
+
 
 class Reflector:
     """The state of one resource's list and watch. `now` is always monotonic time in seconds."""
@@ -302,5 +305,5 @@ class Reflector:
             self._began = now  # what was waited for before doesn't count: it says nothing of how dear a list is
         self._since = now
         self._heard = False
-        longest = self._options.probe_time if self.resource.is_probe else self._options.watch_time
-        self._watch_time = math.ceil(min(self._options.watch_time, longest, max(1.0, self._trust.due - now)))
+        longest = self._options.watch_time * (PROBE_SHARE if self.resource.is_probe else 1.0)
+        self._watch_time = math.ceil(min(longest, max(1.0, self._trust.due - now)))

@@ -20,8 +20,6 @@ class ReflectorOptions:
     watch_time: float = 5.0
     """How long the server is asked to keep a watch. Its end in time is the sign that server, line and rights are good;
     the next one goes on where it ended."""
-    probe_time: float = 3.0
-    """The same for the resource that is counted after each watch."""
     grace: float = 3.0
     """How much later a watch may end, and how long an answer may be awaited, before changes count as missed."""
     list_time: float = 60.0
