@@ -93,7 +93,7 @@ check-unused: setup
 test: ## everything: setup, services, check and the tests; a failed part doesn't keep the others from running
 	@status=0; \
 	$(MAKE) --jobs=4 --keep-going setup services check || status=$$?; \
-	$(MAKE) unit-newest || status=$$?; \
+	$(MAKE) unit-newest PYTEST_ARGS= || status=$$?; \
 	$(MAKE) pytest || status=$$?; \
 	exit $$status
 
