@@ -178,7 +178,7 @@ class EventRecorder:
 
 
 def _pause(answer: Answer, attempt: int) -> float:
-    return PAUSE * 2 ** (attempt - 1) if answer.retry_after is None else answer.retry_after
+    return max(PAUSE * 2.0 ** (attempt - 1), answer.retry_after or 0.0)
 
 
 def _clipped(text: str) -> str:

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.chaos.faults import KINDS
 from tests.chaos.lanes import end_with_parent, lane
-from tests.chaos.results import summary
+from tests.chaos.results import missed, summary
 
 FAULTS = 1000
 OF_A_RUN = 40
@@ -20,7 +20,7 @@ LAST = 1 << 31
 
 
 def main() -> int:
-    """Run until enough faults were injected; gives 1 if a run failed."""
+    """Run until enough faults were injected; gives 1 if a run failed or missed a goal."""
     parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, help="do one run, with this seed")
     parser.add_argument("--first", type=int, default=1, help="the first of many seeds (default: 1)")
@@ -48,7 +48,10 @@ def main() -> int:
         print(f"[chaos] {line}")
     minutes = (time.monotonic() - started) / 60
     print(f"[chaos] {minutes:.1f} min; {len(KINDS)} kinds to draw from; load of the machine {os.getloadavg()[2]:.1f}")
-    return 1 if any(result.failure for result in results) else 0
+    goals = list(missed(results))
+    for goal in goals:
+        print(f"[chaos] MISSED: {goal}")
+    return 1 if goals else 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import attrs
 
 from tests.chaos.lies import ACTIVE, Lie
 
+MEDIAN_RECOVERY = 3.0
 LONGEST_RECOVERY = 35.0
 LONGEST_LIE = 10.0
 """Seconds: what is longer has missed its goal."""
@@ -68,6 +69,18 @@ def summary(results: Sequence[Result]) -> Iterator[str]:
     active = [each for each in lies if each.role == ACTIVE]
     yield f"longest lie of an active daemon: {_longest(active)}"
     yield f"longest lie of standbys, none being active: {_longest(each for each in lies if each.role != ACTIVE)}"
+
+
+def missed(results: Sequence[Result]) -> Iterator[str]:
+    """Name the goals that the runs missed."""
+    if any(each.failure for each in results):
+        yield "no difference"
+    if any(each.is_remarkable and not each.failure for each in results):
+        yield f"converged within {LONGEST_RECOVERY:g} s, no lie of more than {LONGEST_LIE:g} s"
+    if (
+        middle := median([each.seconds for result in results for each in result.recoveries] or [0.0])
+    ) > MEDIAN_RECOVERY:
+        yield f"converged within {MEDIAN_RECOVERY:g} s in the median, not {middle:.1f} s"
 
 
 def _by_kind(injected: Counter[str], recoveries: Iterable[Recovery], lies: Iterable[Lie]) -> Iterator[str]:

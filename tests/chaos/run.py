@@ -76,7 +76,8 @@ class Run:
             self.random.shuffle(self._open)
             while self._open:
                 self._end()
-                self._pause()
+                if self._open:
+                    self._pause()
             self._recover(truth)
 
     def settle(self) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.chaos.lies import Lie
-from tests.chaos.results import Recovery, Result, summary
+from tests.chaos.results import Recovery, Result, missed, summary
 
 ONE = Result(
     1,
@@ -31,3 +31,14 @@ def test_a_run_that_failed_or_missed_a_goal_is_remarkable() -> None:
     assert TWO.is_remarkable
     assert "FAILED rows of others" in str(TWO)
     assert Result(3, Counter(), (Recovery(36.0, ("line cut",)),)).is_remarkable
+
+
+def test_a_missed_goal_is_named() -> None:
+    """A difference, a long recovery and a slow median each are; a run that met all goals has none."""
+    slow = Result(3, Counter(), (Recovery(36.0, ("line cut",)),))
+    assert list(missed([ONE])) == []
+    assert "no difference" in missed([TWO])
+    assert list(missed([slow])) == [
+        "converged within 35 s, no lie of more than 10 s",
+        "converged within 3 s in the median, not 36.0 s",
+    ]

@@ -3,10 +3,12 @@
 import datetime as dt
 
 import attrs
+import pytest
 import structlog
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.client import KubeClient, Response
+from nqosd.kube.writes import Answer
 from nqosd.status import events
 from nqosd.status.condition_changes import Note, repaired
 from nqosd.status.events import EventRecorder
@@ -130,8 +132,9 @@ def known() -> NetworkQoS:
     return policies.policy()
 
 
-async def test_a_lost_answer_makes_no_second_event(running: Running) -> None:
+async def test_a_lost_answer_makes_no_second_event(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """An attempt whose answer was lost is repeated under the same name, and that it exists then is success."""
+    monkeypatch.setattr(events, "PAUSE", 0.01)
     client = FakeClient(Response(503, b"", 0.01), Response(409, b"{}"))
     counting = Counting()
     recorder = EventRecorder(client, counting, instance="h")
@@ -143,8 +146,9 @@ async def test_a_lost_answer_makes_no_second_event(running: Running) -> None:
     assert first == second
 
 
-async def test_a_server_that_stays_away_costs_a_few_attempts(running: Running) -> None:
+async def test_a_server_that_stays_away_costs_a_few_attempts(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """After four attempts an Event is given up."""
+    monkeypatch.setattr(events, "PAUSE", 0.01)
     client = FakeClient(*(Response(503, b"", 0.01) for _ in range(10)))
     counting = Counting()
     recorder = EventRecorder(client, counting, instance="h")
@@ -153,6 +157,14 @@ async def test_a_server_that_stays_away_costs_a_few_attempts(running: Running) -
         await recorder.drain()
     assert counting.results == {"refused": 1}
     assert len(client.requests) == events.ATTEMPTS
+
+
+def test_a_server_that_asks_for_no_pause_gets_one() -> None:
+    """Between two attempts lies at least the recorder's own pause, which doubles, whatever the server asks for."""
+    answers = [Answer(503, "HTTP 503", "", retry_after=seconds) for seconds in (None, 0.0, 30.0)]
+    pauses = [[events._pause(answer, attempt) for attempt in (1, 2, 3)] for answer in answers]
+    own = [events.PAUSE, 2 * events.PAUSE, 4 * events.PAUSE]
+    assert pauses == [own, own, [30.0] * 3]
 
 
 async def test_the_queue_is_bounded() -> None:
