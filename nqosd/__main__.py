@@ -19,14 +19,14 @@ def main() -> int:
         signals.hold()
     try:
         from nqosd import cli  # noqa: PLC0415 - see the rule above
+
+        if Path(sys.argv[0]).stem == PLUGIN:
+            from nqosd.commands.kubectl_table import KUBECTL  # noqa: PLC0415
+
+            return cli.main(program=KUBECTL)
+        return cli.main()
     except KeyboardInterrupt:
         return 130
-
-    if Path(sys.argv[0]).stem == PLUGIN:
-        from nqosd.commands.kubectl_table import KUBECTL  # noqa: PLC0415
-
-        return cli.main(program=KUBECTL)
-    return cli.main()
 
 
 if __name__ == "__main__":

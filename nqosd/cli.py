@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None, *, program: Program = NQOSD) ->
 
 def _parsed(arguments: Sequence[str] | None, program: Program) -> argparse.Namespace:
     """Read arguments; names and paths may stand behind options too, which argparse alone doesn't take."""
+    if sys.stdout is None and (sys.argv[1:] if arguments is None else arguments)[:1] != ["run"]:
+        raise CommandError("standard output is closed")
     commands = parser(program)
     options, rest = commands.parse_known_args(arguments)
     lists: dict[str, Callable[[str], object]] = {"names": str, "paths": Path}

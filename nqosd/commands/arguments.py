@@ -42,9 +42,9 @@ def add_wide(parser: ArgumentParser) -> None:
     parser.add_argument("--wide", action="store_true", help="show matches as OVN has them, however long")
 
 
-def add_packet(parser: ArgumentParser) -> None:
-    """Add the arguments that say which packet is asked about, and how to print the answer."""
-    parser.add_argument("--to", required=True, metavar="ADDRESS|pod/NAME", help="the destination")
+def add_packet(parser: ArgumentParser, pod: str) -> None:
+    """Add the arguments that say which packet is asked about, and how to print the answer; `pod` is a pod's form."""
+    parser.add_argument("--to", required=True, metavar=f"ADDRESS|{pod}", help="the destination")
     transports = ("tcp", "udp", "sctp", "icmp", "other")
     parser.add_argument(
         "--proto",

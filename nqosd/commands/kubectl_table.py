@@ -40,7 +40,7 @@ def _explain(parser: ArgumentParser) -> None:
         metavar="NAMESPACE",
         help="of the pods (default: that of the kubeconfig's context)",
     )
-    add_packet(parser)
+    add_packet(parser, "pod/NAME")
     _cluster(parser)
     parser.set_defaults(zone=None)
 

@@ -118,7 +118,7 @@ def _compile(parser: ArgumentParser) -> None:
 
 def _explain(parser: ArgumentParser) -> None:
     parser.add_argument("--pod", required=True, metavar="NAMESPACE/NAME", help="the pod that sends")
-    add_packet(parser)
+    add_packet(parser, "pod/NAMESPACE/NAME")
     add_cluster(parser)
     parser.add_argument(
         "--southbound", default=None, metavar="REMOTE", help="look for the row's flows in this database as well"

@@ -57,6 +57,8 @@ def test_an_output_that_takes_nothing(arguments: tuple[str, ...]) -> None:
     (said,) = done.stderr.splitlines()
     assert said.startswith("nqosd")
     assert said.endswith(": standard output can't be written: No space left on device")
+    closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *line], stderr=subprocess.PIPE, text=True, check=False)
+    assert (closed.returncode, len(closed.stderr.splitlines())) == (1, 1)
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -45,7 +45,9 @@ def test_what_may_be_left_out_is_marked() -> None:
     """The synopsis has what may be left out in brackets, and what may stand several times with an ellipsis."""
     words = " ".join(rendered(PAGES[0]).partition("SYNOPSIS")[2].partition("DESCRIPTION")[0].split())
     assert "nqosd compile PATH ... [--zone Z]" in words
-    assert "nqosd explain --pod NAMESPACE/NAME --to ADDRESS|pod/NAME [--proto tcp|udp|sctp|icmp|other]" in words
+    assert (
+        "nqosd explain --pod NAMESPACE/NAME --to ADDRESS|pod/NAMESPACE/NAME [--proto tcp|udp|sctp|icmp|other]" in words
+    )
     assert re.search(r"nqosd get policies\|selections\|rows\|networks\|policy \[NAME ?\.\.\.\] \[-n NAMESPACE\]", words)
 
 

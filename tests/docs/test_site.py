@@ -17,6 +17,7 @@ from tests.docs.hooks import LISTED
 from tests.docs.serving import serving
 from tests.services.browser import DESK, Browser
 
+FEWEST_WORDS = 40
 DOCS = ROOT / "docs"
 HOST = r"""["']?(?:https?:)?//[^>)]*"""
 FOREIGN = re.compile(rf"<(?:script|img|iframe|link)[^>]*(?:src|href)={HOST}|url\({HOST}")
@@ -116,7 +117,8 @@ def test_the_build_refuses_links_to_nowhere(tmp_path: Path) -> None:
 
 
 def test_the_index_lists_every_page() -> None:
-    """No page of docs/ is missing in the index, which is the navigation of the site."""
+    """No page of docs/ is missing in the index, which is the navigation of the site, and none is empty."""
+    assert [page.name for page in DOCS.glob("*.md") if len(page.read_text().split()) < FEWEST_WORDS] == []
     listed = {name for _title, name in LISTED.findall((DOCS / "index.md").read_text())}
     assert listed == {page.name for page in DOCS.glob("*.md")} - {"index.md"}
 
