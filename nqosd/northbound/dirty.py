@@ -64,6 +64,14 @@ class Dirty:
         elif (known := self.members.setdefault(name, set())) is not None:
             known.update(members)
 
+    def touch(self, subjects: Iterable[Subject], cause: Cause) -> None:
+        """Look at these rows and at all of these sets; other objects are none of either."""
+        for subject in subjects:
+            if isinstance(subject, RowKey):
+                self.touch_rows([subject], cause)
+            elif isinstance(subject, SetName):
+                self.touch_set(subject.name, None, cause)
+
     def touch_everything(self) -> None:
         """Look at everything, and remember no causes."""
         self.everything = True

@@ -295,10 +295,7 @@ class Reconciler:
         if not (round_.taken.everything and round_.plan_options.prune) or round_.is_audit:
             return None
         differing = Dirty(everything=False, unreadable=True)
-        differing.touch_rows((each for each in plan.subjects if isinstance(each, RowKey)), Cause.SURROUNDINGS)
-        for each in plan.subjects:
-            if isinstance(each, SetName):
-                differing.touch_set(each.name, None, Cause.SURROUNDINGS)
+        differing.touch(plan.subjects, Cause.SURROUNDINGS)
         if weight_of(len(differing.rows), differing.members, round_.desired) <= shares.LARGEST:
             return None
         self._settle(round_, plan)
@@ -310,10 +307,7 @@ class Reconciler:
         """Look at what was refused again, and at the rows that something stands in the way of."""
         if not subjects:
             return
-        self._dirty.touch_rows((each for each in subjects if isinstance(each, RowKey)), Cause.SURROUNDINGS)
-        for subject in subjects:
-            if isinstance(subject, SetName):
-                self._dirty.touch_set(subject.name, None, Cause.SURROUNDINGS)
+        self._dirty.touch(subjects, Cause.SURROUNDINGS)
         self._dirty.touch_rows(self._pending_rows.obstructed, Cause.SURROUNDINGS)
 
     async def _plan(self, round_: _Round, rest: AbstractSet[Subject] = frozenset()) -> Plan:
