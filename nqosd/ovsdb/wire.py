@@ -72,13 +72,13 @@ def string_map(values: Mapping[str, T]) -> list[object]:
 
 
 def string_set(members: Iterable[str]) -> list[object]:
-    """Encode a set of strings."""
-    return ["set", list(members)]
+    """Encode a set of strings in a fixed order."""
+    return ["set", sorted(members)]
 
 
 def uuid_set(members: Iterable[str]) -> list[object]:
-    """Encode a set of uuids."""
-    return ["set", list(map(uuid, members))]
+    """Encode a set of uuids in a fixed order."""
+    return ["set", list(map(uuid, sorted(members)))]
 
 
 def toggle(members: set[str], changed: Iterable[str]) -> None:
