@@ -2,8 +2,9 @@
 
 In: what was repaired, and when. Out: what a plan leaves alone for now, and why. The rule: ten repairs in a row are made
 at once, so that a person with ovn-nbctl, or a script that ran once, meets no delay; from then on each one waits twice
-as long as the one before, from 1 s up to 5 min. An object that nobody touches for longer than that is forgotten, and so
-is one that is desired differently.
+as long as the one before, from 1 s up to 5 min. Such a repair counts when it has lasted for 10 s, so that nobody is
+told that all is well between two changes of the other. An object that nobody touches for longer than its delay is
+forgotten, and so is one that is desired differently.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ from nqosd.northbound.plan.operations import Subject, describe
 AT_ONCE = 10
 SOON = 10.0
 """Seconds; a change that comes later has nothing to do with the repair before it."""
+LASTING = 10.0
+"""Seconds that a delayed repair has to stand before the object counts as well."""
 FIRST_DELAY = 1.0
 LAST_DELAY = 300.0
 _NAMED = 5
@@ -49,6 +52,8 @@ class Contested:
     def __init__(self) -> None:
         self._known: dict[Subject, _Contest] = {}
         self._held: dict[Subject, str] = {}
+        self._watched: dict[Subject, float] = {}
+        """What was repaired once more, with the moment at which that has lasted."""
 
     def wrote(self, subjects: AbstractSet[Subject], repaired: AbstractSet[Subject], now: float) -> None:
         """Take what was written; a contest begins with an object that was repaired."""
@@ -57,7 +62,9 @@ class Contested:
         for subject in subjects:
             before = self._known.get(subject)
             if before is not None or subject in repaired:
-                self._known[subject] = _Contest(before.times + 1 if before is not None else 1, now)
+                contest = self._known[subject] = _Contest(before.times + 1 if before is not None else 1, now)
+                if contest.times > AT_ONCE:
+                    self._watched[subject] = now + LASTING
 
     def hold(self, subjects: Iterable[Subject], now: float, cause: str) -> Mapping[Subject, str]:
         """Return which of these objects, which differ from what is desired, have to wait, and why."""
@@ -74,6 +81,8 @@ class Contested:
                 cause=cause,
             )
         self._held |= words
+        for subject in words:
+            self._watched.pop(subject, None)
         return words
 
     def due(self, now: float) -> list[Subject]:
@@ -81,6 +90,7 @@ class Contested:
         found = [each for each in self._held if each not in self._known or self._known[each].due <= now]
         for subject in found:
             del self._held[subject]
+        self._watched = {subject: moment for subject, moment in self._watched.items() if moment > now}
         return found
 
     def forget(self, subjects: Iterable[Subject]) -> None:
@@ -88,13 +98,16 @@ class Contested:
         for subject in subjects:
             self._known.pop(subject, None)
             self._held.pop(subject, None)
+            self._watched.pop(subject, None)
 
     @property
     def words(self) -> Mapping[Subject, str]:
-        """Everything that has to wait, with why."""
-        return dict(self._held)
+        """Everything that has to wait, or has to last, with why."""
+        lasting = f"somebody else changed it again as soon as it was written; it has to last for {LASTING:g} s"
+        return {**dict.fromkeys(self._watched, lasting), **self._held}
 
     @property
     def next_try(self) -> float | None:
-        """When the next object may be written again; None if nothing waits."""
-        return min((self._known[each].due for each in self._held if each in self._known), default=None)
+        """When the next object may be written again or has lasted; None if nothing waits."""
+        waiting = (self._known[each].due for each in self._held if each in self._known)
+        return min((*waiting, *self._watched.values()), default=None)

@@ -71,8 +71,8 @@ class NorthboundMetrics:
         )  # fmt: skip
         self._contested = Gauge(
             "nqosd_contested_objects",
-            "Rows and sets that differ and wait, because somebody else undoes again and again what is written there; "
-            "the log has their names and what to look for.",
+            "Rows and sets that wait, or that were just written once more, because somebody else undoes again and "
+            "again what is written there; the log has their names and what to look for.",
             registry=registry,
         )  # fmt: skip
         self._repaired = Counter(

@@ -1,13 +1,14 @@
 """Two that write the same objects notice it, slow down and say so. The server is real, or a model for the counts."""
 
 import asyncio
+from collections.abc import Callable
 
 import attrs
 import pytest
 
 from nqosd.northbound import contested
 from nqosd.northbound.plan.operations import SetName
-from nqosd.northbound.results import RoundOutcome
+from nqosd.northbound.results import RoundOutcome, RoundResult
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired
@@ -23,8 +24,9 @@ OTHER = desired([attrs.evolve(VIDEO, dscp=46), VOICE], [SENDERS, TALKERS])
 
 
 @every_generation
-async def test_two_daemons_of_one_instance_slow_down(ovsdb_nb: OvsdbServer) -> None:
+async def test_two_daemons_of_one_instance_slow_down(ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """With different locks and settings they stop undoing each other's rows, say why, and go on when one has ended."""
+    monkeypatch.setattr(contested, "LASTING", 1.0)
     add_switches(ovsdb_nb, "node1", "node2")
     async with running(options_of(ovsdb_nb.unix)) as one:
         await one.write(BOTH)
@@ -87,6 +89,32 @@ async def test_what_waited_is_repaired_in_due_time(database: ModelDatabase, monk
     assert contents_of(database) == expected_contents(database, BOTH)
     known = rounds.reconciler._contested._known[VIDEO.key]
     assert (known.times, known.delay) == (contested.AT_ONCE + 1, 0.1)
+
+
+@pytest.mark.usefixtures("impatience")
+async def test_a_delayed_repair_has_to_last(database: ModelDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told that all is well between a repair and the next change of the other; only what lasted is well."""
+    monkeypatch.setattr(contested, "FIRST_DELAY", 0.05)
+    monkeypatch.setattr(contested, "LASTING", 5.0)
+    rounds = await _held(database)
+    for _ in range(2):
+        result = await _next(rounds, lambda each: VIDEO.key in each.written)
+        assert set(result.blocked) == {VIDEO.key}
+        _edit(database)
+        (result, *_more) = await rounds.settle()
+        assert set(result.blocked) == {VIDEO.key}
+    result = await _next(rounds, lambda each: not each.blocked)
+    assert (result.outcome, rounds.reconciler._contested.words) == (RoundOutcome.UNCHANGED, {})
+    assert contents_of(database) == expected_contents(database, BOTH)
+
+
+async def _next(rounds: Rounds, is_it: Callable[[RoundResult], bool]) -> RoundResult:
+    """Let rounds be made as the daemon wakes, until there is one of this kind."""
+    while True:
+        await asyncio.wait_for(rounds.woken.wait(), 20)
+        for result in await rounds.settle():
+            if is_it(result):
+                return result
 
 
 def test_what_is_left_alone_for_long_is_forgotten() -> None:
