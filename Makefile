@@ -23,16 +23,16 @@ TEST_TIMEOUT ?= 300
 TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux \
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
-.PHONY: help setup tools services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-scale dataplane clean
+.PHONY: help setup programs services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-scale dataplane clean
 .PHONY: chart dist-package doctor image unit unit-newest coverage lock audit fuzz replay chaos failover tenants services-prometheus docs screenshots reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: tools $(VENV)/installed ## make the virtual environment, and install the few Debian packages that are missing
+setup: programs $(VENV)/installed ## make the virtual environment, and install the few Debian packages that are missing
 
-tools:
+programs:
 	@missing=""; \
 	for tool in $(TOOLS); do command -v "$${tool%%:*}" >/dev/null || missing+=" $${tool##*:}"; done; \
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing+=" python3-venv"; \
@@ -43,7 +43,7 @@ tools:
 		apt-get -qq install --yes --no-install-recommends $$missing </dev/null >/dev/null; \
 	fi
 
-$(VENV)/installed: pyproject.toml tests/constraints.txt | tools
+$(VENV)/installed: pyproject.toml tests/constraints.txt | programs
 	@echo "[setup] installing nqosd and its development tools into $(VENV)"
 	@[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
@@ -124,57 +124,57 @@ lock: setup ## write tests/constraints.txt anew, from the newest versions that p
 	@mv $(VENV)/constraints tests/constraints.txt
 
 prove: setup services-ovn services-ovn-new ## prove the compiler at length; PROVE_ARGS='--cases 100000 --rows 200 --seed 1' chooses
-	@$(VENV)/bin/python -m tests.proof $(PROVE_ARGS)
+	@$(VENV)/bin/python -m tools.prove $(PROVE_ARGS)
 
 # --transactions 10000 --seed 7 replays more, or others.
 REPLAY ?=
 
 replay: setup services-ovn services-ovn-new ## the same 2,000 transactions on the tests' model database and on real servers, answered alike
-	@echo "[replay] running tests.northbound.replay"
-	@$(VENV)/bin/python -m tests.northbound.replay $(REPLAY)
+	@echo "[replay] running tools.replay"
+	@$(VENV)/bin/python -m tools.replay $(REPLAY)
 
 demo: TOOLS := ethtool:ethtool ip:iproute2 iperf3:iperf3 nsenter:util-linux ping:iputils-ping setpriv:util-linux tcpdump:tcpdump unshare:util-linux
 demo: setup services-ovn-new ## a policy on real packets between two nodes of OVN on this machine; RECORD=docs/demo.svg records it
-	@$(VENV)/bin/python -m tests.demo
+	@$(VENV)/bin/python -m tools.demo
 
 demo-rows: setup services-ovn ## the daemon's rows in a Northbound database, without packets
-	@$(VENV)/bin/python -m tests.demo_rows
+	@$(VENV)/bin/python -m tools.demo_rows
 
 # short: the cells of the peer's table. full: 100,000 pods with 1,000 policies too, and a real kube-apiserver.
 BENCH ?= full
 
 bench: setup services-kubernetes services-ovn-new ## measure, print what was measured beside goals and the peer, write it to docs/; BENCH=short is shorter
-	@echo "[bench] running tests.bench $(BENCH)"
-	@$(VENV)/bin/python -m tests.bench $(BENCH)
+	@echo "[bench] running tools.bench $(BENCH)"
+	@$(VENV)/bin/python -m tools.bench $(BENCH)
 
 bench-bounds: setup services ## the largest policies that the limits let through, one and many, measured beside goals; writes docs/bounds.md
-	@echo "[bench-bounds] running tests.bench.bounds"
-	@$(VENV)/bin/python -m tests.bench.bounds
+	@echo "[bench-bounds] running tools.bench.bounds"
+	@$(VENV)/bin/python -m tools.bench.bounds
 
 bench-scale: setup services ## how cost grows (plots in docs/), and what very large clusters take
-	@echo "[bench-scale] running tests.bench.growth, tests.bench.scale and tests.bench.northd"
-	@$(VENV)/bin/python -m tests.bench.growth
-	@$(VENV)/bin/python -m tests.bench.scale
-	@$(VENV)/bin/python -m tests.bench.northd
+	@echo "[bench-scale] running tools.bench.growth, tools.bench.scale and tools.bench.northd"
+	@$(VENV)/bin/python -m tools.bench.growth
+	@$(VENV)/bin/python -m tools.bench.scale
+	@$(VENV)/bin/python -m tools.bench.northd
 
 # --ovn 25.03 measures one generation, --part matrix, guide or costs one part; then nothing is written.
 DATAPLANE_ARGS ?=
 
 dataplane: setup services services-ovn-latest ## measure marks and limits on the wire, with each generation of OVN; writes docs/dataplane-matrix.md
-	@echo "[dataplane] running tests.dataplane"
-	@$(VENV)/bin/python -m tests.dataplane $(DATAPLANE_ARGS)
+	@echo "[dataplane] running tools.dataplane"
+	@$(VENV)/bin/python -m tools.dataplane $(DATAPLANE_ARGS)
 
 docs: setup ## build the pages of docs/ into build/site; a link to nowhere fails
 	@echo "[docs] mkdocs build --strict"
-	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --clean --config-file tests/docs/mkdocs.yml
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --clean --config-file tools/docs/mkdocs.yml
 
 screenshots: docs services-ovn-new ## pictures of the site and of the status page, desk and phone, light and dark, in build/screenshots
-	@echo "[screenshots] running tests.docs.screenshots"
-	@$(VENV)/bin/python -m tests.docs.screenshots
+	@echo "[screenshots] running tools.docs.screenshots"
+	@$(VENV)/bin/python -m tools.docs.screenshots
 
 reference: setup ## write the pages and man pages that are made from the code
-	@echo "[reference] tests.docs.generate"
-	@$(VENV)/bin/python -m tests.docs.generate
+	@echo "[reference] tools.docs.generate"
+	@$(VENV)/bin/python -m tools.docs.generate
 
 # The time that the archives bear: that of the commit, so that it gives the same bytes each time.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
@@ -191,7 +191,7 @@ dist-package: setup package-tools
 
 image: setup services dist-package ## build an image as an OCI archive into dist/, without a container engine, and check that it runs
 	@echo "[image] building dist/nqosd-*.oci.tar"
-	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(VENV)/bin/python -m tests.packaging.image dist/nqosd_*.deb dist
+	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(VENV)/bin/python -m tools.image dist/nqosd_*.deb dist
 	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(VENV)/bin/python -m pytest --timeout=$(TEST_TIMEOUT) tests/packaging/image_checks.py
 
 chart: setup services-kubernetes ## pack the Helm chart into dist/, and check what it renders
@@ -212,31 +212,31 @@ package-tools:
 	fi
 
 chaos: setup services ## random changes under 1,000 random faults, everything compared, the truth of /readyz sampled; CHAOS='--seed 7' does one run again
-	@echo "[chaos] running tests.chaos"
-	@$(VENV)/bin/python -m tests.chaos $(CHAOS)
+	@echo "[chaos] running tools.chaos"
+	@$(VENV)/bin/python -m tools.chaos $(CHAOS)
 
 failover: setup services ## kill the active daemon 20 times, and measure until another one has committed
-	@echo "[failover] running tests.faults.failover"
-	@$(VENV)/bin/python -m tests.faults.failover
+	@echo "[failover] running tools.failover"
+	@$(VENV)/bin/python -m tools.failover
 
 # --pods 20 is shorter, --attack ports --attack policies tries only these and writes nothing.
 TENANTS ?=
 
 tenants: setup services ## try every attack of one tenant on another, watch what the victim notices, write the table of docs/security.md
-	@echo "[tenants] running tests.tenants"
-	@$(VENV)/bin/python -m tests.tenants $(TENANTS)
+	@echo "[tenants] running tools.tenants"
+	@$(VENV)/bin/python -m tools.tenants $(TENANTS)
 
 doctor: setup services ## break set-ups in one thing each, have nqosd doctor look at them, write what it says to docs/doctor.md
-	@echo "[doctor] running tests.doctor"
-	@$(VENV)/bin/python -m tests.doctor
+	@echo "[doctor] running tools.doctor"
+	@$(VENV)/bin/python -m tools.doctor
 
 # --objects 10000 --messages 2000 --seed 7 is shorter, and tries others.
 FUZZ ?=
 
 fuzz: setup ## a million mutated objects and 200,000 mutated messages, guided by coverage; FUZZ='--objects 10000' is shorter
 	@$(VENV)/bin/python -c 'import atheris' 2>/dev/null || $(VENV)/bin/python -m pip install --quiet --group fuzz
-	@echo "[fuzz] running tests.fuzz"
-	@$(VENV)/bin/python -m tests.fuzz $(FUZZ)
+	@echo "[fuzz] running tools.fuzz"
+	@$(VENV)/bin/python -m tools.fuzz $(FUZZ)
 
 audit: setup ## look up the known vulnerabilities of the dependencies, on the internet
 	@[ -x $(VENV)/audit/bin/pip-audit ] || { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet pip-audit; }

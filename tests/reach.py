@@ -1,7 +1,7 @@
 """What a test can reach: whether it starts a real service, found in its code and in that of its fixtures.
 
-In: functions and classes. Out: yes or no. Rule: whatever a name of a module of the tests stands for is followed, so
-that a test that uses a service through a helper counts too.
+In: functions and classes. Out: yes or no. Rule: whatever a name of a module of the tests or of the tools stands for is
+followed, so that a test that uses a service through a helper counts too.
 """
 
 import inspect
@@ -9,6 +9,8 @@ import types
 from collections.abc import Iterable, Iterator
 
 from tests.services.process import Service
+
+OF_TESTS = ("tests.", "tools.")
 
 
 def reaches_service(roots: Iterable[object]) -> bool:
@@ -38,12 +40,12 @@ def _used_by(item: object) -> Iterator[object]:
             value = item.__globals__.get(name)
             if _is_of_tests(value):
                 yield value
-            elif isinstance(value, types.ModuleType) and value.__name__.startswith("tests."):
+            elif isinstance(value, types.ModuleType) and value.__name__.startswith(OF_TESTS):
                 yield from (each for each in map(vars(value).get, _names(item.__code__)) if _is_of_tests(each))
 
 
 def _is_of_tests(value: object) -> bool:
-    return isinstance(value, property) or str(getattr(value, "__module__", "")).startswith("tests.")
+    return isinstance(value, property) or str(getattr(value, "__module__", "")).startswith(OF_TESTS)
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Measurements, run by hand: each module prints numbers and asserts nothing."""
+"""What the benchmark counts, and which work a pod event is: tests that need no quiet machine."""

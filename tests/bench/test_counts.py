@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.running import Bench, Written
-from tests.bench.workload import Size, sets_entered
+from tools.bench.running import Bench, Written
+from tools.bench.workload import Size, sets_entered
 
 SIZES = (Size(100, 10), Size(1_000, 100))
 COLD = 3

@@ -18,8 +18,8 @@ from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
 from nqosd.informers.reflector import Reflector
 from tests.api.manifests import wire
-from tests.bench.workload import Pods, Size, policy
 from tests.informers.wire import BY_KIND
+from tools.bench.workload import Pods, Size, policy
 
 SMALL, LARGE = Size(200, 100), Size(4_000, 100)
 CALLS = 250

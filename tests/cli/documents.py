@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from tests.docs.generate import ROOT
+from tests.checkout import ROOT
 
 
 def conforming(name: str, text: str) -> Any:  # noqa: ANN401 - whatever JSON holds

@@ -17,7 +17,7 @@ def test_the_demo(tmp_path: Path) -> None:
     """Line rate without a mark, the limit and the mark in both headers, line rate again; and all of it recorded."""
     recording = tmp_path / "demo.svg"
     done = subprocess.run(
-        [sys.executable, "-m", "tests.demo"], env={**os.environ, "RECORD": str(recording), "NO_COLOR": "1"},
+        [sys.executable, "-m", "tools.demo"], env={**os.environ, "RECORD": str(recording), "NO_COLOR": "1"},
         capture_output=True, text=True, timeout=580, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import ROOT
 from tests.docs.console import Shell
-from tests.docs.generate import ROOT
 from tests.services.etcd import Etcd
 from tests.services.generation import GENERATIONS
 from tests.services.install import golang

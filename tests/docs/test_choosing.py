@@ -2,7 +2,7 @@
 
 import re
 
-from tests.docs.generate import ROOT
+from tests.checkout import ROOT
 
 ROWS = re.findall(
     r"\| ([A-Z]\w+)[^|]* \| (\d+) \| (0x[0-9a-f]{2}) \|$", (ROOT / "docs/choosing.md").read_text(), re.MULTILINE

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from nqosd.cli import parser as cli_parser
+from tests.checkout import ROOT
 from tests.docs.conftest import OpenShell
 from tests.docs.console import blocks, matches, steps
-from tests.docs.generate import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LANGUAGES = {"", "console", "sh", "yaml", "toml", "json", "promql", "text", "python"}

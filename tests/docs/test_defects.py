@@ -3,7 +3,7 @@
 import ast
 import re
 
-from tests.docs.generate import ROOT
+from tests.checkout import ROOT
 
 DEFECTS = 12
 ROWS = re.findall(r"^\| (\d+) \|.*\| ([^|]*) \|$", (ROOT / "docs/defects.md").read_text(), re.MULTILINE)

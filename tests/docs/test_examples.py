@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from nqosd.cli import FAILED, OK, main
+from tests.checkout import ROOT
 from tests.docs.console import blocks
-from tests.docs.generate import ROOT
 
 PAGE = ROOT / "docs/meaning.md"
 FILES = {block.partition("\n")[0].removeprefix("# "): block for _line, block in blocks(PAGE, "yaml")}

@@ -10,9 +10,9 @@ from nqosd.cli import parser as cli_parser
 from nqosd.commands.kubectl_table import KUBECTL
 from nqosd.commands.table import NQOSD, Program
 from nqosd.config.options import SECTIONS
-from tests.docs import roff
-from tests.docs.generate import ROOT
-from tests.docs.manual import _commands
+from tests.checkout import ROOT
+from tools.docs import roff
+from tools.docs.manual import _commands
 
 PAGES = ("docs/man/nqosd.8", "docs/man/nqosd.toml.5", "docs/man/kubectl-nqos.1")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import ROOT
 from tests.docs.conftest import OpenShell
 from tests.docs.console import Shell, Step, blocks
-from tests.docs.generate import ROOT
 
 SWITCHES = ("ovn.stream_ovn-worker", "ovn.stream_ovn-worker2")
 OLD = "k8s.ovn.org/owner-type"

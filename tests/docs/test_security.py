@@ -2,7 +2,7 @@
 
 import re
 
-from tests.docs.generate import ROOT
+from tests.checkout import ROOT
 from tests.tenants.attacks import ATTACKS
 from tests.tenants.table import holders, rows, texts
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import ROOT
 from tests.docs.console import blocks
-from tests.docs.generate import ROOT, files
-from tests.docs.hooks import LISTED
-from tests.docs.serving import serving
 from tests.services.browser import DESK, Browser
+from tools.docs.generate import files
+from tools.docs.hooks import LISTED
+from tools.docs.serving import serving
 
 FEWEST_WORDS = 40
 DOCS = ROOT / "docs"
@@ -30,7 +31,7 @@ def run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the site's tools on a checkout."""
     programs = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "NO_MKDOCS_2_WARNING": "1"}
-    with_config = [*command, "--config-file", f"{root}/tests/docs/mkdocs.yml"]
+    with_config = [*command, "--config-file", f"{root}/tools/docs/mkdocs.yml"]
     return subprocess.run(
         with_config, cwd=root, env=environment, check=False, capture_output=True, text=True, timeout=300
     )
@@ -38,12 +39,13 @@ def run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def copied(folder: Path) -> Path:
     """Copy what the build reads, but for what pages only link to."""
-    for part in ("docs", "tests/docs"):
+    for part in ("docs", "tools/docs"):
         shutil.copytree(ROOT / part, folder / part)
     for part in (
         "nqosd",
         "config",
         "systemd",
+        "tests",
         "README.md",
         "CHANGELOG.md",
         "SECURITY.md",
@@ -51,9 +53,9 @@ def copied(folder: Path) -> Path:
         "pyproject.toml",
     ):
         (folder / part).symlink_to(ROOT / part)
-    for each in (ROOT / "tests").iterdir():
+    for each in (ROOT / "tools").iterdir():
         if each.name != "docs":
-            (folder / "tests" / each.name).symlink_to(each)
+            (folder / "tools" / each.name).symlink_to(each)
     return folder
 
 

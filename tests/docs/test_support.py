@@ -3,7 +3,7 @@
 import re
 import tomllib
 
-from tests.docs.generate import ROOT
+from tests.checkout import ROOT
 from tests.services.generation import GENERATIONS, LATEST
 
 CELLS = {

@@ -5,7 +5,7 @@ In: what is broken, and what the command found. Out: rows of the table. Rule: ce
 
 from collections.abc import Sequence
 
-from tests.docs.generate import ROOT
+from tests.checkout import ROOT
 from tests.doctor.place import Check
 
 PAGE = ROOT / "docs" / "doctor.md"

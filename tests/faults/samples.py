@@ -13,9 +13,9 @@ from typing import Any, Self, TypeAlias
 import attrs
 
 from nqosd.compiler.desired import OWNER
-from tests.bench.monitor import DATABASE, OvsdbClient
 from tests.oracle.ovn_match import Expression, define, parse
 from tests.oracle.packet import Packet
+from tests.services.monitor import DATABASE, OvsdbClient
 from tests.services.ovsdb import OvsdbServer
 
 DEADLINE = 60.0

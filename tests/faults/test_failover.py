@@ -1,8 +1,8 @@
 """High availability: three daemons, of which one writes."""
 
 from tests.faults.cluster import Cluster
-from tests.faults.failover import GOAL, measure
 from tests.faults.site import Site
+from tools.failover import GOAL, measure
 
 
 def test_another_daemon_takes_over_at_once_and_writes_nothing_else(faulty_cluster: Cluster) -> None:

@@ -1,1 +1,1 @@
-"""Fuzzing, guided by coverage: mutated objects, watch streams and OVSDB messages; `make fuzz` runs it at length."""
+"""A short run of the fuzzer, without its guidance."""

@@ -13,9 +13,9 @@ from nqosd.compiler.settings import Settings
 from nqosd.informers import answers, reflector
 from nqosd.informers.resources import AnyDecoded, Resource
 from nqosd.northbound.replica.idl import NorthboundIdl
-from tests.fuzz import objects, watches
-from tests.fuzz.mutation import flip, mutate
-from tests.fuzz.targets import TARGETS
+from tools.fuzz import objects, watches
+from tools.fuzz.mutation import flip, mutate
+from tools.fuzz.targets import TARGETS
 
 INPUTS = {"objects": 2000, "watches": 2000, "messages": 300}
 GENERATIONS = (1, 1, 2, 4)

@@ -1,7 +1,7 @@
 """A model of an OVN Northbound database: executes RFC 7047 operations and tells a replica what changed.
 
 It stands in for ovsdb-server where a test wants thousands of databases. The rule: it refuses what the real one refuses,
-with the same error at the same operation; `tests/northbound/replay.py` holds the two against each other. Two things are
+with the same error at the same operation; `tools/replay.py` holds the two against each other. Two things are
 simpler: it has only the columns that nqosd uses, and ports that never belonged to a switch stay.
 """
 

@@ -4,8 +4,8 @@ import pytest
 
 from tests.northbound.database import ModelDatabase
 from tests.northbound.ovsdb_types import CLOSED, RefusedError
-from tests.northbound.replay import replay
 from tests.services.generation import OvnGeneration, every_generation
+from tools.replay import replay
 
 TRANSACTIONS = 150
 """For each generation; `make replay` does thousands."""

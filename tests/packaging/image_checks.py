@@ -83,9 +83,7 @@ def test_it_is_small() -> None:
 def test_it_is_reproducible(tmp_path: Path) -> None:
     """Another build elsewhere gives the same bytes."""
     (package,) = (ROOT / "dist").glob("nqosd_*.deb")
-    subprocess.run(
-        [sys.executable, "-m", "tests.packaging.image", package, tmp_path], check=True, cwd=ROOT, env={**os.environ}
-    )
+    subprocess.run([sys.executable, "-m", "tools.image", package, tmp_path], check=True, cwd=ROOT, env={**os.environ})
     assert (tmp_path / ARCHIVE.name).read_bytes() == ARCHIVE.read_bytes()
 
 

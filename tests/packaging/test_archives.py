@@ -13,7 +13,7 @@ import pytest
 from nqosd import __version__
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("nqosd", "config", "systemd", "docs", "tests")
+FOLDERS = ("nqosd", "config", "systemd", "docs", "tests", "tools")
 FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "Containerfile", ".gitignore")
 LEFT_BY_TOOLS = shutil.ignore_patterns("__pycache__", ".*", "build", "dist")
 
@@ -79,7 +79,7 @@ def test_the_wheel_is_complete(source: Path, built: Path) -> None:
         f"{data}/nqosd/config/nqosd.toml",
         f"{data}/nqosd/config/crd/networkqoses.k8s.ovn.org.yaml",
     }
-    assert not [name for name in names if name.startswith(("tests/", "docs/")) or "__pycache__" in name]
+    assert not [name for name in names if name.startswith(("tests/", "tools/", "docs/")) or "__pycache__" in name]
 
 
 def test_the_source_archive_is_complete(built: Path) -> None:
@@ -87,5 +87,11 @@ def test_the_source_archive_is_complete(built: Path) -> None:
     (file,) = built.glob("*.tar.gz")
     with tarfile.open(file) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert names >= {*FILES, "tests/conftest.py", "docs/index.md", "systemd/debian/make-package"}
+    assert names >= {
+        *FILES,
+        "tests/conftest.py",
+        "tools/docs/generate.py",
+        "docs/index.md",
+        "systemd/debian/make-package",
+    }
     assert not [name for name in names if "__pycache__" in name or ".venv" in name or name.endswith(".pyc")]

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.docs.completion import script
+from tools.docs.completion import script
 
 DEBIAN = Path("systemd/debian")
 PINNED = dict(re.findall(r"^([\w.-]+)==(\S+)$", (DEBIAN / "constraints.txt").read_text(), flags=re.MULTILINE))

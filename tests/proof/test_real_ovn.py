@@ -6,10 +6,10 @@ import attrs
 import pytest
 
 from nqosd.commands.compiled_document import CompiledDocument, QosEntry
-from tests.bench.flows import dual_stack, flows
 from tests.proof.ovn_sample import batches, judge
 from tests.proof.ovn_trial import Trial
 from tests.services.generation import OvnGeneration, every_generation
+from tools.bench.flows import dual_stack, flows
 
 ROWS = 200
 FLOWS = 1500

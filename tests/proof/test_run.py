@@ -7,13 +7,13 @@ import pytest
 
 from tests.oracle.decoded import sequence
 from tests.proof import run
-from tests.proof.__main__ import main
 from tests.proof.agreement import Outcome
 from tests.proof.breaking import break_by
 from tests.proof.mutations import MUTATIONS
 from tests.proof.rarities import rarities
 from tests.proof.run import Batch, first_difference, run_batch, run_scenario
 from tests.proof.scenarios import from_text, scenarios
+from tools.prove.__main__ import main
 
 CLUSTERS = 60
 SEED = "run"

@@ -15,13 +15,13 @@ import attrs
 
 from nqosd.compiler.desired import OWNER
 from nqosd.config.options import NorthboundSection
-from tests.bench.monitor import DATABASE, OvsdbClient
 from tests.faults import manifests
 from tests.faults.cluster import Cluster
 from tests.faults.contents import Own
 from tests.faults.manifests import NETWORK, Json
 from tests.faults.site import QUIET, Site, open_site
 from tests.services.generation import GENERATIONS
+from tests.services.monitor import DATABASE, OvsdbClient
 from tests.services.ovn import OvnCentral, trace
 from tests.services.ovsdb import OvsdbServer
 from tests.services.process import ServiceError

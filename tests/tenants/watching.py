@@ -18,8 +18,8 @@ from typing import Self
 
 import attrs
 
-from tests.bench.running import Latency
 from tests.faults.contents import Own
+from tests.services.latency import Latency
 from tests.services.process import ServiceError
 from tests.tenants.attack import Attack
 from tests.tenants.attacker import Attacker, attacker_of

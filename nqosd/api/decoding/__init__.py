@@ -3,7 +3,7 @@
 In: the bytes of one object (`decode_pod` and its siblings), of a list, or of one line of a watch. Out: frozen values
 with only what a NetworkQoS can depend on, and the resource version that the reflector needs. Nothing else of an
 object is ever built: a pod of 5.6 KB is decoded in a quarter of the time that the standard library takes to parse it
-(`tests/bench/decoding.py`).
+(`tools/bench/decoding.py`).
 
 Rule: a `decode_*` function of one object raises `DecodeError` only if it can't tell which object that is (not JSON,
 or no `metadata.name`). Whatever else is wrong becomes the value's own `problem`, so that one bad object never stops

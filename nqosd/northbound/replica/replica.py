@@ -5,7 +5,7 @@ names of what changed. The rule: no I/O and no memory of the past; the same rows
 came.
 
 It stands in for the rows of python-ovs. Measured with 2,000 rows and 2,000 sets of 500 addresses: see
-`tests/bench/northbound.py`.
+`tools/bench/northbound.py`.
 """
 
 from collections.abc import Collection, Iterator, Mapping

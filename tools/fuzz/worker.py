@@ -1,0 +1,59 @@
+"""One process of the fuzzer: `python -m tools.fuzz.worker TARGET RUNS SEED DIRECTORY`.
+
+It prints a line of JSON at its end: inputs, what they came to, and the longest time that one took. An input that was a
+find is left in the directory, as libFuzzer names it (`crash-…`, `timeout-…`).
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import atheris
+
+with atheris.instrument_imports(include=["nqosd", "ovs"]):
+    from tools.fuzz.targets import TARGETS
+
+from tools.fuzz.mutation import mutate
+
+LONGEST_INPUT = 8192
+"""Bytes; sizes are another matter, that of the benchmark."""
+SECONDS = 20
+"""An input that takes longer than so long is a find; the slowest takes a hundredth of it on an idle machine."""
+
+
+def main() -> None:
+    """Run."""
+    name, runs, seed, directory = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+    target = TARGETS[name]()
+    corpus = directory / "corpus"
+    corpus.mkdir(parents=True)
+    for place, text in enumerate(target.seeds):
+        (corpus / f"seed-{place:03}").write_bytes(text)
+    taken, longest, began = 0, 0.0, time.monotonic()
+
+    def take(data: bytes) -> None:
+        nonlocal taken, longest
+        before = time.process_time()
+        target.take(data)
+        longest = max(longest, time.process_time() - before)
+        taken += 1
+        if taken == runs:
+            seconds = time.monotonic() - began
+            found = {"inputs": taken, "seconds": seconds, "longest": longest, "came to": dict(target.seen)}
+            (directory / "figures.json").write_text(json.dumps(found))
+
+    def change(data: bytes, size: int, seed: int) -> bytes:
+        alter = lambda text: bytes(atheris.Mutate(text, max(1, size - 1)))  # noqa: E731
+        return mutate(data, Random(seed), alter)[:size]  # noqa: S311 (not a secret)
+
+    options = [
+        *(f"-runs={runs}", f"-seed={seed}", f"-max_len={LONGEST_INPUT}", f"-timeout={SECONDS}"),
+        *("-len_control=0", "-rss_limit_mb=4096", f"-artifact_prefix={directory}/", "-print_final_stats=1"),
+    ]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], take, custom_mutator=change)
+    atheris.Fuzz()
+
+
+main()
