@@ -15,16 +15,18 @@ import pathlib
 import aiohttp
 import attrs
 import yaml
-from kubernetes_asyncio.client import Configuration
-from kubernetes_asyncio.config import ConfigException
-from kubernetes_asyncio.config.incluster_config import (
+
+from nqosd.kube.library import (
+    KUBE_CONFIG_DEFAULT_LOCATION,
     SERVICE_CERT_FILENAME,
     SERVICE_HOST_ENV_NAME,
     SERVICE_TOKEN_FILENAME,
+    ConfigException,
+    Configuration,
     InClusterConfigLoader,
+    KubeConfigLoader,
+    KubeConfigMerger,
 )
-from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigLoader, KubeConfigMerger
-
 from nqosd.runtime.small_files import read_small
 
 FILES_MAX_AGE = 60.0

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
-from kubernetes_asyncio.client import ApiClient
 
 from nqosd import __version__
 from nqosd.kube.credentials import Credentials, KubeConfigError
+from nqosd.kube.library import ApiClient
 
 
 class KubeConnectionError(Exception):

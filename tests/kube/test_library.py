@@ -1,0 +1,42 @@
+"""kubernetes-asyncio without its generated models: what is imported, and what happens with another layout of it.
+
+Each test has a process of its own, since a module is imported once.
+"""
+
+import json
+import subprocess
+import sys
+
+LOADED = """
+import json, sys
+from nqosd.kube import library
+found = [each for each in sys.modules if each.startswith("kubernetes_asyncio.")]
+print(json.dumps([found, callable(library.ApiClient.call_api)]))
+"""
+OTHERWISE = 'import sys; sys.modules["kubernetes_asyncio.client.api_client"] = None'
+"""As if a version had no such module: importing it fails."""
+
+
+def loaded(before: str = "") -> tuple[list[str], str]:
+    """Give the modules of the library that are there after an import, and what was logged."""
+    done = subprocess.run([sys.executable, "-c", before + LOADED], capture_output=True, text=True, check=True)
+    *log, last = done.stdout.splitlines()
+    found, works = json.loads(last)
+    assert works
+    return found, "\n".join(log) + done.stderr
+
+
+def test_neither_models_nor_calls_are_imported() -> None:
+    """The installed version has the layout that saves the models, without a word in the log."""
+    found, log = loaded()
+    assert "kubernetes_asyncio.config.kube_config" in found
+    assert not [each for each in found if ".client.models." in each or ".client.api." in each]
+    assert not log
+
+
+def test_another_layout_is_imported_whole_and_named() -> None:
+    """Where a module isn't where it was, the library works as it is meant to be imported, and an error is logged."""
+    found, log = loaded(OTHERWISE)
+    assert "kubernetes_asyncio.client.models.v1_pod" in found
+    assert "kubernetes-asyncio isn't laid out as nqosd knows it" in log
+    assert "kubernetes_asyncio.client.api_client" in log
