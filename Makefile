@@ -23,7 +23,7 @@ TEST_TIMEOUT ?= 300
 TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux \
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
-.PHONY: help setup programs services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-scale dataplane clean
+.PHONY: help setup programs services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-scale bench-zones dataplane clean
 .PHONY: chart dist-package doctor image unit unit-newest coverage lock audit fuzz replay chaos failover tenants services-prometheus docs screenshots reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
@@ -156,6 +156,13 @@ bench-scale: setup services ## how cost grows (plots in docs/), and what very la
 	@$(VENV)/bin/python -m tools.bench.growth
 	@$(VENV)/bin/python -m tools.bench.scale
 	@$(VENV)/bin/python -m tools.bench.northd
+
+# --nodes 100,250,1000 takes other sizes, of 250 pods a node: some 3 GB of memory for each 100 nodes.
+ZONES ?=
+
+bench-zones: setup services ## what a daemon for each node costs, by the size of the cluster; ZONES='--nodes 100,200' takes other sizes
+	@echo "[bench-zones] running tools.zones"
+	@$(VENV)/bin/python -m tools.zones $(ZONES)
 
 # --ovn 25.03 measures one generation, --part matrix, guide or costs one part; then nothing is written.
 DATAPLANE_ARGS ?=

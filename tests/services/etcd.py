@@ -3,6 +3,7 @@
 In: a directory, or nothing. Out: a running etcd on loopback. The rule: its data outlives stop, kill and restart.
 """
 
+import base64
 import http.client
 import json
 from collections.abc import Mapping, Sequence
@@ -15,10 +16,14 @@ REQUEST_TIMEOUT = 10.0
 
 
 class Etcd(Service):
-    """An etcd with one member, without fsync: a test's data need not outlive the machine."""
+    """An etcd with one member, without fsync: a test's data need not outlive the machine.
 
-    def __init__(self, *, directory: Path | None = None) -> None:
+    `flags` are added to the command as they are.
+    """
+
+    def __init__(self, *, directory: Path | None = None, flags: Sequence[str] = ()) -> None:
         super().__init__("etcd", directory=directory)
+        self._flags = flags
         self._client_port = free_port()
         self._peer_port = free_port()
 
@@ -40,6 +45,7 @@ class Etcd(Service):
             f"--initial-cluster=default={peer}",
             "--unsafe-no-fsync",
             "--log-level=warn",
+            *self._flags,
         ]
 
     def is_ready(self) -> bool:
@@ -55,6 +61,14 @@ class Etcd(Service):
         revision = int(answer["header"]["revision"])
         self._request("POST", "/v3/kv/compaction", {"revision": str(revision), "physical": True})
         return revision
+
+    def put(self, values: Mapping[str, bytes]) -> None:
+        """Store values by key, 128 at most, in one transaction."""
+        puts = [
+            {"requestPut": {"key": base64.b64encode(key.encode()).decode(), "value": base64.b64encode(value).decode()}}
+            for key, value in values.items()
+        ]
+        self._request("POST", "/v3/kv/txn", {"success": puts})
 
     def _request(self, method: str, path: str, body: Mapping[str, object] | None = None) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self._client_port, timeout=REQUEST_TIMEOUT)

@@ -1,0 +1,132 @@
+"""A made-up cluster in a real API server: nodes with 250 pods each, and the ten policies of the goals.
+
+In: numbers of nodes. Out: objects in etcd, put there directly, since an API server takes 800 pods a second at most.
+Rule: pods are of the size that a Deployment and ovn-kubernetes make (5.6 KB), nodes of some 12 KB.
+
+The pods of a node are spread over 100 namespaces; policy k selects those of namespace k, so that every node has senders
+of every policy. Two policies have peers, the databases of their namespace: a tenth of its pods.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import yaml
+
+from tests.api.manifests import Json
+from tests.services.etcd import Etcd
+from tests.services.kubernetes import ApiServer
+from tools.bench import decoding
+
+PODS_OF_A_NODE = 250
+NAMESPACES = 100
+POLICIES = 10
+WITH_PEERS = 2
+BATCH = 100
+"""Objects in one transaction of etcd, which takes 128 at most."""
+POLICIES_PATH = "/apis/k8s.ovn.org/v1alpha1/namespaces/{}/networkqoses"
+TIME = "2026-11-24T10:00:00Z"
+
+
+def zone(number: int) -> str:
+    """Give the name of a node, as long for each, so that one can be put in another's place."""
+    return f"node-{number:05d}"
+
+
+def namespace(number: int) -> str:
+    """Give the namespace of the pods of a policy, and of others."""
+    return f"tenant-{number % NAMESPACES:02d}"
+
+
+def install(api: ApiServer) -> None:
+    """Create the kinds, the namespaces and the policies."""
+    for crd in (*Path("config/crd").glob("*.yaml"), *Path("tests/services/manifests").glob("*.yaml")):
+        api.apply_crds(crd.read_text())
+    spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace(n)}} for n in range(NAMESPACES)]
+    api.apply(yaml.safe_dump_all([*spaces, *map(policy, range(POLICIES))]))
+
+
+def policy(number: int, priority: int = 1) -> Json:
+    """Give a policy; another priority makes another generation of it."""
+    block = {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "172.16.0.0/12"]}
+    rules: list[Json] = [{"dscp": 20, "bandwidth": {"rate": 20000}, "classifier": {"to": [{"ipBlock": block}]}}]
+    if number < WITH_PEERS:
+        rules.append({"dscp": 46, "classifier": {"to": [{"podSelector": {"matchLabels": {"role": "db"}}}]}})
+    return {
+        "apiVersion": "k8s.ovn.org/v1alpha1",
+        "kind": "NetworkQoS",
+        "metadata": {"name": f"policy-{number}", "namespace": namespace(number)},
+        "spec": {"priority": priority, "podSelector": {}, "egress": rules},
+    }
+
+
+def fill(etcd: Etcd, nodes: range) -> None:
+    """Put nodes and their pods into etcd."""
+    pod = _pod_template()
+    for number in nodes:
+        objects = [(f"minions/{zone(number)}", _node(number))]
+        pods = range(number * PODS_OF_A_NODE, (number + 1) * PODS_OF_A_NODE)
+        objects += [(f"pods/{namespace(index)}/pod-{index}", _pod(pod, index)) for index in pods]
+        for begin in range(0, len(objects), BATCH):
+            etcd.put({f"/registry/{key}": value for key, value in objects[begin : begin + BATCH]})
+
+
+def touch(api: ApiServer, index: int) -> None:
+    """Change an annotation of a pod: an event for whoever watches it."""
+    body = {"metadata": {"annotations": {"touched": f"{time.monotonic_ns()}"}}}
+    path = f"/api/v1/namespaces/{namespace(index)}/pods/pod-{index}"
+    api.request("PATCH", path, body, content_type="application/merge-patch+json")
+
+
+def _pod(template: str, index: int) -> bytes:
+    values = {
+        "@NAME@": f"pod-{index}",
+        "@NAMESPACE@": namespace(index),
+        "@NODE@": zone(index // PODS_OF_A_NODE),
+        "@IP@": f"10.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}",
+        "@ROLE@": "db" if index // NAMESPACES % 10 == 0 else "web",
+        "@UID@": f"8d4ff4a0-7a2f-4c4f-9b5e-{index:012x}",
+    }
+    for mark, value in values.items():
+        template = template.replace(mark, value)
+    return template.encode()
+
+
+def _pod_template() -> str:
+    pod = json.loads(decoding.pod(0))
+    meta = pod["metadata"]
+    del meta["resourceVersion"], pod["spec"]["containers"][0]["volumeMounts"]
+    meta |= {"name": "@NAME@", "namespace": "@NAMESPACE@", "uid": "@UID@"}
+    meta["labels"]["role"] = "@ROLE@"
+    annotations = meta["annotations"]
+    networks = json.loads(annotations["k8s.ovn.org/pod-networks"])
+    networks["default"] |= {"ip_addresses": ["@IP@/9"], "ip_address": "@IP@/9"}
+    annotations["k8s.ovn.org/pod-networks"] = json.dumps(networks)
+    meta["managedFields"] = [
+        each | {"operation": "Update", "apiVersion": "v1", "time": TIME, "fieldsType": "FieldsV1"}
+        for each in meta["managedFields"]
+    ]
+    pod["spec"]["nodeName"] = "@NODE@"
+    pod["status"] |= {"podIP": "@IP@", "podIPs": [{"ip": "@IP@"}]}
+    return json.dumps(pod)
+
+
+def _node(number: int) -> bytes:
+    images = [
+        {"names": [f"registry.example.com/team/image-{n}@sha256:{n:064x}"], "sizeBytes": 10**8} for n in range(50)
+    ]
+    addresses = [{"type": "InternalIP", "address": f"172.20.{number >> 8 & 255}.{number & 255}"}]
+    annotations = {
+        "k8s.ovn.org/node-subnets": json.dumps({"default": ["10.0.0.0/9"]}),
+        "k8s.ovn.org/zone-name": zone(number),
+        "k8s.ovn.org/l3-gateway-config": json.dumps({"default": {f"setting-{n}": "some value" for n in range(20)}}),
+    }
+    meta = {
+        "name": zone(number),
+        "uid": f"8d4ff4a0-7a2f-4c4f-9b5f-{number:012x}",
+        "creationTimestamp": TIME,
+        "labels": {"kubernetes.io/hostname": zone(number)},
+        "annotations": annotations,
+    }
+    body = {"kind": "Node", "apiVersion": "v1", "metadata": meta, "status": {"images": images, "addresses": addresses}}
+    return json.dumps(body).encode()

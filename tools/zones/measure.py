@@ -1,0 +1,220 @@
+"""One measurement: a few real daemons, the rest of a cluster's by a fleet, pods that change, a policy that changes.
+
+In: a cluster of some nodes, and options of the daemons. Out: a `Cost`. Rule: bytes are counted at a port in front of
+the API server, CPU time and memory read from /proc; nothing is reckoned here.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import yaml
+
+from tests.services.daemon import Options
+from tests.services.generation import GENERATIONS
+from tests.services.kubernetes import ApiServer
+from tests.services.ovsdb import OvsdbServer
+from tools.bench.services import Daemon, usage
+from tools.zones import cluster
+from tools.zones.fleet import Fleet, script
+from tools.zones.recorder import Recorder
+
+ACCOUNT = "system:serviceaccount:kube-system:nqosd"
+"""The user as whom the daemons work: with their own rights, and the API server's own fairness."""
+DEADLINE = 300.0
+CHANGED = cluster.POLICIES - 1
+"""The policy that is changed."""
+
+
+@attrs.frozen
+class Load:
+    """How much is asked of a measurement: real daemons, seconds of pods that change, how many change in them."""
+
+    daemons: int = 2
+    seconds: float = 20.0
+    changes: int = 200
+
+
+@attrs.frozen
+class Started:
+    """One daemon until it was ready: seconds, bytes from the API server, MiB."""
+
+    first_list: float
+    ready: float
+    received: int
+    resident: float
+
+
+@attrs.frozen
+class PolicyChange:
+    """One policy changed: seconds until Ready (None: it wasn't), writes by kind, bytes of reports and of the object."""
+
+    seconds: float | None
+    writes: Mapping[str, int]
+    slow: int
+    """How many of the writes took the API server more than 100 ms."""
+    reported: int
+    size: int
+
+
+@attrs.frozen
+class Cost:
+    """What was measured with so many nodes; bytes and CPU seconds for each daemon where nothing else is said."""
+
+    nodes: int
+    mode: str
+    started: Sequence[Started]
+    idle_bytes: float
+    """In so many seconds in which nothing changed as pods changed afterwards."""
+    steady_bytes: float
+    """While pods changed."""
+    steady_cpu: float
+    resident: float
+    with_fleet: bool
+    """Whether every node had a daemon, a real one or the fleet's."""
+    fleet_start_cpu: float
+    """CPU seconds of the API server for each zone of the fleet that starts."""
+    fleet_start_bytes: float
+    steady_server_cpu: float
+    """The share of a core that the API server takes while pods change, for all zones together."""
+    change: PolicyChange
+
+
+async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load: Load, *, fleet: bool) -> Cost:
+    """Measure one mode of the daemons in a cluster of so many nodes; the fleet, if any, makes a daemon for each."""
+    async with contextlib.AsyncExitStack() as stack:
+        services = contextlib.ExitStack()
+        stack.push_async_callback(asyncio.to_thread, services.close)
+        recorders = [await stack.enter_async_context(Recorder(api)) for _ in range(load.daemons)]
+        began = time.monotonic()
+        daemons, started = [], []
+        for number, recorder in enumerate(recorders):
+            daemon, costs = await _start(api, services, recorder, cluster.zone(number), options)
+            daemons.append(daemon)
+            started.append(costs)
+        idle = -recorders[-1].received
+        await asyncio.sleep(load.seconds)
+        idle += recorders[-1].received
+        rest = [cluster.zone(number) for number in range(load.daemons, nodes)] if fleet else []
+        requests = [each for each in recorders[-1].requests if each.moment >= began]
+        seconds = time.monotonic() - requests[0].moment
+        others = Fleet(api, script(cluster.zone(load.daemons - 1), requests, seconds), rest)
+        before = usage(api.pid).cpu
+        await stack.enter_async_context(others)
+        async with asyncio.timeout(DEADLINE):
+            await others.synced.wait()
+        fleet_cpu, fleet_bytes = usage(api.pid).cpu - before, others.received
+        heard = [each.received for each in recorders]
+        cpu = [usage(each.pid).cpu for each in daemons]
+        before, began = usage(api.pid).cpu, time.monotonic()
+        await asyncio.to_thread(_churn, api, nodes, load)
+        server_cpu = (usage(api.pid).cpu - before) / (time.monotonic() - began)
+        after = [each.received for each in recorders]
+        return Cost(
+            nodes=nodes,
+            mode=mode,
+            started=started,
+            idle_bytes=idle,
+            steady_bytes=sum(map(int.__sub__, after, heard)) / load.daemons,
+            steady_cpu=sum(usage(each.pid).cpu - then for each, then in zip(daemons, cpu, strict=True)) / load.daemons,
+            resident=max(usage(each.pid).resident for each in daemons),
+            with_fleet=fleet,
+            fleet_start_cpu=fleet_cpu / max(len(rest), 1),
+            fleet_start_bytes=fleet_bytes / max(len(rest), 1),
+            steady_server_cpu=server_cpu,
+            change=await _change(api, recorders, others),
+        )
+
+
+async def _start(
+    api: ApiServer, services: contextlib.ExitStack, recorder: Recorder, zone: str, options: Options
+) -> tuple[Daemon, Started]:
+    server = await asyncio.to_thread(services.enter_context, OvsdbServer(GENERATIONS[-1], name=f"nb-{zone}"))
+    router = f"stor-{zone}"
+    switch = f"ls-add {zone} -- lsp-add {zone} {router} -- lsp-set-type {router} router"
+    await asyncio.to_thread(server.nbctl, "set", "NB_Global", ".", f"name={zone}", "--", *switch.split())
+    daemon = Daemon([server.unix], kubeconfig=_kubeconfig(api, server.directory, recorder.port), options=options)
+    begin = time.monotonic()
+    await asyncio.to_thread(services.enter_context, daemon)
+    await asyncio.to_thread(daemon.wait_until, daemon.says_ready, what="ready", deadline=DEADLINE)
+    ready = time.monotonic() - begin
+    first = recorder.requests[0].moment - begin
+    return daemon, Started(first, ready, recorder.received, usage(daemon.pid).resident)
+
+
+def _kubeconfig(api: ApiServer, directory: Path, port: int) -> Path:
+    """Write a kubeconfig that leads through a recorder."""
+    config = yaml.safe_load(api.kubeconfig(ACCOUNT).read_text())
+    config["clusters"][0]["cluster"]["server"] = f"http://127.0.0.1:{port}"
+    file = directory / "kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+    return file
+
+
+def _churn(api: ApiServer, nodes: int, load: Load) -> None:
+    """Change pods all over the cluster, evenly in time."""
+    pods = nodes * cluster.PODS_OF_A_NODE
+    begin = time.monotonic()
+    for count in range(load.changes):
+        cluster.touch(api, count * 7919 % pods)
+        time.sleep(max(0.0, begin + (count + 1) * load.seconds / load.changes - time.monotonic()))
+
+
+async def _change(api: ApiServer, recorders: Sequence[Recorder], fleet: Fleet) -> PolicyChange:
+    """Change a policy, and wait until its status says that all zones have applied it."""
+    path = f"{cluster.POLICIES_PATH.format(cluster.namespace(CHANGED))}/policy-{CHANGED}"
+    before, slow = _writes(api)
+    sent = fleet.sent
+    begin = time.monotonic()
+    patch = {"spec": {"priority": 1 + int(begin * 1000) % 99}}
+    answer = await asyncio.to_thread(api.request, "PATCH", path, patch, content_type="application/merge-patch+json")
+    changed = json.loads(answer)
+    fleet.awaited = changed["metadata"]["resourceVersion"].encode()
+    seconds: float | None = None
+    found: dict[str, Any] = {}
+    zones = {f"Ready-In-Zone-{cluster.zone(number)}" for number in range(len(recorders))}
+    while seconds is None and time.monotonic() - begin < DEADLINE / 10:
+        found = json.loads(await asyncio.to_thread(api.request, "GET", path))
+        if _is_ready(found, zones):
+            seconds = time.monotonic() - begin
+        await asyncio.sleep(0.05)
+    after, slow_after = _writes(api)
+    written = {kind: after[kind] - before.get(kind, 0) for kind in after if after[kind] != before.get(kind, 0)}
+    return PolicyChange(seconds, written, slow_after - slow, fleet.sent - sent, len(json.dumps(found)))
+
+
+def _is_ready(found: Mapping[str, Any], zones: set[str]) -> bool:
+    """Say whether the status is about this generation: by the condition over all zones, before it by those of zones."""
+    generation = found["metadata"]["generation"]
+    conditions = {
+        each["type"]: each["status"]
+        for each in found.get("status", {}).get("conditions", [])
+        if each.get("observedGeneration") == generation
+    }
+    return conditions.get("Ready") == "True" or all(conditions.get(each) == "True" for each in zones)
+
+
+def _writes(api: ApiServer) -> tuple[dict[str, int], int]:
+    """Count writes of reports and statuses by kind, and those that took more than 100 ms."""
+    counts: dict[str, int] = {}
+    total = quick = 0
+    for line in api.request("GET", "/metrics").decode().splitlines():
+        if not ("leases" in line or "networkqoses" in line) or not any(f'verb="{v}"' in line for v in VERBS):
+            continue
+        name, _space, value = line.rpartition(" ")
+        if name.startswith("apiserver_request_total{"):
+            kind = "reports" if "leases" in name else "status" if 'subresource="status"' in name else "other"
+            counts[kind] = counts.get(kind, 0) + int(value)
+        elif name.startswith("apiserver_request_duration_seconds_bucket{") and 'le="0.1"' in name:
+            quick += int(value)
+        elif name.startswith("apiserver_request_duration_seconds_count{"):
+            total += int(value)
+    return counts, total - quick
+
+
+VERBS = ("APPLY", "PATCH", "PUT", "POST")

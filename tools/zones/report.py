@@ -1,0 +1,120 @@
+"""What was measured as tables, and what follows from it for larger clusters.
+
+In: costs of some sizes. Out: Markdown. Rule: what is reckoned is a straight line through what was measured, times the
+number of zones where it is about all of them, and says so.
+"""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+from tools.zones.cluster import PODS_OF_A_NODE
+from tools.zones.measure import Cost, Load
+
+LARGE = (1_000, 5_000)
+EVENTS_OF_A_DAY = 6
+"""Of each pod, which is one day old when it ends."""
+DAY = 86_400
+
+Figure = Callable[[Cost], float | None]
+
+
+def markdown(costs: Sequence[Cost], load: Load) -> str:
+    """Give all tables."""
+    modes = list(dict.fromkeys(each.mode for each in costs))
+    groups = {mode: [each for each in costs if each.mode == mode] for mode in modes}
+    one, whole = _of_one(load), _of_all()
+    parts = [_table(group, one, f"one daemon, {mode}") for mode, group in groups.items()]
+    parts += [_table(group, whole, f"all daemons, {mode}") for mode, group in groups.items() if group[0].with_fleet]
+    if len(next(iter(groups.values()))) > 1:
+        parts.append(_together(groups, one))
+    return "\n".join([*parts, _assumptions(load)])
+
+
+FIRST_LIST, READY, ALL_READY = "first list, s", "ready, s", "Ready, s"
+EVENT = "bytes for a pod that changes"
+NOT_RECKONED = {FIRST_LIST, READY, ALL_READY, EVENT}
+"""Seconds are this machine's, where daemons and servers share two cores. And in a larger cluster a smaller share of pods
+concerns a daemon: what that makes is reckoned a second."""
+UNTIL_READY = "KB until ready"
+A_SECOND = "KB/s as pods come and go"
+
+
+def _of_one(load: Load) -> Mapping[str, Figure]:
+    def event(cost: Cost) -> float:
+        return max(0.0, cost.steady_bytes - cost.idle_bytes) / load.changes
+
+    return {
+        UNTIL_READY: lambda it: statistics.median(each.received for each in it.started) / 1e3,
+        EVENT: event,
+        "bytes a second when nothing changes": lambda it: it.idle_bytes / load.seconds,
+        A_SECOND: lambda it: (event(it) * _events(it.nodes) + it.idle_bytes / load.seconds) / 1e3,
+        "MiB": lambda it: it.resident,
+        FIRST_LIST: lambda it: statistics.median(each.first_list for each in it.started),
+        READY: lambda it: statistics.median(each.ready for each in it.started),
+    }
+
+
+def _of_all() -> Mapping[str, Figure]:
+    return {
+        "API server, CPU s for a zone that starts": lambda it: it.fleet_start_cpu,
+        "API server, cores while pods change": lambda it: it.steady_server_cpu,
+        "one policy changed: reports": lambda it: it.change.writes.get("reports", 0),
+        "writes of its status": lambda it: it.change.writes.get("status", 0),
+        "writes above 100 ms": lambda it: it.change.slow,
+        "KB of reports": lambda it: it.change.reported / 1e3,
+        "KB of the object": lambda it: it.change.size / 1e3,
+        ALL_READY: lambda it: it.change.seconds,
+    }
+
+
+def _table(costs: Sequence[Cost], figures: Mapping[str, Figure], title: str) -> str:
+    """Give a table with a row for each figure: the sizes that were measured, and what the line makes of larger ones."""
+    sizes = [each.nodes for each in costs]
+    heads = [title, *(f"{size:,} nodes" for size in sizes)]
+    heads += [f"{size:,} (reckoned)" for size in LARGE] if len(sizes) > 1 else []
+    rows = []
+    for name, figure in figures.items():
+        row = [name, *(_shown(figure(each)) for each in costs)]
+        if len(sizes) > 1:
+            row += ["" if name in NOT_RECKONED else _shown(_line(costs, figure, size)) for size in LARGE]
+        rows.append(row)
+    return _rendered(heads, rows)
+
+
+def _together(groups: Mapping[str, Sequence[Cost]], one: Mapping[str, Figure]) -> str:
+    """Give what all daemons of a cluster receive together, which grows with the square of what each has to hear."""
+    rows = []
+    for size in (max(each.nodes for group in groups.values() for each in group), *LARGE):
+        for mode, group in groups.items():
+            start, second = _line(group, one[UNTIL_READY], size), _line(group, one[A_SECOND], size)
+            rows.append([f"{size:,}", mode, _shown(start * size / 1e6), _shown(second * size / 1e3)])
+    return _rendered(["nodes (reckoned)", "daemons with", "GB if all start", "MB/s as pods come and go"], rows)
+
+
+def _events(nodes: int) -> float:
+    return nodes * PODS_OF_A_NODE * EVENTS_OF_A_DAY / DAY
+
+
+def _line(costs: Sequence[Cost], figure: Figure, size: int) -> float:
+    """Lay a straight line through a figure, by least squares, and give its value for a size."""
+    slope, base = statistics.linear_regression([each.nodes for each in costs], [figure(each) or 0.0 for each in costs])
+    return max(0.0, base + slope * size)
+
+
+def _rendered(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in [heads, ["---"] * len(heads), *rows])
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def _assumptions(load: Load) -> str:
+    return f"""{load.daemons} real daemons, each with an ovsdb-server; the other zones are clients that repeat what a
+real one requested. {PODS_OF_A_NODE} pods a node, of 5.6 KB; ten policies with senders on every node, two of them with
+peers in one namespace. {load.changes} pods changed in {load.seconds:g} s, anywhere in the cluster. Reckoned: a straight
+line through what was measured; for all, times the zones; pods have {EVENTS_OF_A_DAY} events in a day, and end with it.
+Seconds and CPU are this machine's, with an etcd without fsync.
+"""
