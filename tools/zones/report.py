@@ -33,8 +33,8 @@ def markdown(costs: Sequence[Cost], load: Load) -> str:
 FIRST_LIST, READY, ALL_READY = "first list, s", "ready, s", "Ready, s"
 EVENT = "bytes for a pod that changes"
 NOT_RECKONED = {FIRST_LIST, READY, ALL_READY, EVENT}
-"""Seconds are this machine's, where daemons and servers share two cores. And in a larger cluster a smaller share of pods
-concerns a daemon: what that makes is reckoned a second."""
+"""Seconds are this machine's, where daemons and servers share two cores. And in a larger cluster, a smaller share
+of pods concerns a daemon: what that makes is reckoned a second."""
 UNTIL_READY = "KB until ready"
 A_SECOND = "KB/s as pods come and go"
 
