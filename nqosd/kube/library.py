@@ -9,12 +9,20 @@ is laid out otherwise, all of it is imported, and an error is logged.
 import importlib
 import importlib.util
 import sys
+from types import ModuleType
 
 import structlog
 
 _ROOT = "kubernetes_asyncio"
 _EMPTY = (_ROOT, f"{_ROOT}.client", f"{_ROOT}.client.models")
 """Packages whose modules can be imported, but whose own `__init__`, which would import all of them, isn't run."""
+
+
+class _Later(ModuleType):
+    """Stands in for a module that is only imported when something of it is used."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(importlib.import_module(self.__name__), name)
 
 
 def _import_parts() -> None:
@@ -24,6 +32,10 @@ def _import_parts() -> None:
             raise ModuleNotFoundError(f"no module {name}", name=name)
         sys.modules[name] = importlib.util.module_from_spec(spec)
     client = sys.modules[f"{_ROOT}.client"]
+    if "urllib3" not in sys.modules:  # of use only to who logs in by password, which no API server takes any more
+        sys.modules["urllib3"] = _Later("urllib3")
+        importlib.import_module(f"{_ROOT}.client.configuration")
+        del sys.modules["urllib3"]
     for module, name in (("configuration", "Configuration"), ("api_client", "ApiClient")):
         setattr(client, name, getattr(importlib.import_module(f"{_ROOT}.client.{module}"), name))
     importlib.import_module(f"{_ROOT}.config.kube_config")

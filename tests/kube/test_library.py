@@ -40,3 +40,17 @@ def test_another_layout_is_imported_whole_and_named() -> None:
     assert "kubernetes_asyncio.client.models.v1_pod" in found
     assert "kubernetes-asyncio isn't laid out as nqosd knows it" in log
     assert "kubernetes_asyncio.client.api_client" in log
+
+
+def test_urllib3_is_imported_by_its_first_use() -> None:
+    """A header for a login by password, the one thing that the library needs urllib3 for, is made all the same."""
+    code = """
+import sys
+from nqosd.kube.library import Configuration
+assert "urllib3" not in sys.modules
+configuration = Configuration()
+configuration.username, configuration.password = "a", "b"
+print(configuration.get_basic_auth_token())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "Basic YTpi\n"
