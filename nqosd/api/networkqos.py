@@ -134,7 +134,7 @@ class Condition:
 
 @attrs.frozen
 class NetworkQoSStatus:
-    """`.status` of a policy: the summary that kubectl prints, and the conditions, one for each zone."""
+    """`.status` of a policy: the summary that kubectl prints, and the conditions."""
 
     summary: str = ""
     conditions: tuple[Condition, ...] = ()
@@ -154,6 +154,8 @@ class NetworkQoS:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     status: NetworkQoSStatus = NetworkQoSStatus()
+    resource_version: str = attrs.field(default="", eq=False)
+    """The version in which it was decoded; one that says nothing new is no other policy."""
 
     @property
     def key(self) -> str:

@@ -18,11 +18,12 @@ from nqosd.api.changes import ResourceKind
 from nqosd.api.text import shortened
 from nqosd.cache.tables import Tables
 from nqosd.commands.doctor_results import CheckResult, failed, ok, skipped, warning, within
+from nqosd.commands.doctor_zones import ZONES, look_at_zones
 from nqosd.commands.exits import CommandError
 from nqosd.commands.gathering import gather_objects
 from nqosd.commands.old_controller import ask_for_traces
 from nqosd.config import Config
-from nqosd.daemon.daemon_options import kube_options
+from nqosd.daemon.daemon_options import kube_options, report_namespace
 from nqosd.daemon.rights import Right, rights
 from nqosd.informers.discovery import is_missing
 from nqosd.informers.manifests.paths import Manifests, read_manifests
@@ -93,10 +94,13 @@ async def look_at_kubernetes(config: Config, seconds: float) -> list[CheckResult
             return [_refused(client.server, about, greeting.answer), clock]
         version = msgspec.json.decode(greeting.answer.body, type=_Version).git_version
         user = await _user(client)
-        checks = (
+        checks = [
             within(seconds, "rights", f"of {user}", _rights(client, user, rights(config)), LOG),
             within(seconds, "crd", POLICIES.full_name, _definition(client), LOG),
-        )
+        ]
+        if config.status.enabled:
+            namespace, now = report_namespace(config), _date(greeting) or greeting.answered
+            checks.append(within(seconds, ZONES, namespace, look_at_zones(client, namespace, now), LOG))
         results = [ok("api-server", client.server, f"{version}, as {user} ({about})"), *await asyncio.gather(*checks)]
         return [*results, clock]
 
@@ -173,7 +177,8 @@ async def _rights(client: KubeClient, user: str, needed: Sequence[Right]) -> Che
         return ok("rights", f"of {user}", f"all {len(needed)} are granted")
     way_out = (
         "kubectl apply -k config/rbac; if that user isn't its ServiceAccount, "
-        f"kubectl create clusterrolebinding nqosd-user --clusterrole=nqosd --user={user}"
+        f"kubectl create clusterrolebinding nqosd-user --clusterrole=nqosd --user={user}, and a rolebinding of the "
+        "role nqosd in the namespace of the Leases"
     )
     return failed("rights", f"of {user}", f"it may not {', '.join(missing)}", way_out)
 
@@ -181,6 +186,7 @@ async def _rights(client: KubeClient, user: str, needed: Sequence[Right]) -> Che
 async def _may(client: KubeClient, right: Right) -> bool:
     resource, _, subresource = right.resource.partition("/")
     attributes = {"verb": right.verb, "group": right.group, "resource": resource, "subresource": subresource}
+    attributes |= {"namespace": right.namespace} if right.namespace else {}
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
@@ -207,9 +213,8 @@ async def _definition(client: KubeClient) -> CheckResult:
 
 def _clock(server: str, greeting: _Greeting) -> CheckResult:
     about = f"of this machine and of {server}"
-    try:
-        there = email.utils.parsedate_to_datetime(greeting.answer.date).timestamp()
-    except ValueError:
+    there = _date(greeting)
+    if there is None:
         return skipped("clock", about, f"the server's time isn't known: {greeting.answer.date!r}")
     ahead, behind = greeting.asked - there - DATE_UNIT, there - greeting.answered
     found = f"this one is {_span(max(ahead, behind))} {'ahead' if ahead > 0 else 'behind'}"
@@ -219,6 +224,14 @@ def _clock(server: str, greeting: _Greeting) -> CheckResult:
     if max(ahead, behind) > OFF:
         return warning("clock", about, found, way_out)
     return ok("clock", about, f"they agree within {OFF:g} s")
+
+
+def _date(greeting: _Greeting) -> float | None:
+    """Give the server's time, in seconds since the epoch; None if it doesn't say."""
+    try:
+        return email.utils.parsedate_to_datetime(greeting.answer.date).timestamp()
+    except ValueError:
+        return None
 
 
 def _span(seconds: float) -> str:

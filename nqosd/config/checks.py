@@ -16,6 +16,7 @@ Check: TypeAlias = Callable[[T], str | None]
 _OWNER = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _ZONE = re.compile(r"[!-~]{1,253}")
 _LOCK = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]+):(?P<port>[0-9]{1,5})")
 _HIGHEST_PORT = 65535
 
@@ -45,6 +46,13 @@ def owner(value: str) -> str | None:
 def zone(value: str) -> str | None:
     """A zone is a node's name or what NB_Global.name says; empty asks the database."""
     return None if not value or _ZONE.fullmatch(value) else "is not a zone: at most 253 printable characters, no spaces"
+
+
+def namespace(value: str) -> str | None:
+    """A namespace of Kubernetes; empty is the daemon's own."""
+    return (
+        None if not value or _NAMESPACE.fullmatch(value) else "is not a namespace: lower-case letters, digits and '-'"
+    )
 
 
 def lock(value: str) -> str | None:

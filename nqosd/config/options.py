@@ -122,9 +122,14 @@ class StatusSection:
     """`[status]`: what is written back to Kubernetes; without effect when `kubernetes.source` is "manifests"."""
 
     enabled: bool = _option(default=True, reloadable=True)
-    """Write a condition for this zone, and the summary, into the status of each NetworkQoS."""
+    """Report for this zone, and write the status of each NetworkQoS if this zone is the one that sums up."""
     events: bool = _option(default=True, reloadable=True)
     """Write an Event when a policy's condition changes; it needs `enabled`, since the condition is what changes."""
+    namespace: str = _option("", checks.namespace)
+    """The namespace of the Leases in which zones report; all daemons of a cluster need the same one.
+
+    Empty: the pod's own, or `kube-system` for a daemon that runs in none.
+    """
 
 
 @attrs.frozen

@@ -7,6 +7,7 @@ that ends by an error ends the daemon, and systemd starts it anew; rows stay in 
 import asyncio
 import contextlib
 import functools
+import os
 import platform
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -17,7 +18,13 @@ import structlog
 from nqosd import __version__
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.config import Config, ConfigError, Reload, diff
-from nqosd.daemon.daemon_options import kube_options, northbound_options, reflector_options, round_options
+from nqosd.daemon.daemon_options import (
+    kube_options,
+    northbound_options,
+    reflector_options,
+    report_namespace,
+    round_options,
+)
 from nqosd.daemon.inspection import DaemonState
 from nqosd.daemon.publisher import KubernetesWriters
 from nqosd.daemon.rounds import Rounds
@@ -30,7 +37,7 @@ from nqosd.northbound.results import DatabaseFacts, RoundOutcome
 from nqosd.runtime import garbage, signals
 from nqosd.statistics.stats_options import endpoint_options
 from nqosd.status.events import EventRecorder
-from nqosd.status.writer import StatusWriter
+from nqosd.status.zone_status import ZoneStatus
 from nqosd.telemetry import logs
 from nqosd.telemetry.health import Health, LockRole
 from nqosd.telemetry.metrics import Metrics
@@ -107,7 +114,18 @@ class Daemon:
         self._rounds.contact.versions = lambda: source.resource_versions
         self._rounds.contact.noticed = options.watch_time + options.grace
         events = EventRecorder(client, self._metrics.status, instance=platform.node())
-        status = StatusWriter(client, self._metrics.status, listener=self._condition_changed)
+        contact = self._rounds.contact
+        status = ZoneStatus(
+            client,
+            self._metrics.status,
+            namespace=report_namespace(self._config),
+            holder=f"{platform.node()}_{os.getpid()}",
+            in_touch=lambda: not contact.problem,
+            may_report=lambda: not contact.problem and self._northbound.facts.lock_held,
+            listener=self._condition_changed,
+            say=functools.partial(self._health.note, "status"),
+            refresh=self._northbound.wake.set,
+        )
         self._writers = KubernetesWriters(status, events)
         self._choose_tellers()
         schema = watch_schema(client, options.absence, self._fields_lost)
@@ -133,9 +151,11 @@ class Daemon:
     def _choose_tellers(self) -> None:
         """Tell Kubernetes what the configuration wants it to be told."""
         wanted = self._config.status
-        self._rounds.publisher.writers = KubernetesWriters(
-            self._writers.status if wanted.enabled else None,
-            self._writers.events if wanted.enabled and wanted.events else None,
+        self._rounds.publisher.use(
+            KubernetesWriters(
+                self._writers.status if wanted.enabled else None,
+                self._writers.events if wanted.enabled and wanted.events else None,
+            )
         )
 
     async def _work(self, *parts: Coroutine[object, object, None]) -> None:

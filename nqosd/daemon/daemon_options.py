@@ -4,6 +4,8 @@ In: a `Config`. Out: the options of one part. Rule: no part reads the configurat
 tested without it.
 """
 
+from pathlib import Path
+
 from nqosd.config import Config
 from nqosd.daemon.rounds import RoundOptions
 from nqosd.informers.reflector_steps import ReflectorOptions
@@ -11,6 +13,21 @@ from nqosd.kube.credentials import KubeOptions
 from nqosd.ovsdb.connection_options import Options
 from nqosd.ovsdb.remotes import NORTHBOUND_SOCKET, remotes
 from nqosd.statistics.stats_options import tls_files
+
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where a pod finds the namespace that it is in."""
+OUTSIDE = "kube-system"
+"""The namespace for the reports of daemons that run in no pod."""
+
+
+def report_namespace(config: Config) -> str:
+    """Give the namespace of the Leases in which zones report."""
+    if config.status.namespace:
+        return config.status.namespace
+    try:
+        return POD_NAMESPACE.read_text().strip() or OUTSIDE
+    except OSError:
+        return OUTSIDE
 
 
 def round_options(config: Config) -> RoundOptions:

@@ -30,6 +30,8 @@ class Inbox:
         self._wake = wake
         self._changes: dict[tuple[ResourceKind, str], Change] = {}
         self._held = 0
+        self.held: frozenset[str] = frozenset()
+        """Namespaces with changes of policies that weren't handed over last."""
         self.unsynced = set(ResourceKind)
         self.pause = 0.0
         """Seconds that the next round waits for more changes."""
@@ -68,6 +70,7 @@ class Inbox:
                 found[change.namespace] += 1
             taken.append(change)
         self._changes, self._held = kept, len(kept)
+        self.held = frozenset(change.namespace for change in kept.values())
         return taken
 
     def round_ended(self) -> None:

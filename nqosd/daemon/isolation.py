@@ -44,6 +44,11 @@ class Isolation:
         """How many objects are left out, by kind."""
         return Counter(kind.value for kind, _key in self._culprits)
 
+    @property
+    def policies(self) -> frozenset[str]:
+        """The policies that are left out, by key."""
+        return frozenset(key for kind, key in self._culprits if kind is ResourceKind.NETWORK_QOS)
+
     def leave_out(self, culprit: Culprit) -> bool:
         """Leave an object out when it is admitted next; says whether it wasn't left out before."""
         key = (culprit.change.kind, culprit.change.key)

@@ -6,7 +6,8 @@ told while another daemon writes the rows.
 
 import asyncio
 import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 import attrs
 import structlog
@@ -20,9 +21,10 @@ from nqosd.informers.served_schema import lost_of
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import RoundResult
 from nqosd.status.condition_changes import repaired
-from nqosd.status.conditions import TRUE, condition, condition_type
+from nqosd.status.conditions import TRUE, condition
 from nqosd.status.events import EventRecorder
-from nqosd.status.writer import StatusWriter
+from nqosd.status.zone_state import PolicyStanding, Progress
+from nqosd.status.zone_status import ZoneStatus
 
 WHOLE_CLUSTER = "global"
 """What the zone is called where the database has no name: it is one for the whole cluster."""
@@ -37,8 +39,20 @@ _log = structlog.get_logger()
 class KubernetesWriters:
     """What writes to Kubernetes; None where there is no API server, or it isn't wanted."""
 
-    status: StatusWriter | None = None
+    status: ZoneStatus | None = None
     events: EventRecorder | None = None
+
+
+@attrs.frozen
+class Came:
+    """How far a round came: all policies up to a resource version, but for those of the `pending` namespaces.
+
+    The compiler fails on the policies in `left_out`.
+    """
+
+    version: int = 0
+    pending: AbstractSet[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
 
 
 class Publisher:
@@ -53,8 +67,8 @@ class Publisher:
         self._theirs: Mapping[str, int] = {}
         self._due: set[str] = set()
         self._all_due = True
-        self._alive: frozenset[str] | None = None
-        self._zone: str | None = None
+        self._zones: frozenset[str] | None = None
+        self._zone = WHOLE_CLUSTER
 
     def policies_changed(self, keys: set[str]) -> None:
         """Take policies of which something else is to be published."""
@@ -62,7 +76,13 @@ class Publisher:
 
     def zones_changed(self) -> None:
         """Note that another zone's word counts now, or no more."""
-        self._all_due, self._alive = True, None
+        self._all_due, self._zones = True, None
+
+    def use(self, writers: KubernetesWriters) -> None:
+        """Take who writes from now on."""
+        if writers != self.writers:
+            self.stand_by()
+            self.writers = writers
 
     def fields_lost(self, fields: tuple[str, ...]) -> None:
         """Take which fields of policies the API server drops."""
@@ -80,25 +100,37 @@ class Publisher:
         if self.writers.status is not None:
             self.writers.status.clear()
 
-    async def publish(self, compiler: IncrementalCompiler, zone: str | None, left: Container[str] = ()) -> bool:
+    async def publish(
+        self, compiler: IncrementalCompiler, zone: str | None, came: Came, left: AbstractSet[str] = frozenset()
+    ) -> bool:
         """Publish how policies stand, now that the database says the same; say whether anything was due.
 
         Those of the namespaces `left` have something to write still. Others have their turn in between: some reports
         take milliseconds.
         """
-        self._zone = zone
+        if (zone or WHOLE_CLUSTER) != self._zone:
+            self._zone, self._zones = zone or WHOLE_CLUSTER, None
         due, self._due = self._due, set()
         if self._all_due:
             self._all_due = False
             due |= compiler.tables.policies.keys()
         self._due |= {key for key in due if key.partition("/")[0] in left}
         due -= self._due
+        standings, gone = [], []
         begun = time.monotonic()
         for key in sorted(due):
-            self._publish(key, compiler)
+            if (standing := self._standing(key, compiler)) is None:
+                gone.append(key)
+            else:
+                standings.append(standing)
             if time.monotonic() - begun > TURN:
                 await asyncio.sleep(0)
                 begun = time.monotonic()
+        if self.writers.status is not None:
+            progress = Progress(
+                self._zone, came.version, self._all_zones(compiler), frozenset(came.pending | left), came.left_out
+            )
+            self.writers.status.publish(progress, standings, gone)
         return bool(due)
 
     def publish_repaired(self, result: RoundResult, compiler: IncrementalCompiler) -> None:
@@ -114,33 +146,21 @@ class Publisher:
             if policy is not None:
                 self.writers.events.record(policy, repaired(", ".join(shortened(sorted(texts)))))
 
-    def _publish(self, key: str, compiler: IncrementalCompiler) -> None:
-        """Publish how a policy stands."""
+    def _standing(self, key: str, compiler: IncrementalCompiler) -> PolicyStanding | None:
+        """Say how a policy stands, and log it; None if it is gone."""
         policy, report = compiler.tables.policies.get(key), compiler.report(key)
         if policy is None or report is None:
             self.states.pop(key, None)
-            if self.writers.status is not None:
-                self.writers.status.forget(key)
-            return
+            return None
         if noted := tuple(self._noted(policy)):
             report = attrs.evolve(report, warnings=(*report.warnings, *noted))
-        lacking = self._northbound.lacking(key)
-        zone = self._zone or WHOLE_CLUSTER
-        now = condition(policy, report, zone, lacking)
+        now = condition(policy, report, self._zone, self._northbound.lacking(key))
         if self.states.get(key) != (now.reason, now.message):
             self.states[key] = (now.reason, now.message)
             (_log.info if now.status == TRUE else _log.warning)(
                 "policy", policy=key, reason=now.reason, detail=now.message, generation=policy.generation
             )
-        if self.writers.status is not None:
-            self.writers.status.submit(
-                policy,
-                report,
-                zone,
-                lacking,
-                zones_with_sources=self._zones_with_sources(key, compiler),
-                alive=self._conditions_alive(compiler),
-            )
+        return PolicyStanding(policy, now, self._sources(key, compiler, has_senders=bool(report.networks)))
 
     def _noted(self, policy: NetworkQoS) -> Iterator[str]:
         """Say what a person should know of a policy besides what its own objects tell."""
@@ -157,19 +177,19 @@ class Publisher:
                 "nqosd takeover --from ovn-kubernetes"
             )
 
-    def _conditions_alive(self, compiler: IncrementalCompiler) -> frozenset[str] | None:
-        """Give the types of all zones' conditions; None where this is the only database, and knows of no zones."""
-        if not compiler.is_zoned:
-            return None
-        if self._alive is None:
-            zones = map(self._zone_of, compiler.tables.nodes.values())
-            self._alive = frozenset(condition_type(zone) for zone in zones)
-        return self._alive
+    def _all_zones(self, compiler: IncrementalCompiler) -> frozenset[str]:
+        """Name all zones that there are; where this is the only database, it knows of no others."""
+        if self._zones is None:
+            nodes = compiler.tables.nodes.values() if compiler.is_zoned else ()
+            self._zones = frozenset({self._zone, *map(self._zone_of, nodes)})
+        return self._zones
 
-    def _zones_with_sources(self, key: str, compiler: IncrementalCompiler) -> frozenset[str] | None:
-        """Name the zones that have source pods of a policy."""
+    def _sources(self, key: str, compiler: IncrementalCompiler, *, has_senders: bool) -> frozenset[str]:
+        """Name the zones that have senders of a policy."""
         nodes, known = compiler.source_nodes(key), compiler.tables.nodes
-        return None if nodes is None else frozenset(self._zone_of(known[name]) for name in nodes if name in known)
+        if nodes is None:
+            return frozenset({self._zone}) if has_senders else frozenset()
+        return frozenset(self._zone_of(known[name]) for name in nodes if name in known)
 
     def _zone_of(self, node: Node) -> str:
         """Name a node's zone as its own daemon does: by NB_Global.name, the annotation or else the node's name."""

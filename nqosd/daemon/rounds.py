@@ -34,7 +34,7 @@ from nqosd.daemon.inbox import Inbox
 from nqosd.daemon.isolation import Isolation, first_culprit
 from nqosd.daemon.large_sets import LargeSets
 from nqosd.daemon.objections import Objections
-from nqosd.daemon.publisher import KubernetesWriters, Publisher
+from nqosd.daemon.publisher import Came, KubernetesWriters, Publisher
 from nqosd.northbound import shares
 from nqosd.northbound.claim import WriterClaim
 from nqosd.northbound.northbound import Northbound
@@ -224,7 +224,13 @@ class Rounds:
             compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)
         )
         self.convergence.ended(result, pruned=prune)
-        await self._take(result, compiler, delta)
+        version = known.get(ResourceKind.NETWORK_QOS.value, "")
+        came = Came(
+            int(version) if version.isdecimal() else 0,
+            self.inbox.held,
+            frozenset(self._isolation.policies),
+        )
+        await self._take(result, compiler, delta, came)
         seconds = time.monotonic() - started
         self.last = RoundState(result.outcome.value, time.time(), seconds)
         self._metrics.ended(result.outcome, seconds)
@@ -295,7 +301,7 @@ class Rounds:
         """Say which kinds haven't been listed yet, if any."""
         return f"not listed yet: {', '.join(sorted(self.inbox.unsynced))}" if self.inbox.unsynced else ""
 
-    async def _take(self, result: RoundResult, compiler: IncrementalCompiler, delta: Delta) -> None:
+    async def _take(self, result: RoundResult, compiler: IncrementalCompiler, delta: Delta, came: Came) -> None:
         """Take how a round ended: count it, and tell what can be told."""
         self.publisher.policies_changed(delta.policies | {policy for policy in result.policies if policy})
         if result.outcome in (RoundOutcome.STANDBY, RoundOutcome.LOST_LOCK):
@@ -317,7 +323,7 @@ class Rounds:
         if result.outcome is RoundOutcome.COMMITTED:
             now = time.monotonic()
             self._metrics.committed(now - seen for seen in done)
-        published = await self.publisher.publish(compiler, self._zone, result.left)
+        published = await self.publisher.publish(compiler, self._zone, came, result.left)
         self.publisher.publish_repaired(result, compiler)
         self._count(compiler)
         if published:

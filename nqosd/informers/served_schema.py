@@ -46,7 +46,14 @@ NEEDED: Fields = _fields(
         networkSelectors=_NETWORKS,
         egress=_fields("dscp", bandwidth=_fields("rate", "burst"), classifier=_CLASSIFIER),
     ),
-    status=_fields("status", conditions=_CONDITION),
+    status=_fields(
+        "status",
+        "observedGeneration",
+        "ready",
+        "reportedAt",
+        zones=_fields("summary", "withSenders", "ready", "failing"),
+        conditions=_CONDITION,
+    ),
 )
 """All fields that nqosd reads or writes."""
 

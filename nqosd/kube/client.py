@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -101,7 +101,7 @@ class KubeClient:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | Sequence[object] | None = None,
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
         timeout: float = 30.0,  # noqa: ASYNC109 - aiohttp keeps it, and tells a slow server from a dead one
@@ -174,7 +174,7 @@ class KubeClient:
         *,
         query: Mapping[str, str] | None,
         limit: aiohttp.ClientTimeout,
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | Sequence[object] | None = None,
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -186,7 +186,7 @@ class KubeClient:
                     method,
                     query_params=list((query or {}).items()),
                     header_params={"Accept": "application/json", "Content-Type": "application/json", **(headers or {})},
-                    body=None if body is None else dict(body),
+                    body=dict(body) if isinstance(body, Mapping) else body,
                     auth_settings=["BearerToken"],
                     _preload_content=False,
                     _request_timeout=limit,

@@ -4,7 +4,7 @@ In: a request. Out: what became of it. Rule: what is said about a refusal is sai
 again only after something has been accepted in between.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -21,7 +21,9 @@ TIMEOUT = 10.0
 """Seconds that the API server may take for an answer."""
 NO_ANSWER = 0
 NOT_FOUND = 404
+FORBIDDEN = 403
 CONFLICT = 409
+UNPROCESSABLE = 422
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
 _SUCCESS = range(200, 300)
@@ -36,7 +38,7 @@ class ApiClient(Protocol):
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | Sequence[object] | None = None,
         content_type: str = "application/json",
         timeout: float = 30.0,  # noqa: ASYNC109 - the signature of KubeClient
     ) -> Response:
@@ -71,7 +73,7 @@ async def send(
     client: ApiClient,
     method: str,
     path: str,
-    body: Mapping[str, object],
+    body: Mapping[str, object] | Sequence[object] | None = None,
     *,
     query: Mapping[str, str] | None = None,
     content_type: str = "application/json",
@@ -100,13 +102,13 @@ class Complaints:
         self._what = what
         self._said: set[str] = set()
 
-    def refused(self, answer: Answer, policy: str) -> None:
-        """Take note of a refusal."""
+    def refused(self, answer: Answer, about: str) -> None:
+        """Take note of a refusal of what was to be written about an object."""
         if answer.reason not in self._said:
             self._said.add(answer.reason)
             _log.warning(
                 f"{self._what} can't be written; further refusals for this reason are not logged",
-                policy=policy,
+                about=about,
                 reason=answer.reason,
                 message=answer.message,
             )

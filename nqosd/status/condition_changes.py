@@ -28,14 +28,16 @@ ACTIONS = {
     ConditionReason.TOO_MANY_TIES: "Rank",
     ConditionReason.WAITING_FOR_SWITCH: "Wait",
     ConditionReason.BLOCKED: "Apply",
+    ConditionReason.WAITING_FOR_ZONE: "Wait",
+    ConditionReason.ZONE_SILENT: "Wait",
 }
 
 
 def transition(old: Condition | None, new: Condition) -> Note | None:
-    """Say what is news in `new`; `old` is None where the zone hadn't said anything about the policy yet.
+    """Say what is news in `new`, the condition over all zones; `old` is None where there was none yet.
 
     A policy in order is news when it is applied for the first time, in a new generation, or after a failure; that it
-    selects no pod is news only after a failure.
+    selects no pod is news only after a failure, and that a zone is waited for is none.
     """
     reason = ConditionReason(new.reason)
     is_news = (
@@ -45,7 +47,11 @@ def transition(old: Condition | None, new: Condition) -> Note | None:
         or old.reason != new.reason
     )
     mended = old is not None and old.status != TRUE
-    if not is_news or (reason is ConditionReason.NO_SOURCE_PODS and not mended):
+    if (
+        not is_news
+        or reason is ConditionReason.WAITING_FOR_ZONE
+        or (reason is ConditionReason.NO_SOURCE_PODS and not mended)
+    ):
         return None
     return Note(new.reason, ACTIONS[reason], new.message, warning=new.status != TRUE)
 

@@ -1,13 +1,13 @@
-"""What a committed round means for one policy: its condition for this zone, and the summary over all zones.
+"""What a committed round means for one policy in one zone: the zone's condition.
 
-In: a policy, the compiler's report on it, and what the database lacked. Out: a metav1 Condition `Ready-In-Zone-<zone>`
-and the text of `.status.status`. Pure. Rule: a condition says what is so in the database now, for the generation that
-it names, and doesn't change while pods merely come and go.
+In: a policy, the compiler's report on it, and what the database lacked. Out: a metav1 Condition `Ready-In-Zone-<zone>`.
+Pure. Rule: a condition says what is so in the database now, for the generation that it names, and doesn't change while
+pods merely come and go.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from sys import intern
 
@@ -18,17 +18,17 @@ from nqosd.api.text import shortened
 from nqosd.compiler.policy_reports import PolicyReport
 from nqosd.northbound.results import Lacking
 
-APPLIED = "NetworkQoS Destinations applied"
-"""The summary when all is well, as users of ovn-kubernetes know it."""
-
+READY = "Ready"
+"""The type of the condition over all zones."""
 TYPE_PREFIX = "Ready-In-Zone-"
 MAX_TYPE = 316
 MAX_MESSAGE = 32768
-MAX_SUMMARY_DETAIL = 300
-"""The longest part of a message, in characters, that the summary repeats: it is a column of kubectl."""
 
 TRUE = "True"
 FALSE = "False"
+UNKNOWN = "Unknown"
+WARNING = " Warning: "
+"""What stands in a message before the warnings."""
 
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _NOT_IN_NAME = re.compile(r"[^-A-Za-z0-9_.]")
@@ -36,7 +36,7 @@ _DIGEST = 10
 
 
 class ConditionReason(StrEnum):
-    """Why a condition is as it is; the first two are True, the others False."""
+    """Why a condition is as it is; the first two are True, the last two Unknown, the others False."""
 
     APPLIED = "Applied"
     NO_SOURCE_PODS = "NoSourcePods"
@@ -45,6 +45,8 @@ class ConditionReason(StrEnum):
     TOO_MANY_TIES = "TooManyTies"
     WAITING_FOR_SWITCH = "WaitingForSwitch"
     BLOCKED = "Blocked"
+    WAITING_FOR_ZONE = "WaitingForZone"
+    ZONE_SILENT = "ZoneSilent"
 
 
 NOTHING_LACKING = Lacking()
@@ -86,27 +88,6 @@ def stamped(new: Condition, old: Condition | None, now: str) -> Condition:
     return attrs.evolve(new, last_transition_time=old.last_transition_time if old is not None and kept else now)
 
 
-def summary(conditions: Iterable[Condition], generation: int, zones: Iterable[str] | None = None) -> str:
-    """Sum up all zones' conditions.
-
-    `zones` are the zones that have source pods; None, or none at all, asks all zones that have a condition. The policy
-    is applied when each of them says so for this generation.
-    """
-    by_type = {each.type: each for each in conditions if each.type.startswith(TYPE_PREFIX)}
-    asked = sorted({condition_type(zone) for zone in zones or ()} or by_type)
-    behind = [each for each in asked if each not in by_type or by_type[each].observed_generation != generation]
-    wrong = [by_type[each] for each in asked if each not in behind and by_type[each].status != TRUE]
-    if wrong:
-        elsewhere = f" (and in {_count(len(wrong) - 1, 'other zone')})" if len(wrong) > 1 else ""
-        return (
-            f"Not applied in zone {_zone(wrong[0].type)}{elsewhere}: {_clipped(wrong[0].message, MAX_SUMMARY_DETAIL)}"
-        )
-    if behind:
-        others = f" and {_count(len(behind) - 1, 'other zone')}" if len(behind) > 1 else ""
-        return f"Waiting for zone {_zone(behind[0])}{others}"
-    return APPLIED
-
-
 def _reason(policy: NetworkQoS, report: PolicyReport, lacking: Lacking) -> ConditionReason:
     if any(problem.limit for problem in report.problems):
         return ConditionReason.TOO_LARGE
@@ -135,7 +116,7 @@ def _message(reason: ConditionReason, report: PolicyReport, lacking: Lacking) ->
         case _:
             text = _numbered([str(problem) for problem in report.problems])
     if report.warnings:
-        text += f" Warning: {_numbered(report.warnings)}"
+        text += WARNING + _numbered(report.warnings)
     return _clipped(text, MAX_MESSAGE)
 
 
@@ -151,13 +132,5 @@ def _listed(noun: str, names: Sequence[str], *, plural: str = "") -> str:
     return f"{noun if len(names) == 1 else plural or noun + 's'} {', '.join(shortened(names))}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _clipped(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def _zone(type_: str) -> str:
-    return type_.removeprefix(TYPE_PREFIX)

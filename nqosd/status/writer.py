@@ -1,12 +1,9 @@
-"""Writes conditions and summaries into the status of policies, beside the rounds and never in their way.
+"""Writes what was summed up into the status of policies, beside the rounds and never in their way.
 
-In: how each policy stands after a committed round, and each change of a policy's object. Out: server-side applies on
-the status subresource, one for each policy whose status doesn't say so yet. Rule: a policy waits only for its own last
-write. Of several states only the newest is written; a write that is refused is tried again, ever more slowly, until the
-daemon says that the object is gone.
-
-This daemon's field manager owns this zone's condition and, together with the other zones', the summary. Every zone sums
-up the same conditions in the same way, so whoever writes last writes what the others would have written.
+In: the verdict on each policy, and each change of its object. Out: patches of the status subresource, one for each
+policy whose status doesn't say so yet. Rule: a policy waits only for its own last write. Of several verdicts only the
+newest is written; a write that is refused is tried again, ever more slowly, until the daemon says that the object is
+gone.
 """
 
 import asyncio
@@ -21,16 +18,18 @@ import structlog
 from nqosd.api.decoding.metadata import DecodeError
 from nqosd.api.decoding.policies import decode_written
 from nqosd.api.networkqos import Condition, NetworkQoS
-from nqosd.compiler.policy_reports import PolicyReport
-from nqosd.kube.writes import NOT_FOUND, Answer, ApiClient, Complaints, send
-from nqosd.northbound.results import Lacking
-from nqosd.status.conditions import NOTHING_LACKING, condition
-from nqosd.status.entry import PolicyStatus, Removal, Write, ZoneCondition
+from nqosd.kube.writes import NOT_FOUND, UNPROCESSABLE, Answer, ApiClient, Complaints, send
+from nqosd.status.entry import PolicyStatus, Write
+from nqosd.status.readiness import StatusVerdict
 
 _log = structlog.get_logger()
 
-APPLY = "application/apply-patch+yaml"
+PATCH = "application/json-patch+json"
 CONCURRENT = 4
+TESTED = "the server rejected our request"
+"""What an API server says where a patch's test failed; of a status that it finds invalid it says what is wrong."""
+PACE = 10.0
+"""Seconds at least between two writes of one policy that only say more of the same, such as other counts."""
 FIRST_PAUSE = 0.5
 LAST_PAUSE = 60.0
 """Seconds between attempts for one policy: the first pause, doubled each time up to the last."""
@@ -40,7 +39,7 @@ class StatusObserver(Protocol):
     """Who counts writes."""
 
     def status_write(self, result: str) -> None:
-        """Count an attempt: `written`, `refused` (tried again) or `gone` (the object is no more, or is another)."""
+        """Count an attempt: `written`, `refused` (tried again) or `gone` (deleted, or another generation or object)."""
 
     def status_pending(self, number: int) -> None:
         """Take the number of policies whose status waits to be written."""
@@ -50,33 +49,26 @@ class Listener(Protocol):
     """Who hears of conditions that have changed, such as the one that makes Events of them."""
 
     def __call__(self, policy: NetworkQoS, old: Condition | None, new: Condition) -> None:
-        """Take a condition that has just been written, and the one that stood there before."""
+        """Take `Ready` as it has just been written, and as it stood there before."""
 
 
 def _utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-async def send_removal(client: ApiClient, removal: Removal, *, until_accepted: bool = False) -> Answer:
-    """Take back what a zone has said; gives the last answer.
-
-    With `until_accepted` only what nqosd has said, so that the condition stays if ovn-kubernetes has said it since.
-    """
-    for query in removal.queries:
-        answer = await send(client, "PATCH", removal.path, removal.body, query=query, content_type=APPLY)
-        if until_accepted and answer.accepted and query == removal.queries[0]:
-            break
-    return answer
-
-
 @attrs.define(eq=False)
 class _Job:
-    """Where the writing of one policy stands: at rest, in the queue, under way, or waiting for another attempt."""
+    """Where the writing of one policy stands: at rest, in the queue, under way, or waiting for another attempt.
+
+    `later` looks again when the pace allows it, and keeps nothing from being written before.
+    """
 
     entry: PolicyStatus
     queued: bool = False
     writing: bool = False
     retry: asyncio.TimerHandle | None = None
+    later: asyncio.TimerHandle | None = None
+    written: float = float("-inf")
     failures: int = 0
 
     @property
@@ -85,7 +77,7 @@ class _Job:
 
 
 class StatusWriter:
-    """Only the daemon that holds the lock may call `submit`; `run` writes, as long as it runs."""
+    """Only the daemon that sums up may call `submit`; `run` writes, as long as it runs."""
 
     def __init__(
         self,
@@ -106,48 +98,28 @@ class StatusWriter:
         self._idle.set()
         self._complaints = Complaints("a status")
 
-    def submit(
-        self,
-        policy: NetworkQoS,
-        report: PolicyReport,
-        zone: str,
-        lacking: Lacking = NOTHING_LACKING,
-        *,
-        zones_with_sources: frozenset[str] | None = None,
-        alive: frozenset[str] | None = None,
-    ) -> None:
-        """Take how a policy stands after a round that has been committed; returns at once.
-
-        `zones_with_sources` are the zones whose word the summary takes; None takes every zone that has a condition.
-        `alive` are the types of the conditions of all zones: those of others are removed; None removes none.
-        """
+    def submit(self, policy: NetworkQoS, verdict: StatusVerdict) -> None:
+        """Take what the status of a policy should say; returns at once."""
         job = self._jobs.get(policy.key)
         if job is None or job.entry.policy.uid != policy.uid:
             self.forget(policy.key)
             job = self._jobs[policy.key] = _Job(PolicyStatus(policy))
-        job.entry.policy = policy
-        job.entry.verdict = ZoneCondition(zone, condition(policy, report, zone, lacking), zones_with_sources, alive)
+        job.entry.policy, job.entry.verdict = policy, verdict
         self._consider(job)
-
-    def observe(self, policy: NetworkQoS) -> None:
-        """Take an object that may have changed in its status only: another zone's condition, or another hand's edit."""
-        job = self._jobs.get(policy.key)
-        if job is not None and job.entry.policy.uid == policy.uid:
-            job.entry.policy = policy
-            self._consider(job)
 
     def forget(self, key: str) -> None:
         """Drop a policy that is gone."""
         job = self._jobs.pop(key, None)
         if job is not None:
             job.entry.verdict = None
-            if job.retry is not None:
-                job.retry.cancel()
-                job.retry = None
+            for timer in (job.retry, job.later):
+                if timer is not None:
+                    timer.cancel()
+            job.retry = job.later = None
             self._note(job)
 
     def clear(self) -> None:
-        """Drop everything: this daemon doesn't hold the lock any more. A write under way is not called back."""
+        """Drop everything: this daemon doesn't sum up any more. A write under way is not called back."""
         for key in list(self._jobs):
             self.forget(key)
 
@@ -163,10 +135,22 @@ class StatusWriter:
 
     def _consider(self, job: _Job) -> None:
         """Queue a policy if there is something to write and it isn't waiting already."""
-        if job.at_rest and (self._write_of(job) or self._removal_of(job)) is not None:
+        if job.at_rest and self._due(job) is not None:
             job.queued = True
             self._queue.put_nowait(job)
         self._note(job)
+
+    def _due(self, job: _Job) -> Write | None:
+        """Give what has to be written now; what the pace doesn't allow yet is looked at again."""
+        write = self._write_of(job)
+        loop = asyncio.get_running_loop()
+        if job.later is not None:
+            job.later.cancel()
+            job.later = None
+        if write is None or write.is_news or loop.time() >= job.written + PACE:
+            return write
+        job.later = loop.call_at(job.written + PACE, self._consider, job)
+        return None
 
     def _write_of(self, job: _Job) -> Write | None:
         return job.entry.write(self._now().strftime("%Y-%m-%dT%H:%M:%SZ"), asyncio.get_running_loop().time())
@@ -176,35 +160,22 @@ class StatusWriter:
             job = await self._queue.get()
             job.queued, job.writing = False, True
             try:
-                write = self._write_of(job)
-                if write is not None:
-                    self._take(job, write, await self._send(write))
-                elif (removal := self._removal_of(job)) is not None:
-                    self._take_removal(job, removal, await send_removal(self._client, removal))
+                if (write := self._due(job)) is not None:
+                    answer = await send(
+                        self._client, "PATCH", write.path, write.body, query=write.query, content_type=PATCH
+                    )
+                    if self._is_done(job, answer):
+                        self._accepted(job, write, answer)
             finally:
                 job.writing = False
             self._consider(job)
 
-    def _removal_of(self, job: _Job) -> Removal | None:
-        return job.entry.removal(asyncio.get_running_loop().time())
-
-    async def _send(self, write: Write) -> Answer:
-        return await send(self._client, "PATCH", write.path, write.body, query=write.query, content_type=APPLY)
-
-    def _take(self, job: _Job, write: Write, answer: Answer) -> None:
-        """Take the answer to a write."""
-        if self._is_done(job, answer):
-            self._accepted(job, write, answer)
-
-    def _take_removal(self, job: _Job, removal: Removal, answer: Answer) -> None:
-        """Take the answer to a removal; the informer will show what it has left behind."""
-        if self._is_done(job, answer):
-            job.entry.removed(removal)
-            self._observer.status_write("written")
-
     def _is_done(self, job: _Job, answer: Answer) -> bool:
         """Say whether the server did it; if not, see to another attempt."""
-        if answer.status == NOT_FOUND:  # the informer is about to say so; if not, somebody else answers in its place
+        if answer.status == UNPROCESSABLE and TESTED in answer.message:
+            self._observer.status_write("gone")
+            job.entry.verdict = None  # the informer is about to show another object, or another generation
+        elif answer.status == NOT_FOUND:  # the informer is about to say so; if not, somebody else answers in its place
             self._observer.status_write("gone")
             self._retry_later(job, LAST_PAUSE)
         elif not answer.accepted:
@@ -219,23 +190,16 @@ class StatusWriter:
         return answer.accepted
 
     def _accepted(self, job: _Job, write: Write, answer: Answer) -> None:
-        """Take note of a write that was done, if it was done on the object that was meant.
-
-        The server can't be asked to look at the uid when it applies to a status (measured with kube-apiserver 1.36).
-        """
+        """Take note of a write that was done."""
         try:
-            uid, status = decode_written(answer.body)
+            status = decode_written(answer.body)
         except DecodeError as error:
             _log.warning("the answer to a status write isn't a NetworkQoS", policy=write.policy.key, error=str(error))
             self._observer.status_write("refused")
             self._retry_later(job, LAST_PAUSE)
             return
-        if uid != write.policy.uid:
-            self._observer.status_write("gone")
-            if self._jobs.get(write.policy.key) is job:
-                self.forget(write.policy.key)
-            return
-        job.entry.answered(status, asyncio.get_running_loop().time())
+        job.written = asyncio.get_running_loop().time()
+        job.entry.answered(status, job.written)
         following = self._write_of(job)
         if following is not None and following.says_the_same_as(write):
             _log.warning(
@@ -245,8 +209,8 @@ class StatusWriter:
             self._retry_later(job, LAST_PAUSE)
             return
         self._observer.status_write("written")
-        if self._listener is not None and write.old != write.condition:
-            self._listener(write.policy, write.old, write.condition)
+        if self._listener is not None and write.old != write.ready:
+            self._listener(write.policy, write.old, write.ready)
 
     def _retry_later(self, job: _Job, pause: float) -> None:
         """Try again after a pause, a little longer or shorter so that not all policies come at once."""

@@ -26,10 +26,11 @@ class LockRole(StrEnum):
 
 @attrs.frozen
 class Readiness:
-    """`waiting_for` gives, for each part that is not there yet, the reason."""
+    """`waiting_for` gives, for each part that is not there yet, the reason; `notes` what else people should know."""
 
     role: LockRole
     waiting_for: Mapping[str, str]
+    notes: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -50,6 +51,7 @@ class Health:
         self.transaction_timeout = 0.0
         """Seconds that a round may wait for an answer of the database."""
         self._awaited: dict[str, Callable[[], str]] = {}
+        self._notes: dict[str, str] = {}
         self.role = LockRole.UNKNOWN
 
     def supervise(self, name: str, task: asyncio.Task[object]) -> None:
@@ -76,6 +78,10 @@ class Health:
         """Note that a part is there."""
         self._waiting_for.pop(part, None)
 
+    def note(self, part: str, text: str) -> None:
+        """Note what people should know of a part without which rows are written all the same; nothing: all is well."""
+        self._notes[part] = text
+
     def await_part(self, part: str, reason: Callable[[], str]) -> None:
         """Ask, whenever readiness is asked for, why a part isn't there; it says nothing while it is."""
         self._awaited[part] = reason
@@ -94,7 +100,8 @@ class Health:
         """Say whether the daemon does its work, or could at once."""
         unhealthy = {"health": "; ".join(problems)} if (problems := self.problems()) else {}
         asked = {part: found for part, reason in self._awaited.items() if (found := reason())}
-        return Readiness(self.role, unhealthy | self._waiting_for | asked)
+        notes = {part: text for part, text in self._notes.items() if text}
+        return Readiness(self.role, unhealthy | self._waiting_for | asked, notes)
 
 
 def _why(task: asyncio.Task[object]) -> str:

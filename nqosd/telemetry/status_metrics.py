@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from nqosd.status.summariser import Summed
 from nqosd.telemetry.gauges import GaugeFamily
 
+REPORT_RESULTS = ("answered", "refused")
 STATUS_RESULTS = ("written", "refused", "gone")
 EVENT_RESULTS = ("written", "limited", "dropped", "refused")
 
@@ -17,7 +19,7 @@ class StatusMetrics:
         self._writes = Counter(
             "nqosd_status_writes",
             "Attempts to write the status of a NetworkQoS by result: refused ones are tried again, see the log; "
-            "gone means that the object was deleted or replaced.",
+            "gone means that the object was deleted, replaced or changed meanwhile.",
             ["result"], registry=registry,
         )  # fmt: skip
         self._pending = Gauge(
@@ -34,6 +36,23 @@ class StatusMetrics:
             "CustomResourceDefinition than nqosd's.",
             "field",
         )  # fmt: skip
+        self._reports = Counter(
+            "nqosd_zone_reports",
+            "Requests about Leases, in which zones report, by result: refused ones are tried again, see the log.",
+            ["result"], registry=registry,
+        )  # fmt: skip
+        self._zones = Gauge(
+            "nqosd_zones",
+            "Zones as the daemon that sums up sees them: reporting, silent for a minute, or missing because they never "
+            "reported. 0 in all other daemons.",
+            ["state"], registry=registry,
+        )  # fmt: skip
+        self._sums_up = Gauge(
+            "nqosd_status_summing", "Whether this daemon sums up the status of all policies.", registry=registry
+        )
+        for result in REPORT_RESULTS:
+            self._reports.labels(result)
+        self.summed(None)
         for result in STATUS_RESULTS:
             self._writes.labels(result)
         for result in EVENT_RESULTS:
@@ -42,6 +61,18 @@ class StatusMetrics:
     def status_write(self, result: str) -> None:
         """Count an attempt to write a status."""
         self._writes.labels(result).inc()
+
+    def zone_report(self, result: str) -> None:
+        """Count a request about Leases."""
+        self._reports.labels(result).inc()
+
+    def summed(self, summed: Summed | None) -> None:
+        """Set what a look at all zones came to."""
+        self._sums_up.set(summed is not None)
+        zones = summed or Summed(0, 0, 0)
+        self._zones.labels("reporting").set(zones.reporting)
+        self._zones.labels("silent").set(zones.silent)
+        self._zones.labels("missing").set(zones.missing)
 
     def status_pending(self, number: int) -> None:
         """Set the number of policies that wait."""

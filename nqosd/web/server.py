@@ -199,6 +199,8 @@ class HttpServer:
     async def _readyz(self, _request: web.Request) -> web.Response:
         state = self._health.readiness()
         body = {"ready": state.ready, "role": state.role.value, "waiting_for": dict(state.waiting_for)}
+        if state.notes:
+            body["notes"] = dict(state.notes)
         return _answer(ok=state.ready, body=body)
 
 

@@ -40,16 +40,21 @@ def create(server: ApiServer, namespace: str, spec: object, *, dry_run: bool = F
 
 
 def test_the_guides_policy_is_accepted_and_kubectl_shows_its_status(server: ApiServer, namespace: str) -> None:
-    """`kubectl get nqos` prints what the guide's section 3 shows, priority and age; `explain` knows the fields."""
+    """`kubectl get nqos` prints what the guide's section 3 shows, and more; `explain` knows the fields."""
     policy = {"apiVersion": "k8s.ovn.org/v1alpha1", "kind": "NetworkQoS", "metadata": {"name": "qos-external"}}
     server.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(policy | {"spec": GUIDE_SPEC}))
-    status = {"status": {"status": "NetworkQoS Destinations applied"}}
+    zones = {"summary": "2/2", "withSenders": 2, "ready": 2, "failing": 0}
+    ready = {"ready": "True for generation 1", "observedGeneration": 1, "zones": zones}
+    status = {"status": {"status": "NetworkQoS Destinations applied", "reportedAt": "2026-11-24T10:00:00Z"} | ready}
     path = f"{PATH.format(namespace=namespace)}/qos-external/status"
     server.request("PATCH", path, status, content_type="application/merge-patch+json")
     printed = server.kubectl("get", "nqos", "qos-external", "-n", namespace)
     header, line = (re.split(r"\s{2,}", each.strip()) for each in printed.strip().splitlines())
-    assert header == ["NAME", "STATUS", "PRIORITY", "AGE"]
-    assert line[:3] == ["qos-external", "NetworkQoS Destinations applied", str(GUIDE_SPEC["priority"])]
+    assert header == ["NAME", "GENERATION", "READY", "ZONES", "STATUS", "PRIORITY", "AGE"]
+    said = ["qos-external", "1", ready["ready"], "2/2", "NetworkQoS Destinations applied", str(GUIDE_SPEC["priority"])]
+    assert line[:6] == said
+    wide = server.kubectl("get", "nqos", "qos-external", "-n", namespace, "-o", "wide").splitlines()[0].split()
+    assert [each for each in wide if each not in header] == ["REPORTED", "NETWORKS", "REASON"]
     assert "qos-external" in server.kubectl("get", "ovn", "-n", namespace)
     for field in ("priority", "egress.bandwidth.burst", "egress.classifier.from.ipBlock.except", "networkSelectors"):
         assert "DESCRIPTION:\n    <empty>" not in server.kubectl("explain", f"nqos.spec.{field}")

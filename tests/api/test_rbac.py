@@ -15,7 +15,7 @@ from tests.services.process import ServiceError
 
 ACCOUNT = "system:serviceaccount:kube-system:nqosd"
 PATHS = {(each.group, each.plural): each.path for each in RESOURCES}
-ROLE = Path("config/rbac/cluster-role.yaml")
+ROLES = [Path("config/rbac/cluster-role.yaml"), Path("config/rbac/role.yaml")]
 QOSES = "/apis/k8s.ovn.org/v1alpha1/namespaces/{namespace}/networkqoses"
 EVENTS = "/apis/events.k8s.io/v1/namespaces/{namespace}/events"
 MERGE = "application/merge-patch+json"
@@ -33,10 +33,11 @@ def server(api_server: ApiServer) -> ApiServer:
 
 def test_the_manifests_grant_the_rights_that_are_asked_about() -> None:
     """config/rbac, which the chart copies, has exactly the rights that the daemon needs and the command looks at."""
-    rules = yaml.safe_load(ROLE.read_text())["rules"]
+    roles = [yaml.safe_load(file.read_text()) for file in ROLES]
     granted = [
-        Right(verb, group, resource)
-        for rule in rules
+        Right(verb, group, resource, role["metadata"].get("namespace", ""))
+        for role in roles
+        for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]

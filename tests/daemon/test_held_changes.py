@@ -19,6 +19,7 @@ from nqosd.northbound.plan.operations import SetName
 from nqosd.northbound.results import RoundResult
 from nqosd.ovsdb.connection_options import Options
 from nqosd.ovsdb.remotes import Remote
+from nqosd.status.zone_state import PolicyStanding
 from nqosd.telemetry.health import Health
 from nqosd.telemetry.metrics import Metrics
 from tests.northbound.real import add_switches
@@ -67,7 +68,7 @@ async def seen(ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     northbound, metrics = Northbound(Options([Remote(ovsdb_nb.unix)])), Metrics()
     rounds = Rounds(RoundOptions(zone="*"), northbound, metrics.rounds, Health(), KubernetesWriters())
     found = Seen(rounds)
-    reconcile, publish = northbound.reconcile, Publisher._publish
+    reconcile, stands = northbound.reconcile, Publisher._standing
 
     async def watched(*args: object, **options: object) -> RoundResult:
         result = await reconcile(*args, **options)  # type: ignore[arg-type] # passed on as they came
@@ -77,13 +78,13 @@ async def seen(ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
         found.after(result)
         return result
 
-    def noted(publisher: Publisher, key: str, compiler: IncrementalCompiler) -> None:
+    def noted(publisher: Publisher, key: str, compiler: IncrementalCompiler) -> PolicyStanding | None:
         if found.ended and key.partition("/")[0] in found.ended[-1][0].left:
             found.published_early.append(key)
-        publish(publisher, key, compiler)
+        return stands(publisher, key, compiler)
 
     monkeypatch.setattr(northbound, "reconcile", watched)
-    monkeypatch.setattr(Publisher, "_publish", noted)
+    monkeypatch.setattr(Publisher, "_standing", noted)
     rounds.inbox.unsynced.clear()
     rounds.inbox.changed([Change(ResourceKind.NODE, "node1", None, Node("node1")), pod("victim", 0)])
     rounds.inbox.changed([pod("attacker", each) for each in range(PODS)])

@@ -102,10 +102,7 @@ class Cluster:
         for policy in json.loads(self._server.request("GET", POLICIES))["items"]:
             meta = policy["metadata"]
             for condition in policy.get("status", {}).get("conditions", ()):
-                if (
-                    condition["type"].startswith("Ready-In-Zone-")
-                    and condition["observedGeneration"] == meta["generation"]
-                ):
+                if condition["type"] == "Ready" and condition["observedGeneration"] == meta["generation"]:
                     key = f"{meta['namespace']}/{meta['name']}"
                     found[key] = Told(condition["status"] == "True", condition["message"])
         return found

@@ -235,6 +235,16 @@ def narrow_definition(place: Place) -> Iterator[Start]:
 
 
 @contextlib.contextmanager
+def silent_zone(place: Place) -> Iterator[Start]:
+    """Leave the report of a zone behind whose daemon has ended."""
+    place.cluster.leave_report("n2", "2026-11-26T10:00:00.000000Z")
+    try:
+        yield Start()
+    finally:
+        place.cluster.forget_leases()
+
+
+@contextlib.contextmanager
 def wrong_clock(_place: Place) -> Iterator[Start]:
     """Put the clock ten minutes ahead."""
     fake = {"LD_PRELOAD": str(LIBRARY), "FAKETIME": "+10m", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
@@ -282,6 +292,7 @@ BROKEN = (
     Broken("the CustomResourceDefinition isn't installed", ("crd",), no_definition),
     Broken("the CustomResourceDefinition is ovn-kubernetes' own", ("crd",), narrow_definition),
     Broken("a manifest is no YAML", ("manifests",), bad_manifest),
+    Broken("the daemon of another zone has ended", ("zones",), silent_zone),
     Broken("the clock is ten minutes ahead", ("clock",), wrong_clock),
     Broken("the bridge's socket is of another user and group", ("bridge", "exporter"), bridge_of_others),
     Broken("ovs-vswitchd has ended", ("bridge", "exporter"), dead_bridge),

@@ -98,6 +98,15 @@ class Place:
         daemon.configure(options)
         return daemon
 
+    @contextlib.contextmanager
+    def running(self, options: Options, awaits: str) -> Iterator[Nqosd]:
+        """Run a daemon until a probe says yes, and leave no report of it."""
+        daemon = self.daemon(options)
+        daemon.awaits = awaits
+        with daemon:
+            yield daemon
+        self.cluster.forget_leases()
+
     def examine(self, start: Start) -> tuple[int, list[Check]]:
         """Run the command; gives its exit code and what it found."""
         config = self.daemon(start.options).config

@@ -6,11 +6,12 @@ import pytest
 
 from nqosd.cli import main
 from nqosd.config import Config, StatusSection
-from nqosd.daemon.rights import rights
+from nqosd.daemon.rights import REPORTING, rights
 from nqosd.ovsdb import remotes
 from tests.doctor.broken import BROKEN, Broken
 from tests.doctor.place import Place, Start, complaints
 from tests.doctor.table import BEGIN, END, PAGE, row, table
+from tests.faults.cluster import OF_LEASES
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,9 @@ def test_the_page_has_a_row_for_each() -> None:
 
 def test_all_is_well_beside_a_running_daemon(place: Place) -> None:
     """Every check that there is something to look at for has a tick, and the exit code is 0."""
-    with place.daemon({}) as daemon:
+    with place.running({}, "readyz") as daemon:
+        server = place.cluster.server
+        server.wait_until(lambda: "nqosd-zone-n1" in server.request("GET", OF_LEASES).decode(), what="told of the zone")
         code, checks = place.examine(Start({"http": {"listen": f"127.0.0.1:{daemon.port}"}}))
     assert code == 0
     assert complaints(checks) == []
@@ -76,9 +79,7 @@ def test_a_socket_at_none_of_the_usual_places(place: Place, monkeypatch: pytest.
 
 def test_what_the_daemon_waits_for_is_told(place: Place) -> None:
     """A daemon that isn't ready is a cross, with its own reasons."""
-    daemon = place.daemon({"daemon": {"zone": "n9"}})
-    daemon.awaits = "healthz"
-    with daemon:
+    with place.running({"daemon": {"zone": "n9"}}, "healthz") as daemon:
         start = Start({"http": {"listen": f"127.0.0.1:{daemon.port}"}, "daemon": {"zone": "n9"}})
         daemon.wait_until(lambda: "n9" in str(daemon.probe("readyz")[1]), what="waiting for a node")
         found = {each.check: each for each in complaints(place.examine(start)[1])}
@@ -103,7 +104,14 @@ def test_a_page_for_people(place: Place, capsys: pytest.CaptureFixture[str]) -> 
     [
         (StatusSection(), set()),
         (StatusSection(events=False), {"create events.events.k8s.io"}),
-        (StatusSection(enabled=False), {"create events.events.k8s.io", "patch networkqoses.k8s.ovn.org/status"}),
+        (
+            StatusSection(enabled=False),
+            {
+                "create events.events.k8s.io",
+                "patch networkqoses.k8s.ovn.org/status",
+                *(f"{verb} leases.coordination.k8s.io in kube-system" for verb in REPORTING),
+            },
+        ),
     ],
 )
 def test_rights_that_the_configuration_has_no_use_for_are_not_asked_about(

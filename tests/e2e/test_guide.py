@@ -84,7 +84,10 @@ def test_the_guide(cluster: ApiServer, ovsdb_nb: OvsdbServer, daemon: Nqosd) -> 
     cluster.kubectl("create", "-f", str(GUIDE / "nqos.yaml"))
     daemon.wait_until(lambda: status(cluster).get("status") == APPLIED, what="done with the policy")
     shown = cluster.kubectl("get", "networkqoses", "qos-external", "-n", "default", "-owide").splitlines()
-    assert [re.split(r"\s{2,}", line)[:2] for line in shown] == [["NAME", "STATUS"], ["qos-external", APPLIED]]
+    assert [re.split(r"\s{2,}", line)[:5] for line in shown] == [
+        ["NAME", "GENERATION", "READY", "ZONES", "STATUS"],
+        ["qos-external", "1", "True for generation 1", "0/0", APPLIED],
+    ]
 
     create_pods(cluster, GUIDE / "pods.yaml")
     both = {SWITCHES[0]: {"10.245.4.3"}, SWITCHES[1]: {"10.245.2.3"}}

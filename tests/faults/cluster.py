@@ -16,6 +16,8 @@ from nqosd.compiler.definition import Compiled, compile_everything
 from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.compiler.switches import Switches
 from nqosd.informers.resources import RESOURCES, Resource
+from nqosd.status.leases import ANNOTATION, LABEL, report_name
+from nqosd.status.zone_report import ZoneReport
 from tests.faults.manifests import NODES, RANGES, Json
 from tests.proof.agreement import tables_of
 from tests.services.etcd import Etcd
@@ -25,6 +27,7 @@ from tests.services.process import ServiceError
 ROOT = Path(__file__).parents[2]
 CRDS = [*ROOT.glob("config/crd/*.yaml"), *ROOT.glob("tests/services/manifests/*.yaml")]
 ROLE = ROOT / "config" / "rbac" / "cluster-role.yaml"
+LEASES = ROOT / "config" / "rbac" / "role.yaml"
 MERGE = "application/merge-patch+json"
 LARGE_OBJECTS = ("--request-timeout=60s",)
 """Flags of an API server that is given objects of a megabyte on a busy machine; otherwise it has 5 s for a request."""
@@ -36,6 +39,14 @@ BINDING: Json = {
     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "nqosd"},
     "subjects": [{"kind": "User", "name": DAEMON, "apiGroup": "rbac.authorization.k8s.io"}],
 }
+LEASES_BINDING = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "RoleBinding",
+    "metadata": {"name": "nqosd-user", "namespace": "kube-system"},
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "nqosd"},
+    "subjects": BINDING["subjects"],
+}
+OF_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 
 
@@ -55,6 +66,8 @@ class Cluster:
             for crd in CRDS:
                 server.apply_crds(crd.read_text())
             server.apply(ROLE.read_text())
+            server.apply(LEASES.read_text())
+            server.apply(yaml.safe_dump(LEASES_BINDING))
             cluster.grant()
             annotations = {"k8s.ovn.org/node-subnets": json.dumps(RANGES)}
             for node in NODES:
@@ -89,6 +102,19 @@ class Cluster:
         """Create a namespace."""
         metadata = {"name": name, "labels": dict(labels or {})}
         self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+    def leave_report(self, zone: str, renewed: str) -> None:
+        """Leave the report of a zone whose daemon has ended."""
+        annotations = {ANNOTATION: ZoneReport(zone, 1).encode()}
+        metadata = {"name": report_name(zone), "labels": {LABEL: "zone"}, "annotations": annotations}
+        spec = {"holderIdentity": zone, "renewTime": renewed, "leaseDurationSeconds": 60}
+        self.server.request("POST", OF_LEASES, {"metadata": metadata, "spec": spec})
+
+    def forget_leases(self) -> None:
+        """Remove the Leases of daemons that have ended."""
+        for each in json.loads(self.server.request("GET", OF_LEASES))["items"]:
+            if each["metadata"]["name"].startswith("nqosd-"):
+                self.server.request("DELETE", f"{OF_LEASES}/{each['metadata']['name']}")
 
     def objects(self, query: str = "") -> dict[str, list[Json]]:
         """List all objects of all kinds that a policy can depend on; `?resourceVersion=0` asks the server's cache."""

@@ -18,8 +18,7 @@ from pathlib import Path
 import attrs
 
 from nqosd.compiler.desired import Desired
-from nqosd.daemon.publisher import WHOLE_CLUSTER
-from nqosd.status.conditions import TRUE, condition_type
+from nqosd.status.conditions import READY, TRUE
 from tests.faults import contents, manifests
 from tests.faults.cluster import Cluster
 from tests.faults.contents import Contents, Database
@@ -213,11 +212,10 @@ class Site:
         key = f"{metadata['namespace']}/{metadata['name']}"
         waits = any(row.policy == key and row.switch not in switches for row in desired.rows)
         should = (TRUE if ready[key] and not waits else "False", metadata["generation"])
-        type_ = condition_type(self.zone or WHOLE_CLUSTER)
         found = [
             (each["status"], each.get("observedGeneration"))
             for each in status.get("conditions", [])
-            if each["type"] == type_
+            if each["type"] == READY
         ]
         return [] if found == [should] else [f"status of {key}: {found} instead of {should}"]
 
@@ -243,6 +241,7 @@ def open_site(
         api, wire = stack.enter_context(Relay(cluster.server.port)), stack.enter_context(Relay(nb.socket))
         cluster.create_namespace(namespace)
         stack.callback(cluster.server.delete_namespace, namespace)
+        stack.callback(cluster.forget_leases)
         site = Site(cluster, database or nb, nb, api, wire, directory, namespace)
         stack.enter_context(site._stack)
         add_switches(nb, foreign=foreign)

@@ -8,6 +8,7 @@ import pytest
 
 from nqosd.commands.plan_and_apply import Action
 from tests.cli.documents import conforming
+from tests.faults.cluster import OF_LEASES
 from tests.faults.relay import Way
 from tests.faults.site import PROMPT, Site
 from tests.services.daemon import Nqosd
@@ -213,7 +214,7 @@ def test_an_earlier_instance_is_reported_and_adopted(bare_site: Site) -> None:
 
 
 def test_a_cleanup_leaves_no_trace(site: Site) -> None:
-    """It is refused while the daemon runs; then rows, sets and conditions are gone, and others' rows are not."""
+    """It is refused while the daemon runs; then rows, sets, conditions, Leases are gone, others' rows are not."""
     commands = Commands(site)
     before = site.read()
     code, said = commands.run("cleanup", "--apply")
@@ -221,8 +222,10 @@ def test_a_cleanup_leaves_no_trace(site: Site) -> None:
     site.daemon.stop()
     code, said = commands.run("cleanup")
     assert (code, site.read().versions) == (0, before.versions), said
+    site.cluster.leave_report("of-a-daemon-that-is-gone", "2026-11-26T10:00:00.000000Z")
     action = commands.document("cleanup", "--apply")
     assert (action["applied"], action["statuses"]) == (True, 2)
+    assert "nqosd" not in site.cluster.server.request("GET", OF_LEASES).decode()
     after = site.read()
     assert (after.own.rows, after.own.sets) == ((), ())
     assert after.others == site.others

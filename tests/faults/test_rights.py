@@ -4,18 +4,27 @@ The API server here can't stream lists, as many can't: there the daemon lists fi
 """
 
 import contextlib
+import json
 from collections.abc import Iterator
 
 import pytest
 import yaml
 
-from tests.faults.cluster import ROLE, Cluster
+from nqosd.daemon.publisher import WHOLE_CLUSTER
+from nqosd.status.leases import report_name
+from tests.faults.cluster import LEASES, OF_LEASES, ROLE, Cluster
 from tests.faults.site import Site, open_site
+from tests.faults.test_ownership import Commands
 from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
 
-RULES = yaml.safe_load(ROLE.read_text())["rules"]
-RIGHTS = [(verb, resource) for rule in RULES for resource in rule["resources"] for verb in rule["verbs"]]
+RIGHTS = [
+    (verb, resource)
+    for file in (ROLE, LEASES)
+    for rule in yaml.safe_load(file.read_text())["rules"]
+    for resource in rule["resources"]
+    for verb in rule["verbs"]
+]
 KINDS = {
     "pods": "Pod",
     "namespaces": "Namespace",
@@ -43,8 +52,10 @@ def listing_site() -> Iterator[Site]:
 def test_each_right_is_needed(listing_site: Site, verb: str, resource: str) -> None:
     """Without it the daemon never gets ready and writes nothing, or it can't tell what it did; it says so."""
     site = listing_site
+    if resource == "leases":
+        site.cluster.forget_leases()  # who finds a Lease needs no right to create it
     with without(site.cluster, verb, resource), site.running_alone() as daemon:
-        if verb in {"list", "watch"}:
+        if verb in {"list", "watch"} and resource in KINDS:
             kind = KINDS[resource]
             daemon.wait_until(lambda: kind in str(daemon.probe("readyz")[1]), what="waiting for a list")
             daemon.wait_until(
@@ -54,22 +65,37 @@ def test_each_right_is_needed(listing_site: Site, verb: str, resource: str) -> N
             assert not site.read().own.rows
         elif resource == "events":
             daemon.wait_until(lambda: daemon.metric("nqosd_events_total", result="refused") > 0, what="refused")
+        elif (verb, resource) == ("delete", "leases"):
+            daemon.wait_until(lambda: report_of_the_zone(site), what="reporting")
+            daemon.stop()
+            assert Commands(site).run("cleanup", "--apply")[0] == 0
+            assert report_of_the_zone(site)
+        elif resource == "leases":
+            refused = f'cannot {verb} resource "leases"'
+            daemon.wait_until(lambda: refused in str(daemon.probe("readyz")[1].get("notes")), what="refused")
         else:
             daemon.wait_until(lambda: daemon.metric("nqosd_status_writes_total", result="refused") > 0, what="refused")
             assert not site.conditions()
 
 
+def report_of_the_zone(site: Site) -> bool:
+    """Say whether there is a Lease in which the zone of the site reports."""
+    found = json.loads(site.cluster.server.request("GET", OF_LEASES))["items"]
+    return any(each["metadata"]["name"] == report_name(WHOLE_CLUSTER) for each in found)
+
+
 @contextlib.contextmanager
 def without(cluster: Cluster, verb: str, resource: str) -> Iterator[None]:
     """Take one right away, and give it back."""
+    file = LEASES if resource == "leases" else ROLE
+    role = yaml.safe_load(file.read_text())
     rules = []
-    for rule in RULES:
+    for rule in role["rules"]:
         for each in rule["resources"]:
             verbs = [one for one in rule["verbs"] if (one, each) != (verb, resource)]
             rules += [{**rule, "resources": [each], "verbs": verbs}] if verbs else []
-    role = yaml.safe_load(ROLE.read_text())
     cluster.server.apply(yaml.safe_dump({**role, "rules": rules}))
     try:
         yield
     finally:
-        cluster.server.apply(ROLE.read_text())
+        cluster.server.apply(file.read_text())

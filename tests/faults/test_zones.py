@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import manifests
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import OF_LEASES, Cluster
 from tests.faults.manifests import NODES, Json
 from tests.faults.site import Site, open_site
 from tests.services.daemon import Nqosd
 from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
 
+ONE = {"summary": "1/1", "withSenders": 1, "ready": 1, "failing": 0}
 APPLIED = "NetworkQoS Destinations applied"
 
 
@@ -32,11 +33,27 @@ class Zones:
         found: Json = json.loads(self.home.cluster.server.request("GET", path)).get("status", {})
         return found
 
-    def zones(self) -> set[str]:
-        """Return the zones that have a condition."""
+    def conditions(self) -> dict[str, Json]:
+        """Return the conditions by type."""
         conditions = self.status().get("conditions", [])
         assert isinstance(conditions, list)
-        return {each["type"].removeprefix("Ready-In-Zone-") for each in conditions}
+        return {each["type"]: each for each in conditions}
+
+    def ready(self) -> tuple[object, object]:
+        """Return the status and the reason of `Ready`."""
+        found = self.conditions().get("Ready", {})
+        return found.get("status"), found.get("reason")
+
+    def leases(self) -> set[str]:
+        """Return the zones that have a Lease for their report."""
+        items = json.loads(self.home.cluster.server.request("GET", f"{OF_LEASES}?labelSelector=nqosd.io/report"))[
+            "items"
+        ]
+        return {each["metadata"]["name"].removeprefix("nqosd-zone-") for each in items}
+
+    def leave_n2(self) -> None:
+        """Delete the pod there, the zone's only sender."""
+        self.home.cluster.delete({"kind": "Pod", "metadata": {"namespace": self.home.namespace, "name": "on-n2"}})
 
     def await_summary(self, text: str) -> None:
         """Wait until the summary begins like this."""
@@ -69,7 +86,10 @@ def test_a_policy_is_applied_when_every_zone_with_source_pods_says_so(zones: Zon
     zones.await_summary("Waiting for zone n2")
     second.start_daemon()
     zones.await_summary(APPLIED)
-    assert zones.zones() == set(NODES)
+    assert zones.ready() == ("True", "Applied")
+    assert zones.conditions().keys() == {"Ready"}
+    assert zones.status()["zones"] == {"summary": "2/2", "withSenders": 2, "ready": 2, "failing": 0}
+    assert zones.leases() == set(NODES)
     for site in zones.sites:
         assert site.settle().own.rows
 
@@ -78,8 +98,7 @@ def test_a_zone_without_source_pods_is_not_waited_for(zones: Zones) -> None:
     """When the last source pod of a zone without a daemon goes, the policy is applied."""
     zones.home.start_daemon()
     zones.await_summary("Waiting for zone n2")
-    pod: Json = {"kind": "Pod", "metadata": {"namespace": zones.home.namespace, "name": "on-n2"}}
-    zones.home.cluster.delete(pod)
+    zones.leave_n2()
     zones.await_summary(APPLIED)
     zones.home.add_pod("again", node="n2")
     zones.await_summary("Waiting for zone n2")
@@ -92,12 +111,15 @@ def test_a_zone_that_fails_is_named(zones: Zones) -> None:
     zones.await_summary(APPLIED)
     zones.sites[1].nb.nbctl("ls-del", "n2")
     zones.await_summary("Not applied in zone n2")
+    assert zones.ready() == ("False", "WaitingForSwitch")
+    assert zones.conditions().keys() == {"Ready", "Ready-In-Zone-n2"}
     zones.sites[1].nb.nbctl("ls-add", "n2")
     zones.await_summary(APPLIED)
+    assert zones.conditions().keys() == {"Ready"}
 
 
-def test_the_condition_of_a_node_that_is_gone_is_removed(zones: Zones) -> None:
-    """The other zone's daemon removes it, and the summary no longer depends on it."""
+def test_a_node_that_is_gone_counts_no_more(zones: Zones) -> None:
+    """The summary no longer depends on its zone."""
     for site in zones.sites:
         site.start_daemon()
     zones.await_summary(APPLIED)
@@ -105,7 +127,7 @@ def test_the_condition_of_a_node_that_is_gone_is_removed(zones: Zones) -> None:
     zones.sites[1].daemon.stop()
     zones.home.cluster.delete(node)
     try:
-        zones.home.daemon.wait_until(lambda: zones.zones() == {"n1"}, what="done with the zone that is gone")
+        zones.home.daemon.wait_until(lambda: zones.status()["zones"] == ONE, what="done with the zone that is gone")
         zones.await_summary(APPLIED)
     finally:
         zones.home.cluster.create(node)
@@ -114,6 +136,7 @@ def test_the_condition_of_a_node_that_is_gone_is_removed(zones: Zones) -> None:
 def test_a_zone_whose_node_is_missing_keeps_its_rows(zones: Zones) -> None:
     """Nobody can say whose pods are senders there, so nothing is written until it is back, and /readyz says why."""
     site, server = zones.home, zones.home.cluster.server
+    zones.leave_n2()
     daemon = site.start_daemon()
     before = site.settle()
     found = json.loads(server.request("GET", "/api/v1/nodes/n1"))["metadata"]

@@ -121,7 +121,8 @@ def test_the_chart_gives_what_the_overlay_gives(place: str) -> None:
     assert options(theirs) == options(ours)
     for key in ("selector", "updateStrategy", "replicas"):
         assert workload(theirs)["spec"].get(key) == workload(ours)["spec"].get(key)
-    kinds = ("CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "PodDisruptionBudget")
+    rights = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+    kinds = ("CustomResourceDefinition", "PodDisruptionBudget", *rights)
     for kind in kinds:
         assert [
             each.get("spec", each.get("rules", each.get("subjects"))) for each in theirs if each["kind"] == kind

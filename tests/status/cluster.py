@@ -9,11 +9,16 @@ import yaml
 
 from nqosd.api.decoding import decode_network_qos
 from nqosd.api.networkqos import Condition, NetworkQoS
+from nqosd.status.conditions import READY
 from tests.services.kubernetes import DAEMON, ApiServer
 
 CONFIG = Path(__file__).parents[2] / "config"
 CRD = (CONFIG / "crd" / "networkqoses.k8s.ovn.org.yaml").read_text()
-ROLE = yaml.safe_load((CONFIG / "rbac" / "cluster-role.yaml").read_text())
+RULES = [
+    rule
+    for file in ("cluster-role.yaml", "role.yaml")
+    for rule in yaml.safe_load((CONFIG / "rbac" / file).read_text())["rules"]
+]
 
 POLICY = """
 apiVersion: k8s.ovn.org/v1alpha1
@@ -44,9 +49,9 @@ class Cluster:
         """Give a policy as the daemon's informers would decode it."""
         return decode_network_qos(self.server.request("GET", self.path(name))).value
 
-    def condition(self, zone: str, name: str = "video") -> Condition:
-        """Give a zone's condition of a policy."""
-        (found,) = [each for each in self.get(name).status.conditions if each.type == f"Ready-In-Zone-{zone}"]
+    def ready(self, name: str = "video") -> Condition:
+        """Give the condition of a policy over all zones."""
+        (found,) = [each for each in self.get(name).status.conditions if each.type == READY]
         return found
 
     def resource_version(self, name: str = "video") -> str:
@@ -68,10 +73,11 @@ class Cluster:
         """Give the path of a policy."""
         return f"/apis/k8s.ovn.org/v1alpha1/namespaces/{self.namespace}/networkqoses/{name}"
 
-    def grant(self) -> None:
-        """Give the daemon's user, in this namespace, what config/rbac gives it in the cluster."""
+    def grant(self, *, leases: bool = True) -> None:
+        """Give the daemon's user, in this namespace, what config/rbac gives it; without the Leases if so told."""
+        rules = [rule for rule in RULES if leases or "leases" not in rule["resources"]]
         subject = {"kind": "User", "name": DAEMON, "apiGroup": "rbac.authorization.k8s.io"}
-        role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": ROLE["rules"]}
+        role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": rules}
         binding = {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",

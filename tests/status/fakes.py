@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.kube.client import KubeConnectionError, Response
+from nqosd.status.summariser import Summed
 
 
 async def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -18,13 +19,21 @@ async def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> None:
             await asyncio.sleep(0.02)
 
 
-FakeAnswer = Response | Callable[[Mapping[str, object]], Response]
+FakeBody = Mapping[str, object] | Sequence[object]
+FakeAnswer = Response | Callable[[FakeBody], Response]
 
 
-def applied(policy: NetworkQoS) -> FakeAnswer:
-    """Answer an apply to a policy's status as an API server does: with the object that it is now."""
+def patched(policy: NetworkQoS) -> FakeAnswer:
+    """Answer a patch of a policy's status as an API server does: with the object that it is now."""
     metadata = {"namespace": policy.namespace, "name": policy.name, "uid": policy.uid, "generation": policy.generation}
-    return lambda body: Response(200, json.dumps({"metadata": metadata, "status": body["status"]}).encode())
+
+    def answer(body: FakeBody) -> Response:
+        assert isinstance(body, Sequence)
+        operation = body[-1]
+        assert isinstance(operation, Mapping)
+        return Response(200, json.dumps({"metadata": metadata, "status": operation["value"]}).encode())
+
+    return answer
 
 
 class FakeClient:
@@ -32,7 +41,7 @@ class FakeClient:
 
     def __init__(self, *answers: FakeAnswer) -> None:
         self.answers = list(answers)
-        self.requests: list[tuple[str, str, Mapping[str, object]]] = []
+        self.requests: list[tuple[str, str, FakeBody]] = []
         self.hanging: set[str] = set()
         """Paths that never get an answer."""
 
@@ -42,12 +51,12 @@ class FakeClient:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
+        body: FakeBody | None = None,
         content_type: str = "application/json",
         timeout: float = 30.0,  # noqa: ASYNC109 - the signature of KubeClient
     ) -> Response:
         """Remember and answer."""
-        assert query is None or query["force"] == "true"
+        assert query is None or query["fieldManager"] == "nqosd"
         assert content_type.startswith("application/")
         self.requests.append((method, path, body or {}))
         if path in self.hanging:
@@ -60,11 +69,13 @@ class FakeClient:
 
 
 class Counting:
-    """An observer of status writes and Events."""
+    """An observer of status writes, requests about Leases, and Events."""
 
     def __init__(self) -> None:
         self.results: Counter[str] = Counter()
+        self.reports: Counter[str] = Counter()
         self.pending = 0
+        self.sum: Summed | None = None
 
     def status_write(self, result: str) -> None:
         """Count."""
@@ -73,6 +84,14 @@ class Counting:
     def status_pending(self, number: int) -> None:
         """Remember."""
         self.pending = number
+
+    def zone_report(self, result: str) -> None:
+        """Count."""
+        self.reports[result] += 1
+
+    def summed(self, summed: Summed | None) -> None:
+        """Remember."""
+        self.sum = summed
 
     def event(self, result: str) -> None:
         """Count."""

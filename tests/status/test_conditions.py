@@ -1,4 +1,4 @@
-"""A condition tells the truth about one zone, the summary about all of them."""
+"""A condition tells the truth about one zone."""
 
 import functools
 import re
@@ -14,7 +14,7 @@ from nqosd.api.networkqos import Condition
 from nqosd.api.problems import Problem
 from nqosd.northbound.results import Lacking
 from nqosd.status import conditions
-from nqosd.status.conditions import APPLIED, condition, condition_type, stamped, summary, zone_name
+from nqosd.status.conditions import condition, condition_type, stamped, zone_name
 from tests.status.policies import INVALID, policy, report, zone_condition
 
 CRD = Path(__file__).parents[2] / "config" / "crd" / "networkqoses.k8s.ovn.org.yaml"
@@ -155,46 +155,3 @@ def test_the_transition_time_is_that_of_the_status() -> None:
     assert stamped(new, None, "now").last_transition_time == "now"
     assert stamped(new, zone_condition("z", "False"), "now").last_transition_time == "now"
     assert stamped(new, Condition("t", "True", "r", "m"), "now").last_transition_time == "now"
-
-
-def test_summary_of_one_zone() -> None:
-    """One zone that has applied the policy is enough, in the words that users know."""
-    assert summary([zone_condition("z")], 1) == "NetworkQoS Destinations applied"
-    assert APPLIED == "NetworkQoS Destinations applied"
-
-
-def test_summary_names_the_zone_that_failed() -> None:
-    """A zone that has not applied the policy is named with its message, and others like it are counted."""
-    bad = zone_condition("b", "False", message="Waiting for logical switch x.")
-    assert summary([zone_condition("a"), bad], 1) == "Not applied in zone b: Waiting for logical switch x."
-    more = [bad, zone_condition("c", "False"), zone_condition("d", "False")]
-    assert summary(more, 1) == "Not applied in zone b (and in 2 other zones): Waiting for logical switch x."
-
-
-def test_summary_waits_for_the_generation() -> None:
-    """A condition about an older generation counts for nothing."""
-    old = zone_condition("a", generation=1)
-    assert summary([old, zone_condition("b", generation=2)], 2) == "Waiting for zone a"
-    assert summary([old, zone_condition("b", generation=1)], 2) == "Waiting for zone a and 1 other zone"
-    assert summary([old, zone_condition("b", "False", generation=2)], 2) == "Not applied in zone b: m"
-
-
-def test_summary_asks_the_zones_with_source_pods() -> None:
-    """Given zones are the ones whose word counts; one that hasn't said anything is waited for."""
-    said = [zone_condition("a"), zone_condition("b", "False")]
-    assert summary(said, 1, {"a"}) == APPLIED
-    assert summary(said, 1, {"a", "c"}) == "Waiting for zone c"
-    assert summary(said, 1, {"a", "b"}) == "Not applied in zone b: m"
-    assert summary(said, 1, set()) == "Not applied in zone b: m"
-
-
-def test_summary_leaves_foreign_conditions_alone() -> None:
-    """Conditions of other types are none of its business."""
-    assert summary([zone_condition("a"), Condition("Accepted", "False", "r", "m")], 1) == APPLIED
-
-
-def test_summary_is_short() -> None:
-    """A long message is cut, since the summary is a column of kubectl."""
-    text = summary([zone_condition("a", "False", message="x" * 5000)], 1)
-    assert len(text) < 350
-    assert text.endswith("…")

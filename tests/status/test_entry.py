@@ -2,19 +2,19 @@
 
 import attrs
 
-from nqosd.api.networkqos import NetworkQoSStatus
-from nqosd.status.conditions import APPLIED, condition
-from nqosd.status.entry import TRUSTED, PolicyStatus, Write, ZoneCondition
-from tests.status.policies import policy, report, zone_condition
+from nqosd.api.networkqos import Condition, NetworkQoSStatus
+from nqosd.status.entry import CONFIRMED, TRUSTED, PolicyStatus, Removal, Write
+from nqosd.status.readiness import APPLIED, ZoneCounts
+from tests.status.policies import WAITING, policy, verdict, zone_condition
 
 NOW = "2026-11-24T12:00:00Z"
-VERDICT = ZoneCondition("z", condition(policy(), report("default"), "z"))
+VERDICT = verdict()
 
 
-def written(write: Write | None, *others: str) -> NetworkQoSStatus:
-    """Give the status that a write leaves behind, beside conditions of other zones."""
+def written(write: Write | None) -> NetworkQoSStatus:
+    """Give the status that a write leaves behind."""
     assert write is not None
-    return NetworkQoSStatus(write.summary, (*map(zone_condition, others), write.condition))
+    return NetworkQoSStatus(write.summary, write.conditions)
 
 
 def test_without_a_verdict_nothing_is_written() -> None:
@@ -23,35 +23,55 @@ def test_without_a_verdict_nothing_is_written() -> None:
 
 
 def test_the_first_write() -> None:
-    """The first write applies this zone's condition with a transition time, and the summary, as this zone's manager."""
-    write = PolicyStatus(policy(), VERDICT).write(NOW, 0.0)
+    """The first write tests what object it is, and gives the status as a whole."""
+    zone = zone_condition("b", "False", message="x")
+    bad = attrs.evolve(WAITING, conditions=(WAITING.ready, zone), counts=ZoneCounts(3, 1, 1))
+    write = PolicyStatus(policy(), bad).write(NOW, 0.0)
     assert write is not None
     assert write.path == "/apis/k8s.ovn.org/v1alpha1/namespaces/team-a/networkqoses/video/status"
-    assert write.query == {"fieldManager": "nqosd-z", "force": "true"}
-    assert write.body == {
-        "apiVersion": "k8s.ovn.org/v1alpha1",
-        "kind": "NetworkQoS",
-        "metadata": {"name": "video", "namespace": "team-a"},
-        "status": {
-            "status": APPLIED,
-            "conditions": [
-                {
-                    "type": "Ready-In-Zone-z",
-                    "status": "True",
-                    "reason": "Applied",
-                    "message": "In force on network default.",
-                    "observedGeneration": 1,
-                    "lastTransitionTime": NOW,
-                }
-            ],
-        },
+    assert write.query == {"fieldManager": "nqosd"}
+    status = {
+        "status": WAITING.summary,
+        "observedGeneration": 1,
+        "ready": "False for generation 1",
+        "zones": {"summary": "1/3", "withSenders": 3, "ready": 1, "failing": 1},
+        "reportedAt": NOW,
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "False",
+                "reason": "WaitingForSwitch",
+                "message": WAITING.summary,
+                "observedGeneration": 1,
+                "lastTransitionTime": NOW,
+            },
+            {
+                "type": "Ready-In-Zone-b",
+                "status": "False",
+                "reason": "WaitingForSwitch",
+                "message": "x",
+                "observedGeneration": 1,
+                "lastTransitionTime": NOW,
+            },
+        ],
     }
+    assert write.body == [
+        {"op": "test", "path": "/metadata/uid", "value": "u-1"},
+        {"op": "test", "path": "/metadata/generation", "value": 1},
+        {"op": "add", "path": "/status", "value": status},
+    ]
 
 
 def test_what_stands_there_is_not_written_again() -> None:
-    """An object that says it already is left alone, whenever it was written."""
-    status = written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0), "other")
-    assert PolicyStatus(policy(status=status), VERDICT).write("2027-01-01T00:00:00Z", 1e6) is None
+    """An object that says it already is left alone, whenever it was written, until it is time to confirm it."""
+    status = written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0))
+    entry = PolicyStatus(policy(status=status), VERDICT)
+    assert entry.write("2027-01-01T00:00:00Z", 1e6) is None
+    assert entry.write("2027-01-01T00:00:00Z", 1e6 + CONFIRMED - 1) is None
+    confirmation = entry.write("2027-01-01T00:30:00Z", 1e6 + CONFIRMED)
+    assert confirmation is not None
+    assert not confirmation.is_news
+    assert written(confirmation) == status
 
 
 def test_a_verdict_on_another_generation_is_not_written() -> None:
@@ -62,30 +82,48 @@ def test_a_verdict_on_another_generation_is_not_written() -> None:
 def test_anothers_edit_is_undone() -> None:
     """A condition or summary that another hand has changed is written again, with its old transition time."""
     status = written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0))
-    edited = attrs.evolve(status, summary="all is well")
-    write = PolicyStatus(policy(status=edited), VERDICT).write("later", 0.0)
+    write = PolicyStatus(policy(status=attrs.evolve(status, summary="all is well")), VERDICT).write("later", 0.0)
     assert write is not None
-    assert (write.summary, write.condition.last_transition_time) == (APPLIED, NOW)
+    assert (write.summary, write.ready.last_transition_time) == (APPLIED, NOW)
 
 
-def test_another_zones_word_changes_the_summary() -> None:
-    """When another zone's condition turns, this zone sums up anew."""
-    status = written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0), "other")
-    turned = attrs.evolve(status, conditions=(zone_condition("other", "False"), status.conditions[1]))
-    write = PolicyStatus(policy(status=turned), VERDICT).write(NOW, 0.0)
-    assert write is not None
-    assert write.summary == "Not applied in zone other: m"
-    assert write.condition == status.conditions[1]
+def test_what_is_news() -> None:
+    """`Ready` is news when it turns, has another reason or is about another generation; another text isn't."""
+    status = written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0))
+    news = {
+        name: PolicyStatus(policy(each.ready.observed_generation, status=status), each).write(NOW, 0.0)
+        for name, each in {
+            "text": verdict(message="n"),
+            "generation": verdict(generation=2),
+            "reason": verdict(reason="NoSourcePods"),
+            "status": WAITING,
+        }.items()
+    }
+    assert {name: each is not None and each.is_news for name, each in news.items()} == {
+        "text": False,
+        "generation": True,
+        "reason": True,
+        "status": True,
+    }
 
 
-def test_only_zones_with_sources_count() -> None:
-    """The zones that a verdict names are those that the summary asks."""
-    status = NetworkQoSStatus("", (zone_condition("other", "False"),))
-    write = PolicyStatus(policy(status=status), attrs.evolve(VERDICT, zones_with_sources=frozenset({"z"}))).write(
-        NOW, 0.0
-    )
-    assert write is not None
-    assert write.summary == APPLIED
+def test_conditions_of_well_zones_go() -> None:
+    """What earlier versions and ovn-kubernetes wrote for zones is replaced, but for zones that don't report yet."""
+    accepted = Condition("Accepted", "True", "r", "m")
+    old = NetworkQoSStatus("", (zone_condition("a"), zone_condition("b"), accepted))
+    kept = frozenset({"Ready-In-Zone-b"})
+    write = PolicyStatus(policy(status=old), verdict(kept=kept)).write(NOW, 0.0)
+    assert [each.type for each in written(write).conditions] == ["Ready", "Ready-In-Zone-b", "Accepted"]
+
+
+def test_a_removal_leaves_what_others_have_written() -> None:
+    """Nothing of nqosd stays in the status, and everything of others."""
+    accepted = Condition("Accepted", "True", "r", "m", last_transition_time=NOW)
+    theirs = attrs.evolve(zone_condition("b"), reason="Success")
+    conditions = (VERDICT.ready, zone_condition("a"), accepted, theirs)
+    (*_tests, operation) = Removal(policy(status=NetworkQoSStatus(APPLIED, conditions))).body
+    assert isinstance(operation, dict)
+    assert [each["type"] for each in operation["value"]["conditions"]] == ["Accepted", theirs.type]
 
 
 def test_an_answer_counts_until_the_informer_shows_it() -> None:
@@ -106,14 +144,3 @@ def test_an_answer_is_not_trusted_for_ever() -> None:
     entry.answered(written(entry.write(NOW, 0.0)), 0.0)
     assert entry.write(NOW, TRUSTED - 1) is None
     assert entry.write(NOW, TRUSTED + 1) is not None
-
-
-def test_a_long_zone_has_a_field_manager() -> None:
-    """The field manager's name stays within the API's limit, and tells zones apart."""
-    names = set()
-    for zone in ("a" * 253, "a" * 252 + "b"):
-        write = PolicyStatus(policy(), attrs.evolve(VERDICT, zone=zone)).write(NOW, 0.0)
-        assert write is not None
-        assert len(write.query["fieldManager"]) <= 128
-        names.add(write.query["fieldManager"])
-    assert len(names) == 2

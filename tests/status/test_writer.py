@@ -9,18 +9,17 @@ import structlog
 
 from nqosd.kube.client import KubeClient, Response
 from nqosd.kube.credentials import KubeOptions
-from nqosd.northbound.results import Lacking
-from nqosd.status.conditions import APPLIED
+from nqosd.status.readiness import APPLIED
 from nqosd.status.writer import StatusWriter
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import ApiServer
 from tests.status import policies
 from tests.status.cluster import CRD, Cluster
 from tests.status.conftest import Running
-from tests.status.fakes import Counting, FakeClient, Heard, applied, eventually
-from tests.status.policies import report
+from tests.status.fakes import Counting, FakeClient, Heard, eventually, patched
+from tests.status.policies import WAITING, verdict
 
-WAITING = Lacking(switches=("blue_node-1",))
+TIME = "2026-11-24T10:00:00Z"
 
 
 async def drained(writer: StatusWriter, seconds: float = 20.0) -> None:
@@ -29,36 +28,39 @@ async def drained(writer: StatusWriter, seconds: float = 20.0) -> None:
 
 
 async def test_a_status_is_written_once(cluster: Cluster, client: KubeClient, running: Running) -> None:
-    """A committed policy gets its condition and the guide's STATUS; the echo and a repeated verdict write nothing."""
+    """A policy gets its condition and the guide's STATUS; the echo and a repeated verdict write nothing."""
     counting = Counting()
     writer = StatusWriter(client, counting)
     policy = cluster.create()
     async with running(writer.run):
-        writer.submit(policy, report("default"), "node-1")
+        writer.submit(policy, verdict())
         await drained(writer)
         version = cluster.resource_version()
-        writer.submit(policy, report("default"), "node-1")  # the informer hasn't shown the write yet
-        writer.observe(cluster.get())
-        writer.submit(cluster.get(), report("default"), "node-1")
+        writer.submit(policy, verdict())  # the informer hasn't shown the write yet
+        writer.submit(cluster.get(), verdict())
+        writer.submit(cluster.get(), verdict())
         await drained(writer)
-    condition = cluster.condition("node-1")
+    condition = cluster.ready()
     assert (condition.status, condition.reason, condition.observed_generation) == ("True", "Applied", 1)
     assert cluster.resource_version() == version
     assert counting.results == {"written": 1}
     table = cluster.server.kubectl("get", "networkqoses", "video", "-n", cluster.namespace)
-    assert [re.split(r"\s{2,}", line)[:2] for line in table.splitlines()] == [["NAME", "STATUS"], ["video", APPLIED]]
+    assert [re.split(r"\s{2,}", line)[:5] for line in table.splitlines()] == [
+        ["NAME", "GENERATION", "READY", "ZONES", "STATUS"],
+        ["video", "1", "True for generation 1", "1/1", APPLIED],
+    ]
 
 
 async def test_a_new_daemon_writes_nothing(cluster: Cluster, client: KubeClient, running: Running) -> None:
     """After a restart or a failover, a status that is right is left alone."""
     writer = StatusWriter(client, Counting())
     async with running(writer.run):
-        writer.submit(cluster.create(), report("default"), "node-1")
+        writer.submit(cluster.create(), verdict())
         await drained(writer)
     counting = Counting()
     again = StatusWriter(client, counting)
     async with running(again.run):
-        again.submit(cluster.get(), report("default"), "node-1")
+        again.submit(cluster.get(), verdict())
         await drained(again)
     assert counting.results == {}
 
@@ -69,11 +71,11 @@ async def test_a_change_is_written_and_heard(cluster: Cluster, client: KubeClien
     writer = StatusWriter(client, Counting(), listener=heard)
     policy = cluster.create()
     async with running(writer.run):
-        writer.submit(policy, report("blue"), "z", WAITING)
+        writer.submit(policy, WAITING)
         await drained(writer)
         waiting = cluster.get()
-        assert waiting.status.summary.startswith("Not applied in zone z: Waiting for logical switch blue_node-1")
-        writer.submit(waiting, report("blue"), "z")
+        assert waiting.status.summary == WAITING.summary
+        writer.submit(waiting, verdict())
         await drained(writer)
         assert cluster.get().status.summary == APPLIED
     assert heard.conditions == [
@@ -86,61 +88,70 @@ async def test_the_transition_time_stays(cluster: Cluster, client: KubeClient, r
     """Another message or generation with the same status keeps the time of the last transition."""
     writer = StatusWriter(client, Counting())
     async with running(writer.run):
-        writer.submit(cluster.create(), report("default"), "z")
+        writer.submit(cluster.create(), verdict())
         await drained(writer)
-        first = cluster.condition("z")
+        first = cluster.ready()
         await asyncio.sleep(1.1)
-        writer.submit(cluster.create(priority=11), report("default", "blue"), "z")
+        writer.submit(cluster.create(priority=11), verdict(generation=2, message="n"))
         await drained(writer)
-    second = cluster.condition("z")
+    second = cluster.ready()
     assert second.observed_generation == 2
     assert second.message != first.message
     assert second.last_transition_time == first.last_transition_time
 
 
-async def test_zones_share_one_status(cluster: Cluster, client: KubeClient, running: Running) -> None:
-    """Each zone's daemon owns its own condition, and together they agree on one summary."""
-    one, two = StatusWriter(client, Counting()), StatusWriter(client, Counting())
+async def test_counts_alone_are_written_slowly(cluster: Cluster, client: KubeClient, running: Running) -> None:
+    """What only says more of the same waits for a while after the last write; what turns `Ready` doesn't."""
+    counting = Counting()
+    writer = StatusWriter(client, counting)
     policy = cluster.create()
-    async with running(one.run), running(two.run):
-        one.submit(policy, report("blue"), "a")
-        two.submit(policy, report("blue"), "b", WAITING)
-        for _ in range(2):  # each sees what the other has written
-            await drained(one)
-            await drained(two)
-            one.observe(cluster.get())
-            two.observe(cluster.get())
-        await drained(one)
-        assert cluster.get().status.summary.startswith("Not applied in zone b: Waiting for")
-        assert cluster.condition("a").status == "True"
-        version = cluster.resource_version()
-        one.observe(cluster.get())
-        two.observe(cluster.get())
-        await drained(one)
-        await drained(two)
-        assert cluster.resource_version() == version
-        two.submit(cluster.get(), report("blue"), "b")
-        await drained(two)
+    async with running(writer.run):
+        writer.submit(policy, WAITING)
+        await drained(writer)
+        writer.submit(cluster.get(), attrs.evolve(WAITING, summary="Not applied in zone z (and in 1 other zone)"))
+        await drained(writer)
+        assert counting.results == {"written": 1}
+        writer.submit(cluster.get(), verdict())
+        await drained(writer)
+    assert counting.results == {"written": 2}
     assert cluster.get().status.summary == APPLIED
-    assert {each.type for each in cluster.get().status.conditions} == {"Ready-In-Zone-a", "Ready-In-Zone-b"}
+
+
+async def test_conditions_of_others_stay(cluster: Cluster, client: KubeClient, running: Running) -> None:
+    """Whoever wrote it: conditions of other types stay, those of zones go, but for zones that don't report yet."""
+    policy = cluster.create()
+    apply = "application/apply-patch+yaml"
+    for manager, type_ in (("node-1", "Ready-In-Zone-node-1"), ("nqosd-b", "Ready-In-Zone-b"), ("me", "Accepted")):
+        condition = {"type": type_, "status": "True", "reason": "r", "message": "", "lastTransitionTime": TIME}
+        body = {"apiVersion": "k8s.ovn.org/v1alpha1", "kind": "NetworkQoS", "status": {"conditions": [condition]}}
+        path = f"{cluster.path('video')}/status?fieldManager={manager}&force=true"
+        cluster.server.request("PATCH", path, body, content_type=apply)
+    writer = StatusWriter(client, Counting())
+    async with running(writer.run):
+        policy = cluster.get()
+        writer.submit(policy, verdict(kept=frozenset({"Ready-In-Zone-b"})))
+        await drained(writer)
+        assert {each.type for each in cluster.get().status.conditions} == {"Ready", "Ready-In-Zone-b", "Accepted"}
+    managers = json.loads(cluster.server.request("GET", cluster.path("video")))["metadata"]["managedFields"]
+    assert "node-1" not in {each["manager"] for each in managers}
 
 
 async def test_another_hands_edit_is_undone(cluster: Cluster, client: KubeClient, running: Running) -> None:
     """A status that somebody has edited is put right when the informer shows it."""
     writer = StatusWriter(client, Counting())
     async with running(writer.run):
-        writer.submit(cluster.create(), report("default"), "z")
+        writer.submit(cluster.create(), verdict())
         await drained(writer)
-        writer.observe(cluster.get())
+        writer.submit(cluster.get(), verdict())
         edit = {"status": {"status": "fine", "conditions": []}}
         cluster.server.request(
             "PATCH", f"{cluster.path('video')}/status", edit, content_type="application/merge-patch+json"
         )
         assert cluster.get().status.conditions == ()
-        writer.observe(cluster.get())
+        writer.submit(cluster.get(), verdict())
         await drained(writer)
     assert cluster.get().status.summary == APPLIED
-    assert cluster.condition("z").status == "True"
+    assert cluster.ready().status == "True"
 
 
 async def test_only_the_newest_state_is_written(cluster: Cluster, client: KubeClient, running: Running) -> None:
@@ -150,9 +161,9 @@ async def test_only_the_newest_state_is_written(cluster: Cluster, client: KubeCl
     policy = cluster.create()
     async with running(writer.run):
         for number in range(100):
-            writer.submit(policy, report(f"net-{number}"), "z", WAITING if number % 2 == 0 else Lacking())
+            writer.submit(policy, verdict("True" if number % 2 else "False", message=f"net-{number}"))
         await drained(writer)
-    assert cluster.condition("z").message == "In force on network net-99."
+    assert cluster.ready().message == "net-99"
     assert counting.results == {"written": 1}
 
 
@@ -166,8 +177,8 @@ async def test_a_refusal_delays_nobody_and_passes(
     with structlog.testing.capture_logs() as said:
         async with running(writer.run):
             for policy in refused:
-                writer.submit(policy, report("default"), "z")
-            writer.submit(cluster.create(), report("default"), "z")
+                writer.submit(policy, verdict())
+            writer.submit(cluster.create(), verdict())
             await eventually(lambda: cluster.get().status.summary == APPLIED)
             await eventually(lambda: counting.results["refused"] >= 5)
             await eventually(lambda: counting.pending == 5)
@@ -188,7 +199,7 @@ async def test_a_policy_that_is_gone(cluster: Cluster, client: KubeClient, runni
     cluster.delete()
     with structlog.testing.capture_logs() as said:
         async with running(writer.run):
-            writer.submit(policy, report("default"), "z")
+            writer.submit(policy, verdict())
             await eventually(lambda: bool(counting.results))
             writer.forget(policy.key)
             await drained(writer)
@@ -205,24 +216,23 @@ async def test_a_policy_that_was_replaced(cluster: Cluster, client: KubeClient, 
     new = cluster.create()
     assert new.uid != old.uid
     async with running(writer.run):
-        writer.submit(old, report("default"), "z", WAITING)
+        writer.submit(old, WAITING)
         await drained(writer)
         assert counting.results == {"gone": 1}
         assert heard.conditions == []
-        writer.submit(cluster.get(), report("default"), "z")
+        writer.submit(cluster.get(), verdict())
         await drained(writer)
     assert cluster.get().status.summary == APPLIED
-    assert cluster.condition("z").reason == "Applied"
+    assert cluster.ready().reason == "Applied"
 
 
 async def test_a_deposed_daemon_falls_silent(cluster: Cluster, client: KubeClient, running: Running) -> None:
     """After `clear`, nothing that was waiting is written any more."""
     counting = Counting()
     writer = StatusWriter(client, counting)
-    writer.submit(cluster.create(), report("default"), "z")
+    writer.submit(cluster.create(), verdict())
     writer.clear()
     async with running(writer.run):
-        writer.observe(cluster.get())
         await asyncio.sleep(0.3)
         await drained(writer)
     assert counting.results == {}
@@ -240,7 +250,7 @@ async def test_the_api_server_goes_and_comes_back(running: Running) -> None:
             writer = StatusWriter(client, counting)
             async with running(writer.run):
                 await asyncio.to_thread(server.kill)
-                writer.submit(policy, report("default"), "z")
+                writer.submit(policy, verdict())
                 await eventually(lambda: counting.results["refused"] >= 2)
                 await asyncio.to_thread(server.start)
                 await drained(writer, 60.0)
@@ -251,13 +261,13 @@ async def test_a_request_that_hangs_delays_nobody(running: Running) -> None:
     """While one policy's write gets no answer, another's is written."""
     hanging = policies.policy()
     other = attrs.evolve(hanging, name="other", uid="u-2")
-    client = FakeClient(applied(other))
+    client = FakeClient(patched(other))
     client.hanging.add("/apis/k8s.ovn.org/v1alpha1/namespaces/team-a/networkqoses/video/status")
     counting = Counting()
     writer = StatusWriter(client, counting)
     async with running(writer.run):
-        writer.submit(hanging, report("default"), "z")
-        writer.submit(other, report("default"), "z")
+        writer.submit(hanging, verdict())
+        writer.submit(other, verdict())
         await eventually(lambda: counting.results["written"] == 1)
         assert counting.pending == 1
     assert len(client.requests) == 2
@@ -265,13 +275,13 @@ async def test_a_request_that_hangs_delays_nobody(running: Running) -> None:
 
 async def test_the_server_says_when_to_come_back(running: Running) -> None:
     """A server that is too busy isn't asked again before the time that it names."""
-    client = FakeClient(Response(429, b"too many requests", 1.5), applied(policies.policy()))
+    client = FakeClient(Response(429, b"too many requests", 1.5), patched(policies.policy()))
     counting = Counting()
     writer = StatusWriter(client, counting)
     loop = asyncio.get_running_loop()
     async with running(writer.run):
         begun = loop.time()
-        writer.submit(policies.policy(), report("default"), "z")
+        writer.submit(policies.policy(), verdict())
         await drained(writer)
         assert loop.time() - begun >= 1.5 * 0.8
     assert counting.results == {"refused": 1, "written": 1}
@@ -284,7 +294,7 @@ async def test_an_answer_that_is_none(running: Running) -> None:
     writer = StatusWriter(client, counting, listener=heard)
     with structlog.testing.capture_logs() as said:
         async with running(writer.run):
-            writer.submit(policies.policy(), report("default"), "z")
+            writer.submit(policies.policy(), verdict())
             await eventually(lambda: bool(counting.results))
             assert counting.pending == 1
     assert counting.results == {"refused": 1}
@@ -301,7 +311,7 @@ async def test_a_server_that_keeps_nothing(running: Running) -> None:
     writer = StatusWriter(client, counting, listener=heard)
     with structlog.testing.capture_logs() as said:
         async with running(writer.run):
-            writer.submit(policy, report("default"), "z")
+            writer.submit(policy, verdict())
             await eventually(lambda: bool(counting.results))
             await asyncio.sleep(0.1)
     assert len(client.requests) == 1

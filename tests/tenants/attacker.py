@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from nqosd.api.networkqos import BandwidthScope
+from nqosd.status.conditions import READY
 from tests.faults import manifests
 from tests.faults.manifests import Json
 from tests.faults.site import Site
@@ -112,10 +113,11 @@ class Attacker:
         return max(1, int(limit * self.share))
 
     def reasons(self) -> Counter[str]:
-        """Count the reasons in the conditions of the attacker's policies."""
+        """Count the reasons why the attacker's policies are ready or not."""
         path = POLICIES.format(self.namespace)
         items = json.loads(self.site.cluster.server.request("GET", path, user=self.user))["items"]
-        return Counter(each["reason"] for item in items for each in item.get("status", {}).get("conditions", []))
+        conditions = [each for item in items for each in item.get("status", {}).get("conditions", [])]
+        return Counter(each["reason"] for each in conditions if each["type"] == READY)
 
 
 @contextlib.contextmanager

@@ -46,6 +46,7 @@ class FakeApi:
         self._version = 1
         self._first_list: float | None = None
         self._stores = {name: _Store() for name in BY_PLURAL}
+        self._leases: dict[str, Json] = {}
         self._pods = Pods(size.policies)
         for name, described in surroundings():
             self._set(name, described)
@@ -64,6 +65,11 @@ class FakeApi:
         policies = "/apis/k8s.ovn.org/v1alpha1/namespaces/{namespace}/networkqoses/{name}/status"
         application.router.add_patch(policies, self._patch_status)
         application.router.add_post("/apis/events.k8s.io/v1/namespaces/{namespace}/events", _accept)
+        leases = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        application.router.add_get(leases, self._list_leases)
+        application.router.add_post(leases, self._put_lease)
+        application.router.add_get(f"{leases}/{{name}}", self._get_lease)
+        application.router.add_route("*", f"{leases}/{{name}}", self._put_lease)
         application.router.add_get("/bench/first-list", self._tell_first_list)
         application.router.add_post("/bench/pods", self._add_pods)
         application.router.add_post("/bench/churn", self._churn)
@@ -149,14 +155,32 @@ class FakeApi:
         yield bytes(chunk) + wire({"type": "BOOKMARK", "object": marked}) + b"\n"
 
     async def _patch_status(self, request: web.Request) -> web.Response:
-        """Take a status as server-side apply of one field manager does."""
+        """Take a status by a JSON patch, whose tests all hold here."""
         described = self._policies.get(request.match_info["name"])
         if described is None:
             return _json(wire({"kind": "Status", "code": 404, "reason": "NotFound"}), 404)
-        described["status"] = json.loads(await request.read())["status"]
+        described["status"] = json.loads(await request.read())[-1]["value"]
         raw = self._set("networkqoses", described)
         await self._tell("networkqoses", "MODIFIED", raw)
         return _json(raw)
+
+    async def _list_leases(self, _request: web.Request) -> web.Response:
+        zones = [each for name, each in self._leases.items() if name.startswith("nqosd-zone-")]
+        return _json(wire({"metadata": {"resourceVersion": f"{self._version}"}, "items": zones}))
+
+    async def _get_lease(self, request: web.Request) -> web.Response:
+        found = self._leases.get(request.match_info["name"])
+        return (
+            _json(wire({"kind": "Status", "code": 404, "reason": "NotFound"}), 404)
+            if found is None
+            else _json(wire(found))
+        )
+
+    async def _put_lease(self, request: web.Request) -> web.Response:
+        """Keep a Lease as it is sent: there is one daemon."""
+        lease = json.loads(await request.read())
+        self._leases[lease["metadata"]["name"]] = lease
+        return _json(wire(lease))
 
     async def _tell_first_list(self, _request: web.Request) -> web.Response:
         moment, self._first_list = self._first_list, None

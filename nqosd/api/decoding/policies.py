@@ -81,6 +81,7 @@ def decode_network_qos(raw: bytes) -> Decoded[NetworkQoS]:
         generation=(generation.integer(0, _MAX_GENERATION) if generation.present else None) or 0,
         warnings=shortened(verdict.warnings),
         status=_read_status(_part("status", policy.status, Findings()).value),
+        resource_version=known.resource_version,
     )
     problems = first_of((*findings.problems, *verdict.problems))
     return Decoded(
@@ -88,16 +89,14 @@ def decode_network_qos(raw: bytes) -> Decoded[NetworkQoS]:
     )
 
 
-def decode_written(raw: bytes) -> tuple[str, NetworkQoSStatus]:
-    """Decode the uid and the status of a NetworkQoS, and leave its spec alone.
+def decode_written(raw: bytes) -> NetworkQoSStatus:
+    """Decode the status of a NetworkQoS, and leave its spec alone.
 
     Raises:
         DecodeError: it isn't JSON, or has no `metadata.name`.
     """
     identify("NetworkQoS", raw)
-    policy = _policy.decode(raw)
-    uid = _part("metadata.uid", _metadata.decode(policy.metadata).uid, Findings())
-    return _text(uid), _read_status(_part("status", policy.status, Findings()).value)
+    return _read_status(_part("status", _policy.decode(raw).status, Findings()).value)
 
 
 def _part(path: str, raw: msgspec.Raw, findings: Findings) -> Field:

@@ -1,0 +1,196 @@
+"""The Leases in which zones report, and the one that says whose daemon sums up.
+
+In: a report, or the wish to sum up. Out: requests to the API server, and what they found. Rule: every Lease is small,
+and named after its zone, so that whoever goes on for a zone goes on with its Lease. Refusals are answers.
+"""
+
+import asyncio
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Iterator
+
+import attrs
+import msgspec
+
+from nqosd.kube.writes import CONFLICT, NOT_FOUND, Answer, ApiClient, send
+from nqosd.status.reports import OLD, Renewal
+from nqosd.status.zone_report import ZoneReport, decode_report
+
+APPLY = "application/apply-patch+yaml"
+ANNOTATION = "nqosd.io/report"
+LABEL = "nqosd.io/report"
+SELECTOR = f"{LABEL}=zone"
+ELECTION = "nqosd-status"
+PREFIX = "nqosd-zone-"
+MAX_NAME = 253
+DIGEST = 10
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_NOT_IN_NAME = re.compile(r"[^a-z0-9]+")
+HELD = 15.0
+"""Seconds after which a Lease that wasn't renewed is anybody's; its holder renews it every 5 s."""
+RELEASE = 1.0
+"""Seconds that giving it up may take, when a daemon ends."""
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str = ""
+    resource_version: str = ""
+    annotations: dict[str, str] | None = None
+
+
+class _Spec(msgspec.Struct, rename="camel"):
+    holder_identity: str = ""
+    renew_time: str = ""
+
+
+class _Lease(msgspec.Struct):
+    metadata: _Metadata
+    spec: _Spec = msgspec.field(default_factory=_Spec)
+
+
+class _Leases(msgspec.Struct):
+    metadata: _Metadata
+    items: list[_Lease]
+
+
+_lease = msgspec.json.Decoder(_Lease)
+_leases = msgspec.json.Decoder(_Leases)
+
+
+@attrs.frozen
+class Listed:
+    """The reports that there are, and the name of each one's Lease, by zone; what isn't a report is left out."""
+
+    renewals: dict[str, Renewal]
+    names: dict[str, str]
+
+
+class Leases:
+    """The Leases of a namespace."""
+
+    def __init__(self, client: ApiClient, namespace: str) -> None:
+        self._client = client
+        self.path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+
+    async def report(self, report: ZoneReport, holder: str) -> Answer:
+        """Write a zone's report, and renew it."""
+        spec = {"holderIdentity": holder, "renewTime": _now(), "leaseDurationSeconds": int(OLD)}
+        body = _body(report_name(report.zone), spec) | {
+            "metadata": {
+                "name": report_name(report.zone),
+                "labels": {LABEL: "zone"},
+                "annotations": {ANNOTATION: report.encode()},
+            }
+        }
+        query = {"fieldManager": "nqosd", "force": "true"}
+        path = f"{self.path}/{report_name(report.zone)}"
+        return await send(self._client, "PATCH", path, body, query=query, content_type=APPLY)
+
+    async def reports(self) -> tuple[Answer, Listed | None]:
+        """List all reports; None if that failed.
+
+        One that is ahead of the list has been written before the cluster's store was restored: it is left out.
+        """
+        answer = await send(self._client, "GET", self.path, query={"labelSelector": SELECTOR})
+        if not answer.accepted:
+            return answer, None
+        try:
+            found = _leases.decode(answer.body)
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            return attrs.evolve(answer, reason="Malformed", message=str(error)), None
+        newest = found.metadata.resource_version
+        listed = Listed({}, {})
+        for name, renewal in _renewals(found.items):
+            if not newest.isdecimal() or renewal.report.version <= int(newest):
+                listed.renewals[renewal.report.zone] = renewal
+                listed.names[renewal.report.zone] = name
+        return answer, listed
+
+    async def remove(self, name: str) -> Answer:
+        """Remove the report of a zone that is gone."""
+        return await send(self._client, "DELETE", f"{self.path}/{name}")
+
+
+class Election:
+    """Who sums up: the zone whose daemon holds the Lease `nqosd-status`."""
+
+    def __init__(self, client: ApiClient, leases: Leases) -> None:
+        self._client = client
+        self._path = leases.path
+        self._seen: tuple[str, str] | None = None
+        self._since = 0.0
+        self._version = ""
+        self.holder = ""
+        """The zone that sums up, as far as is known."""
+
+    async def campaign(self, zone: str) -> Answer:
+        """Renew the Lease if this zone holds it, take it if nobody does; `holder` says how that ended."""
+        now = asyncio.get_running_loop().time()
+        answer = await send(self._client, "GET", f"{self._path}/{ELECTION}")
+        if answer.status == NOT_FOUND:
+            return self._took(zone, await send(self._client, "POST", self._path, self._body(zone, "")))
+        lease = _decoded(answer)
+        if lease is None:
+            self.holder = ""
+            return answer
+        seen = lease.spec.holder_identity, lease.spec.renew_time
+        if seen != self._seen:
+            self._seen, self._since = seen, now
+        self.holder = lease.spec.holder_identity
+        if self.holder and self.holder != zone and now - self._since < HELD:
+            return answer
+        body = self._body(zone, lease.metadata.resource_version)
+        return self._took(zone, await send(self._client, "PUT", f"{self._path}/{ELECTION}", body))
+
+    async def resign(self, zone: str) -> None:
+        """Let another zone have it at once, if this one holds it."""
+        if self.holder == zone and self._version:
+            body = self._body("", self._version)
+            async with asyncio.timeout(RELEASE):
+                await send(self._client, "PUT", f"{self._path}/{ELECTION}", body)
+        self.holder = ""
+
+    def _took(self, zone: str, answer: Answer) -> Answer:
+        lease = _decoded(answer)
+        self.holder = zone if lease is not None else ""
+        self._version = lease.metadata.resource_version if lease is not None else ""
+        return attrs.evolve(answer, status=200) if answer.status == CONFLICT else answer
+
+    def _body(self, zone: str, version: str) -> dict[str, object]:
+        spec = {"holderIdentity": zone, "renewTime": _now(), "leaseDurationSeconds": int(HELD)}
+        body = _body(ELECTION, spec)
+        return body | {"metadata": {"name": ELECTION, **({"resourceVersion": version} if version else {})}}
+
+
+def report_name(zone: str) -> str:
+    """Give the name of the Lease in which a zone reports: lower-case letters, digits, `-` and `.`."""
+    if len(zone) <= MAX_NAME - len(PREFIX) and _SUBDOMAIN.fullmatch(zone):
+        return PREFIX + zone
+    digest = hashlib.sha256(zone.encode()).hexdigest()[:DIGEST]
+    readable = _NOT_IN_NAME.sub("-", zone.lower())[: MAX_NAME - len(PREFIX) - DIGEST - 1].strip("-")
+    return f"{PREFIX}{readable}-{digest}" if readable else PREFIX + digest
+
+
+def _renewals(items: list[_Lease]) -> Iterator[tuple[str, Renewal]]:
+    for each in items:
+        report = decode_report((each.metadata.annotations or {}).get(ANNOTATION, ""))
+        if report is not None and each.metadata.name == report_name(report.zone):
+            yield each.metadata.name, Renewal(report, each.spec.renew_time)
+
+
+def _decoded(answer: Answer) -> _Lease | None:
+    if not answer.accepted:
+        return None
+    try:
+        return _lease.decode(answer.body)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+
+
+def _body(name: str, spec: dict[str, object]) -> dict[str, object]:
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}, "spec": spec}
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,145 @@
+"""Sums up what the zones say of one policy: the condition `Ready`, those of zones that aren't well, and the counts.
+
+In: a policy, its condition in this zone, and how it stands in the zones with senders. Out: what its status should say,
+without the times of transitions. Pure. Rule: True only if every zone with senders has applied this very generation; the
+size is bounded whatever the number of zones.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from sys import intern
+
+import attrs
+
+from nqosd.api.networkqos import Condition
+from nqosd.status.conditions import FALSE, READY, TRUE, UNKNOWN, WARNING, ConditionReason, condition_type
+from nqosd.status.reports import Standing
+from nqosd.status.zone_report import SAME_EVERYWHERE, clipped
+
+APPLIED = "NetworkQoS Destinations applied"
+"""The summary when all is well, as users of ovn-kubernetes know it."""
+MAX_SUMMARY_DETAIL = 300
+"""The longest part of a message, in characters, that the summary repeats: it is a column of kubectl."""
+MAX_READY = 4096
+"""Bytes of the message of `Ready`."""
+MAX_ZONES = 10
+"""How many zones have a condition of their own."""
+MAX_WARNINGS = 3
+"""How many different warnings of other zones are shown."""
+
+
+@attrs.frozen
+class ZoneCounts:
+    """Zones with senders, and how many of them have applied the policy or can't; the others haven't said so yet."""
+
+    with_senders: int = 0
+    ready: int = 0
+    failing: int = 0
+
+
+@attrs.frozen
+class StatusVerdict:
+    """What the status of a policy should say; `conditions` begins with `Ready`.
+
+    `kept` are the types of conditions that an earlier version has written for zones that don't report yet.
+    """
+
+    summary: str
+    conditions: tuple[Condition, ...]
+    counts: ZoneCounts
+    kept: AbstractSet[str] = frozenset()
+
+    @property
+    def ready(self) -> Condition:
+        """The condition over all zones."""
+        return self.conditions[0]
+
+
+def sum_up(
+    mine: Condition, own: str, sources: AbstractSet[str], standing: Standing, kept: AbstractSet[str] = frozenset()
+) -> StatusVerdict:
+    """Sum up; `mine` is the condition in this daemon's `own` zone, `sources` the zones with senders."""
+    generation = mine.observed_generation
+    if mine.reason in SAME_EVERYWHERE:
+        summary = f"Not applied: {_cut(mine.message)}"
+        return StatusVerdict(summary, (_ready(mine, mine.message),), ZoneCounts(len(sources)), kept)
+    unwell = [
+        *(
+            Condition(condition_type(zone), FALSE, finding.reason, finding.message or "See nqosd get policy there.")
+            for zone, finding in standing.failing.items()
+        ),
+        *(
+            Condition(condition_type(zone), UNKNOWN, ConditionReason.ZONE_SILENT, _silence(when))
+            for zone, when in standing.silent.items()
+        ),
+        *(
+            Condition(
+                condition_type(zone),
+                UNKNOWN,
+                ConditionReason.WAITING_FOR_ZONE,
+                f"It has not reported yet that it has looked at generation {generation}.",
+            )
+            for zone in sorted(standing.behind)
+        ),
+    ]
+    counts = ZoneCounts(len(sources), max(0, len(sources) - len(unwell)), len(standing.failing))
+    zones = tuple(attrs.evolve(each, observed_generation=generation) for each in unwell[:MAX_ZONES])
+    summary, ready = _outcome(mine, own, sources, standing, counts)
+    if counts.with_senders > 1 and counts.ready < counts.with_senders:
+        ready = attrs.evolve(
+            ready, message=f"{ready.message} ({counts.ready} of {counts.with_senders} zones are ready)"
+        )
+    return StatusVerdict(summary, (ready, *zones), counts, kept)
+
+
+def _outcome(
+    mine: Condition, own: str, sources: AbstractSet[str], standing: Standing, counts: ZoneCounts
+) -> tuple[str, Condition]:
+    """Give the summary and the condition `Ready`."""
+    if standing.failing:
+        zone, finding = next(iter(standing.failing.items()))
+        why = mine.message if zone == own and mine.status != TRUE else finding.message
+        where = f"Not applied in zone {zone}{_more(counts.failing, 'and in')}: "
+        failed = Condition(READY, FALSE, finding.reason, clipped(where + why, MAX_READY), mine.observed_generation)
+        return where + _cut(why), failed
+    if standing.silent:
+        zone, when = next(iter(standing.silent.items()))
+        text = f"No report from zone {zone}{_more(len(standing.silent), 'and from')} since {when}"
+        return text, Condition(READY, UNKNOWN, ConditionReason.ZONE_SILENT, text, mine.observed_generation)
+    if standing.behind:
+        others = len(standing.behind) - 1
+        text = f"Waiting for zone {min(standing.behind)}" + (f" and {_count(others, 'other zone')}" if others else "")
+        return text, Condition(READY, UNKNOWN, ConditionReason.WAITING_FOR_ZONE, text, mine.observed_generation)
+    return APPLIED, _applied(mine, own, sources, standing.warnings)
+
+
+def _applied(mine: Condition, own: str, sources: AbstractSet[str], elsewhere: Sequence[str]) -> Condition:
+    text, _warned, warnings = mine.message.partition(WARNING)
+    if sources - {own}:
+        text = f"Applied in {_count(len(sources), 'zone')} with senders."
+    found = [each for each in dict.fromkeys(elsewhere) if each not in warnings]
+    warnings = " ".join([*([warnings] if warnings else []), *found[:MAX_WARNINGS]])
+    reason = ConditionReason.APPLIED if sources else ConditionReason.NO_SOURCE_PODS
+    reason = ConditionReason(mine.reason) if sources <= {own} and mine.status == TRUE else reason
+    condition = attrs.evolve(mine, status=TRUE, reason=reason.value)
+    return _ready(condition, f"{text}{WARNING}{warnings}" if warnings else text)
+
+
+def _ready(condition: Condition, message: str) -> Condition:
+    return attrs.evolve(condition, type=READY, message=intern(clipped(message, MAX_READY)))
+
+
+def _silence(when: str) -> str:
+    return f"It has reported nothing since {when}; what stands in its database is not known."
+
+
+def _more(number: int, words: str) -> str:
+    return f" ({words} {_count(number - 1, 'other zone')})" if number > 1 else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SUMMARY_DETAIL else text[: MAX_SUMMARY_DETAIL - 1] + "…"

@@ -1,0 +1,137 @@
+"""What all zones have reported, and what follows from it for one policy.
+
+In: the zones' reports as they come. Out: which of the zones with senders of a policy fail, are silent, or have yet to
+look at it. No I/O. Rule: a report's age is measured by this process's own clock, from when it was seen to change.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+import attrs
+
+from nqosd.status.zone_report import ZoneFinding, ZoneReport
+
+OLD = 60.0
+"""Seconds after which a zone that hasn't renewed its report is silent; it does so every 20 s."""
+
+
+@attrs.frozen
+class Renewal:
+    """A report, and when its zone says that it was renewed (RFC 3339)."""
+
+    report: ZoneReport
+    renewed: str
+
+    def is_old(self, now: float) -> bool:
+        """Say whether its zone is silent, by its own word on the time; `now` in seconds since the epoch."""
+        try:
+            return now - dt.datetime.fromisoformat(self.renewed).timestamp() > OLD
+        except ValueError:  # whoever wrote this, no daemon has renewed it
+            return True
+
+
+@attrs.frozen
+class Standing:
+    """The zones, of those asked, that aren't well; every other one has applied the policy. All by name."""
+
+    failing: Mapping[str, ZoneFinding]
+    silent: Mapping[str, str]
+    """With the time of the last report."""
+    behind: AbstractSet[str]
+    """Haven't reported, or not up to the version that was asked for."""
+    warnings: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class ZonesView:
+    """All reports at one moment, laid out by what is asked of them."""
+
+    reports: Mapping[str, ZoneReport]
+    silent: Mapping[str, str]
+    missing: AbstractSet[str]
+    findings: Mapping[str, Mapping[str, ZoneFinding]]
+    overflow: Mapping[str, AbstractSet[str]]
+    pending: AbstractSet[str]
+    """Zones that have something to write yet, for some namespace."""
+    lowest: int
+    """The lowest version that a zone has reported."""
+
+    @property
+    def tells(self) -> object:
+        """Give what may change the standing of a policy that every zone has looked at."""
+        return self.silent, self.missing, self.findings, self.overflow
+
+    def standing(self, key: str, needed: int, sources: AbstractSet[str]) -> Standing:
+        """Say how a policy stands in these zones, whose current generation came with the resource version `needed`."""
+        namespace = key.partition("/")[0]
+        silent = {zone: self.silent[zone] for zone in sorted(self.silent.keys() & sources)}
+        late = self.reports.keys() if needed > self.lowest else self.pending
+        behind = {
+            zone for zone in late & sources if self.reports[zone].reaches(namespace) < needed and zone not in silent
+        } | (self.missing & sources)
+        found = self.findings.get(key, {})
+        heard = [zone for zone in sorted(found.keys() & sources) if zone not in silent and zone not in behind]
+        failing = {zone: found[zone] for zone in heard if found[zone].fails}
+        for zone in sorted(self.overflow.get(namespace, frozenset()) & sources - behind - silent.keys() - found.keys()):
+            failing[zone] = ZoneFinding(
+                "Blocked", f"too many policies of namespace {namespace} fail there to name each"
+            )
+        warnings = dict.fromkeys(found[zone].message for zone in heard if not found[zone].fails)
+        return Standing(failing, silent, behind, tuple(warnings))
+
+
+@attrs.define
+class _Known:
+    renewal: Renewal
+    seen: float
+
+
+class Reports:
+    """The newest report of each zone."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+
+    def listed(self, renewals: Iterable[Renewal], now: float, *, own: str = "", unheard: float = 0.0) -> None:
+        """Take all reports that there are, but for this daemon's `own`, of which `renewed` knows more.
+
+        For so many seconds before that nobody listened, which ages none.
+        """
+        new = {each.report.zone: each for each in renewals if each.report.zone != own}
+        for zone in self._known.keys() - new.keys() - {own}:
+            del self._known[zone]
+        for zone, renewal in new.items():
+            known = self._known.get(zone)
+            if known is None or known.renewal != renewal:
+                self._known[zone] = _Known(renewal, now)
+            else:
+                known.seen += unheard
+
+    def renewed(self, renewal: Renewal, now: float) -> None:
+        """Take one zone's report, this daemon's own."""
+        self._known[renewal.report.zone] = _Known(renewal, now)
+
+    def silent(self, now: float) -> dict[str, str]:
+        """Give the zones that haven't renewed their report for long, with the time of the last."""
+        return {zone: each.renewal.renewed for zone, each in self._known.items() if now - each.seen >= OLD}
+
+    def view(self, zones: AbstractSet[str], now: float) -> ZonesView:
+        """Lay out what the zones say that there are."""
+        reports = {zone: each.renewal.report for zone, each in self._known.items() if zone in zones}
+        findings: dict[str, dict[str, ZoneFinding]] = {}
+        overflow: dict[str, set[str]] = {}
+        for zone, report in reports.items():
+            for key, finding in report.findings.items():
+                findings.setdefault(key, {})[zone] = finding
+            for namespace in report.overflow:
+                overflow.setdefault(namespace, set()).add(zone)
+        return ZonesView(
+            reports,
+            {zone: when for zone, when in self.silent(now).items() if zone in zones},
+            zones - reports.keys(),
+            findings,
+            overflow,
+            frozenset(zone for zone, report in reports.items() if report.pending),
+            min((report.version for report in reports.values()), default=0),
+        )

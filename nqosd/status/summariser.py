@@ -1,0 +1,179 @@
+"""Sums up for all zones, if this daemon's zone is elected to: lists the reports and hands verdicts to the writer.
+
+In: this zone's state, and the reports of the others. Out: a verdict on each policy that may stand otherwise. Rule: who
+doesn't hear of every change sums up nothing; where there is only one zone, it needs nobody's vote.
+"""
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from nqosd.kube.writes import Answer
+from nqosd.status.conditions import READY, condition_type
+from nqosd.status.leases import Election, Leases
+from nqosd.status.readiness import sum_up
+from nqosd.status.reports import Renewal, Reports, ZonesView
+from nqosd.status.writer import StatusWriter
+from nqosd.status.zone_state import Entry, Progress, ZoneState
+
+RENEWAL = 5.0
+"""Seconds between two renewals of the election."""
+ASKED = 2.0, 10.0
+"""Seconds at least, and at most, until a daemon that wasn't elected asks again: a hundred of them ask in a second."""
+LOOK = 1.0
+"""Seconds between two looks while a zone is waited for."""
+IDLE = 5.0
+"""Seconds between two lists of all reports when none is waited for."""
+AFRESH = 60.0
+"""Seconds after which all policies are summed up anew, whatever has changed."""
+GRACE = 2.0
+"""Seconds for which a policy's new generation isn't said to wait for a zone: most have reported by then."""
+HOLD = 45.0
+"""Seconds after the start for which zones aren't said to be behind that may only not have renewed their reports yet."""
+TURN = 0.005
+"""Seconds after which others have their turn."""
+
+
+@attrs.frozen
+class Summed:
+    """What a look came to, for those who count: zones that report, are silent, or have never reported."""
+
+    reporting: int
+    silent: int
+    missing: int
+
+
+class Summariser:
+    """Sums up while `run` runs."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        election: Election,
+        state: Callable[[], ZoneState],
+        writer: StatusWriter,
+        *,
+        in_touch: Callable[[], bool],
+        may_report: Callable[[], bool],
+        took: Callable[[str, Answer], None],
+        observe: Callable[[Summed | None], None],
+    ) -> None:
+        self._leases = leases
+        self._election = election
+        self._state = state
+        self._writer = writer
+        self._in_touch = in_touch
+        self._may_report = may_report
+        self._took = took
+        self._observe = observe
+        self.wake = asyncio.Event()
+        self._campaigned = self._listed = self._summed = float("-inf")
+        self._reports = Reports()
+        self._names: dict[str, str] = {}
+        self._tells: object = None
+        self._unsettled: set[str] = set()
+
+    async def run(self) -> None:
+        """Sum up for ever."""
+        zone = ""
+        try:
+            while True:
+                state = self._state()
+                progress = state.progress
+                if progress is not None and self._in_touch() and await self._is_elected(progress):
+                    zone = progress.zone
+                    await self._look(state, progress)
+                else:
+                    self._stop()
+                self.wake.clear()
+                try:
+                    async with asyncio.timeout(LOOK):
+                        await self.wake.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            if zone:
+                await self._election.resign(zone)
+
+    def _stop(self) -> None:
+        """Forget what was summed up: another daemon does it."""
+        self._writer.clear()
+        self._listed = self._summed = float("-inf")
+        self._reports = Reports()
+        self._observe(None)
+
+    async def _is_elected(self, progress: Progress) -> bool:
+        now = asyncio.get_running_loop().time()
+        is_held = self._election.holder == progress.zone
+        least, most = ASKED
+        if now - self._campaigned >= (RENEWAL if is_held else min(most, max(least, len(progress.zones) / 100))):
+            self._campaigned = now
+            self._took("the election", await self._election.campaign(progress.zone))
+        return self._election.holder == progress.zone or progress.zones <= {progress.zone}
+
+    async def _look(self, state: ZoneState, progress: Progress) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._may_report() and state.report is not None:
+            renewed = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self._reports.renewed(Renewal(state.report, renewed), now)
+        is_alone = progress.zones <= {progress.zone}
+        if now - self._listed >= (LOOK if self._unsettled and not is_alone else IDLE):
+            heard = await self._list(progress, now)
+            if not (heard or is_alone):
+                return
+        view = self._reports.view(progress.zones, now)
+        everything = view.tells != self._tells or now - self._summed >= AFRESH
+        if everything:
+            self._tells, self._summed = view.tells, now
+        due = set(state.entries) if everything else state.changed | self._unsettled
+        state.changed = set()
+        await self._sum_up(due, state, progress, view)
+        silent, missing = len(view.silent), len(view.missing)
+        self._observe(Summed(len(progress.zones) - silent - missing, silent, missing))
+
+    async def _list(self, progress: Progress, now: float) -> bool:
+        """List the reports; say whether that was answered."""
+        answer, listed = await self._leases.reports()
+        self._took("all reports", answer)
+        if listed is None:
+            return False
+        unheard = max(0.0, now - self._listed - 2 * IDLE) if self._listed > 0 else 0.0
+        # a daemon whose database is away isn't the one that speaks for its zone: a standby may have taken over
+        own = progress.zone if self._may_report() else ""
+        self._reports.listed(listed.renewals.values(), now, own=own, unheard=unheard)
+        self._listed = now
+        for zone in self._reports.silent(now).keys() - progress.zones:
+            self._took("a zone that is gone", await self._leases.remove(listed.names[zone]))
+        return True
+
+    async def _sum_up(self, keys: Iterable[str], state: ZoneState, progress: Progress, view: ZonesView) -> None:
+        kept = frozenset(map(condition_type, view.missing))
+        self._unsettled &= state.entries.keys()
+        begun = time.monotonic()
+        for key in sorted(keys):
+            if (entry := state.entries.get(key)) is not None:
+                self._sum_up_one(entry, progress.zone, view, kept)
+            if time.monotonic() - begun > TURN:
+                await asyncio.sleep(0)
+                begun = time.monotonic()
+
+    def _sum_up_one(self, entry: Entry, own: str, view: ZonesView, kept: frozenset[str]) -> None:
+        policy, mine, sources = entry.standing.policy, entry.standing.mine, entry.standing.sources
+        standing = view.standing(policy.key, entry.needed, sources or frozenset({own}))
+        (self._unsettled.add if standing.behind else self._unsettled.discard)(policy.key)
+        if standing.behind and not standing.failing and not _may_say_behind(entry):
+            return
+        self._writer.submit(policy, sum_up(mine, own, sources, standing, kept))
+
+
+def _may_say_behind(entry: Entry) -> bool:
+    """Say whether zones have had the time to report; a status that is about this generation may wait for longer."""
+    age = asyncio.get_running_loop().time() - entry.since
+    policy = entry.standing.policy
+    ready = next((each for each in policy.status.conditions if each.type == READY), None)
+    if entry.is_bound and ready is not None and ready.observed_generation == policy.generation:
+        return age >= HOLD
+    return age >= GRACE

@@ -1,0 +1,102 @@
+"""How all policies stand in this daemon's own zone, as of the last committed round.
+
+In: each policy's condition and the zones in which it has senders, and how far a round came. Out: the zone's report, and
+what is asked of the other zones. No I/O. Rule: a report reaches no further than what has been committed.
+"""
+
+from collections.abc import Iterable
+
+import attrs
+
+from nqosd.api.networkqos import Condition, NetworkQoS
+from nqosd.status.zone_report import ZoneReport, findings_of
+
+
+@attrs.frozen
+class Progress:
+    """How far a round came: everything up to a resource version, but for the `pending` namespaces.
+
+    `zones` are all that there are; of the policies in `left_out` only this daemon can't make anything.
+    """
+
+    zone: str
+    version: int
+    zones: frozenset[str]
+    pending: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
+
+
+@attrs.frozen
+class PolicyStanding:
+    """How a policy stands in this zone, and the zones in which it has senders."""
+
+    policy: NetworkQoS
+    mine: Condition
+    sources: frozenset[str]
+
+
+@attrs.frozen
+class Entry:
+    """What is known of one policy.
+
+    `needed` is the resource version with which its generation came; at most, if that `is_bound`: it was there when the
+    daemon started. `since` is when this daemon first knew of it, in monotonic seconds.
+    """
+
+    standing: PolicyStanding
+    needed: int
+    since: float
+    is_bound: bool
+
+
+class ZoneState:
+    """One for each daemon."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.progress: Progress | None = None
+        self.report: ZoneReport | None = None
+        """None until a round has been committed while this daemon held the lock."""
+        self.changed: set[str] = set()
+        """Policies that stand otherwise than when they were last summed up."""
+        self.is_urgent = False
+        """Whether the report says more than its last renewal that others wait for."""
+        self._findings_due = False
+
+    def committed(
+        self, progress: Progress, standings: Iterable[PolicyStanding], gone: Iterable[str], now: float
+    ) -> None:
+        """Take how far a round came, the policies that stand otherwise now, and those that are gone."""
+        for key in gone:
+            self._findings_due |= self.entries.pop(key, None) is not None
+            self.changed.discard(key)
+        for standing in standings:
+            self._take(standing, now)
+        before = self.report
+        if progress.zone != (self.progress.zone if self.progress else progress.zone):
+            before = None
+        if self._findings_due or before is None:
+            conditions = ((key, self.entries[key].standing.mine) for key in sorted(self.entries))
+            findings, overflow = findings_of(conditions, progress.left_out)
+            self._findings_due = False
+        else:
+            findings, overflow = dict(before.findings), before.overflow
+        pending = {each: before.reaches(each) if before else 0 for each in sorted(progress.pending)}
+        report = ZoneReport(progress.zone, progress.version, pending, findings, overflow)
+        if before is None or (before.findings, before.overflow) != (findings, overflow):
+            self.is_urgent = True
+        self.progress, self.report = progress, report
+
+    def _take(self, standing: PolicyStanding, now: float) -> None:
+        policy = standing.policy
+        old = self.entries.get(policy.key)
+        known = old.standing.policy if old is not None else None
+        if old is not None and known is not None and (known.uid, known.generation) == (policy.uid, policy.generation):
+            entry = attrs.evolve(old, standing=standing)
+        else:
+            version = int(policy.resource_version) if policy.resource_version.isdecimal() else 0
+            entry = Entry(standing, version, now, is_bound=self.report is None)
+            self.is_urgent = True
+        self._findings_due |= old is None or old.standing.mine != standing.mine
+        self.entries[policy.key] = entry
+        self.changed.add(policy.key)

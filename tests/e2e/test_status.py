@@ -1,0 +1,126 @@
+"""What docs/status.md says, sentence by sentence, as kubectl shows it: two zones with a daemon each."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import ACCOUNT
+from tests.services.daemon import Nqosd
+from tests.services.kubernetes import ApiServer
+from tests.services.ovsdb import OvsdbServer
+from tests.services.process import ServiceError
+
+ZONES = ("zone-a", "zone-b")
+SILENT = 120.0
+"""Seconds within which a zone whose daemon has stopped is named."""
+OBJECTS = """
+apiVersion: v1
+kind: Node
+metadata:
+  name: {zone}
+  annotations: {{k8s.ovn.org/node-subnets: '{{"default": ["10.244.0.0/16"]}}'}}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: on-{zone}
+  namespace: default
+  annotations:
+    k8s.ovn.org/pod-networks: '{{"default": {{"ip_addresses": ["10.244.0.{number}/24"], "role": "primary"}}}}'
+spec:
+  nodeName: {zone}
+  containers: [{{name: c, image: none}}]
+"""
+POLICY = """
+apiVersion: k8s.ovn.org/v1alpha1
+kind: NetworkQoS
+metadata: {name: video, namespace: default}
+spec:
+  priority: 10
+  egress: [{dscp: 20}]
+"""
+
+
+@pytest.fixture
+def daemons(cluster: ApiServer) -> Iterator[tuple[Nqosd, Nqosd]]:
+    """Give two zones, each with a node, a sender, a database and a daemon that doesn't run yet, and a policy."""
+    cluster.apply("---\n".join(OBJECTS.format(zone=zone, number=number) for number, zone in enumerate(ZONES, 2)))
+    cluster.apply(POLICY)
+    with OvsdbServer() as one, OvsdbServer() as other:
+        for zone, database in zip(ZONES, (one, other), strict=True):
+            database.nbctl("set", "NB_Global", ".", f"name={zone}", "--", "ls-add", zone)
+        config = cluster.kubeconfig(ACCOUNT)
+        first = Nqosd([one.unix], kubeconfig=config, name=ZONES[0])
+        second = Nqosd([other.unix], kubeconfig=config, name=ZONES[1])
+        try:
+            yield first, second
+        finally:
+            for daemon in (first, second):
+                if daemon.is_running:
+                    daemon.stop()
+            cluster.kubectl("delete", "networkqoses", "--all", "-n", "default")
+            cluster.kubectl("delete", "pods", "--all", "-n", "default", "--force", "--grace-period=0")
+            cluster.kubectl("delete", "nodes", "--all")
+
+
+def shown(cluster: ApiServer) -> list[str]:
+    """Return the columns that `kubectl get` shows of the policy, but for its age."""
+    header, line = cluster.kubectl("get", "networkqos", "video").splitlines()
+    starts = [header.index(name) for name in ("NAME", "GENERATION", "READY", "ZONES", "STATUS", "PRIORITY", "AGE")]
+    return [line[start:end].strip() for start, end in itertools.pairwise(starts)][1:5]
+
+
+def wait(cluster: ApiServer, seconds: int) -> bool:
+    """Return whether `kubectl wait` finds all policies ready within some seconds."""
+    try:
+        cluster.kubectl("wait", "--for=condition=Ready", "networkqos", "--all", f"--timeout={seconds}s")
+    except ServiceError:
+        return False
+    return True
+
+
+def leases(cluster: ApiServer) -> dict[str, str]:
+    """Return when each zone's Lease was renewed."""
+    shows = "custom-columns=NAME:.metadata.name,RENEWED:.spec.renewTime"
+    lines = cluster.kubectl(
+        "get", "leases", "-n", "kube-system", "-l", "nqosd.io/report", "-o", shows, "--no-headers"
+    ).splitlines()
+    return {name.removeprefix("nqosd-zone-"): renewed for name, renewed in map(str.split, lines)}
+
+
+def test_ready_is_right_always(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd]) -> None:
+    """It is True only for the spec as it stands, with every zone's word, and only as long as the zones report."""
+    first, second = daemons
+    first.start()
+    first.wait_until(lambda: shown(cluster)[3] == "Waiting for zone zone-b", what="waiting for the other zone")
+    assert shown(cluster)[:3] == ["1", "Unknown for generation 1", "1/2"]
+    assert not wait(cluster, 1)
+    second.start()
+    assert wait(cluster, 60)
+    assert shown(cluster) == ["1", "True for generation 1", "2/2", "NetworkQoS Destinations applied"]
+
+    assert leases(cluster).keys() == set(ZONES)
+
+    for daemon in daemons:
+        daemon.stop()
+    cluster.kubectl("patch", "networkqos", "video", "--type=merge", "-p", '{"spec": {"priority": 11}}')
+    assert not wait(cluster, 1)
+    assert shown(cluster)[:2] == ["2", "True for generation 1"], "nobody has looked at it"
+    for daemon in daemons:
+        daemon.start()
+    assert wait(cluster, 60)
+
+    before = leases(cluster)
+    second.stop()
+    first.wait_until(
+        lambda: shown(cluster)[3].startswith("No report from zone zone-b since 2"),
+        what="missing the zone that has stopped",
+        deadline=SILENT,
+    )
+    assert shown(cluster)[1:3] == ["Unknown for generation 2", "1/2"]
+    assert not wait(cluster, 1)
+    after = leases(cluster)
+    assert [after[zone] > before[zone] for zone in ZONES] == [True, False]
+    second.start()
+    assert wait(cluster, 60)

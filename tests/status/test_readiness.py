@@ -1,0 +1,208 @@
+"""`Ready` is True only if every zone with senders has applied this generation, and the status stays small."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+import attrs
+import pytest
+
+from nqosd.api.networkqos import Condition
+from nqosd.northbound.results import Lacking
+from nqosd.status.conditions import condition
+from nqosd.status.entry import PolicyStatus
+from nqosd.status.readiness import APPLIED, StatusVerdict, ZoneCounts, sum_up
+from nqosd.status.reports import OLD, Renewal, Reports
+from nqosd.status.zone_report import LARGEST, OF_NAMESPACE, ZoneFinding, ZoneReport, decode_report, findings_of
+from tests.status.policies import INVALID, policy, report
+
+KEY = "team-a/video"
+MINE = condition(policy(), report("default"), "a")
+WAITS = ZoneFinding("WaitingForSwitch", "Waiting for logical switch x.")
+
+
+def summed(
+    reports: Iterable[ZoneReport],
+    sources: Iterable[str],
+    *,
+    zones: Iterable[str] = "abc",
+    needed: int = 10,
+    mine: Condition = MINE,
+    silent: Iterable[str] = (),
+) -> StatusVerdict:
+    """Sum up for team-a/video in zone a what zones report that have just renewed, or not for long."""
+    held = Reports()
+    held.listed([Renewal(each, "2026-11-24T10:00:00Z") for each in reports], 0.0)
+    for each in reports:
+        if each.zone not in silent:
+            held.renewed(Renewal(each, "2026-11-24T10:01:00Z"), OLD)
+    standing = held.view(frozenset(zones), OLD).standing(KEY, needed, frozenset(sources) or frozenset("a"))
+    return sum_up(mine, "a", frozenset(sources), standing)
+
+
+def zone(name: str, version: int = 10, **findings: ZoneFinding) -> ZoneReport:
+    """Give a zone's report."""
+    return ZoneReport(name, version, findings={f"team-a/{key}": each for key, each in findings.items()})
+
+
+def test_one_zone() -> None:
+    """One zone that has applied the policy is enough, in the words that users know, and its own message stays."""
+    said = summed([zone("a")], "a", zones="a")
+    assert (said.summary, said.counts) == ("NetworkQoS Destinations applied", ZoneCounts(1, 1))
+    assert said.conditions == (attrs.evolve(MINE, type="Ready"),)
+
+
+def test_all_zones() -> None:
+    """With several zones their number is said, and none has a condition of its own."""
+    said = summed([zone("a"), zone("b"), zone("c")], "abc")
+    assert (said.summary, said.counts, len(said.conditions)) == (APPLIED, ZoneCounts(3, 3), 1)
+    assert (said.ready.status, said.ready.message) == ("True", "Applied in 3 zones with senders.")
+
+
+def test_no_zone_with_senders() -> None:
+    """A policy without senders is True, once this zone has looked at it."""
+    mine = condition(policy(), report(), "a")
+    said = summed([zone("a"), zone("b")], "", mine=mine)
+    assert (said.ready.status, said.ready.reason, said.counts) == ("True", "NoSourcePods", ZoneCounts())
+    assert summed([zone("a", 9)], "", mine=mine).ready.status == "Unknown"
+
+
+def test_senders_in_other_zones_only() -> None:
+    """A zone without senders speaks for those that have them, not for itself."""
+    mine = condition(policy(), report(), "a")
+    said = summed([zone("a"), zone("b")], "b", mine=mine)
+    assert (said.ready.reason, said.ready.message) == ("Applied", "Applied in 1 zone with senders.")
+
+
+def test_a_zone_that_fails() -> None:
+    """It is named with its message, others like it are counted, and each has a condition."""
+    said = summed([zone("a"), zone("b", video=WAITS)], "ab")
+    assert said.summary == "Not applied in zone b: Waiting for logical switch x."
+    assert (said.ready.status, said.ready.reason) == ("False", "WaitingForSwitch")
+    assert said.ready.message == f"{said.summary} (1 of 2 zones are ready)"
+    assert [(each.type, each.status, each.message) for each in said.conditions[1:]] == [
+        ("Ready-In-Zone-b", "False", "Waiting for logical switch x.")
+    ]
+    more = summed([zone("a"), zone("b", video=WAITS), zone("c", video=WAITS)], "abc")
+    assert more.summary == "Not applied in zone b (and in 1 other zone): Waiting for logical switch x."
+    assert more.counts == ZoneCounts(3, 1, 2)
+
+
+def test_a_zone_that_is_behind() -> None:
+    """A report that doesn't reach up to the policy's generation, or is none, counts for nothing."""
+    said = summed([zone("a"), zone("b", 9)], "abc")
+    assert said.summary == "Waiting for zone b and 1 other zone"
+    assert (said.ready.status, said.ready.reason) == ("Unknown", "WaitingForZone")
+    assert [each.type for each in said.conditions[1:]] == ["Ready-In-Zone-b", "Ready-In-Zone-c"]
+    assert summed([zone("a"), zone("b", 9, video=WAITS)], "ab").ready.reason == "WaitingForZone"
+
+
+def test_a_namespace_that_is_pending() -> None:
+    """Of a namespace with something to write only what was done before counts; others don't wait for it."""
+    pending = ZoneReport("b", 20, {"team-a": 9, "team-c": 3})
+    assert summed([zone("a"), pending], "ab").ready.reason == "WaitingForZone"
+    assert summed([zone("a"), pending], "ab", needed=9).ready.status == "True"
+    assert summed([zone("a"), ZoneReport("b", 20, {"team-b": 9})], "ab").ready.status == "True"
+
+
+def test_a_silent_zone() -> None:
+    """A zone that hasn't renewed its report is named with the time of the last; one that fails weighs more."""
+    said = summed([zone("a"), zone("b")], "ab", silent="b")
+    assert said.summary == "No report from zone b since 2026-11-24T10:00:00Z"
+    assert (said.ready.status, said.ready.reason) == ("Unknown", "ZoneSilent")
+    assert said.conditions[1].type == "Ready-In-Zone-b"
+    assert summed([zone("a"), zone("b"), zone("c", video=WAITS)], "abc", silent="b").ready.status == "False"
+
+
+def test_a_silent_zone_without_senders() -> None:
+    """A zone in which nobody sends may be silent, or missing, or fail."""
+    said = summed([zone("a"), zone("b", video=WAITS), zone("c")], "a", zones="abcd", silent="c")
+    assert said.ready.status == "True"
+
+
+def test_an_invalid_policy() -> None:
+    """What is wrong with the policy itself needs no zone's word."""
+    said = summed([zone("a")], "", mine=condition(policy(valid=False), INVALID, "a"))
+    assert (said.ready.status, said.ready.reason, len(said.conditions)) == ("False", "Invalid", 1)
+    assert said.summary == "Not applied: spec.egress[0].classifier.to[0].ipBlock.cidr: 'bogus' is not a CIDR"
+
+
+def test_warnings_of_other_zones() -> None:
+    """What a zone warns of is said, once, whichever zone says it."""
+    mine = condition(policy(), report("default", warnings=("here",)), "a")
+    warned = ZoneFinding("Applied", "there")
+    said = summed([zone("a"), zone("b", video=warned), zone("c", video=warned)], "abc", mine=mine)
+    assert said.ready.message == "Applied in 3 zones with senders. Warning: here there"
+
+
+def test_a_report_survives_its_text() -> None:
+    """What was encoded is read again; anything else is no report."""
+    full = ZoneReport("b", 20, {"team-a": 9}, {KEY: WAITS}, frozenset({"team-b"}))
+    assert decode_report(full.encode()) == full
+    assert [decode_report(text) for text in ("", "5", "{}", '{"zone": 1, "version": 2}', "\ud800")] == [None] * 5
+
+
+def test_findings() -> None:
+    """Zones report what fails there; not what fails everywhere, unless only this daemon can't make anything of it."""
+    conditions = {
+        "a/invalid": condition(policy(valid=False), INVALID, "z"),
+        "a/ours": condition(policy(valid=False), INVALID, "z"),
+        "a/well": MINE,
+        "a/warned": condition(policy(), report("default", warnings=("w",)), "z"),
+    }
+    found, overflow = findings_of(conditions.items(), frozenset({"a/ours"}))
+    assert {key: each.reason for key, each in found.items()} == {"a/ours": "Invalid", "a/warned": "Applied"}
+    assert found["a/warned"].message == "w"
+    assert not overflow
+
+
+def test_a_namespace_of_failures_costs_nobody_else() -> None:
+    """Of a namespace in which more policies fail than a report lists all others count as failing, and no other's."""
+    failing = attrs.evolve(MINE, status="False", reason="Blocked", message="m" * 5000)
+    found, overflow = findings_of((f"bad/{number:04}", failing) for number in range(1000))
+    assert (len(found), overflow) == (OF_NAMESPACE, frozenset({"bad"}))
+    told = ZoneReport("b", 20, {}, found, overflow)
+    assert len(told.encode()) < 16_384
+    assert summed([zone("a"), told], "ab").ready.status == "True"
+    in_bad = attrs.evolve(told, overflow=frozenset({"team-a"}))
+    assert summed([zone("a"), in_bad], "ab").ready.status == "False"
+
+
+def test_a_report_fits_into_an_annotation() -> None:
+    """A report that would be too long names namespaces alone."""
+    findings = {f"{'n' * 60}-{number}/{'p' * 250}": ZoneFinding("Blocked") for number in range(2000)}
+    told = ZoneReport("b", 20, {}, findings)
+    text = told.encode()
+    assert len(text) < LARGEST
+    again = decode_report(text)
+    assert again is not None
+    assert len(again.overflow) == 2000
+
+
+@pytest.mark.parametrize("number", [1, 20, 1000])
+def test_the_status_is_bounded(number: int) -> None:
+    """However many zones fail and whatever they say, ten have a condition, and the status is below 16 KiB."""
+    names = [f"node-{index:04}.{'x' * 200}" for index in range(number)]
+    finding = ZoneFinding("Blocked", "é" * 256)
+    reports = [zone(name, video=finding) for name in names]
+    said = summed(reports, names, zones=names)
+    write = PolicyStatus(policy(), said).write("2026-11-24T12:00:00Z", 0.0)
+    assert write is not None
+    assert len(said.conditions) == 1 + min(number, 10)
+    assert said.counts == ZoneCounts(number, 0, number)
+    body: Mapping[str, object] | object = write.body[-1]
+    assert len(json.dumps(body, ensure_ascii=False).encode()) < 16_384
+
+
+@pytest.mark.parametrize("lacks", ["switches", "obstacles"])
+def test_the_status_of_a_policy_on_many_switches_is_bounded(lacks: str) -> None:
+    """Where one database has its rows on 400 switches and something is wrong with each, it is below 16 KiB too."""
+    each = tuple(f"{number}-{'é' * 1000}" for number in range(400))
+    networks = tuple(f"network-{number}-{'n' * 200}" for number in range(400))
+    lacking = Lacking(switches=each) if lacks == "switches" else Lacking(obstacles=each)
+    mine = condition(policy(), report(*networks, warnings=each), "a", lacking)
+    findings, overflow = findings_of([(KEY, mine)])
+    said = summed([ZoneReport("a", 10, {}, findings, overflow)], "a", zones="a", mine=mine)
+    write = PolicyStatus(policy(), said).write("2026-11-24T12:00:00Z", 0.0)
+    assert write is not None
+    assert said.ready.status == "False"
+    assert len(json.dumps(write.body[-1], ensure_ascii=False).encode()) < 16_384
