@@ -23,7 +23,7 @@ TEST_TIMEOUT ?= 300
 TOOLS := chromedriver:chromium-driver chromium:chromium faketime:faketime groff:groff-base ip:iproute2 nsenter:util-linux setpriv:util-linux unshare:util-linux \
 	ethtool:ethtool iperf3:iperf3 ping:iputils-ping tcpdump:tcpdump
 
-.PHONY: help setup programs services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-scale bench-zones dataplane clean
+.PHONY: help setup programs services services-kubernetes services-ovn services-ovn-new services-ovn-latest test pytest demo demo-rows bench bench-bounds bench-central bench-scale bench-zones dataplane clean
 .PHONY: chart dist-package doctor image unit unit-newest coverage lock audit fuzz replay chaos failover tenants services-prometheus docs screenshots reference package package-tools
 .PHONY: check check-ruff check-format check-mypy check-imports
 
@@ -163,6 +163,10 @@ ZONES ?=
 bench-zones: setup services ## what a daemon for each node costs, by the size of the cluster; ZONES='--nodes 100,200' takes other sizes
 	@echo "[bench-zones] running tools.zones"
 	@$(VENV)/bin/python -m tools.zones $(ZONES)
+
+bench-central: setup services-ovn-new ## what the first sync of 200,000 rows does to a database server, and to three in a RAFT cluster
+	@echo "[bench-central] running tools.bench.central"
+	@$(VENV)/bin/python -m tools.bench.central
 
 # --ovn 25.03 measures one generation, --part matrix, guide or costs one part; then nothing is written.
 DATAPLANE_ARGS ?=

@@ -91,8 +91,8 @@ def _simulate(nodes: int, zone: str, stack: contextlib.ExitStack) -> Outcome:
     count = nodes * PODS_OF_A_NODE
     compiler = IncrementalCompiler(Settings(zone=zone))
     begin = time.process_time()
-    compiler.apply(_surroundings(nodes))
-    compiler.apply(Change(ResourceKind.POD, value.key, None, value) for value in map(_pod, range(count)))
+    compiler.apply(surroundings(nodes))
+    compiler.apply(Change(ResourceKind.POD, value.key, None, value) for value in map(pod, range(count)))
     compiled = time.process_time() - begin
     resident = _resident() - before
     desired, replica = compiler.desired, Replica("nqosd")
@@ -131,7 +131,7 @@ def _simulate(nodes: int, zone: str, stack: contextlib.ExitStack) -> Outcome:
     )
     begin = time.process_time()
     for number in range(count, count + EVENTS):
-        value = attrs.evolve(_pod(number), node=f"node-{number % nodes}")
+        value = attrs.evolve(pod(number), node=f"node-{number % nodes}")
         compiler.apply([Change(ResourceKind.POD, value.key, None, value)])
     return attrs.evolve(outcome, event_microseconds=(time.process_time() - begin) / EVENTS * 1e6)
 
@@ -152,7 +152,7 @@ def milliseconds_for_a_member(members: int) -> float:
         return (time.monotonic() - begin) / MUTATIONS * 1000
 
 
-def _surroundings(nodes: int) -> Iterator[Change]:
+def surroundings(nodes: int) -> Iterator[Change]:
     """Give nodes, namespaces and policies: each pod is a sender of one policy, each policy of ten in a namespace."""
     for number in range(nodes):
         yield _change(ResourceKind.NODE, Node(f"node-{number}"))
@@ -166,7 +166,7 @@ def _change(kind: ResourceKind, value: Object) -> Change:
     return Change(kind, value.key, None, value)
 
 
-def _pod(number: int) -> Pod:
+def pod(number: int) -> Pod:
     """Give a pod; those of one node are spread over all namespaces, those of one policy over all nodes."""
     group = str(number // NAMESPACES % 10)
     labels = _LABELS[group, number // 1000 % 10 == 0]
