@@ -7,6 +7,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory --output-sync=line
 
+# With it each of the hundreds of daemons and commands that tests start would compile all anew, in two seconds of a core.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 INSTALL_SERVICES := $(PYTHON) -m tests.services.install

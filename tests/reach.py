@@ -4,6 +4,7 @@ In: functions and classes. Out: yes or no. Rule: whatever a name of a module of 
 followed, so that a test that uses a service through a helper counts too.
 """
 
+import functools
 import inspect
 import types
 from collections.abc import Iterable, Iterator
@@ -25,23 +26,28 @@ def reaches_service(roots: Iterable[object]) -> bool:
         seen.add(id(item))
         if isinstance(item, type) and issubclass(item, Service):
             return True
-        waiting += _used_by(item)
+        if isinstance(item, type | property | types.FunctionType):
+            waiting += _used_by(item)
     return False
 
 
-def _used_by(item: object) -> Iterator[object]:
+@functools.cache
+def _used_by(item: type | property | types.FunctionType) -> tuple[object, ...]:
     """Give what the code of a function, or of a class's methods, names, as far as it belongs to the tests."""
     if isinstance(item, type):
-        yield from filter(_is_of_tests, [*item.__bases__, *vars(item).values()])
-    elif isinstance(item, property):
-        yield from filter(None, (item.fget, item.fset))
-    elif isinstance(item, types.FunctionType):
-        for name in _names(item.__code__):
-            value = item.__globals__.get(name)
-            if _is_of_tests(value):
-                yield value
-            elif isinstance(value, types.ModuleType) and value.__name__.startswith(OF_TESTS):
-                yield from (each for each in map(vars(value).get, _names(item.__code__)) if _is_of_tests(each))
+        return tuple(filter(_is_of_tests, [*item.__bases__, *vars(item).values()]))
+    if isinstance(item, property):
+        return tuple(filter(None, (item.fget, item.fset)))
+    return tuple(_named_by(item))
+
+
+def _named_by(function: types.FunctionType) -> Iterator[object]:
+    for name in _names(function.__code__):
+        value = function.__globals__.get(name)
+        if _is_of_tests(value):
+            yield value
+        elif isinstance(value, types.ModuleType) and value.__name__.startswith(OF_TESTS):
+            yield from (each for each in map(vars(value).get, _names(function.__code__)) if _is_of_tests(each))
 
 
 def _is_of_tests(value: object) -> bool:
