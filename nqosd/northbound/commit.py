@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import attrs
 
 from nqosd.northbound.plan.operations import Operation, OperationKind, RecordName, SetName, Subject, describe
-from nqosd.northbound.replica.idl import RawTransaction
 from nqosd.northbound.replica.idl_driver import IdlDriver
 from nqosd.northbound.results import RoundOutcome
+from nqosd.ovsdb.raw_idl import RawTransaction
 
 _ASSERTS = 1
 """The assertion of the lock is the first operation of every transaction."""

@@ -13,10 +13,11 @@ import attrs
 
 from nqosd.northbound.commit import Commit, commit
 from nqosd.northbound.plan.operations import Operation
-from nqosd.northbound.replica.idl import NorthboundIdl, RawTransaction
+from nqosd.northbound.replica.idl import NorthboundIdl
 from nqosd.northbound.replica.idl_driver import IdlDriver
 from nqosd.northbound.replica.replica import Replica
 from nqosd.ovsdb.connection_options import Options
+from nqosd.ovsdb.raw_idl import RawTransaction
 from nqosd.ovsdb.remotes import resolve
 
 TIMEOUT = 15.0

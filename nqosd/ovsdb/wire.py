@@ -16,6 +16,10 @@ class UnfitError(ValueError):
     """A text can't stand in any database: it has a NUL, or half of a surrogate pair. The message names the column."""
 
 
+class UpdateError(Exception):
+    """An update doesn't fit what is known of the database: everything must be asked for again."""
+
+
 def checked(columns: Mapping[str, object]) -> dict[str, object]:
     """Return columns that are about to be written.
 

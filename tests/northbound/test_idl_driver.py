@@ -12,9 +12,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from nqosd.northbound.replica import idl_driver
-from nqosd.northbound.replica.idl import RawTransaction
 from nqosd.northbound.results import RoundOutcome
 from nqosd.ovsdb import connection
+from nqosd.ovsdb.raw_idl import RawTransaction
 from tests.northbound.cases import BOTH, TALKERS, VIDEO, VOICE
 from tests.northbound.desires import address_set, desired
 from tests.northbound.real import Daemon, add_switches, driver_of, options_of, running

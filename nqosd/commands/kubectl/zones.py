@@ -19,7 +19,8 @@ from nqosd.api.text import shortened
 from nqosd.commands.exits import CommandError
 from nqosd.commands.gathering import Database
 from nqosd.commands.kubectl.pod_proxy import Cluster, ClusterError, DaemonPod, each
-from nqosd.northbound.replica.replica import Replica, ReplicaError
+from nqosd.northbound.replica.replica import Replica
+from nqosd.ovsdb.wire import UpdateError
 from nqosd.web.views import DatabaseState
 
 PORT = "http"
@@ -91,7 +92,7 @@ class Zones:
             for table, rows in state.tables.items():
                 for uuid, row in rows.items():
                     replica.apply(table, uuid, {"insert": msgspec.json.decode(row)})
-        except (msgspec.MsgspecError, ReplicaError) as error:
+        except (msgspec.MsgspecError, UpdateError) as error:
             raise ClusterError(f"{speaker.pod}: its answer makes no sense: {error}; is it of this version?") from error
         return Database(replica, state.settings)
 

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import structlog
 
-from nqosd.northbound.replica.idl import NorthboundIdl, RawTransaction
+from nqosd.northbound.replica.idl import NorthboundIdl
 from nqosd.ovsdb.poller import LoopPoller
+from nqosd.ovsdb.raw_idl import RawTransaction
 from nqosd.runtime.threads import aside
 
 TICK = 1.0

@@ -20,12 +20,9 @@ from nqosd.northbound.replica.set_table import SetTable
 from nqosd.northbound.replica.stored import StoredRow, StoredSet
 from nqosd.northbound.replica.updates import Changes
 from nqosd.ovsdb import schema, wire
+from nqosd.ovsdb.wire import UpdateError
 
 NORTHD_VERSION = "northd_internal_version"
-
-
-class ReplicaError(Exception):
-    """An update doesn't fit what the replica holds: it must be filled anew."""
 
 
 class View(Protocol):
@@ -140,12 +137,12 @@ class Replica:
         """Take what happened to one row: a `<row-update2>`.
 
         Raises:
-            ReplicaError: it changes a row that isn't there, or isn't of the form that the protocol gives it.
+            UpdateError: it changes a row that isn't there, or isn't of the form that the protocol gives it.
         """
         try:
             self._apply(self._tables[table], self._uuids[table], uuid, happened)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise ReplicaError(
+            raise UpdateError(
                 f"an update of row {uuid} of {table} doesn't fit what is known: {error!r:.300}"
             ) from error
 
