@@ -79,6 +79,14 @@ def ready(cluster: Cluster, name: str = "video") -> tuple[str, str]:
     return (found[0].status, found[0].reason) if found else ("", "")
 
 
+async def both_apply(cluster: Cluster, policy: NetworkQoS, one: Zone, two: Zone) -> None:
+    """Let the first zone sum up, and both apply a policy."""
+    one.commit(policy)
+    await eventually(lambda: one.counting.sum is not None)
+    two.commit(policy)
+    await eventually(lambda: ready(cluster) == ("True", "Applied"))
+
+
 async def test_two_zones(cluster: Cluster, client: KubeClient, running: Running) -> None:
     """One of them sums up what both report; then nothing is written but renewals."""
     zones = frozenset({"a", "b"})
@@ -109,10 +117,7 @@ async def test_another_zone_goes_on(cluster: Cluster, client: KubeClient, runnin
     policy = cluster.create()
     async with running(two.run):
         async with running(one.run):
-            one.commit(policy)
-            await eventually(lambda: one.counting.sum is not None)
-            two.commit(policy)
-            await eventually(lambda: ready(cluster) == ("True", "Applied"))
+            await both_apply(cluster, policy, one, two)
             two.commit(cluster.get())
         await eventually(lambda: two.counting.sum is not None)
         changed = cluster.create(priority=11)
@@ -129,10 +134,7 @@ async def test_a_zone_falls_silent(cluster: Cluster, client: KubeClient, running
     policy = cluster.create()
     async with running(one.run):
         async with running(two.run):
-            one.commit(policy)
-            await eventually(lambda: one.counting.sum is not None)
-            two.commit(policy)
-            await eventually(lambda: ready(cluster) == ("True", "Applied"))
+            await both_apply(cluster, policy, one, two)
         await eventually(lambda: ready(cluster) == ("Unknown", "ZoneSilent"))
         assert cluster.get().status.summary.startswith("No report from zone b since 2")
         again = Zone(client, cluster, "b", zones)
@@ -148,10 +150,7 @@ async def test_who_is_out_of_touch_says_nothing(cluster: Cluster, client: KubeCl
     one, two = (Zone(client, cluster, name, zones) for name in sorted(zones))
     policy = cluster.create()
     async with running(one.run), running(two.run):
-        one.commit(policy)
-        await eventually(lambda: one.counting.sum is not None)
-        two.commit(policy)
-        await eventually(lambda: ready(cluster) == ("True", "Applied"))
+        await both_apply(cluster, policy, one, two)
         one.is_well = False
         await eventually(lambda: cluster.get().status.summary.startswith("No report from zone a since"), 60.0)
         assert one.counting.sum is None
@@ -164,10 +163,7 @@ async def test_a_zone_that_is_gone_leaves_nothing(cluster: Cluster, client: Kube
     policy = cluster.create()
     async with running(one.run):
         async with running(two.run):
-            one.commit(policy)
-            await eventually(lambda: one.counting.sum is not None)
-            two.commit(policy)
-            await eventually(lambda: ready(cluster) == ("True", "Applied"))
+            await both_apply(cluster, policy, one, two)
         one.zones = frozenset({"a"})
         one.commit(cluster.get())
         await eventually(lambda: leases(cluster).keys() == {"nqosd-status", "nqosd-zone-a"})
@@ -179,11 +175,7 @@ async def test_a_policy_created_anew(cluster: Cluster, client: KubeClient, runni
     zones = frozenset({"a", "b"})
     one, two = (Zone(client, cluster, name, zones) for name in sorted(zones))
     async with running(one.run), running(two.run):
-        policy = cluster.create()
-        one.commit(policy)
-        await eventually(lambda: one.counting.sum is not None)
-        two.commit(policy)
-        await eventually(lambda: ready(cluster) == ("True", "Applied"))
+        await both_apply(cluster, cluster.create(), one, two)
         cluster.delete()
         one.commit(cluster.create())
         await eventually(lambda: ready(cluster) == ("Unknown", "WaitingForZone"))

@@ -9,6 +9,7 @@ processes of their own, and a probe that the machine held up counts in full.
 import asyncio
 import contextlib
 import multiprocessing
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -152,3 +153,7 @@ async def _sync(remotes: list[str], compiler: IncrementalCompiler) -> int:
                 say("  a round failed", f"{result.outcome}: {result.problem}")
     finally:
         await northbound.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
