@@ -33,16 +33,19 @@ class Answer:
 
 
 Lie = Callable[[str], Answer | None]
-"""From the path of a GET, with its query, to what is answered; None: what the real server says."""
+"""From the path of a request, with its query, to what is answered; None: what the real server says."""
+READS = frozenset({"GET"})
+WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 
 
 class Liar:
     """A context manager; without a lie it only passes on."""
 
     def __init__(self, server: ApiServer) -> None:
-        self._server = server
+        self.server = server
         self._towards = ssl.create_default_context(cafile=server.ca_file)
         self._lie: Lie | None = None
+        self._methods = READS
         self._over = threading.Event()
         self._open: set[socket.socket] = set()
         self.lies = 0
@@ -54,10 +57,15 @@ class Liar:
         self._http.socket = here.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         self.port = int(self._http.server_address[1])
 
-    def tell(self, lie: Lie) -> None:
-        """Answer so from now on."""
+    @property
+    def url(self) -> str:
+        """The address for clients."""
+        return f"https://127.0.0.1:{self.port}"
+
+    def tell(self, lie: Lie, methods: frozenset[str] = READS) -> None:
+        """Answer requests with these methods so from now on."""
         self._over = threading.Event()
-        self._lie = lie
+        self._methods, self._lie = methods, lie
 
     def stop_lying(self) -> None:
         """Pass everything on again, and close the streams that are open."""
@@ -77,9 +85,9 @@ class Liar:
         self._http.shutdown()
         self._http.server_close()
 
-    def answer_to(self, path: str) -> Answer | None:
-        """Say what to answer to a GET."""
-        lie = self._lie
+    def answer_to(self, method: str, path: str) -> Answer | None:
+        """Say what to answer to a request."""
+        lie = self._lie if method in self._methods else None
         found = None if lie is None else lie(path)
         self.lies += found is not None
         return found
@@ -90,11 +98,10 @@ class Liar:
 
     def forward(self, handler: "_Handler") -> None:
         """Ask the real server, and pass its answer on as it comes."""
-        upstream = http.client.HTTPSConnection("127.0.0.1", self._server.port, context=self._towards, timeout=600)
+        upstream = http.client.HTTPSConnection("127.0.0.1", self.server.port, context=self._towards, timeout=600)
         try:
-            length = int(handler.headers.get("Content-Length", "0"))
             headers = {name: value for name, value in handler.headers.items() if name.lower() not in BETWEEN_HOPS}
-            upstream.request(handler.command, handler.path, handler.rfile.read(length) or None, headers)
+            upstream.request(handler.command, handler.path, handler.body() or None, headers)
             taken = upstream.sock
             self._open.add(taken)
             try:
@@ -118,16 +125,18 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 600
 
     def do_GET(self) -> None:
-        found = self.liar.answer_to(self.path)
+        found = self.liar.answer_to(self.command, self.path)
         if found is None:
             self.liar.forward(self)
         else:
+            self.body()
             self._tell(found)
 
-    def do_POST(self) -> None:
-        self.liar.forward(self)
+    do_POST = do_PATCH = do_PUT = do_DELETE = do_GET  # noqa: N815 - the names that the base class looks for
 
-    do_PATCH = do_PUT = do_DELETE = do_POST  # noqa: N815 - the names that the base class looks for
+    def body(self) -> bytes:
+        """Read the body of the request."""
+        return self.rfile.read(int(self.headers.get("Content-Length", "0")))
 
     def pass_on(self, response: http.client.HTTPResponse) -> None:
         """Send what the real server answered."""

@@ -288,7 +288,7 @@ async def test_a_wrong_retry_after_does_not_stop_anybody(api_server: ApiServer, 
     """Whoever asks hears half a minute at most, however long the server wants to be left alone."""
     with Liar(api_server) as liar:
         given = options(api_server, tmp_path, api_server.tokens[ADMIN])
-        async with KubeClient(attrs.evolve(given, server=f"https://127.0.0.1:{liar.port}")) as client:
+        async with KubeClient(attrs.evolve(given, server=liar.url)) as client:
             for asked, heard in (("7", 7.0), ("86400", LONGEST_WAIT), ("9" * 5000, LONGEST_WAIT), ("soon", None)):
                 liar.tell(partial(ask_for_patience, asked))
                 assert (await client.request("GET", PODS)).retry_after == heard
