@@ -52,7 +52,7 @@ class Reflector:
         self.resource = resource
         self._options = options or ReflectorOptions()
         self._pacing = Pacing(self._options.absence, uniform)
-        self._trust = Trust(self._options.list_interval, uniform, is_probe=resource.is_probe)
+        self._trust = Trust(self._options.list_interval, uniform)
         self._store = Store(resource.kind)
         self._listing = Listing()
         self._synced = False
@@ -61,10 +61,8 @@ class Reflector:
         self._version = ""
         self._told_up_to = ""
         self._page_size = self._options.page_size
-        self._phase = Phase.STREAMED_LIST
+        self._phase = self._asked = Phase.STREAMED_LIST
         self._began = now
-        if self._phase in {Phase.STREAMED_LIST, Phase.PAGED_LIST} and not self._listing.token:
-            self._began = now  # what was waited for before doesn't count: it says nothing of how dear a list is
         self._since = now
         self._heard = False
         self._watch_time = 0
@@ -232,6 +230,7 @@ class Reflector:
             return self._move(
                 Step(), RequestOutcome.DIFFERS, now, f"there are {number} objects, {len(self._store)} were told"
             )
+        self._trust.shown(page.resource_version, now)
         return self._move(Step(), RequestOutcome.COMPLETE, now)
 
     def _move(
@@ -294,16 +293,18 @@ class Reflector:
         self._listing = Listing()
 
     def _ask(self, now: float) -> None:
-        if self._phase is Phase.WATCH and self._trust.wants_list(now):
-            self._go(NextPhase.ANCHOR, now)
-        elif (
-            self._phase is Phase.WATCH and (self.resource.is_probe or not self._heard) and self._trust.wants_count(now)
-        ):
-            self._trust.counted(now)
-            self._phase = Phase.COUNT
+        if self._phase is Phase.WATCH:
+            self._trust.reached(self._version, now)
+            if self._trust.wants_list(now):
+                self._go(NextPhase.ANCHOR, now)
+            elif self._asked is Phase.WATCH and self._wants_count(now):
+                self._trust.counted(now)
+                self._phase = Phase.COUNT
         if self._phase in {Phase.STREAMED_LIST, Phase.PAGED_LIST} and not self._listing.token:
             self._began = now  # what was waited for before doesn't count: it says nothing of how dear a list is
-        self._since = now
-        self._heard = False
+        self._asked, self._since, self._heard = self._phase, now, False
         longest = self._options.watch_time * (PROBE_SHARE if self.resource.is_probe else 1.0)
         self._watch_time = math.ceil(min(longest, max(1.0, self._trust.due - now)))
+
+    def _wants_count(self, now: float) -> bool:
+        return self.resource.is_probe or (not self._heard and self._trust.wants_count(now))

@@ -18,13 +18,14 @@ from tests.informers.wire import BY_KIND
 from tests.services.kubernetes import ADMIN, ApiServer
 
 
-@attrs.frozen
+@attrs.define
 class Informed:
     """A running source: what it told and what it counted."""
 
     listener: Listener
     counter: Counter
     client: KubeClient
+    source: ApiServerSource = attrs.field(init=False)
     out_of_touch: dict[ResourceKind, str] = attrs.field(factory=dict)
     """Why changes of a kind may go unheard now."""
 
@@ -56,10 +57,10 @@ async def informing(
     async with KubeClient(kube) as client:
         resources = [BY_KIND[kind] for kind in kinds]
         informed = Informed(listener, counter, client)
-        source = ApiServerSource(
+        informed.source = ApiServerSource(
             client, options=options, observer=counter, resources=resources, in_touch=informed.in_touch
         )
-        task = asyncio.create_task(source.run(listener))
+        task = asyncio.create_task(informed.source.run(listener))
         try:
             yield informed
         finally:
@@ -95,6 +96,13 @@ def give_address(server: ApiServer, namespace: str, name: str, address: str) -> 
 def delete_pod(server: ApiServer, namespace: str, name: str) -> None:
     """Delete a pod at once."""
     server.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}", {"gracePeriodSeconds": 0})
+
+
+def through(server: ApiServer, url: str) -> KubeOptions:
+    """Give options of the administrator that reach a server by an address, such as that of a proxy before it."""
+    token = server.directory / "admin-token"
+    token.write_text(server.tokens[ADMIN])
+    return KubeOptions(server=url, ca_file=str(server.ca_file), token_file=str(token))
 
 
 def names_of(answer: bytes) -> set[str]:

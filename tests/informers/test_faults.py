@@ -5,8 +5,6 @@ All tests of this file share a server of their own, which they stop, kill and fr
 
 import asyncio
 import secrets
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,14 +12,11 @@ import attrs
 import pytest
 
 from nqosd.api.changes import ResourceKind
-from nqosd.informers import trust
 from nqosd.informers.reflector_steps import ReflectorOptions
 from nqosd.informers.transitions import RequestOutcome
 from nqosd.kube.credentials import KubeOptions
-from tests.faults.liar import Answer, Liar
 from tests.informers.fake_silent_proxy import FakeSilentProxy
-from tests.informers.informing import change_pod, create_pod, delete_pod, informing
-from tests.informers.listening import until
+from tests.informers.informing import change_pod, create_pod, delete_pod, informing, through
 from tests.services.backup import Backup
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import DAEMON, ApiServer
@@ -88,13 +83,6 @@ def home(server: ApiServer) -> str:
     return name
 
 
-def through(proxy: FakeSilentProxy, server: ApiServer) -> KubeOptions:
-    """Give options that reach the server through a proxy."""
-    token = server.directory / "admin-token"
-    token.write_text(server.tokens["admin"])
-    return KubeOptions(server=proxy.url, ca_file=str(server.ca_file), token_file=str(token))
-
-
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_the_api_server_goes_and_comes_back(server: ApiServer, home: str, how: str) -> None:
     """While it is away nothing is told; afterwards only the difference, without a second "synced"."""
@@ -117,7 +105,7 @@ async def test_a_version_that_is_gone_leads_to_a_list(server: ApiServer, home: s
     """Changes and deletions behind our back, and a restart that makes our version too old: exact differences follow."""
     for name in ("stays", "changes", "goes"):
         create_pod(server, home, name)
-    async with FakeSilentProxy(server.port) as proxy, informing(through(proxy, server), POD) as informed:
+    async with FakeSilentProxy(server.port) as proxy, informing(through(server, proxy.url), POD) as informed:
         await informed.listener.until_synced(POD)
         before = len(informed.listener.changes)
         proxy.refusing = True
@@ -138,7 +126,7 @@ async def test_a_connection_that_hangs_is_given_up(server: ApiServer, home: str)
     """Nothing is closed, nothing arrives: the watch is made anew, and what happened meanwhile is told."""
     async with (
         FakeSilentProxy(server.port) as proxy,
-        informing(through(proxy, server), POD, options=IMPATIENT) as informed,
+        informing(through(server, proxy.url), POD, options=IMPATIENT) as informed,
     ):
         await informed.listener.until_synced(POD)
         proxy.fall_silent()
@@ -154,7 +142,7 @@ async def test_who_hears_nothing_says_so_of_each_kind(server: ApiServer) -> None
     kinds = (POD, ResourceKind.NODE, ResourceKind.NAMESPACE)
     async with (
         FakeSilentProxy(server.port) as proxy,
-        informing(through(proxy, server), *kinds, options=IMPATIENT) as informed,
+        informing(through(server, proxy.url), *kinds, options=IMPATIENT) as informed,
     ):
         await informed.listener.until_synced(*kinds)
         await informed.listener.until(lambda: not informed.out_of_touch, "in touch")
@@ -175,7 +163,7 @@ async def test_who_hears_nothing_says_so_of_each_kind(server: ApiServer) -> None
 async def test_a_server_that_freezes_is_waited_for(server: ApiServer, home: str) -> None:
     """A process that is stopped keeps its connections; when it goes on, so does the watch."""
     create_pod(server, home, "stays")
-    patient = attrs.evolve(through_files(server), connect_timeout=0.5, answer_timeout=0.5)
+    patient = attrs.evolve(through(server, server.url), connect_timeout=0.5, answer_timeout=0.5)
     async with informing(patient, POD, options=IMPATIENT) as informed:
         await informed.listener.until_synced(POD)
         server.pause()
@@ -190,16 +178,9 @@ async def test_a_server_that_freezes_is_waited_for(server: ApiServer, home: str)
         assert [it.old for it in informed.changes(POD, home)] == [None, None]
 
 
-def through_files(server: ApiServer) -> KubeOptions:
-    """Give options of the administrator with an address and files."""
-    token = server.directory / "admin-token"
-    token.write_text(server.tokens["admin"])
-    return KubeOptions(server=server.url, ca_file=str(server.ca_file), token_file=str(token))
-
-
 async def test_a_watch_is_cut_in_the_middle_of_an_event(server: ApiServer, home: str) -> None:
     """Half an event is no event: it comes again, whole, on the next watch, and is told once."""
-    async with FakeSilentProxy(server.port) as proxy, informing(through(proxy, server), POD) as informed:
+    async with FakeSilentProxy(server.port) as proxy, informing(through(server, proxy.url), POD) as informed:
         await informed.listener.until_synced(POD)
         proxy.cut_after = 100_000
         create_pod(server, home, "long", {"filler": "x" * 200_000})
@@ -216,7 +197,7 @@ async def test_a_list_is_cut_in_the_middle(server: ApiServer, home: str) -> None
         create_pod(server, home, name, {"filler": "x" * 20_000})
     async with FakeSilentProxy(server.port) as proxy:
         proxy.cut_after = 150_000
-        async with informing(through(proxy, server), POD, options=ReflectorOptions(page_size=3)) as informed:
+        async with informing(through(server, proxy.url), POD, options=ReflectorOptions(page_size=3)) as informed:
             await informed.listener.until_synced(POD)
             assert informed.keys(POD, home) == names
             assert (POD, RequestOutcome.BROKEN) in informed.counter.restarts
@@ -355,7 +336,7 @@ async def test_an_etcd_that_was_restored_from_a_backup_is_noticed(
     create_pod(server, home, "kept")
     backup = Backup(etcd, server)
     await asyncio.to_thread(backup.take)
-    async with FakeSilentProxy(server.port) as proxy, informing(through(proxy, server), POD) as informed:
+    async with FakeSilentProxy(server.port) as proxy, informing(through(server, proxy.url), POD) as informed:
         await informed.listener.until_synced(POD)
         for number in range(20):
             create_pod(server, home, f"lost-{number}")
@@ -371,35 +352,9 @@ async def test_an_etcd_that_was_restored_from_a_backup_is_noticed(
     delete_pod(server, home, "kept")
 
 
-async def test_a_watch_that_says_nothing_is_found_out(
-    server: ApiServer, home: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its end in time is no proof that it told everything: the objects are counted now and then, here each second."""
-    monkeypatch.setattr(trust, "COUNT_EVERY", 1.0)
-    silent = threading.Event()
-
-    def say_nothing(path: str) -> Answer | None:
-        if "watch=true" not in path or "sendInitialEvents" in path:
-            return None
-        silent.set()
-        time.sleep(1.1)  # the time that the watch was asked to take
-        return Answer()
-
-    with Liar(server) as liar:
-        kube = attrs.evolve(through_files(server), server=f"https://127.0.0.1:{liar.port}")
-        async with informing(kube, POD, options=QUICK) as informed:
-            await informed.listener.until_synced(POD)
-            liar.tell(say_nothing)
-            await until(silent.is_set, "watching in vain")
-            create_pod(server, home, "untold")
-            await informed.listener.until(lambda: informed.keys(POD, home) == {"untold"}, "listed")
-            assert (POD, RequestOutcome.DIFFERS) in informed.counter.restarts
-            assert (POD, RequestOutcome.BROKEN) not in informed.counter.restarts
-
-
 async def test_a_watch_that_is_cut_again_and_again_goes_on(server: ApiServer, home: str) -> None:
     """A line that works for a second between two cuts loses nothing, and delays a change by seconds at most."""
-    async with FakeSilentProxy(server.port) as proxy, informing(through(proxy, server), POD) as informed:
+    async with FakeSilentProxy(server.port) as proxy, informing(through(server, proxy.url), POD) as informed:
         await informed.listener.until_synced(POD)
         for number in range(8):
             proxy.refusing = True

@@ -1,5 +1,6 @@
 """What a reflector tells and asks for, step by step."""
 
+import itertools
 from collections.abc import Callable
 
 import attrs
@@ -644,6 +645,55 @@ def test_a_count_that_the_server_does_not_give_says_nothing() -> None:
     reflector = counting("a", "b")
     assert not reflector.page(page([network("a", 1)], 100, "next"), 66.0).moves[0].pause
     assert not reflector.doubt
+
+
+def lists_of_a_quiet_kind(reflector: Reflector, until: float, *, says_how_far: bool, began: float = 0.0) -> list[float]:
+    """Let a server have nothing to tell of a kind, while its version grows; give when it was asked for lists.
+
+    `says_how_far`: a watch after a count brings a bookmark with the version of that count.
+    """
+    lists, now, version = list[float](), began, int(reflector.resource_version)
+    while now < until:
+        query = query_of(reflector)
+        if "sendInitialEvents" in query:
+            lists.append(now)
+            reflector.lines([event("ADDED", network("a", 1)), bookmark(version, end=True)], now)
+        elif "limit" in query:
+            version += 10
+            reflector.page(page([network("a", 1)], version), now)
+        else:
+            if says_how_far and query["resourceVersion"] != str(version):
+                reflector.lines([bookmark(version)], now + 3.0)
+            now += 5.0
+            reflector.ended(now)
+    return lists
+
+
+def test_a_quiet_kind_whose_watches_say_how_far_they_are_is_not_listed() -> None:
+    """A bookmark with the version that a count has shown proves that there was nothing to tell."""
+    assert lists_of_a_quiet_kind(watching("a"), 0.9 * OPTIONS.list_interval, says_how_far=True) == []
+
+
+def test_a_watch_that_does_not_get_as_far_as_a_count_is_followed_by_a_list() -> None:
+    """A changed object that no watch told of is found within a minute and a half; nobody is alarmed for it."""
+    reflector = watching("a")
+    first, *_ = lists_of_a_quiet_kind(reflector, 200.0, says_how_far=False)
+    assert 60.0 < first <= 90.0
+    assert not reflector.doubt
+
+
+def test_a_server_whose_watches_never_say_how_far_they_are_is_asked_for_lists_ever_more_rarely() -> None:
+    """Each list that had to show it doubles the time that the next watches are given, until one shows it again."""
+    reflector, proven = watching("a"), 10 * OPTIONS.list_interval
+    lists = lists_of_a_quiet_kind(reflector, proven, says_how_far=False)
+    between = [after - before for before, after in itertools.pairwise(lists)]
+    assert all(before <= after for before, after in itertools.pairwise(between[:7]))
+    assert between[0] < 110.0
+    assert min(between[7:]) >= 0.9 * OPTIONS.list_interval
+    unproven = proven + 300.0
+    lists_of_a_quiet_kind(reflector, unproven, says_how_far=True, began=proven)
+    first, *_ = lists_of_a_quiet_kind(reflector, unproven + 200.0, says_how_far=False, began=unproven)
+    assert first - unproven <= 90.0
 
 
 def test_a_list_can_be_asked_for() -> None:
