@@ -17,7 +17,22 @@ OF_FAULTS = (
     "test_port",
     "test_signals",
     "test_manifests",
+    "test_out_of_touch",
+    "test_other_hands",
+    "test_edits_by_hand",
+    "test_ownership",
+    "test_moving_over",
+    "test_old_controller",
+    "test_failover",
+    "test_zones",
+    "test_rights",
+    "test_other_definition",
 )
+WITHOUT_A_FAULT = {
+    "test_a_running_daemon_converges_and_then_writes_nothing",
+    "test_a_standby_is_ready_and_says_what_it_is",
+    "test_a_status_that_is_settled_is_not_written_again",
+}
 
 
 def test_every_test_that_the_page_names_is_there() -> None:
@@ -36,4 +51,10 @@ def test_every_test_of_a_fault_has_a_line() -> None:
         for name in OF_FAULTS
         for test in re.findall(r"def (test_\w+)\(", (ROOT / f"tests/faults/{name}.py").read_text())
     }
-    assert tests - named == {"test_a_running_daemon_converges_and_then_writes_nothing"}
+    assert tests - named == WITHOUT_A_FAULT
+
+
+def test_every_file_of_faults_is_looked_at() -> None:
+    """A new file of tests counts, unless it tests the page or a fake."""
+    files = {each.stem for each in (ROOT / "tests/faults").glob("test_*.py")}
+    assert files - set(OF_FAULTS) == {"test_page", "test_fake_old_controller"}
