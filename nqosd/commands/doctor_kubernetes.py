@@ -28,7 +28,7 @@ from nqosd.daemon.rights import Right, rights
 from nqosd.informers.discovery import is_missing
 from nqosd.informers.manifests.paths import Manifests, read_manifests
 from nqosd.informers.resources import RESOURCES
-from nqosd.informers.served_schema import ask_for_lost_fields
+from nqosd.informers.served_schema import ServedSchema
 from nqosd.kube.client import KubeClient, KubeConnectionError, Response
 from nqosd.kube.credentials import KubeConfigError
 from nqosd.kube.writes import send
@@ -202,7 +202,7 @@ async def _definition(client: KubeClient) -> CheckResult:
     name, way_out = POLICIES.full_name, "kubectl apply -k config/crd"
     if await is_missing(client, POLICIES):
         return failed("crd", name, "there is no such CustomResourceDefinition", way_out)
-    lost = await ask_for_lost_fields(client)
+    lost = await ServedSchema(client).lost()
     if lost is None:
         return skipped("crd", name, "the server doesn't show its schema, so nobody knows whether it keeps all fields")
     if lost:

@@ -9,17 +9,17 @@ from collections.abc import Callable
 
 import structlog
 
-from nqosd.informers.served_schema import ask_for_lost_fields
-from nqosd.kube.writes import ApiClient
+from nqosd.informers.served_schema import ServedSchema
+from nqosd.kube.client import KubeClient
 
 _log = structlog.get_logger()
 
 
-async def watch_schema(client: ApiClient, interval: float, take: Callable[[tuple[str, ...]], None]) -> None:
+async def watch_schema(client: KubeClient, interval: float, take: Callable[[tuple[str, ...]], None]) -> None:
     """Look for ever, every `interval` seconds; `take` is given the lost fields whenever they are others than before."""
-    known: tuple[str, ...] = ()
+    schema, known = ServedSchema(client), tuple[str, ...]()
     while True:
-        lost = await ask_for_lost_fields(client)
+        lost = await schema.lost()
         if lost is not None and lost != known:
             known = lost
             take(lost)

@@ -13,9 +13,8 @@ from typing import TypeAlias
 import msgspec
 
 from nqosd.api.networkqos import NetworkQoS
-from nqosd.kube.client import KubeConnectionError
+from nqosd.kube.client import KubeClient, KubeConnectionError
 from nqosd.kube.credentials import KubeConfigError
-from nqosd.kube.writes import ApiClient
 
 PATH = "/openapi/v3/apis/k8s.ovn.org/v1alpha1"
 OK = 200
@@ -88,13 +87,23 @@ def lost_fields(document: bytes) -> tuple[str, ...] | None:
     return None
 
 
-async def ask_for_lost_fields(client: ApiClient) -> tuple[str, ...] | None:
-    """Ask a server which fields it loses; None where it doesn't say."""
-    try:
-        response = await client.request("GET", PATH)
-    except (KubeConnectionError, KubeConfigError):
-        return None
-    return lost_fields(response.body) if response.status == OK else None
+class ServedSchema:
+    """What a server says; its document of some 100 KB is only sent again when it has changed."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        self._known: dict[str, str] = {}
+
+    async def lost(self) -> tuple[str, ...] | None:
+        """Ask which fields the server loses; None where it doesn't say, or says the same as before."""
+        try:
+            response = await self._client.request("GET", PATH, headers=self._known)
+        except (KubeConnectionError, KubeConfigError):
+            return None
+        if response.status != OK:
+            return None
+        self._known = {"If-None-Match": response.etag} if response.etag else {}
+        return lost_fields(response.body)
 
 
 def lost_of(policy: NetworkQoS, lost: Iterable[str]) -> list[str]:

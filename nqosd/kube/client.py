@@ -35,12 +35,13 @@ _log = structlog.get_logger()
 
 @attrs.frozen
 class Response:
-    """A whole answer; `retry_after` is in seconds, bounded, and None if the server didn't say; `date` as it said it."""
+    """A whole answer; `retry_after` is in seconds, bounded, and None if the server didn't say."""
 
     status: int
     body: bytes
     retry_after: float | None = None
     date: str = ""
+    etag: str = ""
 
 
 class Stream:
@@ -118,8 +119,8 @@ class KubeClient:
         described = {"Content-Type": content_type, **(headers or {})}
         async with self._open(method, path, query=query, limit=limit, body=body, headers=described) as response:
             with translated():
-                date = response.headers.get("Date", "")
-                return Response(response.status, await response.read(), _retry_after(response), date)
+                date, etag = (response.headers.get(name, "") for name in ("Date", "ETag"))
+                return Response(response.status, await response.read(), _retry_after(response), date, etag)
 
     @contextlib.asynccontextmanager
     async def stream(

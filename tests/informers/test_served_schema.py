@@ -1,5 +1,6 @@
 """A server that drops fields of NetworkQoS objects is found out by the schema that it serves."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from nqosd.api.decoding import decode_network_qos
-from nqosd.informers.served_schema import NEEDED, Fields, ask_for_lost_fields, lost_fields, lost_of
+from nqosd.informers.served_schema import NEEDED, Fields, ServedSchema, lost_fields, lost_of
 from nqosd.kube.client import KubeClient
 from nqosd.kube.credentials import KubeOptions
 from tests.services.kubernetes import DAEMON, ApiServer
@@ -103,7 +104,22 @@ async def test_a_server_is_asked_with_no_right_but_to_log_in(api_server: ApiServ
         for lost in ((FROM,), ()):
             api_server.apply_crds(without(*lost))
             async with KubeClient(KubeOptions(kubeconfig=str(api_server.kubeconfig(DAEMON)))) as client:
-                while await ask_for_lost_fields(client) != lost:
+                while await ServedSchema(client).lost() != lost:
                     pass  # the document follows the definition after a moment
     finally:
         api_server.apply_crds(CRD.read_text())
+
+
+async def test_a_schema_that_has_not_changed_is_not_sent_again(api_server: ApiServer) -> None:
+    """Asked again, the server says nothing but that it is the same, until the definition is another one."""
+    options = KubeOptions(kubeconfig=str(api_server.kubeconfig(DAEMON)))
+    async with asyncio.timeout(120), KubeClient(options) as client:
+        schema = ServedSchema(client)
+        while await schema.lost() is not None:
+            pass  # a definition that another test has applied may still be on its way into the document
+        try:
+            api_server.apply_crds(without(FROM))
+            while (lost := await schema.lost()) != (FROM,):
+                assert lost is None
+        finally:
+            api_server.apply_crds(CRD.read_text())
