@@ -32,8 +32,9 @@ def test_kubernetes_and_helm_are_those_of_the_tests() -> None:
 
 
 def test_python_is_what_the_package_asks_for() -> None:
-    """The oldest Python is the one of pyproject.toml, and newer ones are those of its classifiers."""
+    """The oldest Python is the one of pyproject.toml, newer ones are its classifiers', and the newest is tested too."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    oldest, *newer = [each.rpartition(" ")[2] for each in project["classifiers"] if ":: Python ::" in each]
+    oldest, *between, newest = [each.rpartition(" ")[2] for each in project["classifiers"] if ":: Python ::" in each]
     assert project["requires-python"] == f">={oldest}"
-    assert (CELLS["Python"][0], CELLS["Python"][2]) == (oldest, ", ".join(newer))
+    assert f"python{newest}" in (ROOT / "Makefile").read_text()
+    assert (CELLS["Python"][0], CELLS["Python"][2]) == (f"{oldest}; {newest} without services", ", ".join(between))

@@ -34,6 +34,7 @@ cp -r "$3" "$1"/root/tmp/guide
 cp "$5" "$1"/root/tmp/nqosd.tar.gz
 exec chroot "$1"/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive sh -euxc "$4"
 """
+NEWER, NEXT = "3.13", "3.14"
 INSTALL = "dpkg --install /tmp/nqosd.deb >/dev/null"
 
 
@@ -132,6 +133,23 @@ def test_the_debian_package_installs(tmp_path: Path) -> None:
         "/lib/systemd/system/nqosd-stats.service:1",
         "/lib/systemd/system/nqosd.service:1",
     ]
+
+
+def test_a_debian_package_for_another_python(tmp_path: Path) -> None:
+    """One that is made for Debian 13's Python asks for that series, and what is in it runs there, with nothing else."""
+    folders = [str(each.parent) for each in Path.home().glob(f".pyenv/versions/*/bin/python{NEWER}")]
+    python = shutil.which(f"python{NEWER}", path=os.pathsep.join([*folders, os.environ["PATH"]]))
+    if python is None:
+        pytest.skip(f"this machine has no Python {NEWER}")
+    run("systemd/debian/make-package", the("*.whl"), tmp_path, DEBIAN_PYTHON=python)
+    (package,) = tmp_path.glob("*.deb")
+    assert run("dpkg-deb", "--field", package, "Depends").startswith(f"python3 (>= {NEWER}), python3 (<< {NEXT}), ")
+    run("dpkg-deb", "--extract", package, tmp_path)
+    library = "/usr/lib/nqosd"
+    launcher = (tmp_path / "usr/bin/nqosd").read_text().replace(library, f"{tmp_path}{library}")
+    assert run(python, "-I", "-c", launcher, "--version") == f"nqosd {__version__}\n"
+    assert "12180" in run(python, "-I", "-c", launcher, "compile", GUIDE)
+    run(python, "-I", "-c", f"import sys; sys.path.insert(0, '{tmp_path}{library}'); import nqosd.daemon.daemon")
 
 
 def test_a_changed_configuration_outlives_an_upgrade(tmp_path: Path) -> None:
