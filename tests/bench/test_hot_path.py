@@ -17,8 +17,10 @@ from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
 from nqosd.informers.reflector import Reflector
+from nqosd.northbound.plan.operations import OperationKind
 from tests.api.manifests import wire
 from tests.informers.wire import BY_KIND
+from tools import one_event
 from tools.bench.workload import Pods, Size, policy
 
 SMALL, LARGE = Size(200, 100), Size(4_000, 100)
@@ -27,6 +29,10 @@ CALLS = 250
 
 The ranges of its switch aren't known, so its address is counted among those outside of them, too: 21 of these calls.
 """
+WAY = 180
+"""Calls of functions of nqosd, from the bytes of a pod's event to its mutation; there were 172."""
+FILES = 48
+"""Files in which these functions stand; there were 47."""
 BYTES = 11_000
 """Bytes at most at a time for the same; there were 7,500."""
 EVENT = b'{"type":"ADDED","object":%b}'
@@ -98,6 +104,14 @@ def test_one_pod_takes_few_calls(pipeline: Pipeline) -> None:
     number = pipeline.size.pods + 2
     pod = pipeline.pods.render(number, number)
     assert calls(lambda: pipeline.take(pod)) <= CALLS
+
+
+def test_the_way_from_bytes_to_mutation_is_short() -> None:
+    """A pod that enters a set comes to one mutation, by few calls in few files."""
+    way = one_event.walk()
+    assert [each.kind for each in way.operations] == [OperationKind.WAIT, OperationKind.SET_MUTATE]
+    assert way.calls.total() <= WAY
+    assert len(way.calls) <= FILES
 
 
 def test_one_pod_takes_little_memory(pipeline: Pipeline) -> None:
