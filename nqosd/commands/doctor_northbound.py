@@ -18,8 +18,8 @@ from nqosd.northbound.other_writers import other_holder
 from nqosd.northbound.replica.stored import OVN_KUBERNETES
 from nqosd.northbound.replica.writer_record import WRITER, WriterRecord
 from nqosd.ovsdb import schema, wire
-from nqosd.ovsdb.asking import Call, ask
 from nqosd.ovsdb.connection_options import Options
+from nqosd.ovsdb.plain_client import Call, ask
 
 USABLE = ("standalone", "leader")
 

@@ -17,9 +17,9 @@ from typing import cast
 import attrs
 
 from nqosd.commands.doctor_results import CheckResult, failed, ok, within
-from nqosd.ovsdb.asking import Call, ask
 from nqosd.ovsdb.connection_options import TlsFiles
 from nqosd.ovsdb.framing import FramingError
+from nqosd.ovsdb.plain_client import Call, ask
 from nqosd.ovsdb.remotes import Remote, places, socket_path
 
 _DENIED, _REFUSED = os.strerror(errno.EACCES), os.strerror(errno.ECONNREFUSED)

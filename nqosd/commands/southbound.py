@@ -12,9 +12,9 @@ from typing import cast
 import attrs
 
 from nqosd.ovsdb import wire
-from nqosd.ovsdb.asking import Call, ask
 from nqosd.ovsdb.connection_options import TlsFiles
 from nqosd.ovsdb.framing import FramingError
+from nqosd.ovsdb.plain_client import Call, ask
 from nqosd.ovsdb.remotes import Remote
 
 DATABASE = "OVN_Southbound"

@@ -10,8 +10,8 @@ import contextlib
 import re
 from pathlib import Path
 
-from nqosd.ovsdb.asking import Call, ask
 from nqosd.ovsdb.framing import FramingError
+from nqosd.ovsdb.plain_client import Call, ask
 from nqosd.ovsdb.remotes import FOLDERS, Remote
 
 SOCKETS = "ovn-controller.*.ctl"

@@ -10,7 +10,6 @@ slow parser and of two tables more for each database.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
@@ -19,8 +18,8 @@ import structlog
 
 from nqosd.ovsdb import wire
 from nqosd.ovsdb.connection_options import TlsFiles
-from nqosd.ovsdb.dialling import dial
-from nqosd.ovsdb.framing import Framer, FramingError, decode, encode
+from nqosd.ovsdb.framing import FramingError
+from nqosd.ovsdb.plain_client import Answer, Call, PlainClient
 from nqosd.ovsdb.remotes import Remote
 from nqosd.statistics.table_rows import Row
 
@@ -31,7 +30,6 @@ RETRY = 2.0
 SILENCE = 15.0
 """Seconds without a word after which the server is asked for a sign of life; after as many again it is given up."""
 
-_CHUNK = 1 << 16
 _MONITOR, _ECHO = "monitor", "echo"
 _EMPTY: list[object] = ["map", []]
 
@@ -87,41 +85,35 @@ class Mirror:
 
     async def _follow(self, remote: Remote) -> None:
         async with asyncio.timeout(SILENCE):  # `wait_for` loses a cancellation that comes together with the answer
-            reader, writer = await dial(remote, self._tls)
+            client = await PlainClient.connect(remote, self._tls)
         try:
-            await self._converse(reader, writer)
+            await self._converse(client)
         finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            client.close()
+            await client.closed()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, client: PlainClient) -> None:
         ask = self._question
         request = {"columns": [*ask.maps, *ask.values], "where": list(ask.conditions)}
-        writer.write(_call(_MONITOR, "monitor_cond", [ask.database, _MONITOR, {ask.table: [request]}]))
-        framer, is_asked = Framer(), False
+        client.send(_MONITOR, Call("monitor_cond", [ask.database, _MONITOR, {ask.table: [request]}]))
+        is_asked = False
         while True:
             try:
                 async with asyncio.timeout(SILENCE):
-                    chunk = await reader.read(_CHUNK)
+                    messages = await client.receive()
             except TimeoutError:
                 if is_asked:
                     raise _LostError(f"silent for {2 * SILENCE:g} s") from None
-                writer.write(_call(_ECHO, "echo", []))
+                client.send(_ECHO, Call("echo", []))
                 is_asked = True
                 continue
-            if not chunk:
-                raise _LostError("the server closed the connection")
             is_asked = False
-            for message in framer.feed(chunk):
-                self._take(cast("Mapping[str, object]", decode(message)), writer)
+            for message in messages:
+                self._take(message)
 
-    def _take(self, message: Mapping[str, object], writer: asyncio.StreamWriter) -> None:
-        method, params = message.get("method"), message.get("params")
-        if method == "echo":
-            writer.write(encode({"id": message.get("id"), "result": params, "error": None}))
-        elif method == "update2":
-            self._apply(cast("list[object]", params)[1])
+    def _take(self, message: Answer) -> None:
+        if message.get("method") == "update2":
+            self._apply(cast("list[object]", message["params"])[1])
         elif message.get("id") == _MONITOR:
             if message.get("error") is not None:
                 raise _LostError(f"the server refuses to show {self._question.table}: {message['error']}")
@@ -156,7 +148,3 @@ def _texts(value: object) -> dict[str, str]:
     """Decode a map of strings to strings or numbers; numbers as text."""
     pairs = cast("list[tuple[str, object]]", cast("list[object]", value)[1])
     return {str(key): str(each) for key, each in pairs}
-
-
-def _call(id_: str, method: str, params: list[object]) -> bytes:
-    return encode({"id": id_, "method": method, "params": params})
