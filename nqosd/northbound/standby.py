@@ -2,7 +2,8 @@
 
 In: what changed, as desired and in the database, and plans that nobody sends. Out: in words, what the holder leaves
 undone. The rule: a plan runs ahead of the database while the holder is writing, so an operation counts only when two
-looks in a row find it, or when nothing at all was written between them.
+looks in a row find it, or when nothing at all was written between them; and none counts while anything that the look
+before found has been written since, for much is written in shares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,12 +58,14 @@ class StandbyView:
     def found(self, operations: Sequence[Operation], taken: Dirty) -> None:
         """Take what a plan for that would have written; it is looked at again."""
         operations = [each for each in operations if each.kind is not OperationKind.WAIT]
-        before = self._before
-        left = (
-            [each for each in operations if not self._is_written or each in before.get(each.subject, ())]
-            if before
-            else []
-        )
+        found: dict[Subject, list[Operation]] = {}
+        for each in operations:
+            found.setdefault(each.subject, []).append(each)
+        before, self._before = self._before, found
+        left: list[Operation] = []
+        if before and not (self._is_written and before.keys() - found.keys()):
+            left = [each for each in operations if not self._is_written or each in before.get(each.subject, ())]
+        self._is_written = False
         subjects = dict.fromkeys(each.subject for each in left)
         names = [describe(each) for each in subjects][:_NAMED]
         more = f"; and {len(subjects) - _NAMED} more" if len(subjects) > _NAMED else ""
@@ -73,10 +76,6 @@ class StandbyView:
             else ""
         )
         self._say()
-        found: dict[Subject, list[Operation]] = {}
-        for each in operations:
-            found.setdefault(each.subject, []).append(each)
-        self._before, self._is_written = found, False
         for each in operations:
             match each.subject:
                 case RowKey() as key:

@@ -5,13 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import attrs
+import pytest
 from structlog.testing import capture_logs
 
 from nqosd.northbound import standby as standby_view
 from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE
-from tests.northbound.desires import address_set, desired
-from tests.northbound.real import Daemon, add_switches, options_of, running
+from tests.northbound.desires import address_set, desired, key, row
+from tests.northbound.real import Daemon, add_switches, driver_of, options_of, running
 from tests.services.generation import every_generation
 from tests.services.ovsdb import OvsdbServer
 
@@ -58,8 +59,11 @@ async def test_what_another_hand_deletes_is_missed(ovsdb_nb: OvsdbServer) -> Non
             await standby.run_until(lambda: not standby.results[-1].problem)
 
 
-async def test_a_writer_that_is_a_little_behind_leaves_nothing_undone(ovsdb_nb: OvsdbServer) -> None:
+async def test_a_writer_that_is_a_little_behind_leaves_nothing_undone(
+    ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However often a standby looks while another change is on its way, it isn't the same one."""
+    monkeypatch.setattr(standby_view, "PAUSE", 0.0)  # each round is a look
     add_switches(ovsdb_nb, "node1", "node2")
     async with running(options_of(ovsdb_nb.unix)) as writer:
         await writer.write(BOTH)
@@ -68,11 +72,42 @@ async def test_a_writer_that_is_a_little_behind_leaves_nothing_undone(ovsdb_nb: 
             before = desired([VIDEO, VOICE], [SENDERS, TALKERS])
             for number in range(LOOKS):
                 after = desired([attrs.evolve(VIDEO, dscp=number), VOICE], [SENDERS, TALKERS])
-                await standby.round(after)
                 await writer.write(before)
-                await _looks(standby)
+                await _sees(standby, ovsdb_nb)
+                await standby.round(after)
                 before = after
             assert {each.problem for each in standby.results} == {""}
+
+
+async def test_a_writer_that_writes_much_in_shares_is_at_work(
+    ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What two looks find missing is on its way as long as other things of the look before come; then it isn't."""
+    monkeypatch.setattr(standby_view, "PAUSE", 0.0)  # each round is a look
+    add_switches(ovsdb_nb, "node1", "node2")
+    before = [row(key(f"games/p{number}")) for number in range(2 * LOOKS)]
+    after = [attrs.evolve(each, dscp=30) for each in before]
+    async with (
+        running(options_of(ovsdb_nb.unix)) as writer,
+        running(options_of(ovsdb_nb.unix), writer=False) as standby,
+    ):
+        await writer.write(desired(before, [SENDERS]))
+        await _sees(standby, ovsdb_nb)
+        await standby.round(desired(after, [SENDERS]))
+        for number in range(1, LOOKS + 1):
+            await writer.write(desired([*after[:number], *before[number:]], [SENDERS]))
+            await _sees(standby, ovsdb_nb)
+            await standby.round()
+        assert {each.problem for each in standby.results} == {""}
+        await standby.round()
+        assert str(after[LOOKS].key) in standby.results[-1].problem
+
+
+async def _sees(standby: Daemon, server: OvsdbServer) -> None:
+    """Wait until a standby has heard of all that was written before."""
+    last = f"last{len(standby.results)}"
+    server.nbctl("ls-add", last)
+    await standby.wait_until(lambda: driver_of(standby).idl.replica.switch(last) is not None)
 
 
 async def _looks(standby: Daemon) -> None:
