@@ -48,6 +48,8 @@ class LyingRelay:
         self.lie: Lie | None = None
         self.told = 0
         """How often a lie was told, in place of the truth."""
+        self.pause = 0.0
+        """Seconds before each part of a lie but the first."""
         self._clients: set[asyncio.StreamWriter] = set()
 
     @property
@@ -96,7 +98,9 @@ class LyingRelay:
         framer = Framer()
         while data := await source.read(1 << 16):
             for message in framer.feed(data):
-                for each in self._tell(exchange, message):
+                for number, each in enumerate(self._tell(exchange, message)):
+                    if number and self.pause:
+                        await asyncio.sleep(self.pause)
                     sink.write(each)
             await sink.drain()
 

@@ -164,6 +164,43 @@ async def test_an_answer_that_is_lost_is_named(ovsdb_nb: OvsdbServer, tmp_path: 
         await daemon.wait_until(lambda: daemon.facts.problem == f"the server didn't answer {step} within 0.3 s")
 
 
+@pytest.mark.parametrize("step", STEPS)
+async def test_an_answer_that_stops_after_a_byte(ovsdb_nb: OvsdbServer, tmp_path: Path, step: str) -> None:
+    """A connection on which an answer begins, and then nothing comes, is given up at every step of the handshake."""
+    mute: set[Exchange] = set()
+
+    def lie(exchange: Exchange, message: bytes) -> list[bytes]:
+        if exchange in mute:
+            return []
+        if exchange.step(message) != step:
+            return [message]
+        mute.add(exchange)
+        return [message[:1]]
+
+    async with deceived(ovsdb_nb, tmp_path) as (daemon, relay):
+        relay.lie = lie
+        relay.cut()
+        await daemon.wait_until(lambda: daemon.facts.problem == f"the server didn't answer {step} within 0.3 s")
+        relay.lie = None
+        await converges(daemon, ovsdb_nb)
+
+
+async def test_an_answer_that_goes_on_coming_has_its_time(
+    ovsdb_nb: OvsdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long all that is monitored takes to come, it is waited for as long as it goes on coming."""
+    monkeypatch.setattr(checked_idl, "ANSWER_WITHIN", 1.0)
+    async with deceived(ovsdb_nb, tmp_path) as (daemon, relay):
+        relay.lie = lambda exchange, message: (
+            [message[place : place + len(message) // 7] for place in range(0, len(message), len(message) // 7)]
+            if exchange.step(message).startswith("monitor_cond_since")
+            else [message]
+        )
+        relay.pause = 0.3
+        relay.cut()
+        await daemon.wait_until(lambda: relay.told > 0 and daemon.facts.lock_held)
+
+
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
 async def test_what_nobody_asked_for(ovsdb_nb: OvsdbServer, tmp_path: Path, said: bytes) -> None:
     """Whatever a server says at any time, the daemon sees the next change in the database, and writes."""

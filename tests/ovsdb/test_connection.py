@@ -133,14 +133,15 @@ async def test_renewed_certificates_are_used_by_the_next_connection(tmp_path: Pa
 
 
 async def test_a_silent_tls_server_costs_nothing(tmp_path: Path) -> None:
-    """While a server that accepts a connection says nothing, the daemon sleeps."""
+    """While a server that accepts a connection says nothing, the daemon sleeps, and then gives it up."""
     authority = Authority(tmp_path / "ca")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         remote = f"ssl:127.0.0.1:{silent.getsockname()[1]}"
-        async with connecting(options_of(remote, tls=files_of(authority.issue("nqosd")))):
+        async with connecting(options_of(remote, tls=files_of(authority.issue("nqosd")))) as daemon:
             begun = time.process_time()
             await asyncio.sleep(0.8)
             assert time.process_time() - begun < 0.2
+            await daemon.wait_until(lambda: daemon.facts.problem == "no answer to the attempt to connect")
 
 
 @pytest.mark.parametrize("remote", ["unix:/nonexistent/socket", "tcp:127.0.0.1:1"])
