@@ -25,7 +25,7 @@ from tests.northbound.desires import PORTS
 from tests.northbound.ovsdb_types import CLOSED, RefusedError
 from tests.northbound.tables import DEFAULTS, REFERENCES
 from tests.northbound.transactions import Body, transactions
-from tests.services.generation import GENERATIONS, OvnGeneration
+from tests.services.generation import INSTALLED, OvnGeneration
 from tests.services.ovsdb import OvsdbServer
 
 TIMEOUT = 60.0
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--transactions", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    for generation in GENERATIONS:
+    for generation in INSTALLED:
         answers = replay(generation, chosen.transactions, chosen.seed)
         refused = {error: number for error, number in sorted(answers.items()) if error}
         total = sum(answers.values())

@@ -49,7 +49,8 @@ class Convergence:
             self._since, self.why = None, ""
         else:
             rest = result.left and f"much of these namespaces is being written: {_some(sorted(result.left))}"
-            self.why = result.problem or left or rest or result.outcome.value
+            problem = "" if result.problem in result.blocked.values() else result.problem  # there with its object
+            self.why = problem or left or rest or result.outcome.value
             if result.succeeded and not left and result.left_since is not None:
                 self._since = max(result.left_since, self._since or 0.0)
 

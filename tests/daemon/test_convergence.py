@@ -65,6 +65,14 @@ def test_what_is_not_written_counts_and_is_named(result: RoundResult) -> None:
     assert "constraint" in convergence.problem
 
 
+def test_what_the_server_refuses_is_named() -> None:
+    """Its words alone would not say what they are about."""
+    convergence = Daemon().convergence()
+    convergence.began()
+    convergence.ended(RoundResult(RoundOutcome.REFUSED, problem="constraint", blocked={SetName("s1"): "constraint"}))
+    assert convergence.why == "set s1: constraint"
+
+
 @pytest.mark.parametrize("outcome", [RoundOutcome.STANDBY, RoundOutcome.LOST_LOCK])
 def test_a_standby_owes_nothing(outcome: RoundOutcome) -> None:
     """Another daemon writes."""

@@ -14,7 +14,7 @@ from nqosd.northbound.plan.operations import SetName
 from tests.northbound.desires import desired
 from tests.northbound.real import Daemon, options_of, running
 from tests.services.chassis import Chassis
-from tests.services.generation import GENERATIONS, LATEST, OvnGeneration
+from tests.services.generation import INSTALLED, OvnGeneration
 from tests.services.ovn import OvnCentral
 
 SWITCH = "open_ovn_layer2_switch"
@@ -22,7 +22,6 @@ ROW = QosRow(
     RowKey("games/cameras", 0, "open", SWITCH), Direction.FROM_LPORT, 10000, "inport == @cameras && ip", 20,
     sets=("cameras",),
 )  # fmt: skip
-INSTALLED = [*GENERATIONS, *([LATEST] if LATEST.is_installed else [])]
 
 
 @attrs.frozen

@@ -1,10 +1,9 @@
 """Faults of the Northbound database's server and of the way to it."""
 
 import contextlib
-import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from tests.faults import manifests
 from tests.faults.cluster import Cluster
 from tests.faults.relay import Way
 from tests.faults.site import Site, add_switches, open_site
-from tests.services.daemon import Options
+from tests.services.daemon import Nqosd, Options
 from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
 
@@ -91,6 +90,40 @@ def test_by_default_a_frozen_server_is_noticed_within_ten_seconds(faulty_cluster
         site.settle()
 
 
+class Hurried(Nqosd):
+    """A daemon to which a round counts as stuck after a second beside its transaction, not after two minutes."""
+
+    def command(self) -> Sequence[str]:
+        """Return the command, of which one constant is another."""
+        program, _module, _name, *arguments = super().command()
+        main = (
+            "import sys; from nqosd.__main__ import main; from nqosd.telemetry.health import Health; "
+            "Health.__init__.__kwdefaults__['stuck_after'] = 1.0; sys.exit(main())"
+        )
+        return [program, "-c", main, *arguments]
+
+
+def test_the_longest_time_limits(bare_site: Site) -> None:
+    """With an hour for the probe and for a transaction /healthz stays 200, and a dead or frozen database is noticed."""
+    site = bare_site
+    daemon = site.start_daemon(
+        options={"northbound": {"probe_interval": 3600, "transaction_timeout": 3600}}, remotes=[site.nb.unix],
+        kind=Hurried,
+    )  # fmt: skip
+    site.settle()
+    site.nb.kill()
+    daemon.wait_until(lambda: "'northbound': " in str(daemon.probe("readyz")), what="aware that it is gone")
+    assert daemon.probe("healthz")[0] == 200
+    site.nb.start()
+    site.settle()
+    site.nb.pause()
+    site.change()
+    daemon.wait_until(lambda: "not converged for" in str(daemon.probe("readyz")), what="aware that nothing is written")
+    assert daemon.probe("healthz")[0] == 200
+    site.nb.resume()
+    site.settle()
+
+
 def test_a_slow_server(site: Site) -> None:
     """Over a line of 20 kB/s, with a limit of 3 s for a transaction, it converges all the same."""
     site.wire.slow_down(20_000)
@@ -116,6 +149,21 @@ def test_the_answer_to_a_transaction_is_lost(site: Site) -> None:
     site.wire.cut()
     site.wire.let_go()
     site.settle()
+
+
+def test_a_rule_goes_while_its_row_lingers(bare_site: Site) -> None:
+    """Rows whose pods have gone wait for `detach_after`, and leave at once when their rule goes."""
+    site = bare_site
+    daemon = site.start_daemon(options={"northbound": {"detach_after": 86_400}})
+    rules = [manifests.rule(1, rate=9000), manifests.rule(2, rate=9000)]
+    site.cluster.create(manifests.policy(site.namespace, "alone", app="alone", rules=rules))
+    pod = site.add_pod("alone", app="alone")
+    before = site.settle().own
+    site.cluster.delete(pod)
+    daemon.wait_until(lambda: site.read().own.sets != before.sets, what="rid of the pod's addresses")
+    assert site.read().own.rows == before.rows
+    site.cluster.patch(manifests.policy(site.namespace, "alone"), {"spec": {"egress": rules[:1]}})
+    assert site.settle().own.rows != before.rows
 
 
 def test_a_switch_that_disappears_under_a_transaction(site: Site) -> None:
@@ -167,34 +215,6 @@ def test_the_disk_of_the_database_is_full(faulty_cluster: Cluster) -> None:
         )
         assert site.differences()
         filler.unlink()
-        site.settle()
-
-
-class OldServer(OvsdbServer):
-    """A server whose schema has no `QoS.bandwidth`, until `upgrade`."""
-
-    def create_database(self) -> None:
-        """Make a database of that schema."""
-        schema = json.loads(self.generation.schema("nb").read_text())
-        del schema["tables"]["QoS"]["columns"]["bandwidth"]
-        lacking = self.directory / "lacking.ovsschema"
-        lacking.write_text(json.dumps(schema))
-        self.run([self.generation.program("ovsdb-tool"), "create", str(self.file), str(lacking)])
-
-    def upgrade(self) -> None:
-        """Convert the database while it is being served, as an upgrade of OVN does."""
-        client = self.generation.program("ovsdb-client")
-        self.run([client, "convert", self.unix, str(self.generation.schema("nb"))])
-
-
-def test_a_schema_without_an_expected_column(faulty_cluster: Cluster) -> None:
-    """The daemon says which column is lacking and writes nothing; it goes on when the schema has been converted."""
-    with OldServer(GENERATIONS[-1]) as nb, open_site(faulty_cluster, nb, foreign=False) as site:
-        site.fill()
-        daemon = site.start_daemon(until_ready=False)
-        daemon.wait_until(lambda: "QoS.bandwidth" in str(daemon.probe("readyz")), what="saying what the schema lacks")
-        assert daemon.probe("healthz")[0] == 200
-        nb.upgrade()
         site.settle()
 
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 
+from tests.faults import contents
 from tests.faults.hands import own_row
 from tests.faults.relay import Way
 from tests.faults.site import Site
@@ -55,6 +56,22 @@ def test_the_lock_is_stolen_while_a_transaction_is_on_its_way(bare_site: Site) -
         daemon.wait_until(lambda: daemon.metric("nqosd_transactions_total", result="lost_lock") > 0, what="refused")
         assert site.read().versions == before
     site.settle()
+
+
+def test_another_instance_waits_for_the_same_lock(site: Site) -> None:
+    """It is a standby that isn't ready and names the instance that has the lock, which is; it writes when that ends."""
+    other = site.start_daemon(options={"daemon": {"instance": "blue"}}, until_ready=False)
+    words = "the instance 'nqosd' (nqosd at"
+    other.wait_until(lambda: words in str(other.probe("readyz")[1]), what="saying who has the lock")
+    status, said = other.probe("readyz")
+    assert (status, said["role"]) == (503, "standby")
+    assert "give each instance a lock of its own" in str(said["waiting_for"])
+    assert "northbound: another instance has the lock" in other.log_file.read_text()
+    assert site.daemon.is_ready()
+    site.daemon.stop()
+    other.awaits = "readyz"
+    other.wait_until(other.is_ready, what="the writer")
+    assert contents.read(site.nb, "blue").own.rows
 
 
 @contextlib.contextmanager

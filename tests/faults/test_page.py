@@ -9,6 +9,7 @@ NAMED = re.compile(r"`(tests/[a-z_/]+\.py)::(test_\w+)`")
 OF_FAULTS = (
     "test_api_server",
     "test_database",
+    "test_schemas",
     "test_members",
     "test_daemon",
     "test_silence",

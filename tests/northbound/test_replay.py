@@ -4,14 +4,14 @@ import pytest
 
 from tests.northbound.database import ModelDatabase
 from tests.northbound.ovsdb_types import CLOSED, RefusedError
-from tests.services.generation import OvnGeneration, every_generation
+from tests.services.generation import OvnGeneration, every_installed_generation
 from tools.replay import replay
 
 TRANSACTIONS = 150
 """For each generation; `make replay` does thousands."""
 
 
-@every_generation
+@every_installed_generation
 def test_the_model_answers_as_a_real_server(ovn_generation: OvnGeneration) -> None:
     """Plans and broken plans, one after the other, get the same answers and leave the same rows."""
     answers = replay(ovn_generation, TRANSACTIONS)

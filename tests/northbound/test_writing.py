@@ -10,7 +10,7 @@ from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE
 from tests.northbound.desires import address_set, desired, key, row
 from tests.northbound.real import add_switches, dump_ours, options_of, running
-from tests.services.generation import every_generation
+from tests.services.generation import every_generation, every_installed_generation
 from tests.services.ovsdb import OvsdbServer
 
 
@@ -109,7 +109,7 @@ async def test_rows_of_others_stay_byte_for_byte(ovsdb_nb: OvsdbServer) -> None:
     assert dump_ours(ovsdb_nb) == before
 
 
-@every_generation
+@every_installed_generation
 async def test_a_policy_goes_while_its_row_lingers(ovsdb_nb: OvsdbServer) -> None:
     """A pod goes, so its row lingers; then its policy goes: one transaction removes the row and its set."""
     add_switches(ovsdb_nb, "node1", "node2")
@@ -126,7 +126,7 @@ async def test_a_policy_goes_while_its_row_lingers(ovsdb_nb: OvsdbServer) -> Non
     assert dump_ours(ovsdb_nb) == empty
 
 
-@every_generation
+@every_installed_generation
 @pytest.mark.parametrize("how", [["ls-del", "node1"], ["qos-del", "node1"]], ids=["switch", "row"])
 async def test_a_set_goes_after_its_last_row(ovsdb_nb: OvsdbServer, how: list[str]) -> None:
     """A row lingers and goes with its switch, or by somebody's hand: its set is removed at once, and is no repair."""

@@ -63,5 +63,12 @@ GENERATIONS = tuple(OvnGeneration(suite.series) for suite in debian.SUITES)
 LATEST = OvnGeneration(debian.LATEST.series)
 """What `make dataplane` measures beside them, where it installs."""
 
+INSTALLED = (*GENERATIONS, *([LATEST] if LATEST.is_installed else []))
+"""Those that are there."""
+
 every_generation = pytest.mark.parametrize("ovn_generation", GENERATIONS, indirect=True, ids=lambda one: one.series)
 """Decorates a test that takes `ovn_generation`, or a fixture that builds on it, to run on each generation."""
+every_installed_generation = pytest.mark.parametrize(
+    "ovn_generation", INSTALLED, indirect=True, ids=lambda one: one.series
+)
+"""The same with the newest one, where it is there, for what one of them alone may do differently."""

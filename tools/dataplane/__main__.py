@@ -18,7 +18,7 @@ from tests.dataplane.matrix import Matrix
 from tests.dataplane.sites import interconnected, sites_of
 from tests.dataplane.testbed import BY_NODE
 from tests.dataplane.traffic import Traffic
-from tests.services.generation import GENERATIONS, LATEST, OvnGeneration
+from tests.services.generation import INSTALLED, OvnGeneration
 from tools.dataplane import migration
 from tools.dataplane.flow_costs import SIZES, flow_costs
 from tools.dataplane.recomputes import Recomputes
@@ -31,13 +31,12 @@ PARTS = ("matrix", "guide", "beside", "costs")
 def main() -> int:
     """Measure what the command line names; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.dataplane", description=__doc__)
-    generations = [*GENERATIONS, *([LATEST] if LATEST.is_installed else [])]
-    series = [each.series for each in generations]
+    series = [each.series for each in INSTALLED]
     parser.add_argument("--ovn", choices=series, help="one generation (default: all)")
     parser.add_argument("--part", choices=PARTS, help="one part (default: all)")
     parser.add_argument("--case", default="", help="cases of the matrix whose titles begin so (default: all)")
     options = parser.parse_args()
-    chosen = [each for each in generations if options.ovn in (None, each.series)]
+    chosen = [each for each in INSTALLED if options.ovn in (None, each.series)]
     parts = PARTS if options.part is None else (options.part,)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is cleaned up
     started = time.monotonic()
