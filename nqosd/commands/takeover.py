@@ -10,6 +10,8 @@ import argparse
 import asyncio
 from collections.abc import Iterator
 
+import attrs
+
 from nqosd.cache.tables import Tables
 from nqosd.commands import plan_and_apply
 from nqosd.commands.gathering import gather_objects, settings_for
@@ -50,7 +52,8 @@ async def _take_over(config: Config, options: argparse.Namespace, action: Action
                 "ovn-kubernetes writes rows or statuses, so its NetworkQoS controller still runs; turn it off first "
                 "(--enable-network-qos=false)"
             )
-        compiled = compile_everything(tables, settings, replica.switches)
+        switches = {name: attrs.evolve(each, theirs=False) for name, each in replica.switches.items()}
+        compiled = compile_everything(tables, settings, switches)
         desired = compiled.desired
         plan = make_plan(desired, replica, PlanScope.whole(desired, replica), PlanOptions(settings.owner))
         theirs = before.marked(OVN_KUBERNETES)

@@ -23,6 +23,8 @@ RETURNED = "returned"
 """`RowKey.part` of a row for what no limit may meet: what comes back, and neighbour discovery."""
 MARK_PART = "mark/"
 """How `RowKey.part` of the mirror of a row of others begins; that row's `k8s.ovn.org/id` follows."""
+OVERRIDE = "override"
+"""`RowKey.part` of a row below which rows of ovn-kubernetes' own NetworkQoS controller don't act."""
 NEVER_BITES = 4294967295
 """The highest rate that OVN takes, kbps: a row with it meters nothing in effect (verified on the wire with 23.03)."""
 
@@ -45,8 +47,8 @@ class Family(StrEnum):
 class RowKey:
     """Which row this is: one rule on one switch; `part` tells rows of one rule apart (family, or pod).
 
-    A row for a whole switch, whatever rules there are, has an empty policy and the part `RETURNED` or one with
-    `MARK_PART`.
+    A row for a whole switch, whatever rules there are, has an empty policy and the part `RETURNED`, `OVERRIDE`
+    or one with `MARK_PART`.
     """
 
     policy: str
@@ -71,6 +73,8 @@ def purpose(part: str) -> str:
     """Say what a row of no policy is for, by the part of its key."""
     if part.startswith(MARK_PART):
         return f"the mark of {part.removeprefix(MARK_PART)}"
+    if part == OVERRIDE:
+        return "the rows of ovn-kubernetes' own controller"
     return "what comes back and neighbour discovery"
 
 

@@ -12,6 +12,8 @@ In: which rows policies have on which switches, the topology. Out: a unit for ea
   it (3 to 10 of 30 solicitations were answered, 30 with the row). On layer3 the switch itself answers.
 - A row of others that sets a packet mark, and that our rows suppress, is mirrored in the other direction, where ours
   don't stand: connections from outside need EgressIP's mark (measured with OVN 25.03 and 26.03).
+- ovn-kubernetes' own NetworkQoS controller acts on no packet beside a daemon that runs. Where ours stand in its
+  direction they outrank its rows; on flat networks, where they don't, a row of its direction outranks them.
 """
 
 from collections import Counter
@@ -21,7 +23,7 @@ from collections.abc import Set as AbstractSet
 import attrs
 
 from nqosd.api.objects import Topology
-from nqosd.compiler.desired import MARK_PART, NEVER_BITES, RETURNED, Direction, Family, QosRow, RowKey
+from nqosd.compiler.desired import MARK_PART, NEVER_BITES, OVERRIDE, RETURNED, Direction, Family, QosRow, RowKey
 from nqosd.compiler.expression import NOTHING, Expression, Term, all_of, any_of, equals, string
 from nqosd.compiler.network_switches import Network
 from nqosd.compiler.rows import Unit
@@ -33,6 +35,8 @@ RETURNED_PRIORITY = 32767
 """The highest that OVN takes, above every rule of every policy."""
 MIRROR_PRIORITY = 32766
 """Above what others have in that direction."""
+OVERRIDE_PRIORITY = 32765
+"""Below the mirrors, which stand in the same direction."""
 NEIGHBOUR_DISCOVERY = any_of(map(Term, ("nd", "nd_rs", "nd_ra")))
 
 SwitchKey = tuple[str, str]
@@ -58,7 +62,7 @@ def switch_unit(at: NetworkSwitch, limited: AbstractSet[Family | None], name: Ca
 
     `limited` are the families of senders with limits, None for those without addresses.
     """
-    rows = list(_mirrors(at))
+    rows = list(_for_others(at))
     outside = _outside(at) if limited and at.switch.uplinks else {}
     passing = [*_returning(at, outside, name)] if limited else []
     if at.network.topology is not Topology.LAYER3 and not limited.isdisjoint((Family.IP6, None)):
@@ -98,8 +102,8 @@ def _returning(
         yield all_of((enters, any_of(each for each in (equals(field, mine), others) if each != NOTHING)))
 
 
-def _mirrors(at: NetworkSwitch) -> Iterator[QosRow]:
-    """Mirror rows of others that our rows on the switch suppress."""
+def _for_others(at: NetworkSwitch) -> Iterator[QosRow]:
+    """Mirror rows of others that our rows on the switch suppress, and suppress those that would act beside ours."""
     for each in at.switch.mirrored(at.network.direction):
         yield QosRow(
             key=at.key(f"{MARK_PART}{each.egress_ip}"),
@@ -108,6 +112,15 @@ def _mirrors(at: NetworkSwitch) -> Iterator[QosRow]:
             match=each.match,
             dscp=None,
             mark=each.mark,
+        )
+    if at.switch.theirs and at.network.direction is Direction.FROM_LPORT:
+        yield QosRow(
+            key=at.key(OVERRIDE),
+            direction=Direction.TO_LPORT,
+            priority=OVERRIDE_PRIORITY,
+            match="ip",
+            dscp=None,
+            rate=NEVER_BITES,
         )
 
 
@@ -147,25 +160,23 @@ class SwitchRows:
                 self._stale[network, switch] = None
 
     def switches_changed(self, names: AbstractSet[str], before: Switches) -> set[RowKey]:
-        """Take what is something else on some switches in the database; gives the keys of all mirrors there before.
+        """Take what is something else on some switches in the database; gives the keys of rows for others there before.
 
         One that isn't desired any more may linger there still.
         """
         self._stale |= dict.fromkeys(key for key in self._demands if key[1] in names)
         return {
-            NetworkSwitch(network, name, (), UNKNOWN).key(f"{MARK_PART}{each.egress_ip}")
+            row.key
             for network in self._topology.networks.by_name.values()
             if (name := network.switch("")) in names and name in before
-            for each in before[name].mirrored(network.direction)
+            for row in _for_others(NetworkSwitch(network, name, (), before[name]))
         }
 
     def may_wait(self, key: RowKey) -> bool:
-        """Say whether a row that isn't desired may stay for a while; the mirror of a row goes with that one."""
-        network = self._topology.networks.by_name.get(key.network)
-        if network is None:
+        """Say whether a row that isn't desired may stay for a while; one for a row of others goes with that one."""
+        if key.network not in self._topology.networks.by_name:
             return False
-        marks = self._topology.switches.get(key.switch, UNKNOWN).mirrored(network.direction)
-        return not key.part.startswith(MARK_PART) or key.part in {f"{MARK_PART}{each.egress_ip}" for each in marks}
+        return key.part == RETURNED or key in {row.key for row in _for_others(self._switch(key.network, key.switch))}
 
     def drain(self, name: Callable[[AnySet], str]) -> Iterator[tuple[SwitchKey, Unit | None]]:
         """Give what may have changed since the last call."""

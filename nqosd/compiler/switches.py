@@ -32,12 +32,13 @@ class MarkRow:
 class Switch:
     """`uplinks` are the names of its ports of type router or localnet; `has_acls`: an ACL stands on the switch itself.
 
-    Both tuples are sorted.
+    Both tuples are sorted. `theirs`: ovn-kubernetes' own NetworkQoS controller has a row on it.
     """
 
     uplinks: tuple[str, ...] = ()
     marks: tuple[MarkRow, ...] = ()
     has_acls: bool = False
+    theirs: bool = False
 
     def mirrored(self, direction: Direction) -> tuple[MarkRow, ...]:
         """Give the rows that our rows of a direction suppress and that can be written in the other one."""

@@ -82,7 +82,7 @@ class ConnectionFacts:
     def _tell_theirs(self) -> None:
         if theirs := self.facts.theirs:
             log.warning(
-                "northbound: ovn-kubernetes' own NetworkQoS controller has rows here, which act beside ours: "
+                "northbound: ovn-kubernetes' own NetworkQoS controller has rows here, which act where ours don't: "
                 "turn it off (--enable-network-qos=false), then nqosd takeover --from ovn-kubernetes",
                 rows=sum(theirs.values()),
                 policies=shortened(sorted(theirs)),

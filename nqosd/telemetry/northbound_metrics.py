@@ -43,7 +43,7 @@ class NorthboundMetrics:
         )
         self._theirs = Gauge(
             "nqosd_ovn_kubernetes_rows",
-            "QoS rows that ovn-kubernetes' own NetworkQoS controller has in the database; they act beside ours.",
+            "QoS rows that ovn-kubernetes' own NetworkQoS controller has in the database; they act where ours don't.",
             registry=registry,
         )
         self._transactions = Counter(

@@ -9,7 +9,7 @@ from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import BandwidthScope, EgressRule, Limit
 from nqosd.api.objects import Attachment, NetworkAttachment, NetworkRole, Node, Pod, Topology
 from nqosd.compiler.definition import compile_everything
-from nqosd.compiler.desired import NEVER_BITES, RETURNED, Direction, QosRow, RowKey
+from nqosd.compiler.desired import NEVER_BITES, OVERRIDE, RETURNED, Direction, QosRow, RowKey
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.switches import MarkRow, Switch, Switches
@@ -245,6 +245,26 @@ def test_the_mirror_goes_with_the_last_row_of_a_policy() -> None:
     compiler.switches = {FLAT: SEEN[FLAT]}
     assert row.key in compiler.apply([]).rows
     assert not compiler.may_wait(row.key)
+
+
+def test_rows_of_the_old_controller_act_on_no_packet_of_a_flat_switch() -> None:
+    """While they are there, a row of their direction outranks them, below the mirrors; it leaves with the last one."""
+    seen = attrs.evolve(SEEN[FLAT], marks=(EGRESS_IP,), has_acls=True, theirs=True)
+    compiler = compiler_of(L2, policy(EgressRule(8)), pod("a", "10.0.0.1", key="ns/flat"), seen={FLAT: seen})
+    mirror, row = of_switches(compiler)
+    assert (row.key.part, row.direction, row.match) == (OVERRIDE, Direction.TO_LPORT, "ip")
+    assert (row.action, row.bandwidth) == ({}, {"rate": NEVER_BITES})
+    assert 32000 < row.priority < mirror.priority
+    compiler.switches = {FLAT: attrs.evolve(seen, theirs=False)}
+    assert row.key in compiler.apply([]).rows
+    assert of_switches(compiler) == [mirror]
+    assert not compiler.may_wait(row.key)
+
+
+def test_rows_of_the_old_controller_on_layer3_are_outranked_by_those_of_rules() -> None:
+    """They stand in the same direction, so nothing more is needed."""
+    seen = {"n1": attrs.evolve(SEEN["n1"], theirs=True)}
+    assert of_switches(compiler_of(NODE, policy(EgressRule(8)), pod("a", "10.0.0.1"), seen=seen)) == []
 
 
 @pytest.mark.parametrize(

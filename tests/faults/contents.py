@@ -144,6 +144,7 @@ def _around(switch: Row, rows: Mapping[str, Mapping[str, Row]], mine: set[tuple[
         uplinks=tuple(sorted(str(port["name"]) for port in ports if port["type"] in {"router", "localnet"})),
         marks=tuple(sorted(_mark(row) for row in theirs if "mark" in dict(_pairs(row["action"])))),
         has_acls=bool(_uuids(switch["acls"])),
+        theirs=any(("k8s.ovn.org/owner-type", "NetworkQoS") in _pairs(row["external_ids"]) for row in theirs),
     )
 
 

@@ -39,8 +39,13 @@ class Sample:
 
     tables: Mapping[str, Mapping[str, Row]]
 
+    @property
+    def ours(self) -> Mapping[str, Row]:
+        """Give the rows of nqosd, by uuid."""
+        return {uuid: row for uuid, row in self.tables["QoS"].items() if OWNER in dict(row["external_ids"][1])}
+
     def acting(self, switch: str, packet: Packet) -> list[Acts]:
-        """Give the rows that act on a packet which enters a switch from a pod, one for each direction at most."""
+        """Give the rows that mark a packet which enters a switch from a pod, one for each direction at most."""
         rows = self.tables["QoS"]
         (there,) = (each for each in self.tables["Logical_Switch"].values() if each["name"] == switch)
         sets = define({each["name"]: _set(each["addresses"]) for each in self.tables["Address_Set"].values()}, {})
@@ -48,7 +53,7 @@ class Sample:
         best: dict[str, Row] = {}
         for row in sorted(matching, key=lambda row: int(row["priority"])):
             best[row["direction"]] = row
-        return [_acts(row) for row in best.values()]
+        return [_acts(row) for row in best.values() if row["action"][1]]
 
 
 class Samples:

@@ -3,7 +3,9 @@
 import json
 
 from nqosd.compiler.desired import Direction, QosRow, RowKey
+from nqosd.compiler.switches import Switch
 from nqosd.northbound.replica.replica import Replica
+from nqosd.northbound.replica.stored import OVN_KUBERNETES
 from nqosd.ovsdb import schema, wire
 
 KEY = RowKey("shop/gold", 0, "default", "blue")
@@ -27,6 +29,7 @@ def filled() -> Replica:
             "q2": ours | {"external_ids": ["map", [["nqosd.io/owner", "nqosd"]]]},
             "q3": theirs,
             "q4": columns,
+            "q5": columns | {"external_ids": wire.string_map(OVN_KUBERNETES)},
         },
         schema.ADDRESS_SET: {"a1": {"name": "nqosd_a", "addresses": "10.0.0.1"}},
         schema.PORT_GROUP: {"g1": {"name": "nqosd_g", "ports": ["uuid", "p1"]}},
@@ -34,7 +37,7 @@ def filled() -> Replica:
         schema.SWITCH: {
             "s1": {
                 "name": "blue",
-                "qos_rules": wire.uuid_set(["q1", "q2", "q3", "q4"]),
+                "qos_rules": wire.uuid_set(["q1", "q2", "q3", "q4", "q5"]),
                 "ports": wire.uuid_set(["p1", "p2"]),
                 "acls": ["uuid", "acl"],
             }
@@ -64,5 +67,6 @@ def test_a_copy_answers_alike() -> None:
         assert one.port_group("nqosd_g") == original.port_group("nqosd_g")
         assert one.port("pod") == "p1"
     (mark,) = copy.switches["blue"].marks
-    assert (mark.mark, copy.switches["blue"].uplinks, copy.switches["blue"].has_acls) == (7, ("way out",), True)
-    assert [uuid for table, uuid, _row in copy.copied() if table == schema.QOS] == ["q1", "q2", "q3"]
+    assert copy.switches["blue"] == Switch(("way out",), (mark,), has_acls=True, theirs=True)
+    assert mark.mark == 7
+    assert [uuid for table, uuid, _row in copy.copied() if table == schema.QOS] == ["q1", "q2", "q3", "q5"]

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from nqosd.compiler.desired import MARK_PART, RETURNED, Direction, QosRow, RowKey
+from nqosd.compiler.desired import MARK_PART, OVERRIDE, RETURNED, Direction, QosRow, RowKey
 from nqosd.compiler.switches import MarkRow, Switch
 from nqosd.northbound.replica.stored import key_of
 from tests.northbound.cases import SENDERS, TALKERS, VIDEO, VOICE, converged
@@ -64,6 +64,23 @@ def test_marks_of_others_are_followed() -> None:
     assert database.replica.switches == {"node1": Switch(), "node2": Switch()}
 
 
+def test_rows_of_the_old_controller_are_followed() -> None:
+    """Each of its switches is told from others, until it has none of its rows any more, and so is a copy's."""
+    database = ModelDatabase()
+    one, _ = (database.add("Logical_Switch", name=name) for name in ("node1", "node2"))
+    old = {"k8s.ovn.org/owner-type": "NetworkQoS", "k8s.ovn.org/name": "games:video"}
+    row = egress_ip(database, one, action={"dscp": 8}, external_ids=old)
+    assert database.replica.switches == {"node1": Switch(theirs=True), "node2": Switch()}
+    assert database.replica.theirs == {"games/video": 1}
+    database.refill()
+    assert database.replica.switches["node1"].theirs
+    database.edit("QoS", row, external_ids={})
+    assert (database.replica.switches["node1"], database.replica.theirs) == (Switch(), {})
+    database.edit("QoS", row, external_ids=old)
+    database.edit("Logical_Switch", one, qos_rules=frozenset())
+    assert database.replica.switches["node1"] == Switch()
+
+
 def test_it_is_the_same_as_long_as_it_says_the_same() -> None:
     """Ports of pods, our own rows and a new connection leave what is seen as it is: the very same object."""
     database = ModelDatabase()
@@ -81,7 +98,7 @@ def test_it_is_the_same_as_long_as_it_says_the_same() -> None:
 
 def test_keys_of_rows_of_no_policy_are_read_back() -> None:
     """What external_ids say of such a row is the key that it was written with; a policy is never taken for none."""
-    for part in (RETURNED, f"{MARK_PART}their-id"):
+    for part in (RETURNED, OVERRIDE, f"{MARK_PART}their-id"):
         row = attrs.evolve(MIRROR, key=attrs.evolve(MIRROR.key, part=part))
         assert key_of(row.external_ids("me")) == row.key
     ids = attrs.evolve(VIDEO, key=attrs.evolve(VIDEO.key, part=f"{MARK_PART}x")).external_ids("me")

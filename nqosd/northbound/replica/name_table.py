@@ -135,6 +135,7 @@ class SwitchTable:
                 tuple(sorted(uplinks[port] for port in every & self._ports[uuid])),
                 self._rows.marks_among(self._rules[uuid]),
                 bool(self._acls[uuid]),
+                self._rows.has_theirs(self._rules[uuid]),
             )
             for name, uuids in self._uuids.items()
             for uuid in (min(uuids),)

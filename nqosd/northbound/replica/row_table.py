@@ -34,7 +34,7 @@ class RowTable:
         self._users: dict[str, set[str]] = {}
         self._switches: dict[str, set[str]] = {}
         self._marks: dict[str, MarkRow] = {}
-        self._theirs: Counter[str] = Counter()
+        self._theirs: dict[str, str] = {}
         self._counted: Mapping[str, int] | None = {}
         self._ours = 0
 
@@ -67,11 +67,15 @@ class RowTable:
         """Return the rows of others among these that set a packet mark, in a fixed order."""
         return tuple(sorted(self._marks[uuid] for uuid in self._marks.keys() & uuids))
 
+    def has_theirs(self, uuids: AbstractSet[str]) -> bool:
+        """Say whether a row of ovn-kubernetes' own controller is among these."""
+        return not self._theirs.keys().isdisjoint(uuids)
+
     @property
     def theirs(self) -> Mapping[str, int]:
         """How many rows ovn-kubernetes' own controller has for each policy; the same object until that changes."""
         if self._counted is None:
-            self._counted = {policy: number for policy, number in self._theirs.items() if number}
+            self._counted = Counter(self._theirs.values())
         return self._counted
 
     def __len__(self) -> int:
@@ -80,7 +84,7 @@ class RowTable:
     def copied(self) -> Iterator[tuple[str, Mapping[str, object]]]:
         """Give each row that counts as a monitor would send it."""
         for row in list(self._rows.values()):
-            if is_ours(row.external_ids, self._owner) or row.uuid in self._marks:
+            if is_ours(row.external_ids, self._owner) or self._is_around(row.uuid):
                 columns = attrs.asdict(row, filter=lambda field, _value: field.name != "uuid")
                 yield row.uuid, columns | {name: wire.string_map(columns[name]) for name in _MAPS}
 
@@ -156,8 +160,9 @@ class RowTable:
         if not is_ours(row.external_ids, self._owner):
             if (mark := mark_of(row)) is not None:
                 self._marks[row.uuid] = mark
-                self._changes.surroundings = True
-            self._count(row, 1)
+            if (policy := their_policy(row.external_ids)) is not None:
+                self._theirs[row.uuid], self._counted = policy, None
+            self._touch(row.uuid)
             return
         self._ours += 1
         key = key_of(row.external_ids)
@@ -173,9 +178,9 @@ class RowTable:
         self._touch(uuid)
         row = self._rows.pop(uuid)
         if not is_ours(row.external_ids, self._owner):
-            if self._marks.pop(uuid, None) is not None:
-                self._changes.surroundings = True
-            self._count(row, -1)
+            self._marks.pop(uuid, None)
+            if self._theirs.pop(uuid, None) is not None:
+                self._counted = None
             return row
         self._ours -= 1
         self._unreadable.discard(uuid)
@@ -187,15 +192,13 @@ class RowTable:
                 self._changes.unused.add(name)
         return row
 
-    def _count(self, row: StoredRow, more: int) -> None:
-        """Count a row of others, if it is of ovn-kubernetes' own controller."""
-        if (policy := their_policy(row.external_ids)) is not None:
-            self._theirs[policy] += more
-            self._counted = None
+    def _is_around(self, uuid: str) -> bool:
+        """Say whether a row of others matters to ours."""
+        return uuid in self._marks or uuid in self._theirs
 
     def _touch(self, uuid: str) -> None:
         row = self._rows.get(uuid)
-        if uuid in self._marks:
+        if self._is_around(uuid):
             self._changes.surroundings = True
         if row is None or not is_ours(row.external_ids, self._owner):
             return

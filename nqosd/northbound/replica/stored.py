@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 
 import attrs
 
-from nqosd.compiler.desired import MARK_PART, NETWORK, OWNER, PART, POLICY, RETURNED, RULE, SWITCH, RowKey
+from nqosd.compiler.desired import MARK_PART, NETWORK, OVERRIDE, OWNER, PART, POLICY, RETURNED, RULE, SWITCH, RowKey
 from nqosd.compiler.switches import MarkRow
 
 OVN_KUBERNETES: Mapping[str, str] = {"k8s.ovn.org/owner-type": "NetworkQoS"}
@@ -55,7 +55,7 @@ class StoredSet:
 def key_of(external_ids: Mapping[str, str]) -> RowKey | None:
     """Return whose row it is, or None when the external_ids don't say so in our own form."""
     part = external_ids.get(PART, "")
-    is_of_switch = POLICY not in external_ids and (part == RETURNED or part.startswith(MARK_PART))
+    is_of_switch = POLICY not in external_ids and (part in {RETURNED, OVERRIDE} or part.startswith(MARK_PART))
     try:
         return RowKey(
             policy="" if is_of_switch else external_ids[POLICY],
