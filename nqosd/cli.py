@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None, *, program: Program = NQOSD) ->
 
 def _parsed(arguments: Sequence[str] | None, program: Program) -> argparse.Namespace:
     """Read arguments; names and paths may stand behind options too, which argparse alone doesn't take."""
-    if sys.stdout is None and (sys.argv[1:] if arguments is None else arguments)[:1] != ["run"]:
+    given = sys.argv[1:] if arguments is None else arguments
+    is_service = given[:1] == ["run"] or (given[:1] == ["stats"] and "--once" not in given)
+    if sys.stdout is None and not is_service:
         raise CommandError("standard output is closed")
     commands = parser(program)
     options, rest = commands.parse_known_args(arguments)

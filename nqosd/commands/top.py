@@ -1,7 +1,8 @@
 """`nqosd top`: what the rules do now, on every node, in the terminal.
 
 In: exporters (`nqosd stats`). Out: a table of rates that is drawn anew, or once, or JSON. Rule: where standard output
-is no terminal, it is printed once; what an exporter doesn't tell is said below the table, and in the exit code.
+is no terminal, it is printed once; what an exporter doesn't tell is said below the table, and in the exit code. Where
+no exporter tells anything, there is no table.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import FAILED, OK, UsageError
-from nqosd.commands.output import show
+from nqosd.commands.output import complain, show
 from nqosd.config.checks import urls
 from nqosd.statistics.endpoints import Collected, RuleOnNode, collect
 from nqosd.statistics.rates import Rate, Rates
@@ -72,6 +73,9 @@ async def _look(look: Look, options: argparse.Namespace) -> int:
             break
         await asyncio.sleep(POLL)
     _show(rates.all(), collected, options)
+    if options.format != "json":
+        for url, why in collected.failures.items():
+            complain(f"{url}: {why}")
     return FAILED if collected.failures or not rates.is_complete(collected) else OK
 
 
@@ -81,14 +85,16 @@ def _show(
     if options.format == "json":
         show({"rates": list(map(_entry, rates.items())), "failures": collected.failures}, one_line=True)
         return
-    paint = Painter.of(sys.stdout)
-    header, *lines = table(HEADER, [_cells(place, rate) for place, rate in rates.items()]).splitlines()
-    hues = list(map(_hue, rates.values()))
-    text = [
-        paint(header, Hue.BOLD),
-        *(paint(line, hue) if hue else line for line, hue in zip(lines, hues, strict=True)),
-    ]
-    text += [paint(f"{url}: {why}", Hue.RED) for url, why in collected.failures.items()]
+    paint, text = Painter.of(sys.stdout), []
+    if rates or not collected.failures:
+        header, *lines = table(HEADER, [_cells(place, rate) for place, rate in rates.items()]).splitlines()
+        hues = map(_hue, rates.values())
+        text = [
+            paint(header, Hue.BOLD),
+            *(paint(line, hue) if hue else line for line, hue in zip(lines, hues, strict=True)),
+        ]
+    if before:
+        text += [paint(f"{url}: {why}", Hue.RED) for url, why in collected.failures.items()]
     paint.say(*text, before=before)
 
 

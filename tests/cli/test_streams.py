@@ -89,19 +89,40 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize("name", ASKED)
-def test_ctrl_c(name: str, tmp_path: Path, silent: socket.socket) -> None:
-    """Ctrl-C while a command waits for an answer ends it with 130, and without a word but for a service's log."""
+def asking(name: str, folder: Path, silent: socket.socket) -> list[str]:
+    """Give the line of a command that asks the silent server."""
     address = "{}:{}".format(*silent.getsockname())
     listen = address if name == "get" else ""
-    config = tmp_path / "nqosd.toml"
+    config = folder / "nqosd.toml"
     config.write_text(
         f'[northbound]\nremotes = ["tcp:{address}"]\n'
         f'[kubernetes]\nsource = "manifests"\nmanifests = ["{GUIDE.resolve()}"]\n'
         f'[http]\nlisten = "{listen}"\n'
         f'[stats]\nlisten = "127.0.0.1:0"\nendpoints = ["http://{address}"]\n'
     )
-    line = [sys.executable, "-m", "nqosd", name, *ASKED[name], "--config", str(config)]
+    return [sys.executable, "-m", "nqosd", name, *ASKED[name], "--config", str(config)]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_service_needs_no_standard_output(name: str, tmp_path: Path, silent: socket.socket) -> None:
+    """With a closed standard output a service does its work, and ends well at SIGTERM; its log goes elsewhere."""
+    line = ["sh", "-c", 'exec "$@" >&-', "sh", *asking(name, tmp_path, silent)]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            connection, _address = silent.accept()
+            process.terminate()
+            _, err = process.communicate(timeout=120)
+            connection.close()
+        finally:
+            process.kill()
+    assert process.returncode == 0, err
+    assert "standard output" not in err
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_ctrl_c(name: str, tmp_path: Path, silent: socket.socket) -> None:
+    """Ctrl-C while a command waits for an answer ends it with 130, and without a word but for a service's log."""
+    line = asking(name, tmp_path, silent)
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             connection, _address = silent.accept()

@@ -92,6 +92,7 @@ def test_an_api_server_that_can_not_be_used(
         case "no kubeconfig":
             daemon.configure({"kubernetes": {"kubeconfig": ""}})
             monkeypatch.setattr(kube_credentials, "KUBE_CONFIG_DEFAULT_LOCATION", "/none")
+            monkeypatch.setenv("KUBECONFIG", "/none")
             reason = "kubeconfig /none does not exist: name one by kubernetes.kubeconfig or $KUBECONFIG"
     monkeypatch.setattr(gathering, "TIMEOUT", 10_000.0)
     assert main(["diff", "--config", str(daemon.config)]) == FAILED
@@ -99,6 +100,5 @@ def test_an_api_server_that_can_not_be_used(
     assert streams.out == ""
     assert streams.err.startswith("nqosd diff: the API server can't be used: ")
     assert reason in streams.err
-    if fault != "no kubeconfig":
-        with daemon:
-            daemon.wait_until(lambda: reason in str(daemon.probe("readyz")[1]["waiting_for"]), what="aware of it")
+    with daemon:
+        daemon.wait_until(lambda: reason in str(daemon.probe("readyz")[1]["waiting_for"]), what="aware of it")

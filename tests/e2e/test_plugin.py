@@ -340,7 +340,7 @@ def test_top(capsys: pytest.CaptureFixture[str], stage: Stage) -> None:
         ):
             exporter.wait_until(lambda: exporter.counts() != {}, what="aware of the row")
             code, out, err = asked(capsys, stage, "top", "--once", "-o", "json", "--interval", "0.1")
-            text = asked(capsys, stage, "top", "--once", "--interval", "0.1")[1]
+            _, text, said = asked(capsys, stage, "top", "--once", "--interval", "0.1")
     found = conforming("top", out)
     assert (code, err) == (FAILED, "")
     assert [(each["policy"], each["node"], each["limit"]) for each in found["rates"]] == [
@@ -348,4 +348,5 @@ def test_top(capsys: pytest.CaptureFixture[str], stage: Stage) -> None:
     ]
     assert list(found["failures"]) == [f"pod nqosd-1 on node {NODES[1]}"]
     assert "connection refused" in found["failures"][f"pod nqosd-1 on node {NODES[1]}"]
-    assert [line.split()[0] for line in text.splitlines()] == ["POLICY", "default/qos-external", "pod"]
+    assert [line.split()[0] for line in text.splitlines()] == ["POLICY", "default/qos-external"]
+    assert said.startswith(f"pod nqosd-1 on node {NODES[1]}: ")
