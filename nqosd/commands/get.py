@@ -18,9 +18,10 @@ from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import OK, CommandError, UsageError
 from nqosd.commands.get_tables import Entry, columns, detail, keys, zone_of
-from nqosd.commands.matches import cut, folded, width
+from nqosd.commands.matches import cut, width
 from nqosd.commands.output import say, show
 from nqosd.config.options import HttpSection
+from nqosd.explain.prefix_lists import folded
 from nqosd.informers.manifests.parsing import DEFAULT_NAMESPACE
 from nqosd.runtime.small_files import read_small
 

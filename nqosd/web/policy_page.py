@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import attrs
 
+from nqosd.explain.prefix_lists import folded
 from nqosd.web.page import badge, brief, count, counted, head, row_text, table
 from nqosd.web.views import PolicyDetail, RowState, RuleState, SelectionState
 
@@ -19,6 +20,8 @@ PAGE = 100
 """Members of a set on one page."""
 LONGEST = 2_000
 """Characters of a match, or of what a rule is for."""
+FOLDED = 10 * LONGEST
+"""Characters of a match up to which its prefixes are put together: it takes time, and the rest wouldn't be shown."""
 
 
 @attrs.frozen
@@ -66,10 +69,17 @@ def _section(title: str, lines: Sequence[Sequence[str]], header: Sequence[str] =
 def _rows(rows: Sequence[RowState]) -> Iterator[str]:
     """Give each row above its match, which is too long for a column of a table."""
     if rows:
-        shown = (
-            f"<li>{escape(row_text(each))}<br><code>{escape(brief(each.match, LONGEST))}</code>" for each in rows[:MOST]
-        )
-        yield f"<h2>Rows: {len(rows)}</h2><ul>{''.join(shown)}</ul>{_more(len(rows))}"
+        shown = "".join(f"<li>{escape(row_text(each))}<br>{_match(each.match)}" for each in rows[:MOST])
+        yield f"<h2>Rows: {len(rows)}</h2><ul>{shown}</ul>{_more(len(rows))}"
+
+
+def _match(match: str) -> str:
+    """Show lists of prefixes as a block and its exceptions, and the match as OVN has it to whoever asks for it."""
+    short = folded(match) if len(match) <= FOLDED else match
+    text = f"<code>{escape(brief(short, LONGEST))}</code>"
+    if short == match:
+        return text
+    return f"{text}<details><summary>as OVN has it</summary><code>{escape(brief(match, LONGEST))}</code></details>"
 
 
 def _more(number: int) -> str:

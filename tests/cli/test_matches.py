@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nqosd.commands import matches
-from nqosd.commands.matches import folded, shown
+from nqosd.commands.matches import shown
+from nqosd.explain.prefix_lists import folded
 
 NETWORKS = st.builds(
     lambda address, length: IPv4Network((address, length), strict=False), st.integers(0, 2**32 - 1), st.integers(0, 32)

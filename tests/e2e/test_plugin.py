@@ -59,12 +59,14 @@ class Stage:
 
 @contextlib.contextmanager
 def address() -> Iterator[None]:
-    """Have the address on this machine meanwhile."""
-    subprocess.run(["ip", "address", "add", f"{ADDRESS}/32", "dev", "lo"], check=True)
-    try:
+    """Have the address on this machine meanwhile; a shell takes it away when this process ends, however it does."""
+    where = f"{ADDRESS}/32 dev lo"
+    script = f"ip address add {where} && echo there; cat; ip address del {where}"
+    line, pipe = ["sh", "-c", script], subprocess.PIPE
+    with subprocess.Popen(line, stdin=pipe, stdout=pipe, start_new_session=True) as shell:
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == b"there\n"
         yield
-    finally:
-        subprocess.run(["ip", "address", "del", f"{ADDRESS}/32", "dev", "lo"], check=True)
 
 
 def account(cluster: ApiServer, name: str, *roles: str) -> Path:

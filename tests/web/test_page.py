@@ -133,6 +133,10 @@ def test_the_page_of_a_policy(browser: Browser, daemon: Nqosd, folder: Path) -> 
     assert "0\t20\t20000 kbps, burst 100 kb\tto 0.0.0.0/0 except 10.11.12.13/32, " in text
     assert "Rows: 2" in text
     assert "ip4.src == $nqosd_" in text
+    assert "ip4.dst == {0.0.0.0/0 except 10.11.12.13, 172.16.0.0/12, 192.168.0.0/16}" in text
+    assert text.count("as OVN has it") == 2
+    whole = str(browser.evaluate("document.querySelector('li details code').textContent"))
+    assert "ip4.dst == {0.0.0.0/5, 8.0.0.0/7, 10.0.0.0/13, " in whole
     assert "Sets: 2" in text
     assert "10.245.4.3" in text
     assert "default/above\t0\tovn.stream_ovn-worker\t28180 over 12180\t1" in text

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from tests.checkout import ROOT
 from tools.docs import configuration_page, manual, metrics_page, prometheus_rule, reference_page, schemas
 
+FIELDS = "tests/docs/fields.txt"
+
 
 def files() -> Mapping[str, str]:
     """Give the content of each generated file by its path in the checkout."""
@@ -23,6 +25,7 @@ def files() -> Mapping[str, str]:
         "docs/man/kubectl-nqos.1": manual.plugin(),
         "docs/man/nqosd.toml.5": manual.configuration(),
         **{f"docs/schemas/{name}.json": schemas.schema(name) for name in schemas.DOCUMENTS},
+        FIELDS: schemas.recorded((ROOT / FIELDS).read_text()),
     }
 
 

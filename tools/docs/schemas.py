@@ -6,7 +6,7 @@ have; fields may be added to a document, and none is taken away or changes its m
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -68,6 +68,29 @@ def schema(name: str) -> str:
         "title": f"{_command(name)} --format json",
     }
     return json.dumps(_unindented(head | msgspec.json.schema(DOCUMENTS[name])), indent=1) + "\n"
+
+
+def recorded(before: str) -> str:
+    """Add the fields that documents have now to those that they ever had; a line is taken away by hand alone."""
+    now = {f"{name} {each}" for name in DOCUMENTS for each in fields(json.loads(schema(name)))}
+    return "".join(f"{each}\n" for each in sorted(now | set(before.splitlines())))
+
+
+def fields(document: Mapping[str, Any]) -> set[str]:
+    """Name each value of a document and its type by a schema, such as `$.rows[].priority integer`."""
+    return set(_fields(document, "$", document.get("$defs", {})))
+
+
+def _fields(part: Mapping[str, Any], path: str, types: Mapping[str, Any]) -> Iterator[str]:
+    variants = [types[each["$ref"].removeprefix("#/$defs/")] if "$ref" in each else each
+                for each in part.get("anyOf", [part])]  # fmt: skip
+    yield f"{path} {'|'.join(sorted(each.get('type', 'string') for each in variants))}"
+    for each in variants:
+        for name, inner in each.get("properties", {}).items():
+            yield from _fields(inner, f"{path}.{name}", types)
+        for name, suffix in (("items", "[]"), ("additionalProperties", ".*")):
+            if isinstance(each.get(name), dict):
+                yield from _fields(each[name], f"{path}{suffix}", types)
 
 
 def _unindented(part: object) -> object:
