@@ -11,8 +11,6 @@ import json
 import time
 from pathlib import Path
 
-import yaml
-
 from tests.api.manifests import Json
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import ApiServer
@@ -38,16 +36,17 @@ def namespace(number: int) -> str:
     return f"tenant-{number % NAMESPACES:02d}"
 
 
-def install(api: ApiServer) -> None:
+def install(api: ApiServer, etcd: Etcd) -> None:
     """Create the kinds, the namespaces and the policies."""
     for crd in (*Path("config/crd").glob("*.yaml"), *Path("tests/services/manifests").glob("*.yaml")):
         api.apply_crds(crd.read_text())
-    spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace(n)}} for n in range(NAMESPACES)]
-    api.apply(yaml.safe_dump_all([*spaces, *map(policy, range(POLICIES))]))
+    etcd.put({f"/registry/namespaces/{namespace(number)}": _namespace(number) for number in range(NAMESPACES)})
+    for number in range(POLICIES):
+        api.request("POST", POLICIES_PATH.format(namespace(number)), policy(number))
 
 
-def policy(number: int, priority: int = 1) -> Json:
-    """Give a policy; another priority makes another generation of it."""
+def policy(number: int) -> dict[str, object]:
+    """Give a policy."""
     block = {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "172.16.0.0/12"]}
     rules: list[Json] = [{"dscp": 20, "bandwidth": {"rate": 20000}, "classifier": {"to": [{"ipBlock": block}]}}]
     if number < WITH_PEERS:
@@ -56,7 +55,7 @@ def policy(number: int, priority: int = 1) -> Json:
         "apiVersion": "k8s.ovn.org/v1alpha1",
         "kind": "NetworkQoS",
         "metadata": {"name": f"policy-{number}", "namespace": namespace(number)},
-        "spec": {"priority": priority, "podSelector": {}, "egress": rules},
+        "spec": {"priority": 1, "podSelector": {}, "egress": rules},
     }
 
 
@@ -109,6 +108,17 @@ def _pod_template() -> str:
     pod["spec"]["nodeName"] = "@NODE@"
     pod["status"] |= {"podIP": "@IP@", "podIPs": [{"ip": "@IP@"}]}
     return json.dumps(pod)
+
+
+def _namespace(number: int) -> bytes:
+    meta = {
+        "name": namespace(number),
+        "uid": f"8d4ff4a0-7a2f-4c4f-9b5d-{number:012x}",
+        "creationTimestamp": TIME,
+        "labels": {"kubernetes.io/metadata.name": namespace(number)},
+    }
+    body = {"kind": "Namespace", "apiVersion": "v1", "metadata": meta, "spec": {"finalizers": ["kubernetes"]}}
+    return json.dumps(body | {"status": {"phase": "Active"}}).encode()
 
 
 def _node(number: int) -> bytes:

@@ -20,15 +20,16 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import aiohttp
 import attrs
 
+from nqosd.status.reporter import LONGEST_SPREAD, RENEWAL, SPREAD
 from tests.services.kubernetes import ApiServer
 from tools.zones.recorder import Request
 
 LEASES = "/leases/"
 POLICIES = "/networkqoses"
 TAIL = 8192
+PAUSE = 1.0
+"""Seconds until what was refused is tried again."""
 LIST_END = b"k8s.io/initial-events-end"
-SPREAD, LONGEST_SPREAD = 0.003, 3.0
-"""Seconds for each zone, and at most, over which daemons spread reports of what they heard at the same moment."""
 _VERSION = re.compile(rb'"resourceVersion":"(\d+)"')
 _REPORTED = re.compile(rb'(\\"version\\":)\d+')
 _RENEWED = re.compile(rb'("renewTime": ?")[^"]*')
@@ -51,8 +52,6 @@ class Script:
     zone: str
     streams: Sequence[Stream]
     report: Request | None
-    renewal: float
-    """Seconds between two reports."""
 
 
 def script(zone: str, requests: Sequence[Request], seconds: float) -> Script:
@@ -68,8 +67,7 @@ def script(zone: str, requests: Sequence[Request], seconds: float) -> Script:
     reports = [
         each for each in requests if each.method in ("PATCH", "PUT") and LEASES in each.target and zone in each.target
     ]
-    renewal = seconds / len(reports) if reports else 0.0
-    return Script(zone, streams, reports[-1] if reports else None, renewal)
+    return Script(zone, streams, reports[-1] if reports else None)
 
 
 def _stream(group: Sequence[Request], seconds: float) -> Stream:
@@ -139,15 +137,19 @@ class _Zone:
         return [*streams, *([self._report(self._script.report)] if self._script.report else [])]
 
     async def _repeat(self, stream: Stream) -> None:
-        version = await self._get(stream.first, None)
+        version = await self._insist(stream.first, None)
         self._fleet.answered()
         while stream.again is not None:
-            if stream.every:
-                await asyncio.sleep(stream.every)
+            await asyncio.sleep(stream.every)
+            version = await self._insist(stream.again, version)
+
+    async def _insist(self, request: Request, version: bytes | None) -> bytes:
+        """Ask until it is answered: an API server that has much to do refuses what it can't do soon (429)."""
+        while True:
             try:
-                version = await self._get(stream.again, version)
+                return await self._get(request, version)
             except (aiohttp.ClientError, OSError):
-                await asyncio.sleep(1)
+                await asyncio.sleep(PAUSE)
 
     async def _get(self, request: Request, version: bytes | None) -> bytes:
         """Read a whole answer; gives the last resource version in it."""
@@ -159,6 +161,7 @@ class _Zone:
         tail = b""
         seen = version or b"0"
         async with self._session.get(self._base + target, headers=_headers(request)) as response:
+            response.raise_for_status()
             unpack = zlib.decompressobj(47) if response.headers.get("Content-Encoding") == "gzip" else None
             async for chunk in response.content.iter_any():
                 self._fleet.received += len(chunk)
@@ -174,7 +177,7 @@ class _Zone:
 
     async def _report(self, request: Request) -> None:
         """Report at once when there is news, else in time."""
-        await asyncio.sleep(random.uniform(0, self._script.renewal))  # noqa: S311 - no secret depends on it
+        await asyncio.sleep(random.uniform(0, RENEWAL))  # noqa: S311 - no secret depends on it
         while True:
             body = self._own_body(request.body)
             if self._version:
@@ -189,7 +192,7 @@ class _Zone:
             self._fleet.sent += len(body)
             self._heard.clear()
             try:
-                async with asyncio.timeout(self._script.renewal):
+                async with asyncio.timeout(RENEWAL):
                     await self._heard.wait()
                 await asyncio.sleep(random.uniform(0, self._spread))  # noqa: S311 - no secret depends on it
             except TimeoutError:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Load:
     daemons: int = 2
     seconds: float = 20.0
     changes: int = 200
+    fleet: int | None = None
+    """Zones of the fleet at most; None makes one for each node that has no real daemon."""
 
 
 @attrs.frozen
@@ -63,25 +65,35 @@ class PolicyChange:
 
 
 @attrs.frozen
+class Window:
+    """Some seconds: bytes that the first and the last of the real daemons received, and CPU seconds of the API server.
+
+    The first one sums up the status of all zones as well, if it was elected, which it is as the first that starts.
+    """
+
+    first: int
+    last: int
+    server_cpu: float
+
+
+@attrs.frozen
 class Cost:
-    """What was measured with so many nodes; bytes and CPU seconds for each daemon where nothing else is said."""
+    """What was measured with so many nodes."""
 
     nodes: int
     mode: str
     started: Sequence[Started]
-    idle_bytes: float
-    """In so many seconds in which nothing changed as pods changed afterwards."""
-    steady_bytes: float
-    """While pods changed."""
-    steady_cpu: float
+    idle: Window
+    """Nothing changed, and every zone had its daemon."""
+    busy: Window
+    """As long, while pods changed."""
     resident: float
+    """MiB of the largest daemon."""
     with_fleet: bool
     """Whether every node had a daemon, a real one or the fleet's."""
     fleet_start_cpu: float
     """CPU seconds of the API server for each zone of the fleet that starts."""
     fleet_start_bytes: float
-    steady_server_cpu: float
-    """The share of a core that the API server takes while pods change, for all zones together."""
     change: PolicyChange
 
 
@@ -91,44 +103,37 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
         services = contextlib.ExitStack()
         stack.push_async_callback(asyncio.to_thread, services.close)
         recorders = [await stack.enter_async_context(Recorder(api)) for _ in range(load.daemons)]
-        began = time.monotonic()
-        daemons, started = [], []
-        for number, recorder in enumerate(recorders):
-            daemon, costs = await _start(api, services, recorder, cluster.zone(number), options)
-            daemons.append(daemon)
-            started.append(costs)
-        idle = -recorders[-1].received
-        await asyncio.sleep(load.seconds)
-        idle += recorders[-1].received
-        rest = [cluster.zone(number) for number in range(load.daemons, nodes)] if fleet else []
-        requests = [each for each in recorders[-1].requests if each.moment >= began]
-        seconds = time.monotonic() - requests[0].moment
-        others = Fleet(api, script(cluster.zone(load.daemons - 1), requests, seconds), rest)
+        running = [
+            await _start(api, services, recorder, cluster.zone(number), options)
+            for number, recorder in enumerate(recorders)
+        ]
+        await asyncio.sleep(load.seconds)  # in which the last daemon shows what it does again and again
+        requests = recorders[-1].requests
+        rest = [cluster.zone(number) for number in range(load.daemons, nodes)][: load.fleet if fleet else 0]
         before = usage(api.pid).cpu
-        await stack.enter_async_context(others)
+        made = script(cluster.zone(load.daemons - 1), requests, time.monotonic() - requests[0].moment)
+        others = await stack.enter_async_context(Fleet(api, made, rest))
         async with asyncio.timeout(DEADLINE):
             await others.synced.wait()
         fleet_cpu, fleet_bytes = usage(api.pid).cpu - before, others.received
-        heard = [each.received for each in recorders]
-        cpu = [usage(each.pid).cpu for each in daemons]
-        before, began = usage(api.pid).cpu, time.monotonic()
-        await asyncio.to_thread(_churn, api, nodes, load)
-        server_cpu = (usage(api.pid).cpu - before) / (time.monotonic() - began)
-        after = [each.received for each in recorders]
         return Cost(
             nodes=nodes,
             mode=mode,
-            started=started,
-            idle_bytes=idle,
-            steady_bytes=sum(map(int.__sub__, after, heard)) / load.daemons,
-            steady_cpu=sum(usage(each.pid).cpu - then for each, then in zip(daemons, cpu, strict=True)) / load.daemons,
-            resident=max(usage(each.pid).resident for each in daemons),
+            started=[each for _daemon, each in running],
+            idle=await _window(api, recorders, asyncio.sleep(load.seconds)),
+            busy=await _window(api, recorders, asyncio.to_thread(_churn, api, nodes, load)),
+            resident=max(usage(each.pid).resident for each, _started in running),
             with_fleet=fleet,
             fleet_start_cpu=fleet_cpu / max(len(rest), 1),
             fleet_start_bytes=fleet_bytes / max(len(rest), 1),
-            steady_server_cpu=server_cpu,
             change=await _change(api, recorders, others),
         )
+
+
+async def _window(api: ApiServer, recorders: Sequence[Recorder], meanwhile: Awaitable[None]) -> Window:
+    cpu, first, last = usage(api.pid).cpu, recorders[0].received, recorders[-1].received
+    await meanwhile
+    return Window(recorders[0].received - first, recorders[-1].received - last, usage(api.pid).cpu - cpu)
 
 
 async def _start(

@@ -5,7 +5,6 @@ counted is what a client without TLS would send and receive.
 """
 
 import asyncio
-import contextlib
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -37,6 +36,7 @@ class Recorder:
         self._server = server
         self._tls = ssl.create_default_context(cafile=server.ca_file)
         self._listener: asyncio.Server | None = None
+        self._connections = set[asyncio.Task[None]]()
         self.received = 0
         """Bytes from the API server."""
         self.sent = 0
@@ -55,15 +55,25 @@ class Recorder:
     async def __aexit__(self, *_: object) -> None:
         assert self._listener is not None
         self._listener.close()
+        for each in self._connections:
+            each.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._connections.add(task)  # nothing else refers to it
+        task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._server.port, ssl=self._tls)
             cutter = _Cutter(self.requests.append)
             await asyncio.gather(
                 self._pass_on(reader, up_writer, lambda data: self._count_sent(data, cutter)),
                 self._pass_on(up_reader, writer, self._count_received),
             )
+        except OSError:
+            writer.transport.abort()
 
     def _count_sent(self, data: bytes, cutter: "_Cutter") -> None:
         self.sent += len(data)
@@ -76,12 +86,13 @@ class Recorder:
     async def _pass_on(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: Callable[[bytes], None]
     ) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while data := await reader.read(CHUNK):
                 count(data)
                 writer.write(data)
                 await writer.drain()
-        writer.transport.abort()
+        finally:
+            writer.transport.abort()
 
 
 class _Cutter:

@@ -22,7 +22,7 @@ def markdown(costs: Sequence[Cost], load: Load) -> str:
     """Give all tables."""
     modes = list(dict.fromkeys(each.mode for each in costs))
     groups = {mode: [each for each in costs if each.mode == mode] for mode in modes}
-    one, whole = _of_one(load), _of_all()
+    one, whole = _of_one(load), _of_all(load)
     parts = [_table(group, one, f"one daemon, {mode}") for mode, group in groups.items()]
     parts += [_table(group, whole, f"all daemons, {mode}") for mode, group in groups.items() if group[0].with_fleet]
     if len(next(iter(groups.values()))) > 1:
@@ -32,32 +32,34 @@ def markdown(costs: Sequence[Cost], load: Load) -> str:
 
 FIRST_LIST, READY, ALL_READY = "first list, s", "ready, s", "Ready, s"
 EVENT = "bytes for a pod that changes"
-NOT_RECKONED = {FIRST_LIST, READY, ALL_READY, EVENT}
+IDLE = "KB/s when nothing changes"
+NOT_RECKONED = {FIRST_LIST, READY, ALL_READY, EVENT, IDLE}
 """Seconds are this machine's, where daemons and servers share two cores. And in a larger cluster, a smaller share
-of pods concerns a daemon: what that makes is reckoned a second."""
+of pods concerns a daemon: what that makes is reckoned a second. An idle daemon receives the same in any cluster."""
 UNTIL_READY = "KB until ready"
-A_SECOND = "KB/s as pods come and go"
+A_SECOND = "KB/s more as pods come and go"
 
 
 def _of_one(load: Load) -> Mapping[str, Figure]:
     def event(cost: Cost) -> float:
-        return max(0.0, cost.steady_bytes - cost.idle_bytes) / load.changes
+        return max(0, cost.busy.last - cost.idle.last) / load.changes
 
     return {
         UNTIL_READY: lambda it: statistics.median(each.received for each in it.started) / 1e3,
         EVENT: event,
-        "bytes a second when nothing changes": lambda it: it.idle_bytes / load.seconds,
-        A_SECOND: lambda it: (event(it) * _events(it.nodes) + it.idle_bytes / load.seconds) / 1e3,
+        IDLE: lambda it: it.idle.last / load.seconds / 1e3,
+        "KB/s, if it sums up": lambda it: it.idle.first / load.seconds / 1e3,
+        A_SECOND: lambda it: event(it) * _events(it.nodes) / 1e3,
         "MiB": lambda it: it.resident,
         FIRST_LIST: lambda it: statistics.median(each.first_list for each in it.started),
         READY: lambda it: statistics.median(each.ready for each in it.started),
     }
 
 
-def _of_all() -> Mapping[str, Figure]:
+def _of_all(load: Load) -> Mapping[str, Figure]:
     return {
         "API server, CPU s for a zone that starts": lambda it: it.fleet_start_cpu,
-        "API server, cores while pods change": lambda it: it.steady_server_cpu,
+        "API server, cores when nothing changes": lambda it: it.idle.server_cpu / load.seconds,
         "one policy changed: reports": lambda it: it.change.writes.get("reports", 0),
         "writes of its status": lambda it: it.change.writes.get("status", 0),
         "writes above 100 ms": lambda it: it.change.slow,
@@ -86,7 +88,8 @@ def _together(groups: Mapping[str, Sequence[Cost]], one: Mapping[str, Figure]) -
     rows = []
     for size in (max(each.nodes for group in groups.values() for each in group), *LARGE):
         for mode, group in groups.items():
-            start, second = _line(group, one[UNTIL_READY], size), _line(group, one[A_SECOND], size)
+            start = _line(group, one[UNTIL_READY], size)
+            second = _line(group, one[A_SECOND], size) + statistics.mean(one[IDLE](each) or 0.0 for each in group)
             rows.append([f"{size:,}", mode, _shown(start * size / 1e6), _shown(second * size / 1e3)])
     return _rendered(["nodes (reckoned)", "daemons with", "GB if all start", "MB/s as pods come and go"], rows)
 
