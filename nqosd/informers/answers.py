@@ -73,7 +73,7 @@ def read_page(body: bytes, resource: Resource) -> Page:
     Raises:
         DecodeError: it is no list of this resource, or holds something else.
     """
-    page = decode_list(body, resource.api_version, resource.kind)
+    page = decode_list(body, resource.api_version, resource.kind, may_be_partial=resource.only_metadata)
     return page, [_decode(item, resource, may_be_untyped=True) for item in page.items]
 
 
@@ -89,7 +89,7 @@ def read_event(line: bytes, resource: Resource) -> Event:
             decoded = _decode(event.object, resource, may_be_untyped=False)
             return ObjectEvent(decoded, is_there=event.type != "DELETED")
         case "BOOKMARK":
-            check_type(event.object, resource.api_version, resource.kind)
+            _check(event.object, resource)
             return decode_bookmark(event.object)
         case "ERROR":
             try:
@@ -126,7 +126,7 @@ def excerpt(body: bytes) -> str:
 
 def _decode(raw: bytes, resource: Resource, *, may_be_untyped: bool) -> AnyDecoded:
     if not (may_be_untyped and bytes(memoryview(raw)[: len(_UNTYPED)]) == _UNTYPED):
-        check_type(raw, resource.api_version, resource.kind)
+        _check(raw, resource)
     decoded = resource.decode(raw)
     key = decoded.value.key
     if not decoded.resource_version:
@@ -134,3 +134,7 @@ def _decode(raw: bytes, resource: Resource, *, may_be_untyped: bool) -> AnyDecod
     if resource.namespaced and not key.rpartition("/")[0]:
         raise DecodeError(f"{resource.kind} {key}: metadata.namespace: a text is needed")
     return decoded
+
+
+def _check(raw: bytes, resource: Resource) -> None:
+    check_type(raw, resource.api_version, resource.kind, may_be_partial=resource.only_metadata)

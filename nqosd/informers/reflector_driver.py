@@ -92,7 +92,11 @@ class ReflectorDriver:
     async def _get_page(self, request: GetPage) -> None:
         try:
             response = await self._shared.client.request(
-                "GET", self._resource.path, query=request.query, timeout=PAGE_TIMEOUT
+                "GET",
+                self._resource.path,
+                query=request.query,
+                headers={"Accept": self._resource.accept(is_list=True)},
+                timeout=PAGE_TIMEOUT,
             )
         except (KubeConnectionError, KubeConfigError) as error:
             self._take(self._reflector.lost(str(error), time.monotonic(), answered=False))
@@ -108,7 +112,11 @@ class ReflectorDriver:
         answered = False
         try:
             async with self._shared.client.stream(
-                self._resource.path, query=request.query, limit=request.limit, silence=request.silence
+                self._resource.path,
+                query=request.query,
+                accept=self._resource.accept(is_list=False),
+                limit=request.limit,
+                silence=request.silence,
             ) as stream:
                 answered = True
                 self._answered()

@@ -19,6 +19,7 @@ from nqosd.api.decoding import (
     decode_pod,
     decode_user_defined_network,
 )
+from nqosd.api.decoding.envelopes import PARTIAL
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Namespace, NetworkAttachment, Node, Pod, UserDefinedNetwork
 
@@ -49,6 +50,9 @@ class Resource:
     """Whether it is counted after each watch, which are shorter for it. That a watch ends in time shows that the API
     server answers; a count shows that its store does, without which nobody hears of the last change."""
 
+    only_metadata: bool = False
+    """Whether the metadata is all that is asked for; a server that can't leave out the rest sends whole objects."""
+
     @property
     def optional(self) -> bool:
         """Whether it comes with a CustomResourceDefinition, so that a cluster can be without it."""
@@ -64,6 +68,11 @@ class Resource:
         """The path under which all objects of all namespaces are listed and watched."""
         return f"/{'apis' if self.group else 'api'}/{self.api_version}/{self.plural}"
 
+    def accept(self, *, is_list: bool) -> str:
+        """Give the header that says in what form objects are to be sent."""
+        form = f"application/json;as={PARTIAL}{'List' if is_list else ''};g=meta.k8s.io;v=v1,"
+        return f"{form if self.only_metadata else ''}application/json"
+
     @property
     def full_name(self) -> str:
         """The plural with its group, as RBAC and CustomResourceDefinitions name it: `networkqoses.k8s.ovn.org`."""
@@ -74,8 +83,17 @@ OVN = "k8s.ovn.org"
 CNI = "k8s.cni.cncf.io"
 
 RESOURCES: tuple[Resource, ...] = (
-    Resource(ResourceKind.NAMESPACE, "", "v1", "namespaces", decode_namespace, namespaced=False, is_probe=True),
-    Resource(ResourceKind.NODE, "", "v1", "nodes", decode_node, namespaced=False),
+    Resource(
+        ResourceKind.NAMESPACE,
+        "",
+        "v1",
+        "namespaces",
+        decode_namespace,
+        namespaced=False,
+        is_probe=True,
+        only_metadata=True,
+    ),
+    Resource(ResourceKind.NODE, "", "v1", "nodes", decode_node, namespaced=False, only_metadata=True),
     Resource(ResourceKind.POD, "", "v1", "pods", decode_pod),
     Resource(ResourceKind.NETWORK_QOS, OVN, "v1alpha1", "networkqoses", decode_network_qos),
     Resource(
@@ -85,7 +103,14 @@ RESOURCES: tuple[Resource, ...] = (
         "network-attachment-definitions",
         decode_network_attachment,
     ),
-    Resource(ResourceKind.USER_DEFINED_NETWORK, OVN, "v1", "userdefinednetworks", decode_user_defined_network),
+    Resource(
+        ResourceKind.USER_DEFINED_NETWORK,
+        OVN,
+        "v1",
+        "userdefinednetworks",
+        decode_user_defined_network,
+        only_metadata=True,
+    ),
     Resource(
         ResourceKind.CLUSTER_USER_DEFINED_NETWORK,
         OVN,
@@ -93,5 +118,6 @@ RESOURCES: tuple[Resource, ...] = (
         "clusteruserdefinednetworks",
         decode_user_defined_network,
         namespaced=False,
+        only_metadata=True,
     ),
 )

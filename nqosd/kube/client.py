@@ -124,7 +124,13 @@ class KubeClient:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, path: str, *, query: Mapping[str, str], limit: float, silence: float | None = None
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        accept: str = "application/json",
+        limit: float,
+        silence: float | None = None,
     ) -> AsyncIterator[Stream]:
         """GET an answer that arrives bit by bit.
 
@@ -135,7 +141,8 @@ class KubeClient:
             KubeConfigError: there are no credentials yet, and reading them failed.
         """
         times = aiohttp.ClientTimeout(total=None, sock_connect=self._options.connect_timeout, sock_read=silence)
-        async with self._open("GET", path, query=query, limit=times, seconds=self._options.answer_timeout) as response:
+        form, seconds = {"Accept": accept}, self._options.answer_timeout
+        async with self._open("GET", path, query=query, limit=times, headers=form, seconds=seconds) as response:
             try:
                 async with asyncio.timeout(limit):
                     yield Stream(response)

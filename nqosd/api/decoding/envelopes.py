@@ -14,6 +14,9 @@ import msgspec
 
 from nqosd.api.decoding.metadata import MALFORMED, DecodeError
 
+PARTIAL = "PartialObjectMetadata"
+"""The kind of objects of which only the metadata was asked for."""
+PARTIAL_VERSION = "meta.k8s.io/v1"
 TYPE_LENGTH = 128
 """Bytes at the beginning of an object that hold its type, if it stands there."""
 
@@ -110,8 +113,8 @@ _bookmark = msgspec.json.Decoder(_Bookmark)
 _status = msgspec.json.Decoder(_StatusBody)
 
 
-def decode_list(raw: bytes, api_version: str, kind: str) -> ObjectList:
-    """Take the body of a LIST of a kind apart.
+def decode_list(raw: bytes, api_version: str, kind: str, *, may_be_partial: bool = False) -> ObjectList:
+    """Take the body of a LIST of a kind, or perhaps of the metadata of some, apart.
 
     Raises:
         DecodeError: it is not a list of that kind as Kubernetes writes it.
@@ -121,7 +124,7 @@ def decode_list(raw: bytes, api_version: str, kind: str) -> ObjectList:
     except MALFORMED as error:
         raise DecodeError(f"list: {error}") from error
     found, wanted = f"{page.api_version} {page.kind}", f"{api_version} {kind}List"
-    if found != wanted:
+    if found != wanted and not (may_be_partial and found == f"{PARTIAL_VERSION} {PARTIAL}List"):
         raise DecodeError(f"list: {found!r} instead of {wanted!r}")
     meta = page.metadata
     if not meta.resource_version:
@@ -129,8 +132,8 @@ def decode_list(raw: bytes, api_version: str, kind: str) -> ObjectList:
     return ObjectList(meta.resource_version, meta.continue_token or "", tuple(page.items), meta.remaining)
 
 
-def check_type(raw: bytes, api_version: str, kind: str) -> None:
-    """Make sure that an object says that it is of a kind.
+def check_type(raw: bytes, api_version: str, kind: str, *, may_be_partial: bool = False) -> None:
+    """Make sure that an object says that it is of a kind, or perhaps the metadata of some object.
 
     Servers write the type first, in one of two orders, so most objects need not be parsed for it.
 
@@ -138,13 +141,14 @@ def check_type(raw: bytes, api_version: str, kind: str) -> None:
         DecodeError: it says something else, or nothing.
     """
     start = bytes(memoryview(raw)[:TYPE_LENGTH])
-    if start.startswith(_beginnings(api_version, kind)):
+    types = [(api_version, kind), *([(PARTIAL_VERSION, PARTIAL)] if may_be_partial else [])]
+    if any(start.startswith(_beginnings(*each)) for each in types):
         return
     try:
         found = _type.decode(raw)
     except MALFORMED as error:
         raise DecodeError(f"{kind}: {error}") from error
-    if (found.api_version, found.kind) != (api_version, kind):
+    if (found.api_version, found.kind) not in types:
         raise DecodeError(f"'{found.api_version} {found.kind}' instead of '{api_version} {kind}'")
 
 

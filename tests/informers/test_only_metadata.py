@@ -1,0 +1,83 @@
+"""Of kinds of which nqosd needs no more, an API server sends the metadata alone."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import attrs
+import pytest
+
+from nqosd.api.changes import ResourceKind
+from nqosd.api.decoding import DecodeError
+from nqosd.api.objects import Node
+from nqosd.informers.answers import read_event, read_page
+from nqosd.informers.api_server import ApiServerSource
+from nqosd.informers.resources import AnyDecoded
+from nqosd.kube.client import KubeClient
+from nqosd.kube.credentials import KubeOptions
+from tests.informers.listening import Listener
+from tests.informers.wire import BY_KIND
+from tests.services.kubernetes import ADMIN, ApiServer
+
+NODES = BY_KIND[ResourceKind.NODE]
+NAME = "only-metadata"
+MERGE = "application/merge-patch+json"
+PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+META = {"name": NAME, "resourceVersion": "5"}
+
+
+@pytest.fixture
+def node(api_server: ApiServer) -> Iterator[str]:
+    """Create a node with labels, a range and a status."""
+    metadata = {"name": NAME, "annotations": {"k8s.ovn.org/node-subnets": '{"default": ["10.244.0.0/24"]}'}}
+    status = {"images": [{"names": [f"image-{number}"], "sizeBytes": number} for number in range(50)]}
+    api_server.request("POST", NODES.path, {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status})
+    yield f"{NODES.path}/{NAME}"
+    api_server.request("DELETE", f"{NODES.path}/{NAME}")
+
+
+async def test_no_more_than_metadata_is_sent(api_server: ApiServer, node: str) -> None:
+    """Neither a list of nodes nor a watch brings a spec or a status, and what is read of them is all there."""
+    sent: list[bytes] = []
+
+    def decode(raw: bytes) -> AnyDecoded:
+        sent.append(bytes(raw))
+        return NODES.decode(raw)
+
+    zone = {"metadata": {"annotations": {"k8s.ovn.org/zone-name": "west"}}}
+    listener = Listener()
+    async with KubeClient(KubeOptions(kubeconfig=str(api_server.kubeconfig(ADMIN)))) as client:
+        source = ApiServerSource(client, resources=[attrs.evolve(NODES, decode=decode)])
+        task = asyncio.create_task(source.run(listener))
+        await listener.until_synced(ResourceKind.NODE)
+        wanted = Node(NAME, "", {"default": ("10.244.0.0/24",)})
+        assert listener.tables[ResourceKind.NODE][NAME] == wanted
+        api_server.request("PATCH", node, zone, content_type=MERGE)
+        changed = attrs.evolve(wanted, zone="west")
+        await listener.until(lambda: listener.tables[ResourceKind.NODE][NAME] == changed, "told")
+        page = await client.request("GET", NODES.path, headers={"Accept": NODES.accept(is_list=True)})
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert page.status == HTTPStatus.OK
+    _page, found = read_page(page.body, attrs.evolve(NODES, decode=decode))
+    assert changed in [each.value for each in found]
+    assert {tuple(sorted(json.loads(raw))) for raw in sent} == {("apiVersion", "kind", "metadata")}
+
+
+def test_the_metadata_of_an_object_is_believed_only_where_it_was_asked_for() -> None:
+    """A server that sends whole objects is understood too; a pod without anything but metadata is none."""
+    whole = {"kind": "Node", "apiVersion": "v1", "metadata": META}
+    for item in (PARTIAL, whole):
+        line = json.dumps({"type": "ADDED", "object": {**item, "metadata": META}}).encode()
+        body = json.dumps({**item, "kind": f"{item['kind']}List", "items": [{**item, "metadata": META}]}).encode()
+        body = body.replace(b'"items"', b'"metadata": {"resourceVersion": "5"}, "items"')
+        read_event(line, NODES)
+        assert [each.value for each in read_page(body, NODES)[1]] == [Node(NAME)]
+        for other in (BY_KIND[ResourceKind.POD], BY_KIND[ResourceKind.NAMESPACE]):
+            if item is PARTIAL and other.only_metadata:
+                continue
+            with pytest.raises(DecodeError, match="instead of"):
+                read_event(line, other)
+            with pytest.raises(DecodeError, match="instead of"):
+                read_page(body, other)
