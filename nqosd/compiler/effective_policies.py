@@ -49,8 +49,7 @@ class EffectivePolicy:
     @property
     def peers(self) -> frozenset[PodSelection]:
         """The selections that its classifiers refer to."""
-        entries = (peer for rule in self.spec.egress for peer in (*rule.classifier.to, *rule.classifier.from_))
-        return frozenset(selection_of(peer, self.namespace) for peer in entries if isinstance(peer, PodPeer))
+        return peers_of(self.spec, self.namespace)
 
     def selects(self, network: str) -> bool:
         """Say whether the policy is for a network."""
@@ -59,6 +58,12 @@ class EffectivePolicy:
     def priority(self, rule: int) -> int:
         """Give the priority of a rule's rows."""
         return row_priority(self.spec.priority, self.rank, rule)
+
+
+def peers_of(spec: NetworkQoSSpec, namespace: str) -> frozenset[PodSelection]:
+    """Give the selections that the classifiers of a policy of some namespace refer to."""
+    entries = (peer for rule in spec.egress for peer in (*rule.classifier.to, *rule.classifier.from_))
+    return frozenset(selection_of(peer, namespace) for peer in entries if isinstance(peer, PodPeer))
 
 
 @attrs.frozen

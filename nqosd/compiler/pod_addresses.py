@@ -15,6 +15,11 @@ from nqosd.compiler.desired import Family
 from nqosd.compiler.network_switches import Networks
 
 
+def is_of_zone(node: Node, name: str) -> bool:
+    """Say whether a node is of a zone, which has a name: the node's own or that of its annotation."""
+    return bool(name) and name in (node.name, node.zone)
+
+
 @attrs.frozen
 class Zone:
     """Which nodes belong to the database; None means all of them, none at all that the zone's nodes aren't known.
@@ -31,7 +36,7 @@ class Zone:
         hybrid = frozenset(node.name for node in nodes.values() if node.is_hybrid)
         if not name:
             return cls(None, hybrid)
-        return cls(frozenset(node.name for node in nodes.values() if name in (node.name, node.zone)), hybrid)
+        return cls(frozenset(node.name for node in nodes.values() if is_of_zone(node, name)), hybrid)
 
     @property
     def is_empty(self) -> bool:

@@ -67,6 +67,12 @@ class KubernetesSection:
     """The context of the kubeconfig; empty takes its current-context."""
     manifests: tuple[str, ...] = _option((), checks.paths)
     """Files and folders to read when `source` is "manifests"."""
+    pods: Literal["auto", "all"] = _option("all")
+    """The pods to watch: all of the cluster, or ("auto") where the database is a zone's those that its rows depend on.
+
+    These are the pods of the zone's nodes, and those that policies with senders among them select as peers. Where that
+    takes more than 30 watches, all pods are watched.
+    """
     page_size: int = _option(500, Between(10, 10_000, "objects"))
     """How many objects one page of a LIST holds, where the server can't stream the list."""
     crd_retry: float = _option(30.0, Between(1, 3600, "seconds"))

@@ -16,6 +16,7 @@ import attrs
 import structlog
 
 from nqosd import __version__
+from nqosd.api.changes import Sink
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.config import Config, ConfigError, Reload, diff
 from nqosd.daemon.daemon_options import (
@@ -25,12 +26,14 @@ from nqosd.daemon.daemon_options import (
     report_namespace,
     round_options,
 )
+from nqosd.daemon.hearing import ALL_BUT_PODS, Hearing
 from nqosd.daemon.inspection import DaemonState
 from nqosd.daemon.publisher import KubernetesWriters
 from nqosd.daemon.rounds import Rounds
 from nqosd.daemon.schema_watch import watch_schema
 from nqosd.informers.api_server import ApiServerSource
 from nqosd.informers.manifests.source import ManifestSource
+from nqosd.informers.resources import RESOURCES
 from nqosd.kube.client import KubeClient
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import DatabaseFacts, RoundOutcome
@@ -104,12 +107,18 @@ class Daemon:
 
     async def _work_in_cluster(self, client: KubeClient) -> None:
         options = reflector_options(self._config)
+        is_narrow = self._config.kubernetes.pods == "auto"
         source = ApiServerSource(
             client,
             options=options,
             observer=self._metrics.informers,
+            resources=ALL_BUT_PODS if is_narrow else RESOURCES,
             in_touch=self._rounds.contact.in_touch,
         )
+        sink: Sink = self._rounds.inbox
+        if is_narrow:
+            sink = hearing = Hearing(source, self._rounds.inbox)
+            self._rounds.told_zone = hearing.zone_is
         self._rounds.first_plan.list_again = source.list_again
         self._rounds.contact.versions = lambda: source.resource_versions
         self._rounds.contact.noticed = options.watch_time + options.grace
@@ -129,7 +138,7 @@ class Daemon:
         self._writers = KubernetesWriters(status, events)
         self._choose_tellers()
         schema = watch_schema(client, options.absence, self._fields_lost)
-        await self._work(source.run(self._rounds.inbox), status.run(), events.run(), schema)
+        await self._work(source.run(sink), status.run(), events.run(), schema)
 
     def _fields_lost(self, fields: tuple[str, ...]) -> None:
         """Take which fields of policies the API server drops."""

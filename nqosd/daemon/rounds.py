@@ -15,7 +15,7 @@ import platform
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 import attrs
@@ -104,6 +104,8 @@ class Rounds:
         self._metrics = metrics
         self._health = health
         self._process = f"{os.getpid()}.{secrets.token_hex(4)}"
+        self.told_zone: Callable[[str], None] = lambda _zone: None
+        """Called with the zone, empty for the whole cluster, before anything is compiled for it."""
         self.last: RoundState | None = None
         self.compiling = asyncio.Lock()
         """Held while a thread may be compiling: nobody looks at the compiler then."""
@@ -188,6 +190,8 @@ class Rounds:
         await self._yield_lock()
         facts = self._northbound.facts
         settings = self.options.settings(facts.zone, facts.northd_version)
+        if settings is not None:
+            self.told_zone(settings.zone)
         if settings is None or self.inbox.unsynced:
             self.convergence.awaits(self._unlisted() or "the database's zone isn't known yet")
             return

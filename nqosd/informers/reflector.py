@@ -39,7 +39,10 @@ PROBE_SHARE = 0.6
 
 
 class Reflector:
-    """The state of one resource's list and watch. `now` is always monotonic time in seconds."""
+    """The state of one resource's list and watch. `now` is always monotonic time in seconds.
+
+    `is_shared`: others watch other objects of the kind, so what is told is put together by resource versions.
+    """
 
     def __init__(
         self,
@@ -47,13 +50,14 @@ class Reflector:
         now: float,
         options: ReflectorOptions | None = None,
         *,
+        is_shared: bool = False,
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self.resource = resource
         self._options = options or ReflectorOptions()
         self._pacing = Pacing(self._options.absence, uniform)
         self._trust = Trust(self._options.list_interval, uniform)
-        self._store = Store(resource.kind)
+        self.store = Store(resource.kind, keeps_versions=is_shared)
         self._listing = Listing()
         self._synced = False
         self._streamable_from = -math.inf
@@ -108,11 +112,11 @@ class Reflector:
     @property
     def number_of_objects(self) -> int:
         """How many objects have been told and not deleted."""
-        return len(self._store)
+        return len(self.store)
 
     def objects(self) -> dict[str, Object]:
         """Give what has been told, by key."""
-        return self._store.copy()
+        return self.store.copy()
 
     def list_again(self, why: str, at: float) -> None:
         """Ask for a list at a time, because changes may have been missed."""
@@ -138,7 +142,7 @@ class Reflector:
             return self._move(Step(undecodable=1), RequestOutcome.WRONG, now, f"{error}: {excerpt(body)}")
         step = Step(events=len(objects))
         for decoded in objects:
-            if change := self._store.put(decoded.value.key, decoded.value, now):
+            if change := self.store.put(decoded.value.key, decoded.value, now, decoded.resource_version):
                 step.changes.append(change)
         self._pacing.answered()
         self._version = page.resource_version
@@ -212,10 +216,10 @@ class Reflector:
         value = event.decoded.value
         if event.is_there:
             self._listing.seen.add(value.key)
-            change = self._store.put(value.key, value, now)
+            change = self.store.put(value.key, value, now, event.decoded.resource_version)
         else:
             self._listing.seen.discard(value.key)
-            change = self._store.drop(value.key, now)
+            change = self.store.drop(value.key, now)
         if change:
             step.changes.append(change)
 
@@ -226,9 +230,9 @@ class Reflector:
             return self._move(Step(), RequestOutcome.BEHIND, now, detail)
         is_known = page.remaining is not None or not page.continue_token
         number = len(page.items) + (page.remaining or 0)
-        if is_known and number != len(self._store):
+        if is_known and number != len(self.store):
             return self._move(
-                Step(), RequestOutcome.DIFFERS, now, f"there are {number} objects, {len(self._store)} were told"
+                Step(), RequestOutcome.DIFFERS, now, f"there are {number} objects, {len(self.store)} were told"
             )
         self._trust.shown(page.resource_version, now)
         return self._move(Step(), RequestOutcome.COMPLETE, now)
@@ -263,9 +267,9 @@ class Reflector:
         """Take the end of a list, or of the definition; return why it isn't believed yet."""
         is_list = outcome is RequestOutcome.COMPLETE
         keys = self._listing.seen if is_list else set()
-        if doubt := self._store.doubt(keys, few=FEW if is_list else 0):
+        if doubt := self.store.doubt(keys, few=FEW if is_list else 0):
             return doubt
-        step.changes.extend(self._store.retain(keys, now))
+        step.changes.extend(self.store.retain(keys, now))
         self._trust.listed(self._began, now)
         self.lists += 1
         return ""
@@ -307,4 +311,6 @@ class Reflector:
         self._watch_time = math.ceil(min(longest, max(1.0, self._trust.due - now)))
 
     def _wants_count(self, now: float) -> bool:
-        return self.resource.is_probe or (not self._heard and self._trust.wants_count(now))
+        """Say whether objects are counted after a watch; no server counts those that a selector chooses."""
+        is_quiet = not (self._heard or self.resource.selectors)
+        return self.resource.is_probe or (is_quiet and self._trust.wants_count(now))

@@ -76,25 +76,31 @@ class ReflectorDriver:
 
     async def run(self) -> None:
         """Do what the reflector asks for, until cancelled."""
-        while True:
-            match self._reflector.action:
-                case Wait(seconds, unreachable):
-                    await (self._shared.answers.wait(seconds) if unreachable else asyncio.sleep(seconds))
-                    self._reflector.waited(time.monotonic())
-                case GetPage() as request:
-                    self._await_sign_of_life()
-                    await self._get_page(request)
-                case GetStream() as request:
-                    self._await_sign_of_life()
-                    await self._get_stream(request)
-            self._stop_waiting()
+        try:
+            while True:
+                await self._act()
+                self._stop_waiting()
+        finally:
+            self._stop_timer()
+
+    async def _act(self) -> None:
+        match self._reflector.action:
+            case Wait(seconds, unreachable):
+                await (self._shared.answers.wait(seconds) if unreachable else asyncio.sleep(seconds))
+                self._reflector.waited(time.monotonic())
+            case GetPage() as request:
+                self._await_sign_of_life()
+                await self._get_page(request)
+            case GetStream() as request:
+                self._await_sign_of_life()
+                await self._get_stream(request)
 
     async def _get_page(self, request: GetPage) -> None:
         try:
             response = await self._shared.client.request(
                 "GET",
                 self._resource.path,
-                query=request.query,
+                query={**request.query, **self._resource.selectors},
                 headers={"Accept": self._resource.accept(is_list=True)},
                 timeout=PAGE_TIMEOUT,
             )
@@ -113,7 +119,7 @@ class ReflectorDriver:
         try:
             async with self._shared.client.stream(
                 self._resource.path,
-                query=request.query,
+                query={**request.query, **self._resource.selectors},
                 accept=self._resource.accept(is_list=False),
                 limit=request.limit,
                 silence=request.silence,
@@ -180,7 +186,7 @@ class ReflectorDriver:
         self._say()
         version = reflector.resource_version
         if is_older(version, self._version) or any(move.outcome is RequestOutcome.BEHIND for move in step.moves):
-            shared.went_back(f"the resource versions of {self._resource.full_name} went back")
+            shared.went_back(f"the resource versions of {self._resource} went back")
         self._version = version
         for move in step.moves:
             if move.outcome in {RequestOutcome.COMPLETE, RequestOutcome.MISSING}:
@@ -198,10 +204,13 @@ class ReflectorDriver:
         self._stop_waiting()
         self._timer = asyncio.get_running_loop().call_later(self._shared.grace, self._nothing_came)
 
-    def _stop_waiting(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _stop_waiting(self) -> None:
+        self._stop_timer()
         self._late = ""
         self._say()
 

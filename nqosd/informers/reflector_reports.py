@@ -22,7 +22,7 @@ class Reporter:
         self._kind = resource.kind
         self._optional = resource.optional
         self._observer = observer
-        self._log = structlog.get_logger().bind(resource=resource.full_name)
+        self._log = structlog.get_logger().bind(resource=str(resource))
         self._troubles: set[str] = set()
         self._installed: bool | None = None
 

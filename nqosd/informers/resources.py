@@ -50,6 +50,12 @@ class Resource:
     """Whether it is counted after each watch, which are shorter for it. That a watch ends in time shows that the API
     server answers; a count shows that its store does, without which nobody hears of the last change."""
 
+    namespace: str = ""
+    """The namespace whose objects are meant; empty means all."""
+    labels: str = ""
+    """Which labels they have, in kubectl's notation."""
+    node: str = ""
+    """Which node they are scheduled to; the API server has an index for it."""
     only_metadata: bool = False
     """Whether the metadata is all that is asked for; a server that can't leave out the rest sends whole objects."""
 
@@ -65,8 +71,19 @@ class Resource:
 
     @property
     def path(self) -> str:
-        """The path under which all objects of all namespaces are listed and watched."""
-        return f"/{'apis' if self.group else 'api'}/{self.api_version}/{self.plural}"
+        """The path under which the objects are listed and watched."""
+        namespace = f"namespaces/{self.namespace}/" if self.namespace else ""
+        return f"/{'apis' if self.group else 'api'}/{self.api_version}/{namespace}{self.plural}"
+
+    @property
+    def selectors(self) -> dict[str, str]:
+        """What a request for them says besides the path."""
+        fields = f"spec.nodeName={self.node}" if self.node else ""
+        return {key: text for key, text in (("labelSelector", self.labels), ("fieldSelector", fields)) if text}
+
+    def __str__(self) -> str:
+        within = f" of namespace {self.namespace}" if self.namespace else ""
+        return " ".join([f"{self.full_name}{within}", *self.selectors.values()])
 
     def accept(self, *, is_list: bool) -> str:
         """Give the header that says in what form objects are to be sent."""

@@ -18,16 +18,26 @@ FEW = 10
 class Store:
     """Objects of one kind by key, as they were published last."""
 
-    def __init__(self, kind: ResourceKind) -> None:
+    def __init__(self, kind: ResourceKind, *, keeps_versions: bool = False) -> None:
         self._kind = kind
         self._objects: dict[str, Object] = {}
+        self._versions: dict[str, str] | None = {} if keeps_versions else None
         self._doubted: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self._objects)
 
-    def put(self, key: str, value: Object, seen: float) -> Change | None:
+    def __contains__(self, key: str) -> bool:
+        return key in self._objects
+
+    def get(self, key: str) -> tuple[str, Object]:
+        """Give an object that is there, with its resource version, empty unless versions are kept."""
+        return "" if self._versions is None else self._versions[key], self._objects[key]
+
+    def put(self, key: str, value: Object, seen: float, version: str = "") -> Change | None:
         """Take note that an object is there; None if it is what was published."""
+        if self._versions is not None:
+            self._versions[key] = version
         old = self._objects.get(key)
         if isinstance(old, NetworkQoS) and isinstance(value, NetworkQoS) and old.spec == value.spec:
             value = attrs.evolve(value, spec=old.spec)  # nobody needs a second copy, or has to compare them again
@@ -39,6 +49,8 @@ class Store:
     def drop(self, key: str, seen: float) -> Change | None:
         """Take note that an object has gone; None if it wasn't published."""
         old = self._objects.pop(key, None)
+        if self._versions is not None:
+            self._versions.pop(key, None)
         return None if old is None else Change(self._kind, key, old, None, seen)
 
     def doubt(self, keys: Collection[str], few: int) -> str:
@@ -56,8 +68,8 @@ class Store:
     def retain(self, keys: Collection[str], seen: float) -> list[Change]:
         """Take note that no other objects than these are there."""
         self._doubted = frozenset()
-        gone = [key for key in self._objects if key not in keys]
-        return [Change(self._kind, key, self._objects.pop(key), None, seen) for key in gone]
+        dropped = (self.drop(key, seen) for key in [key for key in self._objects if key not in keys])
+        return [change for change in dropped if change is not None]
 
     def copy(self) -> dict[str, Object]:
         """Give all objects by key."""

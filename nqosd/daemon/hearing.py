@@ -1,0 +1,139 @@
+"""Hearing: watches of the pods that a zone's rows depend on, instead of all pods of the cluster.
+
+In: changes of all kinds from the informers, and the zone. Out: the same changes to the inbox; watches begun and left.
+Rules: what makes a policy need pods that haven't been listed waits until they have been, and its old rows stay; where
+the database is for the whole cluster, or many watches are needed, one watch hears all pods; a watch that isn't needed
+any more is left after a while, and never before all that are needed have told what they select.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
+
+import attrs
+
+from nqosd.api.changes import Change, ResourceKind
+from nqosd.api.objects import Pod
+from nqosd.daemon.inbox import Inbox
+from nqosd.daemon.needed_pods import ALL_PODS, NeededPods
+from nqosd.informers.resources import RESOURCES, Resource
+
+MOST = 30
+"""Watches; where more are needed, all pods are heard by one, until half as many would do."""
+LINGER = 60.0
+"""Seconds for which a watch that isn't needed goes on: the last sender of a policy is often replaced by another."""
+ALL_BUT_PODS = tuple(each for each in RESOURCES if each != ALL_PODS)
+"""What is watched whole, by whoever hears of some pods only."""
+_FIRST = {ResourceKind.NETWORK_QOS, ResourceKind.NAMESPACE, ResourceKind.NODE}
+"""What says which pods are needed."""
+
+
+class Watches(Protocol):
+    """Who watches pods."""
+
+    @property
+    def parts(self) -> Collection[Resource]:
+        """What is watched."""
+
+    def watch(self, resource: Resource) -> None:
+        """Begin a watch."""
+
+    def leave(self, resource: Resource) -> None:
+        """End a watch."""
+
+    def is_synced(self, resource: Resource) -> bool:
+        """Say whether a watch has told all that there is."""
+
+    def pods(self) -> Iterable[Pod]:
+        """Give all pods that were told."""
+
+
+class Hearing:
+    """The sink of the informers, before the inbox."""
+
+    def __init__(self, watches: Watches, inbox: Inbox, clock: Callable[[], float] = time.monotonic) -> None:
+        self._watches = watches
+        self._inbox = inbox
+        self._clock = clock
+        self._needed = NeededPods()
+        self._zone: str | None = None
+        self._held: dict[tuple[ResourceKind, str], Change] = {}
+        self._unneeded: dict[Resource, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def zone_is(self, zone: str) -> None:
+        """Take which zone the database is of; empty for the whole cluster."""
+        if zone != self._zone:
+            self._zone = zone
+            self._begin_anew()
+            self._settle()
+
+    def changed(self, changes: list[Change]) -> None:
+        """Take changes, and hand on all that need nothing which hasn't been listed."""
+        for change in changes:
+            place = change.kind, change.key
+            held = self._held.pop(place, change)
+            if held.old != change.new:
+                self._held[place] = attrs.evolve(change, old=held.old, seen=held.seen)
+        while passed := [change for change in list(self._held.values()) if self._passes(change)]:
+            self._inbox.changed(passed)
+        if self._needed.is_moved:
+            self._begin_anew()
+        self._settle()
+
+    def synced(self, kind: ResourceKind) -> None:
+        """Take note that a kind, or one watch of pods, has told all that there is."""
+        if kind is not ResourceKind.POD:
+            self._inbox.synced(kind)
+        self.changed([])
+
+    def _passes(self, change: Change) -> bool:
+        if self._lacking(change):
+            return False
+        del self._held[change.kind, change.key]
+        self._needed.take(change)
+        return True
+
+    def _begin_anew(self) -> None:
+        """Let nothing be compiled until the pods of these nodes have been listed."""
+        self._inbox.unsynced.add(ResourceKind.POD)
+        self._needed.belong(self._zone or "", self._watches.pods())
+        if self._held:
+            self.changed([])
+
+    def _lacking(self, change: Change) -> set[Resource]:
+        """Give the watches that must have told all they select before a change can be compiled."""
+        if ResourceKind.POD in self._inbox.unsynced or self._watches.is_synced(ALL_PODS):
+            return set()
+        return {each for each in self._needed.needs(change) if not self._watches.is_synced(each)}
+
+    def _wanted(self) -> set[Resource]:
+        wanted = self._needed.watches().union(*map(self._lacking, self._held.values()))
+        most = MOST // 2 if ALL_PODS in self._watches.parts else MOST
+        return {ALL_PODS} if ALL_PODS in wanted or len(wanted) > most else wanted
+
+    def _settle(self) -> None:
+        """Begin the watches that are needed now, and leave those that haven't been for a while."""
+        if self._zone is None or not _FIRST.isdisjoint(self._inbox.unsynced):
+            return
+        wanted = self._wanted()
+        for each in wanted.difference(self._watches.parts):
+            self._watches.watch(each)
+        if not all(map(self._watches.is_synced, wanted)):
+            return
+        if ResourceKind.POD in self._inbox.unsynced:
+            self._inbox.synced(ResourceKind.POD)
+        self._leave(set(self._watches.parts) - wanted)
+
+    def _leave(self, unneeded: set[Resource]) -> None:
+        now = self._clock()
+        self._unneeded = {each: self._unneeded.get(each, now) for each in unneeded}
+        for each in [each for each, since in self._unneeded.items() if now - since >= LINGER]:
+            self._watches.leave(each)  # which is told, so that this is called again within
+        if self._unneeded and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LINGER, self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self._settle()

@@ -1,0 +1,126 @@
+"""Who hears only of the pods that matter has the rows of who hears of all."""
+
+import asyncio
+from random import Random
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nqosd.api.changes import Change
+from nqosd.api.labels import LabelSelector
+from nqosd.api.networkqos import NetworkQoS, PodPeer
+from nqosd.api.objects import Pod
+from nqosd.cache.tables import Tables
+from nqosd.compiler.definition import compile_everything
+from nqosd.compiler.effective_policies import peers_of
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.pod_addresses import Zone
+from nqosd.compiler.settings import Settings
+from nqosd.daemon.hearing import LINGER, MOST
+from nqosd.daemon.inbox import Inbox
+from nqosd.daemon.needed_pods import ALL_PODS, watches_of
+from tests.compiler.worlds import batches
+from tests.daemon.fake_watches import Clock, FakeWatches
+from tests.examples import examples
+
+
+class Site:
+    """Watches, and a compiler that takes what they tell whenever the rounds would."""
+
+    def __init__(self, zone: str, random: Random, selectors: dict[str, LabelSelector]) -> None:
+        self.zone = zone
+        self.random = random
+        self.clock = Clock()
+        self.inbox = Inbox(asyncio.Event())
+        self.watches = FakeWatches(self.inbox, self.clock, selectors)
+        self.compiler = IncrementalCompiler(Settings(zone=zone))
+
+    def go_on(self, steps: int) -> None:
+        """Let things be told in any order, and rounds run in between."""
+        while steps and (sources := self.watches.sources()):
+            self.watches.tell(self.random.choice(sources))
+            if self.random.random() < 0.3:
+                self.clock.now += LINGER / 2
+            if self.random.random() < 0.5:
+                self.run_round()
+            steps -= 1
+
+    def run_round(self) -> None:
+        """Compile what was told, unless something hasn't been listed; then every peer that a row names has been."""
+        self.watches.hearing.zone_is(self.zone)
+        if self.inbox.unsynced:
+            return
+        self.compiler.apply(self.inbox.take())
+        for policy in self.compiler.tables.policies.values():
+            if _has_senders(policy, self.compiler.tables, self.zone):
+                self._check_listed(policy)
+
+    def _check_listed(self, policy: NetworkQoS) -> None:
+        watches, namespaces = self.watches, self.compiler.tables.namespaces
+        assert policy.spec is not None
+        needed = {each for peers in peers_of(policy.spec, policy.namespace) for each in watches_of(peers, namespaces)}
+        assert watches.is_synced(ALL_PODS) or all(map(watches.is_synced, needed)), policy.key
+
+
+def _has_senders(policy: NetworkQoS, tables: Tables, zone: str) -> bool:
+    return policy.spec is not None and any(
+        pod.namespace == policy.namespace
+        and pod.node in (Zone.of(zone, tables.nodes).nodes or ())
+        and not (pod.host_network or pod.ended)
+        and policy.spec.pod_selector.matches(pod.labels)
+        for pod in tables.pods.values()
+    )
+
+
+def _apart(change: Change) -> Change:
+    """Let no two namespaces claim an address: the pods of one have the odd ones."""
+    pod = change.new
+    if not isinstance(pod, Pod):
+        return change
+    found = tuple(
+        attrs.evolve(each, addresses=tuple(a for a in each.addresses if int(a[-1]) % 2 == (pod.namespace == "a")))
+        for each in pod.attachments
+    )
+    return attrs.evolve(change, new=attrs.evolve(pod, attachments=found))
+
+
+def _selectors(changes: list[Change]) -> dict[str, LabelSelector]:
+    policies = [change.new.spec for change in changes if isinstance(change.new, NetworkQoS) and change.new.spec]
+    rules = [rule.classifier for spec in policies for rule in spec.egress]
+    peers = [peer for each in rules for peer in (*each.to, *each.from_) if isinstance(peer, PodPeer)]
+    return {str(peer.pods): peer.pods for peer in peers}
+
+
+@given(
+    batches, st.sampled_from(["n1", "east", "n9", ""]), st.randoms(use_true_random=False), st.sampled_from([2, MOST])
+)
+@settings(max_examples=examples(400), deadline=None)
+def test_the_rows_are_those_of_who_hears_of_all(
+    drawn: list[list[Change]], zone: str, random: Random, most: int
+) -> None:
+    """However far watches lag behind each other, and whatever selections come and go, in the end rows are the same.
+
+    In between, no policy is compiled before all its peers have been listed.
+    """
+    every = [[_apart(change) for change in batch] for batch in drawn]
+
+    async def run() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("nqosd.daemon.hearing.MOST", most)
+            site = Site(zone, random, _selectors([change for batch in every for change in batch]))
+            for batch in every:
+                for change in batch:
+                    site.watches.happen(change)
+                site.go_on(random.randrange(12))
+            site.go_on(-1)
+            site.run_round()
+            site.go_on(-1)
+            site.run_round()
+            assert not site.inbox.unsynced
+            settings = Settings(zone=zone)
+            assert site.compiler.desired == compile_everything(site.compiler.tables, settings).desired
+            assert site.compiler.desired == compile_everything(site.watches.truth, settings).desired
+
+    asyncio.run(run())
