@@ -5,6 +5,7 @@ lied about reaches the real one.
 """
 
 import json
+import re
 from collections.abc import Callable
 from random import Random
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +21,8 @@ STATUS: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": 
 EXPIRED: Json = {"type": "ERROR", "object": {**STATUS, "reason": "Expired", "code": 410}}
 FOREIGN: Json = {"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "9"}, "items": []}
 HTML = b"<html><body><h1>It works!</h1></body></html>"
+NAMESPACE = re.compile(r"/namespaces/[^/]+/(?=[a-z-]+$)")
+"""What stands in the path of a watch of one namespace, and not in that of all."""
 LATE = (("Retry-After", "86400"),)
 WITHOUT_NAME: Json = {"type": "ADDED", "object": {"kind": "Pod", "apiVersion": "v1", "metadata": {}}}
 OF_ANOTHER_KIND: Json = {"type": "DELETED", "object": {"kind": "ConfigMap", "apiVersion": "v1",
@@ -97,7 +100,7 @@ def _about_watches(paths: frozenset[str], name: str) -> Lie:
 
 def _taken_apart(request: str) -> tuple[str, dict[str, list[str]]]:
     parts = urlsplit(request)
-    return parts.path, parse_qs(parts.query)
+    return NAMESPACE.sub("/", parts.path), parse_qs(parts.query)
 
 
 def _telling(make: Callable[[frozenset[str], str], Lie], name: str) -> Begin:

@@ -43,7 +43,10 @@ class Harness:
         self.lines.append(line)
         kubeconfig = site.cluster.kubeconfig(self.directory / f"{len(self.lines)}.kubeconfig", port=line.api.port)
         return site.start_daemon(
-            options={"northbound": {**PROMPT["northbound"], "detach_after": detach_after}},
+            options={
+                "northbound": {**PROMPT["northbound"], "detach_after": detach_after},
+                "kubernetes": {"pods": "auto"},
+            },
             remotes=[line.wire.remote],
             kubeconfig=kubeconfig,
             kind=NqosdWithFakeClock if fake_clock else Nqosd,

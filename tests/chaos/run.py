@@ -25,6 +25,7 @@ from tests.chaos.results import Recovery, Result
 from tests.chaos.truth import Sampler, Truth
 from tests.faults.cluster import Cluster
 from tests.faults.liar import Liar
+from tests.faults.manifests import NODES
 from tests.faults.site import TIMEOUT, open_site
 from tests.services.generation import GENERATIONS
 from tests.services.ovsdb import OvsdbServer
@@ -184,7 +185,7 @@ def run(cluster: Cluster, seed: int, faults: int, kinds: str = "") -> Result:
 
 @contextlib.contextmanager
 def _harness(cluster: Cluster, seed: int, random: Random) -> Iterator[Harness]:
-    """Make what a run works with: each generation of OVN in its turn, now and then on a small disk."""
+    """Make what a run works with: each generation of OVN in its turn, a zone's or not, some on a small disk."""
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nqosd-chaos-")))
         disk = stack.enter_context(_small_disk()) if seed % 4 in (0, 3) else None
@@ -192,6 +193,9 @@ def _harness(cluster: Cluster, seed: int, random: Random) -> Iterator[Harness]:
         for server in (cluster.etcd, cluster.server, nb):
             server.seconds = TIMEOUT
         site = stack.enter_context(open_site(cluster, nb))
+        if seed % 2 == 0:  # then daemons hear of some pods only
+            site.zone = NODES[0]
+            nb.nbctl("set", "NB_Global", ".", f"name={site.zone}")
         objects = Objects(site, random)
         objects.fill()
         stack.callback(objects.close)

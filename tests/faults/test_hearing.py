@@ -1,0 +1,95 @@
+"""A daemon of a zone that hears only of the pods that matter there."""
+
+import json
+from http import HTTPStatus
+
+import pytest
+
+from tests.faults import manifests
+from tests.faults.liar import Answer, Liar
+from tests.faults.manifests import NODES
+from tests.faults.site import Site
+
+AUTO = {"kubernetes": {"pods": "auto"}}
+
+
+@pytest.fixture
+def zone(bare_site: Site) -> Site:
+    """Give the database of the first node, with pods and policies, and a daemon that hears of some pods."""
+    bare_site.zone = NODES[0]
+    bare_site.nb.nbctl("set", "NB_Global", ".", f"name={bare_site.zone}")
+    bare_site.start_daemon(options=AUTO)
+    return bare_site
+
+
+def pods(site: Site, *selected: tuple[str, str]) -> int:
+    """Count the pods of the zone, and those elsewhere whose namespace and app are selected."""
+    items = json.loads(site.cluster.server.request("GET", "/api/v1/pods"))["items"]
+    return sum(
+        each["spec"].get("nodeName") == site.zone
+        or (each["metadata"]["namespace"], each["metadata"].get("labels", {}).get("app")) in selected
+        for each in items
+    )
+
+
+def heard(site: Site) -> float:
+    """Give how many pods the daemon knows."""
+    return site.daemon.metric("nqosd_objects", kind="Pod")
+
+
+def test_a_zone_hears_of_its_pods_and_their_peers_and_has_the_same_rows(zone: Site) -> None:
+    """Its rows are those that all objects mean, through changes of everything; pods that don't matter aren't heard."""
+    zone.settle()
+    other = zone.add_pod("other", node=NODES[1], app="other")
+    for _ in range(4):
+        zone.change()
+        zone.settle()
+    db, new = (zone.namespace, "db"), (zone.namespace, "other")
+    zone.daemon.wait_until(lambda: heard(zone) == pods(zone, db), what="deaf to other pods")
+    peer = [manifests.rule(9, to=[{"podSelector": {"matchLabels": {"app": "other"}}}])]
+    zone.cluster.create(manifests.policy(zone.namespace, "to-other", rules=peer))
+    zone.settle()
+    zone.daemon.wait_until(lambda: heard(zone) == pods(zone, db, new), what="aware of the new peer")
+    zone.cluster.delete(other)
+    zone.settle()
+
+
+def test_rows_stay_until_new_peers_have_been_listed(zone: Site) -> None:
+    """A policy whose new peers can't be listed keeps its rows; others go on, and it is applied when they can be."""
+    zone.add_pod("other", node=NODES[1], app="other")
+    apart = manifests.policy(zone.namespace, "apart", app="apart", rules=[manifests.rule(9)])
+    zone.cluster.create(apart)
+    before = zone.settle().own.rows
+    refusal = Answer(b"{}", status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    with Liar(zone.cluster.server) as liar:
+        liar.tell(lambda path: refusal if "app%3Dother" in path or "app=other" in path else None)
+        zone.api.lead_to(liar.port)
+        zone.settle()
+        to_other = [manifests.rule(11, to=[{"podSelector": {"matchLabels": {"app": "other"}}}])]
+        change = {"spec": manifests.policy(zone.namespace, "first", rules=to_other)["spec"]}
+        zone.cluster.patch(manifests.policy(zone.namespace, "first"), change)
+        zone.add_pod("newcomer", app="apart")
+        zone.daemon.wait_until(lambda: liar.lies > 0 and len(zone.read().own.rows) > len(before), what="going on")
+        assert set(before) <= set(zone.read().own.rows)
+        zone.api.lead_to(zone.cluster.server.port)
+        zone.settle()
+    assert not set(before) <= set(zone.read().own.rows)
+
+
+def test_a_zone_that_gets_another_node_hears_of_its_pods(zone: Site) -> None:
+    """A node that joins the zone brings its pods as senders, and takes them away when it leaves."""
+    zone.settle()
+    node: manifests.Json = {"kind": "Node", "metadata": {"name": NODES[1]}}
+    for name in (zone.zone, None):
+        zone.cluster.patch(node, {"metadata": {"annotations": {"k8s.ovn.org/zone-name": name}}})
+        zone.settle()
+
+
+def test_the_api_server_killed_and_back(zone: Site) -> None:
+    """What changed while it was away is made up for by every watch."""
+    zone.settle()
+    zone.cluster.server.kill()
+    zone.cluster.server.start()
+    zone.change()
+    zone.change()
+    zone.settle()
