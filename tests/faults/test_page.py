@@ -28,11 +28,13 @@ OF_FAULTS = (
     "test_zones",
     "test_rights",
     "test_other_definition",
+    "test_hearing",
 )
 WITHOUT_A_FAULT = {
     "test_a_running_daemon_converges_and_then_writes_nothing",
     "test_a_standby_is_ready_and_says_what_it_is",
     "test_a_status_that_is_settled_is_not_written_again",
+    "test_a_zone_hears_of_its_pods_and_their_peers_and_has_the_same_rows",
 }
 
 
