@@ -5,7 +5,7 @@ it is equal before and after a change, none of the policy's rows has changed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -49,7 +49,7 @@ class EffectivePolicy:
     @property
     def peers(self) -> frozenset[PodSelection]:
         """The selections that its classifiers refer to."""
-        return peers_of(self.spec, self.namespace)
+        return frozenset(peers_of(self.spec, self.namespace))
 
     def selects(self, network: str) -> bool:
         """Say whether the policy is for a network."""
@@ -60,10 +60,10 @@ class EffectivePolicy:
         return row_priority(self.spec.priority, self.rank, rule)
 
 
-def peers_of(spec: NetworkQoSSpec, namespace: str) -> frozenset[PodSelection]:
-    """Give the selections that the classifiers of a policy of some namespace refer to."""
+def peers_of(spec: NetworkQoSSpec, namespace: str) -> Iterator[PodSelection]:
+    """Go through the selections that the classifiers of a policy of some namespace refer to."""
     entries = (peer for rule in spec.egress for peer in (*rule.classifier.to, *rule.classifier.from_))
-    return frozenset(selection_of(peer, namespace) for peer in entries if isinstance(peer, PodPeer))
+    return (selection_of(peer, namespace) for peer in entries if isinstance(peer, PodPeer))
 
 
 @attrs.frozen

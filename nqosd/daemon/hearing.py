@@ -16,11 +16,9 @@ import attrs
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import Pod
 from nqosd.daemon.inbox import Inbox
-from nqosd.daemon.needed_pods import ALL_PODS, NeededPods
+from nqosd.daemon.needed_pods import ALL_PODS, MOST, NeededPods
 from nqosd.informers.resources import RESOURCES, Resource
 
-MOST = 30
-"""Watches; where more are needed, all pods are heard by one, until half as many would do."""
 LINGER = 60.0
 """Seconds for which a watch that isn't needed goes on: the last sender of a policy is often replaced by another."""
 ALL_BUT_PODS = tuple(each for each in RESOURCES if each != ALL_PODS)
@@ -73,9 +71,10 @@ class Hearing:
         """Take changes, and hand on all that need nothing which hasn't been listed."""
         for change in changes:
             place = change.kind, change.key
-            held = self._held.pop(place, change)
-            if held.old != change.new:
-                self._held[place] = attrs.evolve(change, old=held.old, seen=held.seen)
+            held = self._held.pop(place, None)
+            merged = change if held is None else attrs.evolve(change, old=held.old, seen=held.seen)
+            if merged.old != merged.new:
+                self._held[place] = merged
         while passed := [change for change in list(self._held.values()) if self._passes(change)]:
             self._inbox.changed(passed)
         if self._needed.is_moved:
@@ -109,6 +108,7 @@ class Hearing:
         return {each for each in self._needed.needs(change) if not self._watches.is_synced(each)}
 
     def _wanted(self) -> set[Resource]:
+        """Give the watches that are needed; after more than MOST were, not before half as many would do."""
         wanted = self._needed.watches().union(*map(self._lacking, self._held.values()))
         most = MOST // 2 if ALL_PODS in self._watches.parts else MOST
         return {ALL_PODS} if ALL_PODS in wanted or len(wanted) > most else wanted

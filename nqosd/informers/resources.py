@@ -33,7 +33,7 @@ AnyDecoded: TypeAlias = (
 )
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Resource:
     """One resource of the API.
 

@@ -18,9 +18,10 @@ from nqosd.compiler.effective_policies import peers_of
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.settings import Settings
-from nqosd.daemon.hearing import LINGER, MOST
+from nqosd.daemon.hearing import LINGER
 from nqosd.daemon.inbox import Inbox
-from nqosd.daemon.needed_pods import ALL_PODS, watches_of
+from nqosd.daemon.needed_pods import ALL_PODS, MOST, watches_of
+from nqosd.informers.resources import Resource
 from tests.compiler.worlds import batches
 from tests.daemon.fake_watches import Clock, FakeWatches
 from tests.examples import examples
@@ -60,7 +61,10 @@ class Site:
     def _check_listed(self, policy: NetworkQoS) -> None:
         watches, namespaces = self.watches, self.compiler.tables.namespaces
         assert policy.spec is not None
-        needed = {each for peers in peers_of(policy.spec, policy.namespace) for each in watches_of(peers, namespaces)}
+        needed: set[Resource] = set()
+        for peers in peers_of(policy.spec, policy.namespace):
+            names = {name for name in (*namespaces, policy.namespace) if peers.covers(name, namespaces)}
+            needed |= watches_of(peers, names & namespaces.keys() if peers.namespaces != policy.namespace else names)
         assert watches.is_synced(ALL_PODS) or all(map(watches.is_synced, needed)), policy.key
 
 
