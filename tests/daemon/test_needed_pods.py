@@ -1,0 +1,213 @@
+"""Which watches a zone needs, and for how long it has them."""
+
+import asyncio
+
+import attrs
+import pytest
+
+from nqosd.api.changes import Change, Object, ResourceKind
+from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
+from nqosd.api.networkqos import Classifier, EgressRule, NetworkQoS, NetworkQoSSpec, PodPeer
+from nqosd.api.objects import Namespace, Node, Pod
+from nqosd.cache.selections import PodSelection, SelectionUse
+from nqosd.daemon.hearing import LINGER
+from nqosd.daemon.inbox import Inbox
+from nqosd.daemon.needed_pods import ALL_PODS, FEW_NAMESPACES, LONGEST, MOST, NeededPods, watches_of
+from nqosd.informers.resources import Resource
+from tests.daemon.fake_watches import Clock, FakeWatches
+
+KINDS = {
+    NetworkQoS: ResourceKind.NETWORK_QOS,
+    Pod: ResourceKind.POD,
+    Namespace: ResourceKind.NAMESPACE,
+    Node: ResourceKind.NODE,
+}
+OWN = attrs.evolve(ALL_PODS, node="n1")
+SENDER = Pod("a", "sender", {"app": "web"}, "n1")
+
+
+def labelled(**labels: str) -> LabelSelector:
+    """Select by labels."""
+    return LabelSelector.of([Requirement(key, Operator.IN, (value,)) for key, value in labels.items()])
+
+
+def policy(*peers: PodPeer, name: str = "p") -> NetworkQoS:
+    """Give a policy of the namespace a, for its pods of the app web, to some peers."""
+    rules = tuple(EgressRule(1, None, Classifier((peer,), (), ())) for peer in peers)
+    return NetworkQoS("a", name, spec=NetworkQoSSpec(1, rules, labelled(app="web")))
+
+
+def watch(namespace: str = "", labels: str = "") -> Resource:
+    """Give a watch of pods."""
+    return attrs.evolve(ALL_PODS, namespace=namespace, labels=labels)
+
+
+def came(each: Object) -> Change:
+    """Give the change of an object that is new."""
+    return Change(KINDS[type(each)], each.key, None, each)
+
+
+def needed(*objects: Object, zone: str = "n1") -> set[Resource]:
+    """Give the watches that objects need, in order."""
+    pods = NeededPods()
+    for node in (Node("n1"), Node("n2", "east")):
+        pods.take(came(node))
+    pods.belong(zone, [])
+    for each in objects:
+        pods.take(came(each))
+    return pods.watches()
+
+
+def test_a_database_of_the_whole_cluster_needs_all_pods() -> None:
+    """Whatever there is, one watch hears everything."""
+    assert needed(SENDER, policy(PodPeer(labelled(app="db"))), zone="") == {ALL_PODS}
+
+
+def test_a_zone_has_the_nodes_that_say_so() -> None:
+    """By their name, or by their annotation."""
+    assert needed(zone="n1") == {OWN}
+    assert needed(zone="east") == {attrs.evolve(ALL_PODS, node="n2")}
+    assert needed(zone="west") == set()
+
+
+@pytest.mark.parametrize(
+    ("pod", "counts"),
+    [
+        (SENDER, True),
+        (attrs.evolve(SENDER, node="n2"), False),
+        (attrs.evolve(SENDER, labels={"app": "db"}), False),
+        (attrs.evolve(SENDER, namespace="b"), False),
+        (attrs.evolve(SENDER, host_network=True), False),
+        (attrs.evolve(SENDER, ended=True), False),
+    ],
+)
+@pytest.mark.parametrize("is_policy_first", [True, False])
+def test_only_policies_with_senders_need_their_peers(pod: Pod, *, counts: bool, is_policy_first: bool) -> None:
+    """Pods elsewhere, of other labels or namespaces, on the host network, or that have ended, send nothing here."""
+    objects: list[Object] = [policy(PodPeer(labelled(app="db"))), pod]
+    found = needed(*(objects if is_policy_first else reversed(objects)))
+    assert found == ({OWN, watch("a", "app=db")} if counts else {OWN})
+
+
+def test_peers_are_selected_in_the_namespaces_that_are_meant() -> None:
+    """As long as they are few; of many, by labels alone, and one by one where there are none."""
+    few = [Namespace(f"ns{number}", {"team": "red"}) for number in range(FEW_NAMESPACES)]
+    by_label, every = (PodPeer(pods, labelled(team="red")) for pods in (labelled(app="db"), EVERYTHING))
+    assert needed(*few, SENDER, policy(by_label)) == {OWN, *(watch(each.name, "app=db") for each in few)}
+    many = [*few, Namespace("another", {"team": "red"})]
+    assert needed(*many, SENDER, policy(by_label)) == {OWN, watch("", "app=db")}
+    assert needed(SENDER, policy(by_label), *many) == {OWN, watch("", "app=db")}
+    assert needed(*many, SENDER, policy(every)) == {OWN, *(watch(each.name) for each in many)}
+    assert needed(SENDER, policy(PodPeer(EVERYTHING, EVERYTHING))) == {OWN, ALL_PODS}
+
+
+def test_a_long_selector_is_left_out() -> None:
+    """Its watch hears of more pods, and no proxy refuses the request."""
+    long = LabelSelector.of([Requirement("app", Operator.IN, tuple(f"value-{n}" for n in range(LONGEST // 6)))])
+    assert watches_of(PodSelection(SelectionUse.PEER, "a", long), {"a"}) == {watch("a")}
+
+
+def test_many_peers_need_all_pods() -> None:
+    """Of one policy, or of several together."""
+    peers = [PodPeer(labelled(app=f"db{number}")) for number in range(MOST + 1)]
+    assert ALL_PODS not in needed(SENDER, policy(*peers[1:]))
+    assert ALL_PODS in needed(SENDER, policy(*peers))
+    assert needed(SENDER, policy(*peers[:20]), policy(*peers[20:], name="q")) == {OWN, ALL_PODS}
+
+
+class Zone:
+    """A zone n1 with a sender, whose watches tell at once."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.inbox = Inbox(asyncio.Event())
+        self.watches = FakeWatches(self.inbox, self.clock, _Labels())
+        self.watches.hearing.zone_is("n1")
+        self.happen(Node("n1"), SENDER)
+
+    def happen(self, *objects: Object) -> None:
+        """Let objects appear, and all be told."""
+        for each in objects:
+            self.watches.happen(came(each))
+        self.tell()
+
+    def go(self, each: Object) -> None:
+        """Let an object go, and be told."""
+        self.watches.happen(Change(KINDS[type(each)], each.key, each, None))
+        self.tell()
+
+    def tell(self) -> None:
+        """Let all be told."""
+        while sources := self.watches.sources():
+            self.watches.tell(sources[0])
+
+    def told(self) -> list[str]:
+        """Give the keys of what the rounds are told."""
+        return [change.key for change in self.inbox.take()]
+
+    def heard(self) -> set[Resource]:
+        """Give what is watched, after some seconds and another event."""
+        self.clock.now += LINGER
+        self.happen(Namespace(f"at-{self.clock.now}"))
+        return set(self.watches.parts)
+
+
+class _Labels(dict[str, LabelSelector]):
+    def __missing__(self, text: str) -> LabelSelector:
+        key, _equals, value = text.partition("=")
+        return labelled(**{key: value})
+
+
+async def test_a_watch_lingers() -> None:
+    """When the last sender goes its peers are heard for a minute, and again at once when another one comes."""
+    zone, peers = Zone(), watch("a", "app=db")
+    zone.happen(policy(PodPeer(labelled(app="db"))))
+    assert set(zone.watches.parts) == {OWN, peers}
+    zone.go(SENDER)
+    assert set(zone.watches.parts) == {OWN, peers}
+    assert zone.heard() == {OWN}
+    zone.happen(SENDER)
+    assert set(zone.watches.parts) == {OWN, peers}
+
+
+async def test_after_many_watches_one_hears_all_until_half_as_many_would_do() -> None:
+    """So a policy that comes and goes doesn't make the daemon list all pods again and again."""
+    zone = Zone()
+    policies = [policy(PodPeer(labelled(app=f"db{number}")), name=f"p{number}") for number in range(MOST)]
+    zone.happen(*policies)
+    assert zone.heard() == zone.heard() == {ALL_PODS}
+    for each in policies[MOST // 2 :]:
+        zone.go(each)
+    assert zone.heard() == {ALL_PODS}
+    zone.go(policies[0])
+    zone.heard()
+    assert zone.heard() == {OWN, *(watch("a", f"app=db{number}") for number in range(1, MOST // 2))}
+
+
+TO_RED = policy(PodPeer(EVERYTHING, labelled(team="red")))
+
+
+@pytest.mark.parametrize(
+    ("before", "waits"),
+    [
+        ([Namespace("b", {"team": "red"}), SENDER], TO_RED),
+        ([Namespace("b", {"team": "red"}), TO_RED], SENDER),
+        ([TO_RED, SENDER], Namespace("b", {"team": "red"})),
+    ],
+    ids=["a policy", "its first sender", "a namespace that begins to be selected"],
+)
+async def test_what_needs_pods_waits_until_they_are_listed(before: list[Object], waits: Object) -> None:
+    """And nothing else waits for it."""
+    zone = Zone()
+    zone.go(SENDER)
+    zone.happen(*before)
+    zone.told()
+    zone.watches.happen(came(waits))
+    source: ResourceKind | Resource = OWN if waits is SENDER else KINDS[type(waits)]
+    zone.watches.tell(source)
+    assert zone.told() == []
+    zone.watches.happen(came(Namespace("c")))
+    zone.watches.tell(ResourceKind.NAMESPACE)
+    assert zone.told() == ["c"]
+    zone.tell()
+    assert zone.told() == [waits.key]
