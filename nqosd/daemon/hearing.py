@@ -130,7 +130,8 @@ class Hearing:
         now = self._clock()
         self._unneeded = {each: self._unneeded.get(each, now) for each in unneeded}
         for each in [each for each, since in self._unneeded.items() if now - since >= LINGER]:
-            self._watches.leave(each)  # which is told, so that this is called again within
+            if each in self._watches.parts:  # what leaving one tells may have led here, and to leaving others
+                self._watches.leave(each)
         if self._unneeded and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LINGER, self._look_again)
 
