@@ -77,6 +77,8 @@ class Hearing:
                 self._held[place] = merged
         while passed := [change for change in list(self._held.values()) if self._passes(change)]:
             self._inbox.changed(passed)
+        policies = (change for change in self._held.values() if change.kind is ResourceKind.NETWORK_QOS)
+        self._inbox.elsewhere = frozenset(change.namespace for change in policies)
         if self._needed.is_moved:
             self._begin_anew()
         self._settle()

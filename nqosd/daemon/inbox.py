@@ -32,6 +32,8 @@ class Inbox:
         self._held = 0
         self.held: frozenset[str] = frozenset()
         """Namespaces with changes of policies that weren't handed over last."""
+        self.elsewhere: frozenset[str] = frozenset()
+        """Namespaces with changes of policies that wait for something before they come here."""
         self.unsynced = set(ResourceKind)
         self.pause = 0.0
         """Seconds that the next round waits for more changes."""
@@ -70,7 +72,7 @@ class Inbox:
                 found[change.namespace] += 1
             taken.append(change)
         self._changes, self._held = kept, len(kept)
-        self.held = frozenset(change.namespace for change in kept.values())
+        self.held = self.elsewhere.union(change.namespace for change in kept.values())
         return taken
 
     def round_ended(self) -> None:

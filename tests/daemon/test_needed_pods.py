@@ -206,8 +206,10 @@ async def test_what_needs_pods_waits_until_they_are_listed(before: list[Object],
     source: ResourceKind | Resource = OWN if waits is SENDER else KINDS[type(waits)]
     zone.watches.tell(source)
     assert zone.told() == []
+    assert zone.inbox.held == ({"a"} if waits is TO_RED else set()), "so that nobody reports that it is applied"
     zone.watches.happen(came(Namespace("c")))
     zone.watches.tell(ResourceKind.NAMESPACE)
     assert zone.told() == ["c"]
     zone.tell()
     assert zone.told() == [waits.key]
+    assert not zone.inbox.held
