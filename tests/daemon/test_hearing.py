@@ -100,7 +100,7 @@ def _selectors(changes: list[Change]) -> dict[str, LabelSelector]:
 @given(
     batches, st.sampled_from(["n1", "east", "n9", ""]), st.randoms(use_true_random=False), st.sampled_from([2, MOST])
 )
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_the_rows_are_those_of_who_hears_of_all(
     drawn: list[list[Change]], zone: str, random: Random, most: int
 ) -> None:
