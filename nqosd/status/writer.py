@@ -164,17 +164,18 @@ class StatusWriter:
                     answer = await send(
                         self._client, "PATCH", write.path, write.body, query=write.query, content_type=PATCH
                     )
-                    if self._is_done(job, answer):
+                    if self._is_done(job, write, answer):
                         self._accepted(job, write, answer)
             finally:
                 job.writing = False
             self._consider(job)
 
-    def _is_done(self, job: _Job, answer: Answer) -> bool:
+    def _is_done(self, job: _Job, write: Write, answer: Answer) -> bool:
         """Say whether the server did it; if not, see to another attempt."""
         if answer.status == UNPROCESSABLE and TESTED in answer.message:
             self._observer.status_write("gone")
-            job.entry.verdict = None  # the informer is about to show another object, or another generation
+            if job.entry.policy.generation == write.policy.generation:  # else it has come, with a verdict of its own
+                job.entry.verdict = None  # the informer is about to show another object, or another generation
         elif answer.status == NOT_FOUND:  # the informer is about to say so; if not, somebody else answers in its place
             self._observer.status_write("gone")
             self._retry_later(job, LAST_PAUSE)
