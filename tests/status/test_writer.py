@@ -10,13 +10,13 @@ import structlog
 from nqosd.kube.client import KubeClient, Response
 from nqosd.kube.credentials import KubeOptions
 from nqosd.status.readiness import APPLIED
-from nqosd.status.writer import StatusWriter
+from nqosd.status.writer import TESTED, StatusWriter
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import ApiServer
 from tests.status import policies
 from tests.status.cluster import CRD, Cluster
 from tests.status.conftest import Running
-from tests.status.fakes import Counting, FakeClient, Heard, eventually, patched
+from tests.status.fakes import Counting, FakeBody, FakeClient, Heard, eventually, patched
 from tests.status.policies import WAITING, verdict
 
 TIME = "2026-11-24T10:00:00Z"
@@ -318,3 +318,18 @@ async def test_a_server_that_keeps_nothing(running: Running) -> None:
     assert counting.results == {"refused": 1}
     assert heard.conditions == []
     assert "doesn't keep it" in said[0]["event"]
+
+
+async def test_a_generation_that_comes_during_a_write_is_written_next(running: Running) -> None:
+    """The server refuses what is about the generation before; that says nothing against the verdict on the new one."""
+    new = policies.policy(2)
+
+    def refuse(_body: FakeBody) -> Response:
+        writer.submit(new, verdict(generation=2))
+        return Response(422, f'{{"message": "{TESTED} due to an error in our request"}}'.encode())
+
+    counting = Counting()
+    writer = StatusWriter(FakeClient(refuse, patched(new)), counting)
+    async with running(writer.run):
+        writer.submit(policies.policy(), verdict())
+        await eventually(lambda: counting.results == {"gone": 1, "written": 1})
