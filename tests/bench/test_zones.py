@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from tools.zones.__main__ import DEFAULT, measured
+from tools.zones.__main__ import measured
 from tools.zones.fleet import script
 from tools.zones.measure import Cost, Load, PolicyChange, Started, Window
 from tools.zones.recorder import Request
@@ -61,7 +61,7 @@ def test_what_all_receive_together_is_reckoned_from_what_one_receives() -> None:
 @pytest.mark.timeout(600)
 async def test_a_small_run_measures_real_daemons_and_a_fleet_that_costs_the_same() -> None:
     """Two nodes with a real daemon and one of the fleet: both receive as much, and a changed policy becomes Ready."""
-    [cost] = await measured([2], DEFAULT, LOAD)
+    [cost] = await measured([2], {"auto": {"kubernetes": {"pods": "auto"}}}, LOAD)
     received = statistics.mean(each.received for each in cost.started)
     assert received > 250 * 5000
     assert 0.9 < cost.fleet_start_bytes / received < 1.1

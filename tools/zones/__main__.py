@@ -17,8 +17,6 @@ from tools.zones import cluster
 from tools.zones.measure import ACCOUNT, Cost, Load, measure
 from tools.zones.report import markdown
 
-DEFAULT: Mapping[str, Options] = {"default options": {}}
-
 
 def main() -> int:
     """Measure, and print the report."""
@@ -30,12 +28,13 @@ def main() -> int:
     parser.add_argument("--fleet", type=int, help="zones of the fleet at most; without it, every node has a daemon")
     parser.add_argument(
         "--compare",
+        default='kubernetes.pods="auto"',
         help="an option as in the configuration file, such as kubernetes.watch_time=30: all is measured without it, "
         "then with it, and only then with a fleet",
     )
     options = parser.parse_args()
     load = Load(options.daemons, options.seconds, options.changes, options.fleet)
-    modes = {**DEFAULT, **({options.compare: tomllib.loads(options.compare)} if options.compare else {})}
+    modes = {"default options": {}, options.compare: tomllib.loads(options.compare)}
     costs = asyncio.run(measured([int(each) for each in options.nodes.split(",")], modes, load))
     print(markdown(costs, load))
     return 0

@@ -173,10 +173,11 @@ def _churn(api: ApiServer, nodes: int, load: Load) -> None:
 async def _change(api: ApiServer, recorders: Sequence[Recorder], fleet: Fleet) -> PolicyChange:
     """Change a policy, and wait until its status says that all zones have applied it."""
     path = f"{cluster.POLICIES_PATH.format(cluster.namespace(CHANGED))}/policy-{CHANGED}"
+    old = json.loads(await asyncio.to_thread(api.request, "GET", path))["spec"]["priority"]
     before, slow = _writes(api)
     sent = fleet.sent
     begin = time.monotonic()
-    patch = {"spec": {"priority": 1 + int(begin * 1000) % 99}}
+    patch = {"spec": {"priority": 1 + old % 99}}
     answer = await asyncio.to_thread(api.request, "PATCH", path, patch, content_type="application/merge-patch+json")
     changed = json.loads(answer)
     fleet.awaited = changed["metadata"]["resourceVersion"].encode()
