@@ -160,7 +160,7 @@ bench-scale: setup services ## how cost grows (plots in docs/), and what very la
 	@$(VENV)/bin/python -m tools.bench.scale
 	@$(VENV)/bin/python -m tools.bench.northd
 
-# --nodes 100,200 takes other sizes, of 250 pods a node. 1,000 nodes take an API server of some GB: --nodes 1000 --fleet 100
+# --nodes 100,200 takes other sizes, of 250 pods a node. 1,000 nodes take 15 GB of memory: --nodes 1000 --fleet 100
 # --compare kubernetes.watch_time=30 measures daemons without an option and with it
 ZONES ?=
 
