@@ -213,3 +213,20 @@ async def test_what_needs_pods_waits_until_they_are_listed(before: list[Object],
     zone.tell()
     assert zone.told() == [waits.key]
     assert not zone.inbox.held
+
+
+async def test_of_what_waits_only_the_last_change_is_told() -> None:
+    """As a change from what the rounds know; what goes before it was told is never told."""
+    zone = Zone()
+    first, peers = policy(PodPeer(labelled(app="db"))), PodPeer(labelled(app="new"))
+    zone.happen(first)
+    zone.told()
+    last = policy(peers, PodPeer(labelled(app="newer")))
+    for each in (policy(peers), last, policy(peers, name="q")):
+        zone.watches.happen(Change(KINDS[NetworkQoS], each.key, None, each))
+    zone.watches.happen(Change(KINDS[NetworkQoS], "a/q", None, None))
+    while ResourceKind.NETWORK_QOS in zone.watches.sources():
+        zone.watches.tell(ResourceKind.NETWORK_QOS)
+    assert zone.told() == []
+    zone.tell()
+    assert [(change.old, change.new) for change in zone.inbox.take()] == [(first, last)]
