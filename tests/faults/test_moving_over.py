@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 import pytest
 
+from nqosd.compiler.desired import OVERRIDE
 from tests.faults import manifests
 from tests.faults.cluster import Cluster
 from tests.faults.fake_old_controller import FakeOldController
@@ -51,6 +52,7 @@ class Node:
     def move_over(self) -> None:
         """Take over from the old controller, which is off by now, and start nqosd."""
         assert self.commands.document(*TAKEOVER)["applied"]
+        assert OVERRIDE not in str(self.site.read().own.rows)  # what it would be above is gone
         self.site.start_daemon()
 
     def move_back(self) -> None:
