@@ -104,9 +104,9 @@ pytest: setup services ## the tests only; PYTEST_ARGS chooses, e.g. PYTEST_ARGS=
 	@echo "[test] pytest with $(WORKERS) workers"
 	@$(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) $(PYTEST_ARGS)
 
-unit: setup ## the tests that start no service, property tests with a tenth of their examples; PYTEST_ARGS chooses
+unit: setup ## the tests that start no service and try no large sample, a minute on two cores; PYTEST_ARGS chooses
 	@echo "[unit] pytest with $(WORKERS) workers, $$($(VENV)/bin/python --version)"
-	@TESTS_EXAMPLES=10 $(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) -m "not services" --quiet $(PYTEST_ARGS)
+	@TESTS_EXAMPLES=10 $(VENV)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --timeout=$(TEST_TIMEOUT) -m "not services and not long" --quiet $(PYTEST_ARGS)
 
 unit-newest: ## the same with the newest Python that nqosd supports, in an environment of its own, if the machine has it
 	@for python in python3.13 ~/.pyenv/versions/3.13.*/bin/python3.13; do \

@@ -17,6 +17,8 @@ from tools.fuzz import objects, watches
 from tools.fuzz.mutation import flip, mutate
 from tools.fuzz.targets import TARGETS
 
+pytestmark = pytest.mark.long
+
 INPUTS = {"objects": 2000, "watches": 2000, "messages": 300}
 GENERATIONS = (1, 1, 2, 4)
 """How many mutations an input has gone through."""

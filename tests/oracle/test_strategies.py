@@ -20,6 +20,8 @@ from tests.oracle.strategies import clusters
 from tests.oracle.strategies import settings as zone_settings
 from tests.oracle.validity import problems
 
+pytestmark = pytest.mark.long
+
 SLOW = list(HealthCheck)
 
 

@@ -25,6 +25,8 @@ from tests.proof.malformed import malformed
 from tests.proof.rarities import rarities
 from tests.proof.scenarios import scenarios
 
+pytestmark = pytest.mark.long
+
 ROUNDS = 50
 OBJECTS_OF_A_KIND = 25
 POLICIES = 65

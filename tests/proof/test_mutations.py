@@ -12,6 +12,8 @@ from tests.proof.mutations import MUTATIONS
 from tests.proof.rarities import rarities
 from tests.proof.scenarios import packets, scenarios
 
+pytestmark = pytest.mark.long
+
 CLUSTERS = 200
 PACKETS = 100
 SEED = "mutations"

@@ -15,6 +15,8 @@ from tests.proof.run import Batch, first_difference, run_batch, run_scenario
 from tests.proof.scenarios import from_text, scenarios
 from tools.prove.__main__ import main
 
+pytestmark = pytest.mark.long
+
 CLUSTERS = 60
 SEED = "run"
 

@@ -39,6 +39,7 @@ class Routed(dict[str, Switch]):
         return Switch(("stor",))
 
 
+@pytest.mark.long
 def test_every_token_is_one_that_the_compiler_meant() -> None:
     """Each alternative of each match asks for a sender first and for nothing else than the rule does, for any texts."""
     random = Random("syntax")  # noqa: S311 - not a secret
