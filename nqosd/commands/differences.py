@@ -13,7 +13,7 @@ import attrs
 from nqosd.compiler.desired import OWNER, SELECTION, Desired, Direction, QosRow, RowKey
 from nqosd.northbound.plan.operations import OperationKind, SetName
 from nqosd.northbound.plan.plan import Plan
-from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.replica.stored import StoredRow, StoredSet, is_ours
 
 
@@ -31,7 +31,7 @@ class Section:
         return self.before != self.after
 
 
-def sections(desired: Desired, view: View, plan: Plan, owner: str) -> Iterator[Section]:
+def sections(desired: Desired, view: Replica, plan: Plan, owner: str) -> Iterator[Section]:
     """Compare everything; `plan` is the plan of the whole scope."""
     yield from _policies(desired, view, plan, owner)
     yield from _sets(desired, view, plan, owner)
@@ -57,7 +57,7 @@ def remarks(plan: Plan) -> Iterator[str]:
         yield f"logical port {port} isn't there yet, so it isn't in {', '.join(sorted(groups))}"
 
 
-def _policies(desired: Desired, view: View, plan: Plan, owner: str) -> Iterator[Section]:
+def _policies(desired: Desired, view: Replica, plan: Plan, owner: str) -> Iterator[Section]:
     before: defaultdict[str, list[str]] = defaultdict(list)
     after: defaultdict[str, list[str]] = defaultdict(list)
     for key in sorted({*desired.rows, *view.row_keys()}):
@@ -89,7 +89,7 @@ def _heading(key: RowKey) -> str:
     return f"rule {key.rule}{part}, network {key.network}, switch {key.switch}"
 
 
-def _stored(row: StoredRow, expected: Mapping[str, str], view: View, switch: str = "") -> Iterator[str]:
+def _stored(row: StoredRow, expected: Mapping[str, str], view: Replica, switch: str = "") -> Iterator[str]:
     places = sorted(_switch(uuid, view) for uuid in view.switches_of(row.uuid))
     if places != [switch]:
         yield f"  attached to: {', '.join(places) or 'no switch'}"
@@ -99,7 +99,7 @@ def _stored(row: StoredRow, expected: Mapping[str, str], view: View, switch: str
             yield f"  external_ids: {name}={value}"
 
 
-def _switch(uuid: str, view: View) -> str:
+def _switch(uuid: str, view: Replica) -> str:
     """Name a switch, with its uuid where another one of the same name counts."""
     name = view.switch_name(uuid) or ""
     return name if view.switch(name) == uuid else f"{name} (uuid {uuid})"
@@ -124,7 +124,7 @@ def _map(values: Mapping[str, int]) -> str:
     return ", ".join(f"{name}={value}" for name, value in sorted(values.items()))
 
 
-def _sets(desired: Desired, view: View, plan: Plan, owner: str) -> Iterator[Section]:
+def _sets(desired: Desired, view: Replica, plan: Plan, owner: str) -> Iterator[Section]:
     for name in sorted({*desired.address_sets, *view.address_set_names()}):
         wanted, stored = desired.address_sets.get(name), view.address_set(name)
         after = None if wanted is None else _Side(wanted.external_ids(owner), wanted.addresses)

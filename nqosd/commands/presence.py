@@ -13,7 +13,7 @@ from nqosd.northbound.plan.operations import describe
 from nqosd.northbound.plan.plan import make_plan
 from nqosd.northbound.plan.plan_options import PlanOptions
 from nqosd.northbound.plan.scope import PlanScope
-from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.replica import Replica
 
 
 class RowPresence(StrEnum):
@@ -36,7 +36,7 @@ class Presence:
     detail: str = ""
 
 
-def presence(row: QosRow, desired: Desired, view: View, owner: str) -> Presence:
+def presence(row: QosRow, desired: Desired, view: Replica, owner: str) -> Presence:
     """Look for a row."""
     scope = PlanScope(frozenset({row.key}), dict.fromkeys(row.sets))
     plan = make_plan(desired, view, scope, PlanOptions(owner))

@@ -17,7 +17,7 @@ from nqosd.northbound.pending_rows import PendingRows
 from nqosd.northbound.plan.idle_rows import IdleRows
 from nqosd.northbound.plan.operations import SetName, Subject
 from nqosd.northbound.plan.scope import PlanScope
-from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.replica.updates import Changes
 
 
@@ -105,7 +105,7 @@ class Dirty:
         self.unreadable = self.unreadable or taken.unreadable
         self.surroundings |= taken.surroundings
 
-    def scope(self, desired: Desired, view: View, later: "Dirty") -> PlanScope:
+    def scope(self, desired: Desired, view: Replica, later: "Dirty") -> PlanScope:
         """Return what a plan has to look at, where another one looks at the rest."""
         if self.everything:
             return PlanScope.whole(desired, view)
@@ -128,7 +128,7 @@ class Dirty:
         self.unreadable = False
 
 
-def note_delta(dirty: Dirty, delta: Delta, idle_rows: IdleRows, pending_rows: PendingRows, view: View) -> None:
+def note_delta(dirty: Dirty, delta: Delta, idle_rows: IdleRows, pending_rows: PendingRows, view: Replica) -> None:
     """Note what is desired differently; a policy that changed may have no use for its idle rows any more."""
     if dirty.everything:
         return
@@ -146,7 +146,7 @@ def note_changes(
     changes: Changes,
     pending_rows: PendingRows,
     absent_ports: Mapping[str, AbstractSet[str]],
-    view: View,
+    view: Replica,
     *,
     theirs: bool,
 ) -> None:
@@ -176,12 +176,12 @@ def note_changes(
     dirty.unreadable = dirty.unreadable or changes.unreadable
 
 
-def is_there(name: str, view: View) -> bool:
+def is_there(name: str, view: Replica) -> bool:
     """Say whether a set of that name is in the database."""
     return view.address_set(name) is not None or view.port_group(name) is not None
 
 
-def _rows_of_group(name: str, pending_rows: PendingRows, view: View) -> AbstractSet[RowKey]:
+def _rows_of_group(name: str, pending_rows: PendingRows, view: Replica) -> AbstractSet[RowKey]:
     """Return the rows whose senders are in a port group, stored or not; none for an address set."""
     if view.address_set(name) is not None:
         return frozenset()

@@ -15,7 +15,7 @@ import attrs
 from nqosd.compiler.desired import Desired, RowKey
 from nqosd.compiler.rows import POD_PART
 from nqosd.northbound.dirty import Dirty, is_there
-from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.replica import Replica
 
 MOST = 250
 """The weight of what a round writes while there is more; it takes some 30 ms."""
@@ -83,7 +83,7 @@ def weight_of(rows: int, sets: Mapping[str, AbstractSet[str] | None], desired: D
     return rows + len(sets) + (0 if rows > MOST else sum(sizes) // _MEMBERS)
 
 
-def share_of(dirty: Dirty, desired: Desired, view: View, most: int, *, is_due: bool) -> Share:
+def share_of(dirty: Dirty, desired: Desired, view: Replica, most: int, *, is_due: bool) -> Share:
     """Choose a share that weighs `most` of what is too much; `is_due`: every namespace has its turn now.
 
     Otherwise those that have too much for their part of it are passed over as long as others have little: these would
@@ -126,7 +126,7 @@ def _taken(
 
 
 def _given_up(
-    dirty: Dirty, desired: Desired, view: View, waiting: AbstractSet[RowKey]
+    dirty: Dirty, desired: Desired, view: Replica, waiting: AbstractSet[RowKey]
 ) -> Mapping[str, Sequence[tuple[int, _Piece]]]:
     """List by namespace the sets that come last and for which no row waits; a set of senders makes a row do nothing."""
     sources = functools.cache(lambda key: frozenset[str]().union(*(row.sources for row in view.rows(key))))
@@ -143,7 +143,7 @@ def _given_up(
     return {namespace: [(weight, [name]) for _, name, weight in sorted(mine)] for namespace, mine in found.items()}
 
 
-def _queues(dirty: Dirty, desired: Desired, view: View) -> Mapping[str, Sequence[_Piece]]:
+def _queues(dirty: Dirty, desired: Desired, view: Replica) -> Mapping[str, Sequence[_Piece]]:
     """List by namespace what is to be written, in its order: sets, then rows.
 
     Left out is what goes after all that needs it: sets that are given up, and rows for what comes back to a switch.
@@ -188,7 +188,7 @@ def _weighed(pieces: Sequence[_Piece], dirty: Dirty, desired: Desired) -> Sequen
     return [(sum(map(weigh, piece)), piece) for piece in pieces]
 
 
-def _comes_last(name: str, desired: Desired, view: View) -> bool:
+def _comes_last(name: str, desired: Desired, view: Replica) -> bool:
     """Say whether rows that refer to a set must be written first: it is given up, or it may lose its last port."""
     return name not in desired.address_sets and (name not in desired.port_groups or view.port_group(name) is not None)
 

@@ -31,7 +31,7 @@ from nqosd.northbound.plan.record_operations import plan_record
 from nqosd.northbound.plan.row_operations import RowPlanner
 from nqosd.northbound.plan.scope import PlanScope
 from nqosd.northbound.plan.set_operations import SetPlanner
-from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.replica import Replica
 
 
 @attrs.frozen
@@ -84,7 +84,7 @@ class Plan:
         return count_by_kind(self.operations)
 
 
-def make_plan(desired: Desired, view: View, scope: PlanScope, plan_options: PlanOptions) -> Plan:
+def make_plan(desired: Desired, view: Replica, scope: PlanScope, plan_options: PlanOptions) -> Plan:
     """Plan what makes the database equal to what is desired, within a scope."""
     failed: dict[Subject, Exception] = {}
     while True:
@@ -98,7 +98,7 @@ def make_plan(desired: Desired, view: View, scope: PlanScope, plan_options: Plan
         plan_options = attrs.evolve(plan_options, refused={**plan_options.refused, **words})
 
 
-def _attempt(desired: Desired, view: View, scope: PlanScope, plan_options: PlanOptions) -> Plan:
+def _attempt(desired: Desired, view: Replica, scope: PlanScope, plan_options: PlanOptions) -> Plan:
     """Plan everything; if something failed the operations are of no use, and all must be planned again without it."""
     draft = Draft()
     sets = SetPlanner(desired, view, draft, plan_options)

@@ -17,13 +17,13 @@ from nqosd.northbound.plan.operations import (
     insert,
     update,
 )
-from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.replica.stored import is_ours
 from nqosd.northbound.replica.writer_record import WriterRecord
 from nqosd.ovsdb import schema, wire
 
 
-def plan_record(record: WriterRecord, view: View, refused: Container[Subject]) -> tuple[Operation, ...]:
+def plan_record(record: WriterRecord, view: Replica, refused: Container[Subject]) -> tuple[Operation, ...]:
     """Plan what makes the database hold one record that says the same, unless it was refused; no `wait` guards it."""
     subject = RecordName(record.name)
     if subject in refused:

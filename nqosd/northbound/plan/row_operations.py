@@ -11,7 +11,7 @@ from nqosd.northbound.plan.draft import Draft
 from nqosd.northbound.plan.operations import OperationKind, RowTarget, SetName, SwitchName, insert, update
 from nqosd.northbound.plan.plan_options import PlanOptions
 from nqosd.northbound.plan.set_operations import SetPlanner
-from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.replica.stored import StoredRow
 from nqosd.ovsdb import schema, wire
 
@@ -22,7 +22,9 @@ _UNREADABLE = RowKey("", -1, "", "")
 class RowPlanner:
     """Plans rows one by one with `examine`; then `settle_unwanted` decides which of those that nobody wants leave."""
 
-    def __init__(self, desired: Desired, view: View, draft: Draft, plan_options: PlanOptions, sets: SetPlanner) -> None:
+    def __init__(
+        self, desired: Desired, view: Replica, draft: Draft, plan_options: PlanOptions, sets: SetPlanner
+    ) -> None:
         self._desired = desired
         self._view = view
         self._draft = draft

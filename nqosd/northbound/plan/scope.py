@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 import attrs
 
 from nqosd.compiler.desired import Desired, RowKey
-from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.replica import Replica
 
 
 @attrs.frozen
@@ -29,7 +29,7 @@ class PlanScope:
     """Sets that another plan looks at, and gives up if nobody wants them."""
 
     @classmethod
-    def whole(cls, desired: Desired, view: View) -> "PlanScope":
+    def whole(cls, desired: Desired, view: Replica) -> "PlanScope":
         """Return the scope of everything that is desired or there."""
         names = dict.fromkeys(desired.address_sets)
         names |= dict.fromkeys(desired.port_groups)

@@ -16,7 +16,7 @@ from nqosd.compiler.prefixes import Prefixes
 from nqosd.northbound.plan.draft import Draft
 from nqosd.northbound.plan.operations import OperationKind, RowTarget, SetName, delete, insert, mutate, update
 from nqosd.northbound.plan.plan_options import PlanOptions
-from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.replica.stored import StoredRow, StoredSet, is_ours
 from nqosd.ovsdb import schema, wire
 
@@ -42,7 +42,7 @@ _PORT_GROUPS = _MemberTable(schema.PORT_GROUP, "ports", lambda uuids: [wire.uuid
 class SetPlanner:
     """Plans sets one by one with `examine`, then with `settle_unwanted` those that nobody wants."""
 
-    def __init__(self, desired: Desired, view: View, draft: Draft, plan_options: PlanOptions) -> None:
+    def __init__(self, desired: Desired, view: Replica, draft: Draft, plan_options: PlanOptions) -> None:
         self._desired = desired
         self._view = view
         self._draft = draft

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 
 import structlog
 
-from nqosd.northbound.replica.replica import View
+from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.replica.stored import is_ours
 
 log = structlog.get_logger(__name__)
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 class Conflicts:
     """Known conflicts by name of the set; `watch` is told which names to monitor whoever owns them."""
 
-    def __init__(self, view: View, owner: str, watch: Callable[[frozenset[str]], None]) -> None:
+    def __init__(self, view: Replica, owner: str, watch: Callable[[frozenset[str]], None]) -> None:
         self._view = view
         self._owner = owner
         self._watch = watch

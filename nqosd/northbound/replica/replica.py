@@ -25,52 +25,6 @@ from nqosd.ovsdb.wire import UpdateError
 NORTHD_VERSION = "northd_internal_version"
 
 
-class View(Protocol):
-    """What the plan asks about the database."""
-
-    def rows(self, key: RowKey) -> list[StoredRow]:
-        """Return the rows with that key, in a fixed order: one, unless something went wrong."""
-
-    def row_keys(self) -> Collection[RowKey]:
-        """Return the keys of all rows."""
-
-    def unreadable(self) -> list[StoredRow]:
-        """Return rows of ours that don't say what they are for."""
-
-    def switches_of(self, row: str) -> AbstractSet[str]:
-        """Return the uuids of the switches that refer to the row with that uuid."""
-
-    def users_of(self, name: str) -> AbstractSet[str]:
-        """Return the uuids of our rows whose match names a set or port group."""
-
-    def keys_of_users(self, name: str) -> AbstractSet[RowKey]:
-        """Return the keys of our rows whose match names a set or port group."""
-
-    def switch(self, name: str) -> str | None:
-        """Return the uuid of a logical switch."""
-
-    def switch_name(self, uuid: str) -> str | None:
-        """Return the name of a logical switch."""
-
-    def address_set(self, name: str) -> StoredSet | None:
-        """Return the address set of that name, whoever owns it."""
-
-    def address_set_names(self) -> Iterator[str]:
-        """Yield the names of all address sets that are monitored."""
-
-    def port_group(self, name: str) -> StoredSet | None:
-        """Return the port group of that name, whoever owns it."""
-
-    def port_group_names(self) -> Iterator[str]:
-        """Yield the names of all port groups that are monitored."""
-
-    def port(self, name: str) -> str | None:
-        """Return the uuid of a logical switch port."""
-
-    def records(self) -> list[StoredSet]:
-        """Return the records of writers, in a fixed order; no other question finds them."""
-
-
 class _Table(Protocol):
     def insert(self, uuid: str, columns: Mapping[str, object]) -> None: ...
 
@@ -111,7 +65,7 @@ class _GlobalTable:
 
 
 class Replica:
-    """Everything that is monitored. It satisfies `View`."""
+    """Everything that is monitored."""
 
     def __init__(self, owner: str) -> None:
         self._changes = Changes()
@@ -221,59 +175,59 @@ class Replica:
         self._address_sets.share(name, members)
 
     def rows(self, key: RowKey) -> list[StoredRow]:
-        """See `View`."""
+        """Return the rows with that key, in a fixed order: one, unless something went wrong."""
         return self._rows.get(key)
 
     def row_keys(self) -> Collection[RowKey]:
-        """See `View`."""
+        """Return the keys of all rows."""
         return self._rows.keys()
 
     def unreadable(self) -> list[StoredRow]:
-        """See `View`."""
+        """Return rows of ours that don't say what they are for."""
         return self._rows.unreadable()
 
     def switches_of(self, row: str) -> AbstractSet[str]:
-        """See `View`."""
+        """Return the uuids of the switches that refer to the row with that uuid."""
         return self._rows.switches_of(row)
 
     def users_of(self, name: str) -> AbstractSet[str]:
-        """See `View`."""
+        """Return the uuids of our rows whose match names a set or port group."""
         return self._rows.users_of(name)
 
     def keys_of_users(self, name: str) -> AbstractSet[RowKey]:
-        """See `View`."""
+        """Return the keys of our rows whose match names a set or port group."""
         return self._rows.keys_of_users(name)
 
     def switch(self, name: str) -> str | None:
-        """See `View`."""
+        """Return the uuid of a logical switch."""
         return self._switches.uuid_of(name)
 
     def switch_name(self, uuid: str) -> str | None:
-        """See `View`."""
+        """Return the name of a logical switch."""
         return self._switches.name_of(uuid)
 
     def address_set(self, name: str) -> StoredSet | None:
-        """See `View`."""
+        """Return the address set of that name, whoever owns it."""
         return self._address_sets.get(name)
 
     def address_set_names(self) -> Iterator[str]:
-        """See `View`."""
+        """Yield the names of all address sets that are monitored."""
         return self._address_sets.names()
 
     def port_group(self, name: str) -> StoredSet | None:
-        """See `View`."""
+        """Return the port group of that name, whoever owns it."""
         return self._port_groups.get(name)
 
     def port_group_names(self) -> Iterator[str]:
-        """See `View`."""
+        """Yield the names of all port groups that are monitored."""
         return self._port_groups.names()
 
     def port(self, name: str) -> str | None:
-        """See `View`."""
+        """Return the uuid of a logical switch port."""
         return self._ports.uuid_of(name)
 
     def records(self) -> list[StoredSet]:
-        """See `View`."""
+        """Return the records of writers, in a fixed order; no other question finds them."""
         return self._address_sets.records()
 
     @staticmethod
