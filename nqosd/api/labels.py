@@ -40,13 +40,20 @@ class Requirement:
         value = labels.get(self.key)
         match self.operator:
             case Operator.IN:
-                return value is not None and _is_among(value, self.values)
+                return value is not None and self.lists(value)
             case Operator.NOT_IN:
-                return value is None or not _is_among(value, self.values)
+                return value is None or not self.lists(value)
             case Operator.EXISTS:
                 return value is not None
             case Operator.DOES_NOT_EXIST:
                 return value is None
+
+    def lists(self, value: str) -> bool:
+        """Say whether a value is one of many, without going through them: a policy may list tens of thousands."""
+        if len(self.values) <= FEW:
+            return value in self.values
+        place = bisect_left(self.values, value)
+        return place < len(self.values) and self.values[place] == value
 
     def __str__(self) -> str:
         match self.operator:
@@ -62,14 +69,6 @@ class Requirement:
                 return self.key
             case Operator.DOES_NOT_EXIST:
                 return f"!{self.key}"
-
-
-def _is_among(value: str, values: tuple[str, ...]) -> bool:
-    """Say whether a value is one of many, without going through them: a policy may list tens of thousands."""
-    if len(values) <= FEW:
-        return value in values
-    place = bisect_left(values, value)
-    return place < len(values) and values[place] == value
 
 
 @attrs.frozen(cache_hash=True, weakref_slot=False)

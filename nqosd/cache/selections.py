@@ -25,6 +25,11 @@ def namespace_labels(name: str, namespaces: Mapping[str, Namespace]) -> Labels:
     return labels if NAME_LABEL in labels else {**labels, NAME_LABEL: name}
 
 
+def covers(scope: LabelSelector, namespace: str, namespaces: Mapping[str, Namespace]) -> bool:
+    """Say whether a selector of namespaces matches one."""
+    return scope.matches(namespace_labels(namespace, namespaces))
+
+
 class SelectionUse(StrEnum):
     """What the selected pods are to a rule: the senders on one switch, or addresses anywhere in the cluster.
 
@@ -52,7 +57,7 @@ class PodSelection:
         """Say whether pods of a namespace can be meant."""
         if isinstance(self.namespaces, str):
             return self.namespaces == namespace
-        return self.namespaces.matches(namespace_labels(namespace, namespaces))
+        return covers(self.namespaces, namespace, namespaces)
 
     def __str__(self) -> str:
         if isinstance(self.namespaces, str):
@@ -73,38 +78,42 @@ class SelectionIndex:
 
     _namespaces: Mapping[str, Namespace]
     """The live table of namespaces."""
-    _anchors: dict[PodSelection, tuple[_Anchor, ...]] = attrs.field(factory=dict)
+    anchors: dict[PodSelection, tuple[_Anchor, ...]] = attrs.field(factory=dict)
+    """Where each selection is filed."""
     _filed: dict[_Anchor, dict[PodSelection, None]] = attrs.field(factory=dict)
 
     def __contains__(self, selection: PodSelection) -> bool:
-        return selection in self._anchors
+        return selection in self.anchors
 
     def __iter__(self) -> Iterator[PodSelection]:
-        return iter(self._anchors)
+        return iter(self.anchors)
 
     def __len__(self) -> int:
-        return len(self._anchors)
+        return len(self.anchors)
 
     def add(self, selection: PodSelection) -> None:
         """Watch a selection; watching it twice is once."""
-        if selection in self._anchors:
+        if selection in self.anchors:
             return
         anchors = min(_anchors(selection), key=self._load)
-        self._anchors[selection] = anchors
+        self.anchors[selection] = anchors
         for anchor in anchors:
             self._filed.setdefault(anchor, {})[selection] = None
 
     def discard(self, selection: PodSelection) -> None:
         """Stop watching a selection."""
-        for anchor in self._anchors.pop(selection, ()):
+        for anchor in self.anchors.pop(selection, ()):
             del self._filed[anchor][selection]
             if not self._filed[anchor]:
                 del self._filed[anchor]
 
-    def of(self, pod: Pod) -> tuple[PodSelection, ...]:
-        """Give the selections that a pod is in, in the order in which they were filed."""
-        candidates = self.candidates(pod)
-        return tuple(each for each in candidates if each.matches(pod, self._namespaces))
+    def of(self, pod: Pod, namespaces: Mapping[str, Namespace] | None = None) -> tuple[PodSelection, ...]:
+        """Give the selections that a pod is in, in the order in which they were filed.
+
+        `namespaces` says what namespaces there were, if not those of now.
+        """
+        known = self._namespaces if namespaces is None else namespaces
+        return tuple(each for each in self.candidates(pod) if each.matches(pod, known))
 
     def candidates(self, pod: Pod) -> Iterator[PodSelection]:
         """Give the selections that a pod may be in: each one that it is in is among them, once."""

@@ -17,11 +17,12 @@ from nqosd.compiler.address_owners import Counted, Refused, counted
 from nqosd.compiler.address_ranges import network_ranges, switch_ranges
 from nqosd.compiler.desired import AddressSet, Desired, Family, PortGroup
 from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
+from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.network_switches import Networks, switch_subnets
 from nqosd.compiler.pod_addresses import PodAddress, Zone, places
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
 from nqosd.compiler.return_traffic import NetworkSwitch, switch_unit
-from nqosd.compiler.row_bounds import without_room
+from nqosd.compiler.room import without_room
 from nqosd.compiler.rows import SenderSwitch, Unit, build_unit, rows_at_most
 from nqosd.compiler.set_ids import AnySet, OutsideSet, PrefixSet
 from nqosd.compiler.settings import Settings
@@ -66,6 +67,15 @@ class _World:
             if set_id.holds(place)
         )
 
+    def members_at_most(self, effective: EffectivePolicy) -> int:
+        """Count the places of the pods that selectors of a policy choose, again for each that does."""
+        return sum(
+            len(self.places[key])
+            for selection in effective.peers
+            for key, pod in self.tables.pods.items()
+            if selection.matches(pod, self.tables.namespaces)
+        )
+
     def sites(self, effective: EffectivePolicy) -> Iterator[SenderSwitch]:
         """Find the switches with senders of a policy on its networks."""
         found: defaultdict[tuple[str, str], dict[str, tuple[PodAddress, ...]]] = defaultdict(dict)
@@ -96,10 +106,11 @@ def compile_everything(tables: Tables, settings: Settings, switches: Switches | 
     for policies in by_namespace.values():
         effective_policies, ranks = namespace_contexts(policies, networks, tables, settings, PolicyReading.of)
         sites = {key: list(world.sites(effective)) for key, effective in effective_policies.items()}
-        rows = (
-            (key, _rows_at_most(effective, sites[key])) for key, effective in effective_policies.items()
+        takes = (
+            (key, {"rows": _rows_at_most(effective, sites[key]), "members": world.members_at_most(effective)})
+            for key, effective in effective_policies.items()
         )  # in order of age
-        beyond = without_room(rows, settings.limits)
+        beyond = without_room(takes, settings.limits)
         for policy in policies:
             effective = effective_policies.get(policy.key)
             problem = beyond.get(policy.key)
@@ -146,7 +157,10 @@ def by_switch(places_of_pod: tuple[PodAddress, ...]) -> Iterator[tuple[str, str,
 
 
 def _units(effective: EffectivePolicy, sites: Iterable[SenderSwitch], world: _World) -> Mapping[tuple[str, str], Unit]:
-    return {(site.network.name, site.switch): build_unit(effective, site, world.name) for site in sites}
+    return {
+        (site.network.name, site.switch): build_unit(effective, site, MatchScope(site.network.name, world.name))
+        for site in sites
+    }
 
 
 def _rows_at_most(effective: EffectivePolicy, sites: Iterable[SenderSwitch]) -> int:

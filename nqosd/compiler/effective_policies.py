@@ -6,6 +6,7 @@ it is equal before and after a change, none of the policy's rows has changed.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 
 import attrs
 
@@ -39,17 +40,22 @@ class EffectivePolicy:
     ignored: tuple[str, ...] = ()
     criteria: tuple[Criteria, ...] = attrs.field(default=(), eq=False, repr=False)
 
-    @property
+    @cached_property
     def sources(self) -> PodSelection:
         """The selection of the senders."""
         names_default = self.networks is not None and DEFAULT_NETWORK in self.networks
         use = SelectionUse.ANY_SOURCE if names_default else SelectionUse.SOURCE
         return PodSelection(use, self.namespace, self.spec.pod_selector)
 
-    @property
+    @cached_property
     def peers(self) -> frozenset[PodSelection]:
         """The selections that its classifiers refer to."""
         return frozenset(peers_of(self.spec, self.namespace))
+
+    @property
+    def selections(self) -> frozenset[PodSelection]:
+        """All selections that it needs."""
+        return self.peers | {self.sources}
 
     def selects(self, network: str) -> bool:
         """Say whether the policy is for a network."""

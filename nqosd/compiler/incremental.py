@@ -9,7 +9,7 @@ A batch goes down in the order in which things depend on each other: nodes (zone
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
@@ -25,16 +25,18 @@ from nqosd.compiler.address_ranges import ANYTHING
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
 from nqosd.compiler.desired_state import State
 from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
+from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.pod_addresses import places
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
 from nqosd.compiler.precedence import Rank
 from nqosd.compiler.prefixes import Prefixes
 from nqosd.compiler.return_traffic import SwitchRows
-from nqosd.compiler.row_bounds import RowBounds
+from nqosd.compiler.room import Room
 from nqosd.compiler.rows import POD_PART, SenderSwitch, Unit, build_unit
-from nqosd.compiler.set_members import Membership, Shift
+from nqosd.compiler.set_members import Membership
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.subscriptions import Subscriptions
 from nqosd.compiler.switches import Switches
 from nqosd.compiler.topology import ClusterTopology
 from nqosd.config.options import Limits
@@ -43,6 +45,9 @@ FEW = 100
 """How many pods with one address are few: they take some 5 ms."""
 CANDIDATES = 10
 """Selections that take as long, for one address, as another pod."""
+
+MEMBERS = 50
+"""Members of sets that take as long as a row."""
 
 _T = TypeVar("_T")
 
@@ -80,8 +85,8 @@ class IncrementalCompiler:
         self._policies: defaultdict[str, set[str]] = defaultdict(set)
         self._effective: dict[str, EffectivePolicy] = {}
         self._standings: dict[str, Rank] = {}
-        self._users: defaultdict[PodSelection, set[str]] = defaultdict(set)
-        self._row_bounds = RowBounds(self.tables.policies, self._membership, self._settings.limits)
+        self._subscriptions = Subscriptions(self._membership)
+        self._room = Room(self.tables.policies, self._membership, self._settings.limits)
 
     @property
     def settings(self) -> Settings:
@@ -114,9 +119,10 @@ class IncrementalCompiler:
         return self._membership.selections
 
     def weight(self, namespace: str) -> int:
-        """Say how many rows and selectors the policies of a namespace take together."""
+        """Say how many rows, selectors and members, of these MEMBERS for one, the policies of a namespace take."""
         readings = (self._readings.get(key) for key in self._policies.get(namespace, ()))
-        return self._row_bounds.taken(namespace) + sum(each.sizes.get("selectors", 0) for each in readings if each)
+        selectors = sum(each.sizes.get("selectors", 0) for each in readings if each)
+        return self._room.rows(namespace) + selectors + self._room.members(namespace) // MEMBERS
 
     def takes_long(self, settings: Settings, changes: Sequence[Change]) -> bool:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
@@ -187,7 +193,7 @@ class IncrementalCompiler:
         if policy is None:
             return None
         facts = ReportInputs(self._topology.networks, self._topology.switches, self._membership.has_members)
-        standing, effective, excess = self._standings.get(key), self._effective.get(key), self._row_bounds.problem(key)
+        standing, effective, excess = self._standings.get(key), self._effective.get(key), self._room.problem(key)
         return report(policy, standing, effective, self._state.units(key), facts, excess=excess)
 
     def has_node(self, name: str) -> bool:
@@ -225,7 +231,7 @@ class IncrementalCompiler:
         effective = self._effective.get(key.policy)
         return (
             effective is not None
-            and self._row_bounds.problem(key.policy) is None
+            and self._room.problem(key.policy) is None
             and key.rule < len(effective.spec.egress)
             and effective.selects(key.network)
             and key.network in self._topology.networks.by_name
@@ -234,7 +240,6 @@ class IncrementalCompiler:
 
     def _propagate(self, batch: Mapping[ResourceKind, dict[str, None]], delta: Delta) -> Delta:
         """Follow what depends on some objects, by kind and key, down to the units; adds to the delta and gives it."""
-        stale: _Stale = {}
         if self.switches is not self._topology.switches:
             self._look(delta)
         nodes, networks = bool(batch[ResourceKind.NODE]), any(map(batch.get, _NETWORK_KINDS))
@@ -248,10 +253,11 @@ class IncrementalCompiler:
             namespaces.setdefault(namespace, [])
         for namespace in batch[ResourceKind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
-        for namespace, changed in sorted(namespaces.items()):
-            self._recontext(namespace, changed, stale, delta)
+        changed: dict[str, None] = {}
+        for namespace, keys in sorted(namespaces.items()):
+            changed |= dict.fromkeys(self._recontext(namespace, keys, delta))
         self._place(pods, delta)
-        self._rebuild(stale, self._membership.drain(), delta)
+        self._rebuild(namespaces, changed, delta)
         return delta
 
     def _look(self, delta: Delta) -> None:
@@ -298,8 +304,8 @@ class IncrementalCompiler:
         (self._policies[namespace].add if key in self.tables.policies else self._policies[namespace].discard)(key)
         return namespace
 
-    def _recontext(self, namespace: str, changed: Iterable[str], stale: _Stale, delta: Delta) -> None:
-        """Derive the contexts of a namespace's policies anew; adds the units of those that changed.
+    def _recontext(self, namespace: str, changed: Iterable[str], delta: Delta) -> Iterable[str]:
+        """Derive the contexts of a namespace's policies anew; gives the policies whose contexts changed.
 
         `changed` are the keys of policies that came, went or say something else.
         """
@@ -309,26 +315,23 @@ class IncrementalCompiler:
             policies, self._topology.networks, self.tables, self._settings, self._read
         )
         self._keep(keys, effective_policies)
-        others: dict[str, EffectivePolicy | None] = {}
+        others: list[str] = []
         for key in dict.fromkeys([*keys, *changed]):
             if self._standings.get(key) != ranks.get(key):
                 _put(self._standings, key, ranks.get(key))
                 delta.policies.add(key)
             before, after = self._effective.get(key), effective_policies.get(key)
             if before != after:
-                others[key] = before
+                others.append(key)
                 _put(self._effective, key, after)
-        self._resubscribe(others)
-        for key in others:
-            delta.policies.add(key)
-            self._mark(key, stale)
-            self._row_bounds.measure(key, self._effective.get(key))
-        self._settle_room(namespace, stale, delta)
+                self._subscriptions.change(key, _selections(before), _selections(after))
+        delta.policies.update(others)
         for key in changed:
             if key not in self.tables.policies:
                 self._readings.pop(key, None)
         if not keys:
             del self._policies[namespace]
+        return others
 
     def _read(self, key: str, spec: NetworkQoSSpec, limits: Limits) -> PolicyReading:
         """Read what a policy asks for, unless it has been read."""
@@ -351,56 +354,57 @@ class IncrementalCompiler:
         sites = {} if effective is None else self._membership.sites(effective.sources)
         stale |= dict.fromkeys((key, network, switch) for network, switch in [*self._state.units(key), *sites])
 
-    def _settle_room(self, namespace: str, stale: _Stale, delta: Delta) -> None:
-        """See whose rows there is room for in a namespace; all units of a policy are stale when that turns."""
-        for key in self._row_bounds.settle(namespace):
-            delta.policies.add(key)
+    def _rebuild(self, namespaces: Iterable[str], changed: Collection[str], delta: Delta) -> None:
+        """Build the units anew whose inputs changed, and say what that and the new members come to.
+
+        `changed` are policies with other contexts, `namespaces` those in which there may be other room.
+        """
+        if changed:
+            self._subscriptions.count()
+        shift = self._membership.drain()
+        stale: _Stale = {}
+        for key in changed:
             self._mark(key, stale)
-
-    def _resubscribe(self, before: Mapping[str, EffectivePolicy | None]) -> None:
-        """Watch the selections that policies need now, and no longer those that nobody needs; all at once."""
-        came, went = set[PodSelection](), set[PodSelection]()
-        for key, had in before.items():
-            has = self._effective.get(key)
-            old = set() if had is None else {had.sources, *had.peers}
-            new = set() if has is None else {has.sources, *has.peers}
-            for selection in new - old:
-                self._users[selection].add(key)
-            for selection in old - new:
-                self._users[selection].discard(key)
-            came |= new - old
-            went |= old - new
-        unused = {each for each in went if not self._users[each]}
-        for selection in unused:
-            del self._users[selection]
-        self._membership.unwatch(unused)
-        self._membership.watch(came)
-
-    def _rebuild(self, stale: _Stale, shift: Shift, delta: Delta) -> None:
-        """Build the units anew whose inputs changed, and say what that and the new members come to."""
         for selection, network, switch in shift.touched:
             turned = (selection, network, switch) in shift.sites
-            for key in self._users.get(selection, ()):
+            for key in self._subscriptions.users.get(selection, ()):
                 if turned or self._effective[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
-        touched = {key for key, _network, _switch in stale}
-        counted = {key.partition("/")[0] for key in touched if self._row_bounds.measure(key, self._effective.get(key))}
-        for namespace in sorted(counted):
-            self._settle_room(namespace, stale, delta)
+        self._settle_room(namespaces, changed, stale, delta)
         for selection in shift.without_ports | shift.spread:
-            delta.policies |= self._users.get(selection, set())
+            delta.policies.update(self._subscriptions.users.get(selection, ()))
+        scopes: dict[tuple[str, str], MatchScope] = {}
         for key, network, switch in stale:
-            unit = self._unit(key, network, switch)
+            scope = scopes.setdefault((key, network), MatchScope(network, self._state.name))
+            unit = self._unit(key, scope, switch)
             before = self._state.replace(key, (network, switch), unit, delta)
             self._switch_rows.unit_changed((network, switch), before, unit)
         for site, unit in self._switch_rows.drain(self._state.name):
             self._state.replace("", site, unit, delta)
         self._state.settle(shift, delta)
 
-    def _unit(self, key: str, network: str, switch: str) -> Unit | None:
+    def _settle_room(self, namespaces: Iterable[str], changed: Iterable[str], stale: _Stale, delta: Delta) -> None:
+        """See which policies there is room for, and fill their peers; all units of one are stale when that turns."""
+        for key in changed:
+            self._room.policy_changed(key, self._effective.get(key))
+        unsure = {*namespaces, *self._room.due()}
+        for key in {key: None for key, _network, _switch in stale} if stale else ():
+            if self._room.measure(key, self._effective.get(key)):
+                unsure.add(key.partition("/")[0])
+        if not unsure:
+            return
+        peers = set[PodSelection]()
+        for key in [key for namespace in sorted(unsure) for key in self._room.settle(namespace)]:
+            delta.policies.add(key)
+            self._mark(key, stale)
+            peers |= _selections(self._effective.get(key))
+        self._subscriptions.fill(peers, lambda key: self._room.problem(key) is None)
+
+    def _unit(self, key: str, scope: MatchScope, switch: str) -> Unit | None:
         """Build one unit; None where there are no senders, or the policy isn't for them."""
+        network = scope.network
         effective = self._effective.get(key)
-        if effective is None or self._row_bounds.problem(key) is not None or not effective.selects(network):
+        if effective is None or self._room.problem(key) is not None or not effective.selects(network):
             return None
         kinds = self._membership.sites(effective.sources).get((network, switch))
         if not kinds:
@@ -408,12 +412,16 @@ class IncrementalCompiler:
         site_key = (effective.sources, network, switch)
         pods = lambda: self._membership.senders(site_key)  # noqa: E731 - asked for limits per pod only
         site = SenderSwitch(self._topology.networks.by_name[network], switch, frozenset(kinds), pods)
-        return build_unit(effective, site, self._state.name, self._state.units(key).get((network, switch)))
+        return build_unit(effective, site, scope, self._state.units(key).get((network, switch)))
 
 
 def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:
     """Say whether a policy changed in its status or generation only, as it does whenever its status is written."""
     return before == attrs.evolve(after, status=before.status, generation=before.generation)
+
+
+def _selections(effective: EffectivePolicy | None) -> frozenset[PodSelection]:
+    return frozenset() if effective is None else effective.selections
 
 
 def _put(table: dict[str, _T], key: str, value: _T | None) -> None:

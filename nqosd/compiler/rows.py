@@ -64,14 +64,11 @@ def rows_at_most(spec: NetworkQoSSpec, kinds: int, senders: int) -> int:
     return limited * alone + (len(spec.egress) - limited) * kinds
 
 
-def build_unit(
-    effective: EffectivePolicy, site: SenderSwitch, name: Callable[[AnySet], str], before: Unit | None = None
-) -> Unit:
-    """Build all rows of a policy for one switch; `name` names a set.
+def build_unit(effective: EffectivePolicy, site: SenderSwitch, scope: MatchScope, before: Unit | None = None) -> Unit:
+    """Build all rows of a policy for one switch; `scope` is that of its network, and may be of all switches there.
 
     `before` is the unit that stood there: a pod with limits of its own that is where it was has the rows that it had.
     """
-    scope = MatchScope(site.network.name, name)
     shared = [
         by_set(SetId(effective.sources, site.network.name, site.switch, kind), scope)
         for kind in (*Family, None)
@@ -83,7 +80,7 @@ def build_unit(
     for index, (rule, criteria) in enumerate(zip(effective.spec.egress, effective.criteria, strict=True)):
         for part, alternatives in () if each_alone and rule.limit else _parts(rule, criteria, shared, scope):
             key = RowKey(effective.key, index, site.network.name, site.switch, part)
-            row, used = _row(effective, site.network, key, alternatives, name)
+            row, used = _row(effective, site.network, key, alternatives, scope.name)
             rows.append(row)
             sets.update(used)
     alone = _alone(effective, site, scope, before) if each_alone else {}

@@ -1,16 +1,18 @@
 """Membership: who is in which set, kept up to date pod by pod.
 
-In: selections to watch, and pods with their places. Out: the members of every set, and a `Shift`, exactly what changed.
-Rule: a member counts as long as any pod brings it, so a pod that ends never takes an address from its successor; the
-cost of a pod is that of the selections which it is in, enters or leaves.
+In: selections to fill or to count, and pods with their places. Out: the members of every set, how many places the pods
+of a selection of peers have, and a `Shift`, exactly what changed. Rule: a member counts as long as any pod brings it,
+so a pod that ends never takes an address from its successor; the cost of a pod is that of the selections which it is
+in, enters or leaves; a selection that is only counted takes no memory for its pods.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
 
 import attrs
 
 from nqosd.api.objects import Namespace, Pod
+from nqosd.cache.bitmaps import BitmapIndex, positions
 from nqosd.cache.selections import PodSelection, SelectionIndex, SelectionUse
 from nqosd.compiler.desired import Family, Members
 from nqosd.compiler.pod_addresses import PodAddress
@@ -38,11 +40,12 @@ class Shift:
 
 @attrs.define
 class _Known:
-    """A pod as it was counted."""
+    """A pod as it was counted, in its namespace as that was then, in selections that are filled."""
 
     pod: Pod
     places: tuple[PodAddress, ...]
     selections: tuple[PodSelection, ...]
+    namespace: Namespace | None
 
 
 class Membership:
@@ -50,7 +53,11 @@ class Membership:
 
     def __init__(self, namespaces: Mapping[str, Namespace]) -> None:
         self._index = SelectionIndex(namespaces)
+        self._counted = SelectionIndex(namespaces)
+        self._sizes: dict[PodSelection, int] = {}
         self._namespaces = namespaces
+        self.arrivals = 0
+        """How many places have come or gone so far; those of a pod that changes do both."""
         self._known: dict[str, dict[str, _Known]] = {}
         self._counts: dict[CountedSet, dict[str, int]] = {}
         self._sites: dict[PodSelection, dict[tuple[str, str], set[Family | None]]] = {}
@@ -59,8 +66,8 @@ class Membership:
 
     @property
     def selections(self) -> int:
-        """How many selections are watched."""
-        return len(self._index)
+        """How many selections are watched: filled or only counted."""
+        return len(self._index) + len(self._counted)
 
     def members(self, set_id: CountedSet) -> KeysView[str]:
         """Give the members of a set, as a live view for as long as the set is in use."""
@@ -82,82 +89,118 @@ class Membership:
         """Give the places of the senders at one site, by pod name. Goes through the pods of the namespace."""
         selection, network, switch = site
         found = {}
-        for known in self._in_scope([selection]):
-            if selection in known.selections:
-                here = (each for each in known.places if (each.network, each.switch) == (network, switch))
-                mine = tuple(each for each in here if each.is_of(selection))
-                if mine:
-                    found[known.pod.name] = mine
+        for name in self._scopes([selection]):
+            for known in self._known[name].values():
+                if selection in known.selections:
+                    here = (each for each in known.places if (each.network, each.switch) == (network, switch))
+                    mine = tuple(each for each in here if each.is_of(selection))
+                    if mine:
+                        found[known.pod.name] = mine
         return found
 
     def candidates(self, pod: Pod) -> int:
         """Say with how many selections a pod is compared."""
-        return self._index.count(pod)
+        return self._index.count(pod) + self._counted.count(pod)
+
+    def size(self, selection: PodSelection) -> int:
+        """Say how many places the pods of a selection of peers have."""
+        return self._sizes[selection]
 
     def drain(self) -> Shift:
         """Take what has changed since the last call."""
         shift, self._shift = self._shift, Shift()
         return shift
 
-    def watch(self, selections: Iterable[PodSelection]) -> None:
-        """Begin to count selections: the pods that are known already enter them now."""
-        new = SelectionIndex(self._namespaces)
-        for selection in selections:
-            if selection not in self._index:
-                self._index.add(selection)
-                new.add(selection)
-        came: dict[PodSelection, list[_Known]] = {}
-        for known in self._in_scope(new):
-            found = new.of(known.pod)
-            known.selections += found
-            for selection in found:
-                came.setdefault(selection, []).append(known)
-        for selection, pods in came.items():
-            if selection.role is SelectionUse.PEER:
-                self._fill(selection, pods)
-            else:
-                for place in (each for known in pods for each in known.places):
-                    self._enter(selection, place)
+    def count(self, selections: Iterable[PodSelection]) -> None:
+        """Begin to count the pods of selections of peers that aren't watched yet."""
+        for selection, bits in self._choose([each for each in selections if each not in self._sizes])[1]:
+            self._counted.add(selection)
+            self._sizes[selection] = bits.bit_count()
 
-    def unwatch(self, selections: Iterable[PodSelection]) -> None:
-        """Stop counting selections; their pods leave them."""
+    def fill(self, selections: Iterable[PodSelection]) -> None:
+        """Let the pods that are known enter selections that aren't filled yet, and from now on those that come."""
+        came: dict[int, tuple[_Known, list[PodSelection]]] = {}
+        equal: dict[int, list[PodSelection]] = {}
+        every, chosen = self._choose([each for each in selections if each not in self._index])
+        for selection, bits in chosen:
+            equal.setdefault(bits, []).append(selection)
+            self._counted.discard(selection)
+            self._index.add(selection)
+        for bits, mine in equal.items():
+            entering = [every[position] for position in positions(bits)]
+            for known in {id(known): known for known, _place in entering}.values():
+                came.setdefault(id(known), (known, []))[1].extend(mine)
+            self._fill(mine, [place for _known, place in entering])
+        for known, mine in came.values():
+            known.selections += tuple(mine)
+
+    def _choose(
+        self, selections: Collection[PodSelection]
+    ) -> tuple[Sequence[tuple[_Known, PodAddress]], Iterator[tuple[PodSelection, int]]]:
+        """Give the places of all pods that selections may mean, and for each selection which of these are its pods'."""
+        scopes = self._scopes(selections) if selections else ()
+        by_namespace = [(name, self._known[name].values()) for name in scopes]
+        every = [(known, place) for _name, mine in by_namespace for known in mine for place in known.places]
+        labels = ((name, ((known.pod.labels, len(known.places)) for known in mine)) for name, mine in by_namespace)
+        index = BitmapIndex(labels, selections, self._namespaces)
+        return every, ((selection, index.chosen(selection)) for selection in selections)
+
+    def drop(self, selections: Iterable[PodSelection]) -> None:
+        """Watch some selections no longer."""
+        gone = list(selections)
+        self.empty(gone)
+        for selection in gone:
+            self._counted.discard(selection)
+            self._sizes.pop(selection, None)
+
+    def empty(self, selections: Iterable[PodSelection]) -> None:
+        """Let the pods of selections leave them; those of peers are still counted."""
         gone = {each for each in selections if each in self._index}
+        peers = {each for each in gone if each.role is SelectionUse.PEER}
         for selection in gone:
             self._index.discard(selection)
-        peers = {each for each in gone if each.role is SelectionUse.PEER}
+        for selection in peers:
+            self._counted.add(selection)
         kinds = set[tuple[str, Family | None]]()
-        for known in self._in_scope(gone):
-            left = gone.intersection(known.selections)
-            if left:
-                known.selections = tuple(each for each in known.selections if each not in left)
-                kinds.update((place.network, place.family) for place in known.places)
-            for selection in left - peers:
-                for place in known.places:
-                    self._leave(selection, place)
+        for name in self._scopes(gone):
+            for known in self._known[name].values():
+                left = gone.intersection(known.selections)
+                if left:
+                    known.selections = tuple(each for each in known.selections if each not in left)
+                    kinds.update((place.network, place.family) for place in known.places)
+                for selection in left - peers:
+                    for place in known.places:
+                        self._leave(selection, place)
         for selection in peers:
             for network, family in kinds:
-                if self._counts.pop(SetId(selection, network, "", family), None) and family is None:
-                    self._shift.without_ports.add(selection)
+                self._counts.pop(SetId(selection, network, "", family), None)
 
-    def _fill(self, selection: PodSelection, pods: Iterable[_Known]) -> None:
-        """Let pods enter the sets of peers that nobody has asked for before, and so nobody is told member by member."""
-        members: dict[tuple[str, Family | None], list[str]] = {}
-        for known in pods:
-            for place in known.places:
-                members.setdefault((place.network, place.family), []).append(place.member)
-        for (network, family), every in members.items():
-            self._counts[SetId(selection, network, "", family)] = Counter(every)
-            if family is None:
-                self._shift.without_ports.add(selection)
+    def _fill(self, selections: Iterable[PodSelection], places: Sequence[PodAddress]) -> None:
+        """Let places enter all of some selections; those of peers had no sets, so nobody is told member by member."""
+        members: defaultdict[tuple[str, Family | None], Counter[str]] = defaultdict(Counter)
+        for place in places:
+            members[place.network, place.family][place.member] += 1
+        for selection in selections:
+            if selection.role is not SelectionUse.PEER:
+                for place in places:
+                    self._enter(selection, place)
+                continue
+            for (network, family), counts in members.items():
+                self._counts[SetId(selection, network, "", family)] = dict(counts)
 
     def refresh(self, key: str, pod: Pod | None, places: tuple[PodAddress, ...]) -> None:
         """Count a pod as it is now; None and no places for one that is gone."""
         namespace = key.partition("/")[0]
         before = self._known.get(namespace, {}).get(key)
-        selections = self._index.of(pod) if pod is not None and places else ()
-        if pod is not None and before is not None and (before.places, before.selections) == (places, selections):
-            before.pod = pod
-            return
+        known = None if pod is None or not places else _Known(pod, places, (), self._namespaces.get(namespace))
+        if self._counted.anchors:
+            self._recount(namespace, before, known)
+        selections = () if known is None else self._index.of(known.pod)
+        if known is not None:
+            known.selections = selections
+            if before is not None and (before.places, before.selections) == (places, selections):
+                before.pod, before.namespace = known.pod, known.namespace
+                return
         self._recount_outside(() if before is None else before.places, places)
         was, now = set(() if before is None else before.selections), set(selections)
         for selection in was:
@@ -170,7 +213,7 @@ class Membership:
             for place in places:
                 if place not in had:
                     self._enter(selection, place)
-        self._remember(namespace, key, pod, places, selections)
+        self._remember(namespace, key, before, known)
 
     def _recount_outside(self, before: tuple[PodAddress, ...], after: tuple[PodAddress, ...]) -> None:
         """Count the addresses of a pod that are outside of their switches' ranges."""
@@ -190,26 +233,35 @@ class Membership:
         if not self._counts.get(set_id):
             self._counts.pop(set_id, None)
 
-    def _remember(
-        self,
-        namespace: str,
-        key: str,
-        pod: Pod | None,
-        places: tuple[PodAddress, ...],
-        selections: tuple[PodSelection, ...],
-    ) -> None:
-        if pod is not None and places:
-            self._known.setdefault(namespace, {})[key] = _Known(pod, places, selections)
+    def _remember(self, namespace: str, key: str, before: _Known | None, known: _Known | None) -> None:
+        for each, step in ((before, -1), (known, 1)):
+            if each is not None:
+                number = len(each.places)
+                self._tally(each.selections, step * number)
+                self.arrivals += number
+        if known is not None:
+            self._known.setdefault(namespace, {})[key] = known
         elif namespace in self._known:
             self._known[namespace].pop(key, None)
             if not self._known[namespace]:
                 del self._known[namespace]
 
-    def _in_scope(self, selections: Iterable[PodSelection]) -> Iterator[_Known]:
-        """Go through the pods of the namespaces in which any of some selections may mean some."""
+    def _recount(self, name: str, before: _Known | None, known: _Known | None) -> None:
+        """Count a pod of a namespace in the selections that are only counted."""
+        for each, step in ((before, -1), (known, 1)):
+            if each is not None:
+                namespaces = {} if each.namespace is None else {name: each.namespace}
+                self._tally(self._counted.of(each.pod, namespaces), step * len(each.places))
+
+    def _tally(self, selections: Iterable[PodSelection], places: int) -> None:
+        for selection in selections:
+            if selection in self._sizes:
+                self._sizes[selection] += places
+
+    def _scopes(self, selections: Iterable[PodSelection]) -> Collection[str]:
+        """List the namespaces in which any of some selections may mean some pods."""
         scopes = {each.namespaces if isinstance(each.namespaces, str) else None for each in selections}
-        for namespace in self._known if None in scopes else scopes:
-            yield from self._known.get(namespace or "", {}).values()
+        return self._known if None in scopes else [name for name in self._known if name in scopes]
 
     def _enter(self, selection: PodSelection, place: PodAddress) -> None:
         if place.is_locked and not place.is_of(selection):

@@ -157,6 +157,10 @@ class Limits:
     """Entries of a rule that select pods; equal ones count as one."""
     namespace_selectors: int = _option(1_000, Between(1, 1_000_000, "selectors"), reloadable=True)
     """Entries that select pods, of all rules of a namespace together; each pod that comes is compared with them."""
+    members: int = _option(100_000, Between(1, 100_000_000, "members"), reloadable=True)
+    """Addresses of the pods that the selectors of a policy choose, again for each selector; each is a flow, too."""
+    namespace_members: int = _option(200_000, Between(1, 1_000_000_000, "members"), reloadable=True)
+    """Such addresses of all policies of a namespace together; the oldest policies have theirs first."""
     rows: int = _option(5_000, Between(1, 1_000_000, "rows"), reloadable=True)
     """Rows of a policy: on each switch with senders one for each rule and family, or for each pod that has limits."""
     namespace_rows: int = _option(10_000, Between(1, 10_000_000, "rows"), reloadable=True)

@@ -45,6 +45,8 @@ every_setting = st.builds(
             Limits(policies=1),
             Limits(rows=2),
             Limits(rows=4, namespace_rows=5),
+            Limits(members=2),
+            Limits(members=4, namespace_members=5),
             Limits(prefixes=20, ports=1, selectors=1),
             Limits(namespace_prefixes=40),
         ]
@@ -149,7 +151,8 @@ def test_nothing_is_kept(events: list[list[Change]], seen: Switches) -> None:
     assert compiler.selections == 0
     assert len(compiler._claims) == 0
     assert (compiler._switch_rows._demands, compiler.objections, compiler._membership._counts) == ({}, {}, {})
-    assert (len(compiler._readings), len(compiler._row_bounds)) == (0, 0)
+    assert compiler._membership._sizes == {}
+    assert (len(compiler._readings), len(compiler._room)) == (0, 0)
 
 
 def test_first_use_tells_every_member() -> None:

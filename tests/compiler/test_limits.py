@@ -1,5 +1,6 @@
 """A policy that takes more than it may isn't applied, says why, and keeps nobody waiting."""
 
+from collections.abc import Mapping
 from itertools import count
 
 import attrs
@@ -20,9 +21,10 @@ from nqosd.api.networkqos import (
     Port,
     Protocol,
 )
-from nqosd.api.objects import Attachment, Pod
-from nqosd.cache.selections import PodSelection
+from nqosd.api.objects import Attachment, Namespace, Pod
+from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.set_ids import SetId
 from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
 from nqosd.status.conditions import condition
@@ -66,6 +68,7 @@ LARGE = {
     "prefixes": (policy("p", EgressRule(1, classifier=PREFIXES)), 32),
     "ports": (policy("p", EgressRule(1, classifier=PORTS)), 3),
     "selectors": (policy("p", EgressRule(1, classifier=SELECTORS)), 2),
+    "members": (policy("p", EgressRule(1, classifier=SELECTORS)), 12),
     "rows": (policy("p", *PLAIN, scope=BandwidthScope.POD), 6),
 }
 
@@ -112,6 +115,7 @@ BLOCKED = EgressRule(1, classifier=PREFIXES)
 SHARED = {
     "prefixes": ([policy(f"p{number}", BLOCKED) for number in range(3)], 64),
     "selectors": ([policy(f"p{number}", EgressRule(1, classifier=SELECTORS)) for number in range(3)], 4),
+    "members": ([policy(f"p{number}", EgressRule(1, classifier=SELECTORS)) for number in range(3)], 18),
     "rows": ([policy(f"p{number}", *PLAIN, scope=BandwidthScope.POD) for number in range(3)], 8),
 }
 
@@ -154,6 +158,58 @@ def test_limits_per_pod_come_and_go_with_the_pods() -> None:
     assert not compiler.desired.rows
     compiler.apply([Change(ResourceKind.POD, fifth.key, None, None)])
     assert sum(key.policy == "a/p" for key in compiler.desired.rows) == 4
+
+
+CHOOSING = policy("p", EgressRule(1, classifier=Classifier(to=(PodPeer(namespaces=EVERYTHING),))))
+
+
+def test_members_come_and_go_with_the_pods() -> None:
+    """A pod of any namespace too many takes the rows away, and they are back when it goes or is no longer chosen."""
+    absent = LabelSelector((Requirement("x", Operator.DOES_NOT_EXIST),))
+    choosing = policy("p", EgressRule(1, classifier=Classifier(to=(PodPeer(absent, EVERYTHING),))))
+    compiler = compiled(Limits(members=4), choosing, senders=4)
+    assert applied(compiler) == {"a/p"}
+    fifth = Pod("b", "other", {}, "n1", attachments=(Attachment("default", ("10.0.1.0",)),))
+    for spared in (None, attrs.evolve(fifth, labels={"x": ""}), attrs.evolve(fifth, ended=True)):
+        compiler.apply([Change(ResourceKind.POD, fifth.key, None, fifth)])
+        assert applied(compiler) == set()
+        compiler.apply([Change(ResourceKind.POD, fifth.key, None, spared)])
+        assert applied(compiler) == {"a/p"}
+    assert sorted(len(each.addresses) for each in compiler.desired.address_sets.values()) == [2, 2, 4]
+
+
+def test_every_address_of_a_pod_counts() -> None:
+    """A pod with two addresses is two members of each selector that chooses it."""
+    pod = Pod("b", "b", {}, "n1", attachments=(Attachment("default", ("10.0.1.0", "fd00::1")),))
+    for limit, expected in ((3, set()), (4, {"a/p"})):
+        compiler = compiled(Limits(members=limit), CHOOSING)
+        compiler.apply([Change(ResourceKind.POD, pod.key, None, pod)])
+        assert applied(compiler) == expected
+
+
+def test_of_a_policy_beyond_its_members_none_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To count what 2,000 selectors choose of 500 pods takes no comparison of a pod with any of them, and no memory."""
+    number, senders = 2000, 500
+    absent = (LabelSelector((Requirement(f"a{each}", Operator.DOES_NOT_EXIST),)) for each in range(number))
+    to = tuple(PodPeer(each, EVERYTHING) for each in absent)
+    compiler = compiled(Limits(selectors=number, namespace_selectors=number), senders=senders)
+    compared = count()
+    matches = PodSelection.matches
+
+    def compare(self: PodSelection, pod: Pod, namespaces: Mapping[str, Namespace]) -> bool:
+        next(compared)
+        return matches(self, pod, namespaces)
+
+    monkeypatch.setattr(PodSelection, "matches", compare)
+    compiler.apply(put(policy("p", EgressRule(1, classifier=Classifier(to=to)))))
+    report = compiler.report("a/p")
+    assert report is not None
+    assert f"{number * senders} members" in report.problems[0].message
+    assert next(compared) == 0
+    known = compiler._membership._known["a"].values()
+    assert {len(each.selections) for each in known} == {1}
+    filled = [each.selection for each in compiler._membership._counts if isinstance(each, SetId)]
+    assert SelectionUse.PEER not in {each.role for each in filled}
 
 
 def test_one_update_is_news_of_few_policies() -> None:

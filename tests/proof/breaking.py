@@ -79,7 +79,7 @@ def in_contexts(change: Callable[[EffectivePolicy], EffectivePolicy]) -> Mutatio
     """Change a policy before its rows are built."""
     return {
         "compiler.definition:build_unit": lambda real: (
-            lambda effective, site, name: real(change(effective), site, name)
+            lambda effective, site, scope: real(change(effective), site, scope)
         ),
     }
 
