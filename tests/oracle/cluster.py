@@ -68,6 +68,30 @@ class Cluster:
 
     def peers(self, entry: Object, namespace: str, network: str) -> frozenset[Address]:
         """The addresses on a network that an entry with selectors means to a policy of a namespace."""
+        return frozenset(
+            address
+            for pod in self.chosen(entry, namespace)
+            for nad, attachment in pod.attachments.items()
+            if self.networks.of_attachment(nad) == network
+            for address in attachment.addresses
+        )
+
+    def members(self, entry: Object, namespace: str) -> int:
+        """How many addresses they have on all networks, and logical ports on flat ones without addresses."""
+        found = 0
+        for pod in self.chosen(entry, namespace):
+            places: set[tuple[str, Address | str]] = set()
+            for nad, attachment in pod.attachments.items():
+                network = self.networks.of_attachment(nad)
+                if network is not None:
+                    places |= {(network, address) for address in attachment.addresses}
+                    if not attachment.addresses and self.networks.direction(network) == "from-lport":
+                        places |= {(network, key) for key in attachment.keys}
+            found += len(places)
+        return found
+
+    def chosen(self, entry: Object, namespace: str) -> Sequence[Pod]:
+        """The pods that an entry with selectors means to a policy of a namespace."""
         by_namespace = entry.get("namespaceSelector")
         if by_namespace is None:
             scope = {namespace}
@@ -76,14 +100,8 @@ class Cluster:
             names = {pod.namespace for pod in self.pods.values()}
             scope = {name for name in names if self.networks.namespace_matches(name, selector)}
         selector = read_selector(entry.get("podSelector"))
-        return frozenset(
-            address
-            for pod in self.pods.values()
-            if pod.live and pod.namespace in scope and selector.matches(pod.labels)
-            for nad, attachment in pod.attachments.items()
-            if self.networks.of_attachment(nad) == network
-            for address in attachment.addresses
-        )
+        live = (pod for pod in self.pods.values() if pod.live and pod.namespace in scope)
+        return [pod for pod in live if selector.matches(pod.labels)]
 
 
 def read_cluster(objects: Mapping[str, Iterable[Object]], zone: str | None) -> Cluster:

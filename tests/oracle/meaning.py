@@ -13,6 +13,7 @@ Where the definition leaves a choice:
   `UndecidedError`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
 
@@ -21,9 +22,9 @@ import attrs
 from tests.oracle.cluster import Cluster, Sender, read_cluster
 from tests.oracle.decoded import Object, at, mapping, object_key, sequence, text
 from tests.oracle.packet import Address, Packet, Treatment
-from tests.oracle.precedence import priority, ranked
+from tests.oracle.precedence import priority, ranked, seniority
 from tests.oracle.rules import Rule, read_rule
-from tests.oracle.selectors import Problem
+from tests.oracle.selectors import Problem, read_selector
 from tests.oracle.validity import SCOPE_ANNOTATION, problems
 
 Place = tuple[str, str]
@@ -104,12 +105,29 @@ class Oracle:
         problems: of each invalid policy, by key
         crowded_out: keys of the valid policies that aren't applied, because ten of their namespace and priority win
         applied: the policies that are applied, by key, those with higher precedence first
+        members: how many addresses their selectors choose, equal ones once; by key, the older policies first
     """
 
     cluster: Cluster
     problems: Mapping[str, tuple[Problem, ...]]
     crowded_out: frozenset[str]
     applied: Mapping[str, Policy]
+    members: Mapping[str, int]
+
+    def beyond(self, most: int, most_of_namespace: int) -> frozenset[str]:
+        """The applied policies that wouldn't be, if their selectors might choose so many addresses and no more.
+
+        The older policies of a namespace have theirs first; one for which there is no room takes none.
+        """
+        taken: Counter[str] = Counter()
+        found = set()
+        for key, number in self.members.items():
+            namespace = self.applied[key].namespace
+            if number > most or taken[namespace] + number > most_of_namespace:
+                found.add(key)
+            else:
+                taken[namespace] += number
+        return frozenset(found)
 
     @property
     def senders(self) -> tuple[Sender, ...]:
@@ -173,7 +191,20 @@ def read_meaning(
         problems=wrong,
         crowded_out=frozenset(map(object_key, crowded_out)),
         applied={object_key(policy): _read_policy(policy, cluster, unselected_networks) for policy in applied},
+        members={object_key(policy): _members(policy, cluster) for policy in sorted(applied, key=seniority)},
     )
+
+
+def _members(policy: Object, cluster: Cluster) -> int:
+    namespace = text(policy, "metadata", "namespace")
+    entries: dict[object, Object] = {}
+    for rule in sequence(policy, "spec", "egress"):
+        for entry in map(mapping, (*sequence(rule, "classifier", "to"), *sequence(rule, "classifier", "from"))):
+            selectors = [entry.get(name) for name in ("namespaceSelector", "podSelector")]
+            if any(each is not None for each in selectors):
+                read = [frozenset(read_selector(each).requirements) for each in selectors]
+                entries[selectors[0] is None, *read] = entry
+    return sum(cluster.members(entry, namespace) for entry in entries.values())
 
 
 def _read_policy(policy: Object, cluster: Cluster, unselected: str) -> Policy:

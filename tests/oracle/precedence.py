@@ -20,7 +20,7 @@ def ranked(policies: Iterable[Object]) -> tuple[list[Object], list[Object]]:
     """Split valid policies into the applied ones, in order of precedence, and the ones that are too many."""
     applied: list[Object] = []
     crowded_out: list[Object] = []
-    ordered = sorted(policies, key=lambda policy: (_level(policy), _seniority(policy)))
+    ordered = sorted(policies, key=lambda policy: (_level(policy), seniority(policy)))
     for _, tied in groupby(ordered, key=_level):
         members = list(tied)
         applied += members[:TIED_AND_APPLIED]
@@ -38,7 +38,8 @@ def _level(policy: Object) -> tuple[int, str]:
     return -priority(policy), text(policy, "metadata", "namespace")
 
 
-def _seniority(policy: Object) -> tuple[datetime, str]:
+def seniority(policy: Object) -> tuple[datetime, str]:
+    """What policies of a namespace are sorted by, the oldest first."""
     try:
         created = datetime.fromisoformat(text(policy, "metadata", "creationTimestamp"))
     except ValueError:

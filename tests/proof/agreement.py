@@ -5,6 +5,7 @@ and those that show without a packet. Rule: the two share nothing but the manife
 document that `nqosd compile` prints.
 """
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from nqosd.commands.compiled_document import CompiledDocument, document
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.settings import Settings, parse_ovn_version
 from nqosd.compiler.switches import Switch, Switches
+from nqosd.config.options import Limits
 from tests.informers.wire import BY_KIND
 from tests.oracle.decoded import Object
 from tests.oracle.meaning import Decision, Oracle, UndecidedError, read_meaning
@@ -86,7 +88,8 @@ class Case:
     def compare(self, sends: Iterable[Send]) -> "Comparison":
         """Compare everything: what shows without a packet, each packet, and who shares a limit with whom."""
         outcomes: Counter[Outcome] = Counter()
-        different: list[tuple[Send | None, str]] = [(None, message) for message in self._standing_differences()]
+        standing = itertools.chain(self._standing_differences(), self._bound_differences())
+        different: list[tuple[Send | None, str]] = [(None, message) for message in standing]
         meters = Meters()
         for send in sends:
             verdict = self.judge(send)
@@ -155,18 +158,35 @@ class Case:
                 if policy is None or (network, switch) not in policy.sources:
                     yield f"{key}: a row stands on switch {switch}, on which this policy has no sender"
 
+    def _bound_differences(self) -> Iterator[str]:
+        """Compare which policies are beyond limits of members that some of them are at, and some beyond."""
+        figures = sorted(filter(None, self.oracle.members.values())) or [1]
+        most = figures[len(figures) // 2]
+        limits = Limits(members=most, namespace_members=most * 3 // 2)
+        settings = attrs.evolve(settings_of(self.scenario), limits=limits)
+        found = compile_everything(tables_of(self.scenario.objects), settings, _switches(self.oracle))
+        expected = self.oracle.beyond(limits.members, limits.namespace_members)
+        for report in found.reports:
+            is_beyond = any(problem.limit.endswith("members") for problem in report.problems)
+            if is_beyond != (report.key in expected):
+                yield f"{report.key}: beyond {limits.members} members is {is_beyond}: {report.problems}"
+
 
 def compiled(scenario: Scenario, oracle: Oracle, owner: str = OWNER) -> CompiledDocument:
     """Compile a scenario for a database with the switches of an oracle, and print and read the result."""
-    settings = Settings(
+    found = compile_everything(tables_of(scenario.objects), settings_of(scenario, owner), _switches(oracle))
+    printed: CompiledDocument = json.loads(json.dumps(document(found.desired, found.reports, owner)))
+    return printed
+
+
+def settings_of(scenario: Scenario, owner: str = OWNER) -> Settings:
+    """Give the settings of a scenario."""
+    return Settings(
         owner=owner,
         zone=scenario.options["zone"] or "",
         ovn=parse_ovn_version(scenario.version),
         any_network=scenario.options["unselected_networks"] == "all",
     )
-    found = compile_everything(tables_of(scenario.objects), settings, _switches(oracle))
-    printed: CompiledDocument = json.loads(json.dumps(document(found.desired, found.reports, owner)))
-    return printed
 
 
 def _switches(oracle: Oracle) -> Switches:
