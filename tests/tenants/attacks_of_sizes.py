@@ -19,6 +19,9 @@ WITH_SELECTORS = LIMITS.namespace_selectors // (2 * LIMITS.selectors)
 """Rules of one of two policies with as many selectors as may be."""
 LONG_LISTS = LIMITS.namespace_prefixes // LIMITS.prefixes
 LONG_CHOICES = LIMITS.namespace_selectors // (LIMITS.selectors * WITH_SELECTORS)
+EDGE_RULES = 10
+"""Rules with as many selectors as a rule may have, in a policy that comes to its limit of members with few pods."""
+EDGE = LIMITS.members // (EDGE_RULES * LIMITS.selectors)
 OWN_LIMITS = LIMITS.namespace_rows // LIMITS.rows
 """Policies at a limit of their own that come to a limit of the namespace."""
 
@@ -87,6 +90,22 @@ def _choices(attacker: Attacker, name: str) -> list[Json]:
     return [_rule(each, to=[_everybody(f"{each}.{key}") for key in keys]) for each in range(WITH_SELECTORS)]
 
 
+def members(attacker: Attacker) -> None:
+    """Selectors that each choose all pods of the namespace, as many members as a policy may have."""
+    attacker.pods(EDGE)
+    keys = [f"{number}" for number in range(attacker.part(LIMITS.selectors))]
+    choices = [[_of_mine(f"{each}.{key}") for key in keys] for each in range(EDGE_RULES)]
+    attacker.policy("members", [_rule(each, to=to) for each, to in enumerate(choices)])
+
+
+def one_more_pod(attacker: Attacker, number: int) -> None:
+    """A pod more than the limit allows comes, and goes."""
+    if number % 2:
+        attacker.site.cluster.delete(attacker.others.pop(), user=attacker.user)
+    else:
+        attacker.pod("more", {"default": {"ip_addresses": ["10.244.140.1/16"]}})
+
+
 def policies(attacker: Attacker) -> None:
     """Policies of one priority, some more than a namespace may have."""
     attacker.pods(1)
@@ -116,8 +135,11 @@ def _spread(number: int, shift: int) -> Iterator[str]:
 
 
 def _everybody(key: str) -> Json:
-    absent = {"matchExpressions": [{"key": key, "operator": "DoesNotExist"}]}
-    return {"namespaceSelector": {}, "podSelector": absent}
+    return {"namespaceSelector": {}, **_of_mine(key)}
+
+
+def _of_mine(key: str) -> Json:
+    return {"podSelector": {"matchExpressions": [{"key": key, "operator": "DoesNotExist"}]}}
 
 
 _POLICY = "a policy"
@@ -181,6 +203,21 @@ OF_SIZES = (
             _OLDEST,
             "tests/compiler/test_limits.py::test_selectors_that_come_and_go_are_not_compared_with_each_other",
             "tests/northbound/test_shares.py::test_sets_that_nobody_wants_any_more_are_given_up_by_and_by",
+        ),
+    ),
+    Attack(
+        f"{EDGE_RULES * LIMITS.selectors:,} selectors that choose {EDGE} pods each, one more of which comes and goes",
+        _PODS,
+        "nothing bounded it: 3,000 pods were 3 million members, some seconds for each change",
+        "beyond the limit the policy isn't applied, and its members are only counted",
+        members,
+        again=one_more_pod,
+        limits=_NODE,
+        tests=(
+            _LIMIT,
+            "tests/compiler/test_limits.py::test_members_come_and_go_with_the_pods",
+            "tests/compiler/test_limits.py::test_of_a_policy_beyond_its_members_none_is_kept",
+            _OLDEST,
         ),
     ),
     Attack(

@@ -17,6 +17,8 @@ from tools.bench.workload import NAMESPACE, NODE
 LIMITS = Limits()
 RULES = 20
 SELECTORS = LIMITS.namespace_selectors // RULES
+CHOSEN = LIMITS.members // (RULES * SELECTORS) - 1
+"""Addresses that each selector chooses, those of a pod with two among them, so that there is room for one more."""
 OWN_LIMITS = LIMITS.rows // RULES - 2
 """Pods with a limit of their own in each rule, so that there is room for one more."""
 FAR_APART = 800_011
@@ -107,6 +109,12 @@ def _selectors(number: int) -> Egress:
     return [_rule(to=[{"podSelector": {"matchLabels": {"a": name}}} for name in mine]) for mine in names]
 
 
+def _members(number: int) -> Egress:
+    names = [[f"x{number}-{rule}-{each}" for each in range(SELECTORS)] for rule in range(RULES)]
+    absent = [[{"matchExpressions": [{"key": name, "operator": "DoesNotExist"}]} for name in mine] for mine in names]
+    return [_rule(to=[{"podSelector": each} for each in mine]) for mine in absent]
+
+
 def _limits_per_pod(number: int) -> Egress:
     return [_rule(ports=[{"port": 1000 + number + each}]) for each in range(RULES)]
 
@@ -133,6 +141,9 @@ CASES = (
     Case("850 IPv6 excepts", _excepts_6, "13.8 MB of match for 4,000"),
     Case(f"{LIMITS.ports} ports in each of {RULES} rules", _ports, "43,600 ports: killed by the watchdog"),
     Case(f"{SELECTORS} selectors in each of {RULES} rules", _selectors),
+    Case(
+        f"{SELECTORS} selectors of {CHOSEN} addresses each in each of {RULES} rules", _members, pods=CHOSEN - 2, many=3
+    ),
     Case(
         f"limits per pod: {OWN_LIMITS} pods, {RULES} rules",
         _limits_per_pod,

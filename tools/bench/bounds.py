@@ -42,6 +42,8 @@ MISSED = f"""
   100,000 take a third more, in which its memory grows. How many sets the prefixes are spread over makes no difference:
   measured in turn, twice, sets of {LONGEST_SET:,}, of 20,000 and of all of them took 1.38, 1.31, 1.09 and then 1.09,
   1.05, 1.07 s. A set of 20,000 would keep pods of other namespaces waiting four times as long.
+- Memory, members: an address that a selector chooses is some 200 bytes (desired, and stored), which few bytes can ask
+  for: `limits.members` and `limits.namespace_members` bound them, by default to 40 MB for a namespace.
 - Memory, selectors: an entry of 51 bytes is some 340 bytes as values of Python (five objects and two texts), for as
   long as the policy is there, applied or not. `limits.policies` and the API server's bound for an object bound it.
 - Memory, limits per pod: it goes with the rows, some 2.7 KB each (desired, stored, and in the plan), which few bytes
