@@ -1,6 +1,8 @@
 """What docs/status.md says, sentence by sentence, as kubectl shows it: two zones with a daemon each."""
 
 import itertools
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -89,6 +91,23 @@ def leases(cluster: ApiServer) -> dict[str, str]:
     return {name.removeprefix("nqosd-zone-"): renewed for name, renewed in map(str.split, lines)}
 
 
+def field(cluster: ApiServer, kind: str, name: str, path: str) -> str:
+    """Return a field of an object, in the namespace of the policy or of the daemons."""
+    namespace = "default" if kind == "networkqos" else "kube-system"
+    return cluster.kubectl("get", kind, name, "-n", namespace, "-o", f"jsonpath={{{path}}}")
+
+
+def types(cluster: ApiServer) -> set[str]:
+    """Return the types of the policy's conditions."""
+    return set(field(cluster, "networkqos", "video", ".status.conditions[*].type").split())
+
+
+def reported(cluster: ApiServer) -> str:
+    """Return the column REPORTED."""
+    header, line = cluster.kubectl("get", "networkqos", "video", "-o", "wide").splitlines()
+    return line[header.index("REPORTED") :].split()[0]
+
+
 def test_ready_is_right_always(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd]) -> None:
     """It is True only for the spec as it stands, with every zone's word, and only as long as the zones report."""
     first, second = daemons
@@ -101,6 +120,8 @@ def test_ready_is_right_always(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd])
     assert shown(cluster) == ["1", "True for generation 1", "2/2", "NetworkQoS Destinations applied"]
 
     assert leases(cluster).keys() == set(ZONES)
+    assert field(cluster, "leases", "nqosd-status", ".spec.holderIdentity") in ZONES, "one is elected"
+    assert re.match(r"\d+[ms]", reported(cluster)), "how old the last report is"
 
     for daemon in daemons:
         daemon.stop()
@@ -119,8 +140,30 @@ def test_ready_is_right_always(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd])
         deadline=SILENT,
     )
     assert shown(cluster)[1:3] == ["Unknown for generation 2", "1/2"]
+    assert types(cluster) == {"Ready", "Ready-In-Zone-zone-b"}
     assert not wait(cluster, 1)
     after = leases(cluster)
     assert [after[zone] > before[zone] for zone in ZONES] == [True, False]
     second.start()
+    assert wait(cluster, 60)
+
+
+def test_nothing_is_left_of_what_is_over(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd]) -> None:
+    """Where zones report, what earlier versions and ovn-kubernetes wrote for them goes; a gone node doesn't count."""
+    condition = {"status": "True", "message": "m", "lastTransitionTime": "2026-11-24T10:00:00Z"}
+    old = [
+        {"type": f"Ready-In-Zone-{zone}", "reason": reason} | condition
+        for zone, reason in zip(ZONES, ("Applied", "Success"), strict=True)
+    ]
+    change = json.dumps({"status": {"status": "old", "conditions": old}})
+    cluster.kubectl("patch", "networkqos", "video", "--subresource=status", "--type=merge", "-p", change)
+    first, second = daemons
+    first.start()
+    first.wait_until(lambda: types(cluster) == {"Ready", "Ready-In-Zone-zone-b"}, what="done with its own condition")
+    second.start()
+    assert wait(cluster, 60)
+    assert types(cluster) == {"Ready"}
+    second.stop()
+    cluster.kubectl("delete", "node", "zone-b")
+    first.wait_until(lambda: shown(cluster)[2] == "1/1", what="done with the zone that is gone")
     assert wait(cluster, 60)
