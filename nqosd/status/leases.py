@@ -5,6 +5,7 @@ and named after its zone, so that whoever goes on for a zone goes on with its Le
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import hashlib
 import re
@@ -147,8 +148,9 @@ class Election:
         """Let another zone have it at once, if this one holds it."""
         if self.holder == zone and self._version:
             body = self._body("", self._version)
-            async with asyncio.timeout(RELEASE):
-                await send(self._client, "PUT", f"{self._path}/{ELECTION}", body)
+            with contextlib.suppress(TimeoutError):  # then it is anybody's when it has not been renewed for long enough
+                async with asyncio.timeout(RELEASE):
+                    await send(self._client, "PUT", f"{self._path}/{ELECTION}", body)
         self.holder = ""
 
     def _took(self, zone: str, answer: Answer) -> Answer:

@@ -11,6 +11,7 @@ import pytest
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.client import KubeClient
 from nqosd.kube.writes import Answer
+from nqosd.status import leases as election_leases
 from nqosd.status import reports, summariser
 from nqosd.status.conditions import condition
 from nqosd.status.leases import Election, Leases, report_name
@@ -261,6 +262,18 @@ async def test_only_one_is_elected(cluster: Cluster, client: KubeClient) -> None
     await one.resign("a")
     await two.campaign("b")
     assert (one.holder, two.holder) == ("", "b")
+
+
+async def test_giving_it_up_holds_up_nothing(
+    cluster: Cluster, client: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that ends doesn't wait for an API server that takes its time, and ends without an error."""
+    monkeypatch.setattr(election_leases, "RELEASE", 0.0)
+    one = Election(client, Leases(client, cluster.namespace))
+    await one.campaign("a")
+    assert one.holder == "a"
+    await one.resign("a")
+    assert one.holder == ""
 
 
 async def test_what_is_no_report_is_left_out(cluster: Cluster, client: KubeClient) -> None:
