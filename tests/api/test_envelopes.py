@@ -26,6 +26,15 @@ def test_a_list_gives_its_version_its_token_and_undecoded_items() -> None:
     assert [bytes(item) for item in page.items] == [b'{"metadata":{"name":"a"}}']
 
 
+def test_a_list_of_no_metadata_has_no_items() -> None:
+    """A kube-apiserver writes `null` there, and nowhere else."""
+    partial = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+    body = wire({**partial, "metadata": {"resourceVersion": "9"}, "items": None})
+    assert decode_list(body, "v1", "Pod", may_be_partial=True).items == ()
+    with pytest.raises(DecodeError, match="PartialObjectMetadataList"):
+        decode_list(body, "v1", "Pod")
+
+
 def test_a_list_of_nothing_is_empty() -> None:
     """An empty collection is listed as an empty list, at a resource version."""
     body = wire({**LIST, "metadata": {"resourceVersion": "12"}, "items": []})

@@ -171,12 +171,19 @@ def test_a_kind_that_is_said_to_be_there_and_is_not_found(lied: Lied) -> None:
 
 
 def test_watches_that_end_at_once(lied: Lied) -> None:
-    """Where no watch lives, lists bring every change."""
+    """Where no watch lives, lists bring every change into the database; the statuses tell of it when one does again."""
     lied.liar.tell(lambda path: Answer() if "watch=true" in path and "sendInitialEvents" not in path else None)
     lied.daemon.wait_until(lambda: lied.restarts("ended early") > 10, what="cut off")
     for _ in range(2):
         lied.site.change()
-        lied.site.settle(60)
+        lied.daemon.wait_until(lambda: not _of_rows(lied.site.differences()), what="as it should be", deadline=60)
+    lied.says("out of touch with the API server")
+    lied.liar.stop_lying()
+    lied.site.settle(60)
+
+
+def _of_rows(differences: list[str]) -> list[str]:
+    return [each for each in differences if not each.startswith("status of ")]
 
 
 def test_a_line_that_flaps(site: Site) -> None:

@@ -117,7 +117,7 @@ async def test_a_watch_of_a_quiet_kind_says_how_far_it_has_told_everything(
         answer = api_server.request("POST", path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
         newest = json.loads(answer)["metadata"]["resourceVersion"]
         await until(lambda: not is_older(informed.source.resource_versions[NODE], newest), "as far as that")
-        assert len(informed.counter.lists) == 1
+        assert len(informed.counter.lists) == 1, (informed.counter.restarts, informed.out_of_touch)
 
 
 async def test_what_no_watch_tells_comes_with_the_list_that_is_repeated(

@@ -74,7 +74,7 @@ class _List(msgspec.Struct, gc=False, rename={"api_version": "apiVersion"}):
     kind: str
     api_version: str
     metadata: _ListMeta
-    items: list[msgspec.Raw]
+    items: list[msgspec.Raw] | None
 
 
 class _Type(msgspec.Struct, gc=False, rename={"api_version": "apiVersion"}):
@@ -124,12 +124,15 @@ def decode_list(raw: bytes, api_version: str, kind: str, *, may_be_partial: bool
     except MALFORMED as error:
         raise DecodeError(f"list: {error}") from error
     found, wanted = f"{page.api_version} {page.kind}", f"{api_version} {kind}List"
-    if found != wanted and not (may_be_partial and found == f"{PARTIAL_VERSION} {PARTIAL}List"):
+    is_partial = may_be_partial and found == f"{PARTIAL_VERSION} {PARTIAL}List"
+    if found != wanted and not is_partial:
         raise DecodeError(f"list: {found!r} instead of {wanted!r}")
+    if page.items is None and not is_partial:  # a kube-apiserver writes a list of no metadata so
+        raise DecodeError("list: items: a list is needed")
     meta = page.metadata
     if not meta.resource_version:
         raise DecodeError("list: metadata.resourceVersion: a text is needed")
-    return ObjectList(meta.resource_version, meta.continue_token or "", tuple(page.items), meta.remaining)
+    return ObjectList(meta.resource_version, meta.continue_token or "", tuple(page.items or ()), meta.remaining)
 
 
 def check_type(raw: bytes, api_version: str, kind: str, *, may_be_partial: bool = False) -> None:
