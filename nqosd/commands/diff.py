@@ -5,7 +5,6 @@ nothing to change, 3 if there is, 1 if that can't be found out. Rule: it writes 
 """
 
 import argparse
-import asyncio
 import difflib
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from nqosd.explain.world import compiled
 from nqosd.northbound.plan.plan import Plan, make_plan
 from nqosd.northbound.plan.plan_options import PlanOptions
 from nqosd.northbound.plan.scope import PlanScope
+from nqosd.runtime import interrupts
 
 
 class Differences(TypedDict):
@@ -40,7 +40,7 @@ class Differences(TypedDict):
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     config = configuration(options)
-    found = asyncio.run(_compare(config, options.paths))
+    found = interrupts.run(_compare(config, options.paths))
     if options.format == "json":
         show(found)
     else:

@@ -28,6 +28,7 @@ from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.settings import zone_name
 from nqosd.config import Config, ConfigError, Mistake
 from nqosd.daemon.daemon_options import northbound_options
+from nqosd.runtime import interrupts
 
 SIGNS = {
     Verdict.OK: ("✓", Hue.GREEN),
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         _print([*results, skipped("others", "", "everything else needs a configuration")], options)
         return BAD_CONFIG
     file = str(options.config or f"{DEFAULT_CONFIG} isn't there, so the environment and defaults")
-    results = [ok("configuration", file, "can be used"), *asyncio.run(_examine(config, options.timeout))]
+    results = [ok("configuration", file, "can be used"), *interrupts.run(_examine(config, options.timeout))]
     _print(results, options)
     return FAILED if any(each.verdict is Verdict.FAILED for each in results) else OK
 

@@ -6,7 +6,6 @@ nothing is written.
 """
 
 import argparse
-import asyncio
 import sys
 
 from nqosd.commands.colour import Painter
@@ -23,6 +22,7 @@ from nqosd.explain.decide import explain
 from nqosd.explain.question import PodQuestion, Question, QuestionError, Transport, ask
 from nqosd.explain.world import World
 from nqosd.informers.manifests.paths import read_manifests
+from nqosd.runtime import interrupts
 
 
 def run(options: argparse.Namespace) -> int:
@@ -85,4 +85,4 @@ def _live(options: argparse.Namespace, question: Question | PodQuestion) -> Foun
     from nqosd.commands.explain_live import look  # noqa: PLC0415 - what speaks with others takes long to import
 
     config = configuration(options)
-    return asyncio.run(look(question, config, options.paths, options.southbound))
+    return interrupts.run(look(question, config, options.paths, options.southbound))

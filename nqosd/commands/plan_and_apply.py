@@ -6,7 +6,6 @@ whatever fails afterwards.
 """
 
 import argparse
-import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import TypedDict
 
@@ -18,6 +17,7 @@ from nqosd.northbound.commit import Commit
 from nqosd.northbound.ownership import Held, Holdings
 from nqosd.northbound.results import RoundOutcome
 from nqosd.northbound.visit import ReadError
+from nqosd.runtime import interrupts
 
 MANY = 40
 """Lines of a plan that are shown; the rest is counted."""
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, work: Work, text: Text) -> int:
     action = Action(applied=False, owner="", instances={}, rows=[], written={}, warnings=[], statuses=0)
     failure = None
     try:
-        asyncio.run(work(configuration(options), options, action))
+        interrupts.run(work(configuration(options), options, action))
     except CommandError as error:
         failure = error
     except (ReadError, TimeoutError) as error:

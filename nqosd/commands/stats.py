@@ -13,7 +13,7 @@ from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration, settle_path
 from nqosd.commands.exits import OK, CommandError
 from nqosd.commands.output import say, show
-from nqosd.runtime import signals
+from nqosd.runtime import interrupts, signals
 from nqosd.statistics.chassis import ChassisReading, StatsError, read_once
 from nqosd.statistics.exporter import Exporter
 from nqosd.statistics.stats_options import stats_options
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.once:
             asyncio.run(Exporter(stats_options(config)).run())
             return OK
-        found = asyncio.run(read_once(stats_options(config)))
+        found = interrupts.run(read_once(stats_options(config)))
     except StatsError as error:
         raise CommandError(error) from error
     _show(found, options.format)

@@ -19,6 +19,7 @@ from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import FAILED, OK, UsageError
 from nqosd.commands.output import complain, show
 from nqosd.config.checks import urls
+from nqosd.runtime import interrupts
 from nqosd.statistics.endpoints import Collected, RuleOnNode, collect
 from nqosd.statistics.rates import Rate, Rates
 from nqosd.statistics.stats_options import endpoint_options
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         if problem := urls(tuple(options.endpoint)):
             raise UsageError(f"--endpoint {problem}")
         found = attrs.evolve(found, urls=tuple(options.endpoint))
-    return asyncio.run(follow(lambda: collect(found, TIMEOUT), options))
+    return interrupts.run(follow(lambda: collect(found, TIMEOUT), options))
 
 
 async def follow(look: Look, options: argparse.Namespace) -> int:

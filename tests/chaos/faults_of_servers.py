@@ -76,6 +76,8 @@ def _empty_database(harness: Harness, _random: Random) -> End:
 
     def end() -> None:
         site.nb.start()
+        if site.zone:
+            site.nb.nbctl("init", "--", "set", "NB_Global", ".", f"name={site.zone}")
         add_switches(site.nb)
         site.note_others()
 

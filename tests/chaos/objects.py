@@ -31,6 +31,8 @@ class Objects:
         self._site = site
         self._random = random
         self._numbers = 0
+        self._last = ""
+        """The namespace of the pod that was put last."""
         self.namespaces = (site.namespace, f"{site.namespace}-b")
         self._changes: tuple[Callable[[], None], ...] = (
             *(self._replace_pod,) * 5,
@@ -70,12 +72,17 @@ class Objects:
         return change.__name__.strip("_")
 
     def _replace_pod(self) -> None:
-        """Put a pod in the place of the one of that name: with new addresses now and then, or those of another one."""
+        """Put a pod in the place of the one of that name: with new addresses now and then, or those of another one.
+
+        A daemon that hears of some pods only doesn't know who in another namespace has an address (docs/security.md).
+        """
         random = self._random
-        if random.random() < 0.8:
+        namespace = random.choice(self.namespaces)
+        if random.random() < 0.8 or (self._site.zone and namespace != self._last):
             self.next_number()
+        self._last = namespace
         pod = manifests.pod(
-            random.choice(self.namespaces), f"pod{random.randrange(PODS)}", self._numbers, node=random.choice(NODES),
+            namespace, f"pod{random.randrange(PODS)}", self._numbers, node=random.choice(NODES),
             labels={"app": random.choice(APPS)},
         )  # fmt: skip
         self._site.cluster.delete(pod)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nqosd.api.changes import Change
+from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.labels import LabelSelector
 from nqosd.api.networkqos import NetworkQoS, PodPeer
-from nqosd.api.objects import Pod
+from nqosd.api.objects import Namespace, Pod
 from nqosd.cache.tables import Tables
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.effective_policies import peers_of
@@ -22,7 +22,7 @@ from nqosd.daemon.hearing import LINGER
 from nqosd.daemon.inbox import Inbox
 from nqosd.daemon.needed_pods import ALL_PODS, MOST, watches_of
 from nqosd.informers.resources import Resource
-from tests.compiler.worlds import batches
+from tests.compiler.worlds import NAMESPACES, batches
 from tests.daemon.fake_watches import Clock, FakeWatches
 from tests.examples import examples
 
@@ -106,7 +106,8 @@ def test_the_rows_are_those_of_who_hears_of_all(
 ) -> None:
     """However far watches lag behind each other, and whatever selections come and go, in the end rows are the same.
 
-    In between, no policy is compiled before all its peers have been listed.
+    In between, no policy is compiled before all its peers have been listed. In the end each pod has a namespace, as on
+    any API server: who hears of some pods only asks for those of the namespaces that there are.
     """
     every = [[_apart(change) for change in batch] for batch in drawn]
 
@@ -118,6 +119,8 @@ def test_the_rows_are_those_of_who_hears_of_all(
                 for change in batch:
                     site.watches.happen(change)
                 site.go_on(random.randrange(12))
+            for name in sorted(set(NAMESPACES) - site.watches.truth.namespaces.keys()):
+                site.watches.happen(Change(ResourceKind.NAMESPACE, name, None, Namespace(name, {})))
             site.go_on(-1)
             site.run_round()
             site.go_on(-1)

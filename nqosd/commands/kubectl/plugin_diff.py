@@ -18,6 +18,7 @@ from nqosd.commands.kubectl.pod_proxy import cluster
 from nqosd.commands.kubectl.zones import Speaker, find_zones
 from nqosd.commands.output import complain, show
 from nqosd.informers.reflector_steps import ReflectorOptions
+from nqosd.runtime import interrupts
 
 
 class ZoneDifferences(TypedDict):
@@ -30,7 +31,7 @@ class ZoneDifferences(TypedDict):
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    found, problems = asyncio.run(_compare(options))
+    found, problems = interrupts.run(_compare(options))
     for each in problems:
         complain(each)
     if options.format == "json":

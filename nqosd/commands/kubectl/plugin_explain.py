@@ -6,7 +6,6 @@ said on standard error, and by exit code 1.
 """
 
 import argparse
-import asyncio
 
 from nqosd.cache.tables import Tables
 from nqosd.commands.exits import FAILED, OK, UsageError
@@ -23,6 +22,7 @@ from nqosd.explain.decide import explain
 from nqosd.explain.question import PodQuestion, Question, QuestionError
 from nqosd.explain.world import World
 from nqosd.informers.reflector_steps import ReflectorOptions
+from nqosd.runtime import interrupts
 
 UNSURE = "so what the database holds isn't known, and the daemon's options are taken to be the defaults"
 
@@ -30,7 +30,7 @@ UNSURE = "so what the database holds isn't known, and the daemon's options are t
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     try:
-        found, problem = asyncio.run(_explained(options))
+        found, problem = interrupts.run(_explained(options))
     except QuestionError as error:
         raise UsageError(error) from error
     if problem:

@@ -9,6 +9,7 @@ import asyncio
 
 from nqosd.commands.kubectl.pod_proxy import Cluster, ClusterError, DaemonPod, cluster, each
 from nqosd.commands.top import follow
+from nqosd.runtime import interrupts
 from nqosd.statistics.endpoints import Collected, Snapshot, read
 
 PORT = "stats"
@@ -16,7 +17,7 @@ PORT = "stats"
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    return asyncio.run(_run(options))
+    return interrupts.run(_run(options))
 
 
 async def _run(options: argparse.Namespace) -> int:

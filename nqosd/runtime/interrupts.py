@@ -1,0 +1,42 @@
+"""Ctrl-C while a command waits for answers.
+
+In: a coroutine. Out: what it returns. Rule: it is cancelled between two steps of the event loop. asyncio's own handler
+cancels it wherever the signal comes, within a step as well, where a future that is just being resolved takes it ill.
+"""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def run(main: Coroutine[object, object, T]) -> T:
+    """Run a coroutine in a loop of its own, in the main thread.
+
+    Raises:
+        KeyboardInterrupt: it was Ctrl-C; what ran has ended. A second Ctrl-C raises it wherever the command is.
+    """
+    return asyncio.run(_interruptible(main))
+
+
+async def _interruptible(main: Coroutine[object, object, T]) -> T:
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(main)
+    is_interrupted = False
+
+    def interrupt() -> None:
+        nonlocal is_interrupted
+        is_interrupted = True
+        loop.remove_signal_handler(signal.SIGINT)
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if is_interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
