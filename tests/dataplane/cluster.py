@@ -46,8 +46,14 @@ class Cluster:
             "subjects": [{"kind": "User", "name": DAEMON, "apiGroup": "rbac.authorization.k8s.io"}],
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "nqosd"},
         }
-        role = (REPOSITORY / "config/rbac/cluster-role.yaml").read_text()
-        self._server.apply(role + "\n---\n" + yaml.safe_dump(binding))
+        leases = {
+            **binding,
+            "kind": "RoleBinding",
+            "metadata": {"name": "nqosd-tests", "namespace": "kube-system"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "nqosd"},
+        }
+        roles = [(REPOSITORY / "config/rbac" / name).read_text() for name in ("cluster-role.yaml", "role.yaml")]
+        self._server.apply("\n---\n".join([*roles, yaml.safe_dump(binding), yaml.safe_dump(leases)]))
         self.put_nodes(())
 
     def put(self, manifests: Iterable[Manifest]) -> None:
