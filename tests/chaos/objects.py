@@ -32,7 +32,7 @@ class Objects:
         self._random = random
         self._numbers = 0
         self._last = ""
-        """The namespace of the pod that was put last."""
+        """The namespace of the pods that have the addresses of the last number; empty where nobody knows."""
         self.namespaces = (site.namespace, f"{site.namespace}-b")
         self._changes: tuple[Callable[[], None], ...] = (
             *(self._replace_pod,) * 5,
@@ -59,6 +59,7 @@ class Objects:
     def next_number(self) -> int:
         """Give a number whose addresses no pod has had."""
         self._numbers += 1
+        self._last = ""
         return self._numbers
 
     def close(self) -> None:
