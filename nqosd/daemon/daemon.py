@@ -119,8 +119,10 @@ class Daemon:
         if is_narrow:
             sink = hearing = Hearing(source, self._rounds.inbox)
             self._rounds.told_zone = hearing.zone_is
+            self._rounds.contact.versions = lambda: hearing.versions(source.resource_versions)
+        else:
+            self._rounds.contact.versions = lambda: source.resource_versions
         self._rounds.first_plan.list_again = source.list_again
-        self._rounds.contact.versions = lambda: source.resource_versions
         self._rounds.contact.noticed = options.watch_time + options.grace
         events = EventRecorder(client, self._metrics.status, instance=platform.node())
         contact = self._rounds.contact

@@ -8,7 +8,7 @@ any more is left after a while, and never before all that are needed have told w
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 import attrs
@@ -56,9 +56,17 @@ class Hearing:
         self._clock = clock
         self._needed = NeededPods()
         self._zone: str | None = None
+        self._handed_on: Mapping[ResourceKind, str] = {}
         self._held: dict[tuple[ResourceKind, str], Change] = {}
         self._unneeded: dict[Resource, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+
+    def versions(self, told: Mapping[ResourceKind, str]) -> Mapping[ResourceKind, str]:
+        """Give the versions up to which all was handed on: those that were told, if nothing is held back."""
+        if self._held:
+            return self._handed_on or dict.fromkeys(told, "0")
+        self._handed_on = told
+        return told
 
     def zone_is(self, zone: str) -> None:
         """Take which zone the database is of; empty for the whole cluster."""
@@ -79,6 +87,7 @@ class Hearing:
             self._inbox.changed(passed)
         policies = (change for change in self._held.values() if change.kind is ResourceKind.NETWORK_QOS)
         self._inbox.elsewhere = frozenset(change.namespace for change in policies)
+        self._inbox.elsewhere_since = min((change.seen for change in self._held.values()), default=None)
         if self._needed.is_moved:
             self._begin_anew()
         self._settle()

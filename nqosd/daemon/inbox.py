@@ -34,6 +34,8 @@ class Inbox:
         """Namespaces with changes of policies that weren't handed over last."""
         self.elsewhere: frozenset[str] = frozenset()
         """Namespaces with changes of policies that wait for something before they come here."""
+        self.elsewhere_since: float | None = None
+        """When the first of all changes that wait before they come here was seen; None if none does."""
         self.unsynced = set(ResourceKind)
         self.pause = 0.0
         """Seconds that the next round waits for more changes."""
@@ -42,6 +44,11 @@ class Inbox:
     def oldest(self) -> float | None:
         """When the first of the changes that wait was seen, in monotonic seconds; None if none waits."""
         return next((change.seen for change in self._changes.values()), None)
+
+    @property
+    def owed_since(self) -> float | None:
+        """When the first change was seen that waits here or elsewhere, in monotonic seconds; None if none does."""
+        return min((each for each in (self.oldest, self.elsewhere_since) if each is not None), default=None)
 
     def changed(self, changes: list[Change]) -> None:
         """Take changes; one of an object that waits already counts from when that one was seen."""

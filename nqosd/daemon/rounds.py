@@ -99,7 +99,7 @@ class Rounds:
         self.inbox = Inbox(northbound.wake)
         self.first_plan = FirstPlan(northbound.wake.set)
         self.contact = Contact(northbound.wake.set)
-        self.convergence = Convergence(lambda: self.inbox.oldest)
+        self.convergence = Convergence(lambda: self.inbox.owed_since)
         self._northbound = northbound
         self._metrics = metrics
         self._health = health

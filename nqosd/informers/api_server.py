@@ -138,7 +138,7 @@ class ApiServerSource:
     def _say(self, resource: Resource, kind: ResourceKind, *, is_in_touch: bool, reason: str = "") -> None:
         """Say how it is with a kind of which several watches tell: as with the worst of them."""
         self._silent.pop(resource, None)
-        if not is_in_touch:
+        if not is_in_touch and resource in self._parts:  # what one tells may have led to its being left
             self._silent[resource] = reason
         worst = next(iter(self._silent.values()), "")
         if worst != self._said:

@@ -9,6 +9,7 @@ from tests.faults import manifests
 from tests.faults.liar import Answer, Liar
 from tests.faults.manifests import NODES
 from tests.faults.site import Site
+from tests.faults.test_out_of_touch import has_lock, said
 
 AUTO = {"kubernetes": {"pods": "auto"}}
 
@@ -93,3 +94,23 @@ def test_the_api_server_killed_and_back(zone: Site) -> None:
     zone.change()
     zone.change()
     zone.settle()
+
+
+def test_a_standby_that_lacks_peers_writes_nothing_over_newer_rows(zone: Site) -> None:
+    """It has heard of the change that it can't compile, but knows no more than what came before that."""
+    zone.add_pod("other", node=NODES[1], app="other")
+    zone.settle()
+    refusal = Answer(b"{}", status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    with Liar(zone.cluster.server) as liar:
+        liar.tell(lambda path: refusal if "app%3Dother" in path or "app=other" in path else None)
+        kubeconfig = zone.cluster.kubeconfig(zone.directory / "liar.kubeconfig", port=liar.port)
+        standby = zone.start_daemon(kubeconfig=kubeconfig, options={**AUTO, "northbound": {"yield_after": 3600}})
+        to_other = [manifests.rule(11, to=[{"podSelector": {"matchLabels": {"app": "other"}}}])]
+        change = {"spec": manifests.policy(zone.namespace, "first", rules=to_other)["spec"]}
+        zone.cluster.patch(manifests.policy(zone.namespace, "first"), change)
+        standby.wait_until(lambda: "out of touch" in said(standby), what="out of touch")
+        zone.daemon.wait_until(lambda: not zone.differences(), what="in step")
+        zone.daemon.kill()
+        standby.wait_until(lambda: "written by" in said(standby), what="kept from writing")
+        assert has_lock(standby)
+        assert not zone.differences()
