@@ -125,8 +125,11 @@ class Election:
         self.holder = ""
         """The zone that sums up, as far as is known."""
 
-    async def campaign(self, zone: str) -> Answer:
-        """Renew the Lease if this zone holds it, take it if nobody does; `holder` says how that ended."""
+    async def campaign(self, zone: str, *, renews: bool = True) -> Answer:
+        """Renew the Lease if this zone holds it, take it if nobody does; `holder` says how that ended.
+
+        Who doesn't renew it, since its own word is old, only looks, and holds it until another zone takes it.
+        """
         now = asyncio.get_running_loop().time()
         answer = await send(self._client, "GET", f"{self._path}/{ELECTION}")
         if answer.status == NOT_FOUND:
@@ -139,7 +142,7 @@ class Election:
         if seen != self._seen:
             self._seen, self._since = seen, now
         self.holder = lease.spec.holder_identity
-        if self.holder and self.holder != zone and now - self._since < HELD:
+        if not renews or (self.holder and self.holder != zone and now - self._since < HELD):
             return answer
         body = self._body(zone, lease.metadata.resource_version)
         return self._took(zone, await send(self._client, "PUT", f"{self._path}/{ELECTION}", body))

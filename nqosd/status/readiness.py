@@ -18,6 +18,8 @@ from nqosd.status.zone_report import SAME_EVERYWHERE, clipped
 
 APPLIED = "NetworkQoS Destinations applied"
 """The summary when all is well, as users of ovn-kubernetes know it."""
+SEE_THERE = "See nqosd get policy there."
+"""Where a report has no room for the message."""
 MAX_SUMMARY_DETAIL = 300
 """The longest part of a message, in characters, that the summary repeats: it is a column of kubectl."""
 MAX_READY = 4096
@@ -65,7 +67,7 @@ def sum_up(
         return StatusVerdict(summary, (_ready(mine, mine.message),), ZoneCounts(len(sources)), kept)
     unwell = [
         *(
-            Condition(condition_type(zone), FALSE, finding.reason, finding.message or "See nqosd get policy there.")
+            Condition(condition_type(zone), FALSE, finding.reason, finding.message or SEE_THERE)
             for zone, finding in standing.failing.items()
         ),
         *(
@@ -98,7 +100,7 @@ def _outcome(
     """Give the summary and the condition `Ready`."""
     if standing.failing:
         zone, finding = next(iter(standing.failing.items()))
-        why = mine.message if zone == own and mine.status != TRUE else finding.message
+        why = mine.message if zone == own and mine.status != TRUE else finding.message or SEE_THERE
         where = f"Not applied in zone {zone}{_more(counts.failing, 'and in')}: "
         failed = Condition(READY, FALSE, finding.reason, clipped(where + why, MAX_READY), mine.observed_generation)
         return where + _cut(why), failed

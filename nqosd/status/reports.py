@@ -93,10 +93,13 @@ class Reports:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
 
-    def listed(self, renewals: Iterable[Renewal], now: float, *, own: str = "", unheard: float = 0.0) -> None:
+    def listed(
+        self, renewals: Iterable[Renewal], now: float, *, own: str = "", unheard: float = 0.0, wall: float = 0.0
+    ) -> None:
         """Take all reports that there are, but for this daemon's `own`, of which `renewed` knows more.
 
-        For so many seconds before that nobody listened, which ages none.
+        For so many seconds before that nobody listened, which ages none. One that is old by its own word, at the `wall`
+        clock's time, when it is first seen is from a silent zone, until it changes.
         """
         new = {each.report.zone: each for each in renewals if each.report.zone != own}
         for zone in self._known.keys() - new.keys() - {own}:
@@ -104,7 +107,7 @@ class Reports:
         for zone, renewal in new.items():
             known = self._known.get(zone)
             if known is None or known.renewal != renewal:
-                self._known[zone] = _Known(renewal, now)
+                self._known[zone] = _Known(renewal, now - OLD if known is None and renewal.is_old(wall) else now)
             else:
                 known.seen += unheard
 

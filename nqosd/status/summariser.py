@@ -33,6 +33,8 @@ GRACE = 2.0
 """Seconds for which a policy's new generation isn't said to wait for a zone: most have reported by then."""
 HOLD = 45.0
 """Seconds after the start for which zones aren't said to be behind that may only not have renewed their reports yet."""
+REMOVED = 20
+"""Leases of zones that are gone that are removed at a time: the election is renewed in between."""
 TURN = 0.005
 """Seconds after which others have their turn."""
 
@@ -111,7 +113,8 @@ class Summariser:
         least, most = ASKED
         if now - self._campaigned >= (RENEWAL if is_held else min(most, max(least, len(progress.zones) / 100))):
             self._campaigned = now
-            self._took("the election", await self._election.campaign(progress.zone))
+            answer = await self._election.campaign(progress.zone, renews=self._may_report())
+            self._took("the election", answer)
         return self._election.holder == progress.zone or progress.zones <= {progress.zone}
 
     async def _look(self, state: ZoneState, progress: Progress) -> None:
@@ -143,9 +146,9 @@ class Summariser:
         unheard = max(0.0, now - self._listed - 2 * IDLE) if self._listed > 0 else 0.0
         # a daemon whose database is away isn't the one that speaks for its zone: a standby may have taken over
         own = progress.zone if self._may_report() else ""
-        self._reports.listed(listed.renewals.values(), now, own=own, unheard=unheard)
+        self._reports.listed(listed.renewals.values(), now, own=own, unheard=unheard, wall=time.time())
         self._listed = now
-        for zone in self._reports.silent(now).keys() - progress.zones:
+        for zone in sorted(self._reports.silent(now).keys() - progress.zones)[:REMOVED]:
             self._took("a zone that is gone", await self._leases.remove(listed.names[zone]))
         return True
 

@@ -62,7 +62,11 @@ class ZoneReport:
         text = _encoded(self)
         if len(text) > LARGEST:
             namespaces = {key.partition("/")[0] for key, each in self.findings.items() if each.fails}
-            text = _encoded(attrs.evolve(self, findings={}, overflow=self.overflow | namespaces))
+            short = attrs.evolve(self, findings={}, overflow=self.overflow | namespaces)
+            if len(text := _encoded(short)) > LARGEST:
+                short = attrs.evolve(short, pending={}, version=min([self.version, *self.pending.values()]))
+            if len(text := _encoded(short)) > LARGEST:  # who can't say what fails has looked at nothing
+                text = _encoded(attrs.evolve(short, overflow=frozenset(), version=0))
         return text.decode()
 
 
@@ -96,14 +100,14 @@ def findings_of(
     """
     found: dict[str, ZoneFinding] = {}
     overflow = set[str]()
-    counts = Counter[str]()
+    counts = Counter[tuple[str, bool]]()
     for key, condition in conditions:
         finding = _finding(condition, is_ours=key in left_out)
         if finding is None:
             continue
         namespace = key.partition("/")[0]
-        counts[namespace] += 1
-        if counts[namespace] > OF_NAMESPACE:
+        counts[namespace, finding.fails] += 1
+        if counts[namespace, finding.fails] > OF_NAMESPACE:
             overflow |= {namespace} if finding.fails else set()
         else:
             found[key] = finding if len(found) < DETAILED else attrs.evolve(finding, message="")

@@ -81,7 +81,9 @@ class ZoneState:
             self._findings_due = False
         else:
             findings, overflow = dict(before.findings), before.overflow
-        pending = {each: before.reaches(each) if before else 0 for each in sorted(progress.pending)}
+        pending = {
+            each: min(before.reaches(each), progress.version) if before else 0 for each in sorted(progress.pending)
+        }
         report = ZoneReport(progress.zone, progress.version, pending, findings, overflow)
         if before is None or (before.findings, before.overflow) != (findings, overflow):
             self.is_urgent = True
@@ -89,12 +91,13 @@ class ZoneState:
 
     def _take(self, standing: PolicyStanding, now: float) -> None:
         policy = standing.policy
+        version = int(policy.resource_version) if policy.resource_version.isdecimal() else 0
         old = self.entries.get(policy.key)
         known = old.standing.policy if old is not None else None
         if old is not None and known is not None and (known.uid, known.generation) == (policy.uid, policy.generation):
-            entry = attrs.evolve(old, standing=standing)
+            # versions go back when the cluster's store is restored
+            entry = attrs.evolve(old, standing=standing, needed=min(old.needed, version))
         else:
-            version = int(policy.resource_version) if policy.resource_version.isdecimal() else 0
             entry = Entry(standing, version, now, is_bound=self.report is None)
             self.is_urgent = True
         self._findings_due |= old is None or old.standing.mine != standing.mine
