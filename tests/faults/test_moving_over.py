@@ -58,9 +58,10 @@ class Node:
     def move_back(self) -> None:
         """Turn the old controller on beside nqosd, let it write all, and then remove nqosd."""
         self.old.reconcile()
+        self.site.note_others()
         daemon = self.site.daemon
         daemon.wait_until(lambda: daemon.metric("nqosd_ovn_kubernetes_rows") > 0, what="aware of the old controller")
-        daemon.settle()
+        self.site.settle()
         daemon.stop()
         self.site.daemons.clear()
         assert self.commands.document("cleanup", "--apply")["applied"]
