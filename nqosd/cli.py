@@ -6,6 +6,7 @@ log to standard error; a command's module is imported when it is asked for.
 
 import argparse
 import importlib
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import ModuleType
 
 from nqosd import __version__
 from nqosd.commands.exits import BAD_CONFIG, FAILED, INTERRUPTED, OK, USAGE, CommandError, ConfigurationError
-from nqosd.commands.output import complain, write
+from nqosd.commands.output import complain, have_standard_error, write, write_complaint
 from nqosd.commands.table import NQOSD, Program
 from nqosd.runtime import garbage
 
@@ -24,12 +25,13 @@ class Parser(argparse.ArgumentParser):
     """A parser whose help is output like any other: argparse itself is silent about a full disk."""
 
     def _print_message(self, message: str, file: object = None) -> None:
-        (write if file is sys.stdout else sys.stderr.write)(message)
+        (write if file is sys.stdout else write_complaint)(message)
 
 
 def main(arguments: Sequence[str] | None = None, *, program: Program = NQOSD) -> int:
     """Run a command of a program; gives its exit code."""
     command = program.name
+    have_standard_error()
     try:
         options = _parsed(arguments, program)
         command = f"{program.name} {options.command}"
@@ -54,8 +56,8 @@ def _parsed(arguments: Sequence[str] | None, program: Program) -> argparse.Names
     options, rest = commands.parse_known_args(arguments)
     lists: dict[str, Callable[[str], object]] = {"names": str, "paths": Path}
     many = next((each for each in lists if hasattr(options, each)), "")
-    if rest and (not many or any(each.startswith("-") and each != "-" for each in rest)):
-        commands.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest and (not many or any(not each or (each.startswith("-") and each != "-") for each in rest)):
+        commands.error(f"unrecognized arguments: {shlex.join(rest)}")
     if rest:
         getattr(options, many).extend(map(lists[many], rest))
     return options

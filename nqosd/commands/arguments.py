@@ -1,19 +1,61 @@
 """Arguments that several commands take, of `nqosd` and of `kubectl nqos`.
 
-In: a parser. Out: the parser with more arguments. Rule: nothing is imported here that takes time, as in `table`.
+In: a parser. Out: the parser with more arguments. Rules: nothing is imported here that takes time, as in `table`; a
+value that no command could use is refused before anything else is done.
 """
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T", int, float)
+
+NAMES = {int: "a whole number", float: "a number"}
 DEFAULT_CONFIG = Path("/etc/nqosd/nqosd.toml")
+
+
+def between(kind: type[T], low: T, high: T, unit: str = "") -> Callable[[str], T]:
+    """Give what reads a number within bounds, both included; `unit` is what is counted."""
+
+    def read(text: str) -> T:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = None
+        if number is None or not low <= number <= high:  # no order holds for nan
+            raise ArgumentTypeError(f"{text!r} is not {NAMES[kind]} from {low} to {high}{unit}")
+        return number
+
+    return read
+
+
+def filled(text: str) -> str:
+    """Read a text that names something."""
+    if not text:
+        raise ArgumentTypeError("it is empty; name one, or leave it out")
+    return text
+
+
+def owner(text: str) -> str:
+    """Read the name of an instance."""
+    from nqosd.config import checks  # noqa: PLC0415 - it takes time, which `nqosd --help` hasn't
+
+    if problem := checks.owner(text):
+        raise ArgumentTypeError(f"{text!r} {problem}")
+    return text
+
+
+def path(text: str) -> Path:
+    """Read a path; an empty one would be the folder that a person happens to be in."""
+    return Path(filled(text))
 
 
 def add_config(parser: ArgumentParser) -> None:
     """Let the configuration be named."""
     parser.add_argument(
         "--config",
-        type=Path,
+        type=path,
         default=None,
         metavar="FILE",
         help=f"the configuration, TOML (default: {DEFAULT_CONFIG} if it exists, else every option's default)",
@@ -53,8 +95,16 @@ def add_packet(parser: ArgumentParser, pod: str) -> None:
         default=None,
         help="what it carries; it may be left out where no rule asks for it, and so may the port",
     )
-    parser.add_argument("--port", type=int, default=None, metavar="N", help="the destination port of tcp, udp and sctp")
-    parser.add_argument("--network", default=None, metavar="NAME", help="the network (default: each of the pod's)")
+    parser.add_argument(
+        "--port",
+        type=between(int, 0, 65535),
+        default=None,
+        metavar="N",
+        help="the destination port of tcp, udp and sctp",
+    )
+    parser.add_argument(
+        "--network", type=filled, default=None, metavar="NAME", help="the network (default: each of the pod's)"
+    )
     parser.add_argument(
         "--from", dest="source", default=None, metavar="ADDRESS", help="the source (default: the pod's own address)"
     )
@@ -73,6 +123,7 @@ def add_what(parser: ArgumentParser) -> None:
     parser.add_argument(
         "names",
         nargs="*",
+        type=filled,
         metavar="NAME",
         help="only these: a policy (for rows too), a set, a network or a definition; with its namespace or without",
     )
@@ -86,10 +137,10 @@ def add_looks(parser: ArgumentParser) -> None:
     """Add the arguments that say how often to look at exporters, and how to print it."""
     parser.add_argument(
         "--interval",
-        type=float,
+        type=between(float, 0.1, 3600, " seconds"),
         default=2.0,
         metavar="SECONDS",
-        help="time of a rate, and between two looks (default: 2)",
+        help="time of a rate, and between two looks (default: 2; from 0.1 to 3600)",
     )
     parser.add_argument(
         "--once", action="store_true", help="show it once, when each exporter has read its counters again"

@@ -10,7 +10,7 @@ import argparse
 from nqosd.commands.compiled_document import document
 from nqosd.commands.compiled_text import Format, render
 from nqosd.commands.exits import FAILED, OK, USAGE, UsageError
-from nqosd.commands.findings import findings, github, sarif
+from nqosd.commands.findings import findings, github, nothing, sarif
 from nqosd.commands.matches import shown
 from nqosd.commands.offline import tables_of, zone_problem
 from nqosd.commands.output import complain, say
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--zone: {problem}")
     any_network = options.unselected_networks == "all"
     compiled = compile_everything(tables, Settings(options.instance, zone, version, any_network))
-    found = findings(manifests, tables, compiled)
+    found = findings(manifests, tables, compiled) or nothing(manifests, options.paths)
     if options.format in REPORTS:
         say(REPORTS[options.format](found).removesuffix("\n"))
     else:

@@ -21,6 +21,7 @@ from nqosd.ovsdb.connection_options import TlsFiles
 from nqosd.ovsdb.framing import FramingError
 from nqosd.ovsdb.plain_client import Call, ask
 from nqosd.ovsdb.remotes import Remote, places, socket_path
+from nqosd.runtime.system_errors import in_words
 
 _DENIED, _REFUSED = os.strerror(errno.EACCES), os.strerror(errno.ECONNREFUSED)
 HINT = "; name its socket or address"
@@ -107,10 +108,7 @@ def _shown(remote: Remote) -> str:
 
 
 def _words(remote: Remote, error: OSError) -> str:
-    if isinstance(error, ssl.SSLError) or not error.errno:
-        words = str(error).removesuffix(HINT)
-    else:
-        words = os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+    words = in_words(error).removesuffix(HINT)
     if _is_folder(remote):
         return f"{words}: it is a folder, not a socket"
     return words if remote.host is not None else with_owners(words, places(remote))

@@ -70,6 +70,14 @@ def findings(manifests: Manifests, tables: Tables, compiled: Compiled) -> list[F
     return found
 
 
+def nothing(manifests: Manifests, paths: Iterable[Path]) -> list[Finding]:
+    """Warn where there is nothing to say, because nothing was there to read."""
+    if manifests.origins:
+        return []
+    message = "nothing that nqosd reads is there: no NetworkQoS, and no object that one depends on"
+    return [Finding(is_error=False, path=str(path), line=0, message=message) for path in paths]
+
+
 def _of_file(problem: ManifestProblem, *, is_error: bool) -> Finding:
     number = f"document {problem.document}: " if problem.document else ""
     return Finding(is_error, problem.path, problem.line, f"{number}{problem.brief}")

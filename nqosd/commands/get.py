@@ -24,6 +24,7 @@ from nqosd.config.options import HttpSection
 from nqosd.explain.prefix_lists import folded
 from nqosd.informers.manifests.parsing import DEFAULT_NAMESPACE
 from nqosd.runtime.small_files import read_small
+from nqosd.runtime.system_errors import in_words
 
 TIMEOUT = 30.0
 """Seconds to wait for the answer."""
@@ -149,7 +150,9 @@ def ask_daemon(section: HttpSection, path: str, seconds: float) -> tuple[int, by
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise GetError(f"{section.listen}: no daemon answers there: {error}; does it run with http.listen?") from error
+        raise GetError(
+            f"{section.listen}: no daemon answers there: {in_words(error)}; does it run with http.listen?"
+        ) from error
     finally:
         connection.close()
 
@@ -163,7 +166,7 @@ def _connection(section: HttpSection, host: str, port: int, seconds: float) -> h
     try:
         context.load_verify_locations(section.certificate)
     except OSError as error:
-        raise GetError(f"http.certificate: {section.certificate}: {error}") from error
+        raise GetError(f"http.certificate: {section.certificate}: {in_words(error)}") from error
     return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
 
 

@@ -5,7 +5,7 @@ In: nothing. Out: `KUBECTL`. Rule: as in `table`, nothing is imported here that 
 
 from argparse import ArgumentParser
 
-from nqosd.commands.arguments import add_format, add_kubeconfig, add_looks, add_packet, add_what
+from nqosd.commands.arguments import add_format, add_kubeconfig, add_looks, add_packet, add_what, filled
 from nqosd.commands.table import Command, Program
 
 PREFIX = "nqosd.commands.kubectl.plugin_"
@@ -15,6 +15,7 @@ def _cluster(parser: ArgumentParser) -> None:
     add_kubeconfig(parser, "$KUBECONFIG, else ~/.kube/config", "the current one")
     parser.add_argument(
         "--daemons",
+        type=filled,
         default="kube-system",
         metavar="NAMESPACE",
         help="where the pods of nqosd run (default: kube-system)",

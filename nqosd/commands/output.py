@@ -2,12 +2,14 @@
 
 In: text, with line feeds where lines end, or a document. Out: the same lines, in which nothing acts on a terminal.
 Rules: no command prints in another way, but for `Painter` in `nqosd.commands.colour`, which adds colours; an output
-that takes nothing more ends the command.
+that takes nothing more ends the command. Complaints that nobody takes are lost: the exit code is the same.
 """
 
+import contextlib
 import json
 import os
 import sys
+from pathlib import Path
 
 from nqosd.api.text import visible
 from nqosd.commands.exits import CommandError
@@ -49,4 +51,16 @@ def write(text: str) -> None:
 
 def complain(text: object) -> None:
     """Print what went wrong."""
-    print(lines_of(str(text)), file=sys.stderr)
+    write_complaint(f"{lines_of(str(text))}\n")
+
+
+def write_complaint(text: str) -> None:
+    """Put a text as it is on standard error, if that takes it."""
+    with contextlib.suppress(OSError):
+        print(text, end="", file=sys.stderr, flush=True)
+
+
+def have_standard_error() -> None:
+    """Open standard error where it is closed: Python's own libraries would write to standard output in its place."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays open

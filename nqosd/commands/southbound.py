@@ -16,6 +16,7 @@ from nqosd.ovsdb.connection_options import TlsFiles
 from nqosd.ovsdb.framing import FramingError
 from nqosd.ovsdb.plain_client import Call, ask
 from nqosd.ovsdb.remotes import Remote
+from nqosd.runtime.system_errors import in_words
 
 DATABASE = "OVN_Southbound"
 HINT_DIGITS = 8
@@ -60,7 +61,7 @@ async def find_flows(
     except TimeoutError:
         raise SouthboundError(f"{remote}: no answer within {seconds:g} s") from None
     except (OSError, FramingError) as error:
-        raise SouthboundError(f"{remote}: {error}") from error
+        raise SouthboundError(f"{remote}: {in_words(error)}") from error
     answers = _rows(remote, answer, len(selects))
     hinted = [_flow(each, hinted=True) for each in answers[0]]
     known = {flow.uuid for flow in hinted}

@@ -5,7 +5,6 @@ In: nothing. Out: `COMMANDS`. Rule: nothing is imported here that takes time, so
 
 from argparse import ArgumentParser
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from nqosd.commands.arguments import (
@@ -16,6 +15,10 @@ from nqosd.commands.arguments import (
     add_packet,
     add_what,
     add_wide,
+    between,
+    filled,
+    owner,
+    path,
 )
 
 NEWEST_OVN = "26.03"
@@ -51,7 +54,7 @@ def _manifests(parser: ArgumentParser, *, number: str = "*") -> None:
         "paths",
         nargs=number,
         metavar="PATH",
-        type=Path,
+        type=path,
         help="a manifest, a folder of manifests, or - for standard input",
     )
 
@@ -87,7 +90,11 @@ def _doctor(parser: ArgumentParser) -> None:
     add_cluster(parser)
     add_format(parser, "text", "json")
     parser.add_argument(
-        "--timeout", type=float, default=5.0, metavar="SECONDS", help="how long each look may take (default: 5)"
+        "--timeout",
+        type=between(float, 0.1, 60, " seconds"),
+        default=5.0,
+        metavar="SECONDS",
+        help="how long each look may take (default: 5; from 0.1 to 60)",
     )
 
 
@@ -105,7 +112,11 @@ def _compile(parser: ArgumentParser) -> None:
     )
     add_wide(parser)
     parser.add_argument(
-        "--instance", default="nqosd", metavar="ID", help="the owner written into external_ids (default: nqosd)"
+        "--instance",
+        type=owner,
+        default="nqosd",
+        metavar="ID",
+        help="the owner written into external_ids (default: nqosd)",
     )
     parser.add_argument(
         "--strict",
@@ -121,7 +132,11 @@ def _explain(parser: ArgumentParser) -> None:
     add_packet(parser, "pod/NAMESPACE/NAME")
     add_cluster(parser)
     parser.add_argument(
-        "--southbound", default=None, metavar="REMOTE", help="look for the row's flows in this database as well"
+        "--southbound",
+        type=filled,
+        default=None,
+        metavar="REMOTE",
+        help="look for the row's flows in this database as well",
     )
     _offline(parser, "offline: ")
     _manifests(parser)
@@ -162,7 +177,9 @@ def _top(parser: ArgumentParser) -> None:
 
 
 def _adopt(parser: ArgumentParser) -> None:
-    parser.add_argument("instance", nargs="?", default="", metavar="ID", help="the owner of the rows until now")
+    parser.add_argument(
+        "instance", nargs="?", type=filled, default=None, metavar="ID", help="the owner of the rows until now"
+    )
     add_config(parser)
     _apply(parser)
 
@@ -171,17 +188,19 @@ def _takeover(parser: ArgumentParser) -> None:
     parser.add_argument("--from", dest="source", required=True, choices=["ovn-kubernetes"], help="whose rows")
     parser.add_argument(
         "--watch",
-        type=float,
+        type=between(float, 0, 3600, " seconds"),
         default=10.0,
         metavar="SECONDS",
-        help="how long to look for signs of that controller, before and after (default: 10)",
+        help="how long to look for signs of that controller, before and after (default: 10; from 0 to 3600)",
     )
     add_cluster(parser)
     _apply(parser)
 
 
 def _cleanup(parser: ArgumentParser) -> None:
-    parser.add_argument("--instance", default="", metavar="ID", help="the owner (default: daemon.instance)")
+    parser.add_argument(
+        "--instance", type=filled, default=None, metavar="ID", help="the owner (default: daemon.instance)"
+    )
     add_cluster(parser)
     _apply(parser)
 

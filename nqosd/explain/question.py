@@ -15,7 +15,6 @@ from nqosd.compiler.desired import Family
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
-HIGHEST_PORT = 65535
 _PREFIX = re.compile("(pods?|po)/", re.IGNORECASE)
 
 
@@ -106,8 +105,6 @@ def ask(
         QuestionError: a name or an address doesn't parse, the families differ, or port and protocol don't go together.
     """
     given = None if source is None else _address("--from", source, "an IPv4 or IPv6 address")
-    if port is not None and not 0 <= port <= HIGHEST_PORT:
-        raise QuestionError(f"--port {port}: it must be 0 to {HIGHEST_PORT}")
     if transport is None and port is not None:
         raise QuestionError(f"--port {port}: name its protocol with --proto")
     if transport is not None and not transport.has_ports and port is not None:

@@ -209,6 +209,8 @@ def _limit(plugin: dict[str, object], seconds: float) -> None:
 
 
 def _explain(error: Exception, options: KubeOptions) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
     text = str(error) or f"{type(error).__name__}: compare the file with one that kubectl accepts"
     if text.startswith("exec: process returned 124"):  # what timeout(1) returns
         return f"exec: the credential plugin took longer than {options.exec_timeout:g} s and was killed"

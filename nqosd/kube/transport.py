@@ -12,6 +12,7 @@ import aiohttp
 from nqosd import __version__
 from nqosd.kube.credentials import Credentials, KubeConfigError
 from nqosd.kube.library import ApiClient
+from nqosd.runtime.system_errors import in_words
 
 
 class KubeConnectionError(Exception):
@@ -51,7 +52,7 @@ class Session:
             self.api = ApiClient(credentials.configuration)
         except OSError as error:  # ssl.SSLError is one
             raise KubeConfigError(
-                f"certificates for {credentials.configuration.host} can't be used: {error}: "
+                f"certificates for {credentials.configuration.host} can't be used: {in_words(error)}: "
                 "check the CA, the client certificate and its key"
             ) from error
         self.api.rest_client.pool_manager = _Direct(self.api.rest_client.pool_manager)  # type: ignore[assignment]
@@ -87,9 +88,9 @@ def translated() -> Iterator[None]:
     except TimeoutError as error:  # aiohttp.SocketTimeoutError is one
         raise KubeConnectionError("no answer in time", silent=True) from error
     except aiohttp.ClientConnectorError as error:  # its own text names the TLS context by its address in memory
-        why = str(error.os_error) or "closed while it was being set up"
+        why = in_words(error.os_error) if str(error.os_error) else "closed while it was being set up"
         raise KubeConnectionError(f"no connection to {error.host}:{error.port}: {why}") from error
     except aiohttp.ClientPayloadError as error:
         raise KubeConnectionError("the answer broke off") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise KubeConnectionError(f"{type(error).__name__}: {error}") from error
+        raise KubeConnectionError(f"{type(error).__name__}: {in_words(error)}") from error

@@ -5,7 +5,6 @@ gave none. Rule: one that is slow or away costs its own figures only, and no mor
 """
 
 import asyncio
-import os
 import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -15,6 +14,7 @@ import attrs
 from prometheus_client.parser import text_string_to_metric_families
 
 from nqosd.runtime.small_files import read_small
+from nqosd.runtime.system_errors import in_words
 from nqosd.statistics.rules import Rule
 from nqosd.statistics.tally import Figures
 
@@ -119,8 +119,8 @@ def _words(error: Exception) -> str:
         case aiohttp.ClientSSLError():
             return "no TLS is spoken there; write http:// in place of https://"
         case aiohttp.ClientConnectorError(os_error=why):
-            reason = os.strerror(why.errno) if why.errno and why.errno > 0 else why.strerror
-            return f"{reason or 'the connection was closed'}; does `nqosd stats` listen there?"
+            reason = in_words(why) if str(why) else "the connection was closed"
+            return f"{reason}; does `nqosd stats` listen there?"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return "the connection was closed without an answer; is it TLS, https://, that is spoken there?"
         case aiohttp.ClientResponseError():

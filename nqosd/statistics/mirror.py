@@ -21,6 +21,7 @@ from nqosd.ovsdb.connection_options import TlsFiles
 from nqosd.ovsdb.framing import FramingError
 from nqosd.ovsdb.plain_client import Answer, Call, PlainClient
 from nqosd.ovsdb.remotes import Remote
+from nqosd.runtime.system_errors import in_words
 from nqosd.statistics.table_rows import Row
 
 _log = structlog.get_logger()
@@ -78,7 +79,7 @@ class Mirror:
             try:
                 await self._follow(remote)
             except (OSError, FramingError, _LostError) as error:
-                why = f"{remote}: {error}"
+                why = f"{remote}: {in_words(error)}"
                 _log.debug("no connection", database=self._question.database, why=why)
                 self._changed(why)
             await asyncio.sleep(RETRY)

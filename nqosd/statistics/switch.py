@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 import attrs
 
+from nqosd.runtime.system_errors import in_words
 from nqosd.statistics import openflow
 from nqosd.statistics.openflow import FlowCounts, Message, MeterCounts, OpenFlowError
 
@@ -47,7 +48,7 @@ async def read(socket: str, cookies: Collection[int], seconds: float) -> SwitchR
     except TimeoutError:
         raise SwitchError(f"stats.openflow: {socket}: no answer within {seconds:g} s") from None
     except OSError as error:
-        raise SwitchError(f"stats.openflow: {socket}: {error.strerror or error}; does ovs-vswitchd run?") from error
+        raise SwitchError(f"stats.openflow: {socket}: {in_words(error)}; does ovs-vswitchd run?") from error
     except OpenFlowError as error:
         raise SwitchError(f"stats.openflow: {socket}: {error}") from error
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import attrs
 
+from nqosd.runtime.system_errors import in_words
+
 
 @attrs.frozen
 class HttpOptions:
@@ -47,9 +49,9 @@ async def bind(options: HttpOptions) -> list[socket.socket]:
             opened[-1].setblocking(False)  # noqa: FBT003 - the library's own signature
     except (OSError, UnicodeError) as error:  # a name can be none by the rules of IDNA
         close_all(opened)
-        number = error.errno if isinstance(error, OSError) else None
-        why = os.strerror(number) if number is not None and number > 0 else str(error)
-        raise OSError(f"{options.option}: {options.host}:{options.port}: {why}; choose another one") from error
+        raise OSError(
+            f"{options.option}: {options.host}:{options.port}: {in_words(error)}; choose another one"
+        ) from error
     return opened
 
 
@@ -84,7 +86,7 @@ def tls_context(options: HttpOptions) -> ssl.SSLContext:
         context.load_cert_chain(options.certificate, options.private_key, password=lambda: "")
     except (OSError, ValueError) as error:
         raise OSError(
-            f"http.certificate, http.private_key: {options.certificate}, {options.private_key}: {error}; "
+            f"http.certificate, http.private_key: {options.certificate}, {options.private_key}: {in_words(error)}; "
             "they must be a pair of PEM files, the key without a passphrase"
         ) from error
     return context

@@ -77,6 +77,32 @@ def mistakes(tmp_path: Path) -> Path:
     return file
 
 
+NOTHING = "nothing that nqosd reads is there: no NetworkQoS, and no object that one depends on"
+
+
+@pytest.mark.parametrize("text", ["", "---\n", "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\n"])
+def test_nothing_to_check(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str) -> None:
+    """Manifests that say nothing to nqosd, or none at all, are warned of, and strictly that fails."""
+    file = tmp_path / "some.yaml"
+    file.write_text(text)
+    for path in (file, tmp_path):
+        assert compiled(capsys, "--strict", path)[::2] == (FAILED, f"warning: {path}: {NOTHING}\n")
+    assert compiled(capsys, tmp_path)[::2] == (OK, f"warning: {tmp_path}: {NOTHING}\n")
+    assert compiled(capsys, "--strict", file, GUIDE / "nad.yaml")[::2] == (OK, "")
+    line = [sys.executable, "-m", "nqosd", "compile", "--strict", "-"]
+    done = subprocess.run(line, input=text, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (FAILED, f"warning: -: {NOTHING}\n")
+
+
+def test_a_standard_input_that_cannot_be_read() -> None:
+    """A closed standard input, and one that is for writing, are problems of the manifest `-`."""
+    line = [sys.executable, "-m", "nqosd", "compile", "-"]
+    for redirected, why in (("<&-", "it is closed"), ("0>/dev/null", "Bad file descriptor")):
+        shell = ["sh", "-c", f'"$@" {redirected}', "sh", *line]
+        done = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, done.stderr) == (USAGE, f"error: -: can't be read: {why}\n")
+
+
 def test_strictly_each_mistake_has_its_line(capsys: pytest.CaptureFixture[str], mistakes: Path) -> None:
     """With --strict everything is said with file and line, what several rules share only once, and is exit code 1."""
     code, _out, err = compiled(capsys, "--strict", mistakes)
@@ -157,7 +183,7 @@ def test_kinds_spelt_almost_right(
     (tmp_path / "all.yaml").write_text(f"apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: x}}\n")
     code, _out, err = compiled(capsys, tmp_path)
     assert (code, "did you mean" in err) == (OK, is_meant)
-    assert compiled(capsys, "--strict", tmp_path)[0] == (FAILED if is_meant else OK)
+    assert compiled(capsys, "--strict", tmp_path, GUIDE / "nad.yaml")[0] == (FAILED if is_meant else OK)
 
 
 def test_what_rules_share_is_said_once() -> None:

@@ -1,15 +1,23 @@
 """What commands do with their streams: documents on standard output alone, one line for each failure, 130 at Ctrl-C."""
 
 import argparse
+import fcntl
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from nqosd.cli import main
+from nqosd.commands import check_config
+from nqosd.commands.exits import INTERRUPTED
 from nqosd.commands.table import COMMANDS, Command
 from tests.cli.documents import conforming
 
@@ -68,6 +76,22 @@ def test_an_output_that_takes_nothing(arguments: tuple[str, ...]) -> None:
     assert process.returncode == 1
 
 
+FAILING = (("compile", "/none"), ("top", "--interval", "x"), ("get", "nothing"), ("compile", "--strict", str(GUIDE)))
+
+
+@pytest.mark.parametrize("arguments", FAILING)
+def test_a_standard_error_that_takes_nothing(arguments: tuple[str, ...]) -> None:
+    """A full or closed standard error changes neither the exit code nor what stands on standard output."""
+    line = [sys.executable, "-m", "nqosd", *arguments]
+    usual = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    assert usual.returncode != 0
+    assert usual.stderr
+    for redirected in ('"$@" 2>/dev/full', '"$@" 2>&-', '{ sleep 0.1; exec "$@"; } 2>&1 >&3 3>&- | :'):
+        shell = ["bash", "-c", f'exec 3>&1; {redirected}; exit "${{PIPESTATUS[0]}}"', "bash", *line]
+        done = subprocess.run(shell, stdout=subprocess.PIPE, text=True, timeout=120, check=False)
+        assert (done.returncode, done.stdout) == (usual.returncode, usual.stdout), redirected
+
+
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
     """Give a server that takes connections and says nothing."""
@@ -78,6 +102,7 @@ def silent() -> Iterator[socket.socket]:
 
 ASKED = {
     "run": (),
+    "doctor": (),
     "explain": PACKET,
     "diff": (),
     "get": ("rows",),
@@ -92,7 +117,7 @@ ASKED = {
 def asking(name: str, folder: Path, silent: socket.socket) -> list[str]:
     """Give the line of a command that asks the silent server."""
     address = "{}:{}".format(*silent.getsockname())
-    listen = address if name == "get" else ""
+    listen = address if name in ("get", "doctor") else ""
     config = folder / "nqosd.toml"
     config.write_text(
         f'[northbound]\nremotes = ["tcp:{address}"]\n'
@@ -135,3 +160,41 @@ def test_ctrl_c(name: str, tmp_path: Path, silent: socket.socket) -> None:
     assert out == ""
     assert "Traceback" not in err
     assert name in SERVICES or err == ""
+
+
+def wait_until_read(pipe: IO[bytes]) -> None:
+    """Wait until the process behind a pipe has taken what was written."""
+    end = time.monotonic() + 120
+    while struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4)) != (0,):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_ctrl_c_on_standard_input() -> None:
+    """Ctrl-C while `compile` waits for more of its standard input ends it with 130 and without a word."""
+    line = [sys.executable, "-m", "nqosd", "compile", "-"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdin is not None
+            process.stdin.write(b"---\n")
+            process.stdin.flush()
+            wait_until_read(process.stdin)
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=120)  # its standard input is open still
+            out, err = process.communicate()
+        finally:
+            process.kill()
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+def test_ctrl_c_of_a_command_that_waits_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`check-config` reads one regular file of 1 MiB at most and asks nobody; Ctrl-C ends it as it does any command."""
+
+    def interrupted(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check_config, "load_config", interrupted)
+    assert main(["check-config"]) == INTERRUPTED
+    assert capsys.readouterr() == ("", "")

@@ -4,12 +4,15 @@ import argparse
 import importlib
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from nqosd.cli import BAD_CONFIG, USAGE, main
 from nqosd.commands.compile import REPORTS
 from nqosd.commands.compiled_text import Format
 from nqosd.commands.get_tables import TABLES
+from nqosd.commands.kubectl_table import KUBECTL
 from nqosd.commands.table import COMMANDS, Command
 from nqosd.explain.question import Transport
 
@@ -44,3 +47,50 @@ def test_the_help_imports_nothing_that_takes_time() -> None:
     """Only a command that runs imports the libraries that it needs."""
     done = subprocess.run([sys.executable, "-c", LIGHT], check=True, capture_output=True, text=True)
     assert HEAVY.isdisjoint(done.stdout.split())
+
+
+def numbers() -> Iterator[tuple[str, str, Callable[[str], object]]]:
+    """Give the arguments of all commands that are numbers: the command's name, the argument's, and what reads it."""
+    for command in (*COMMANDS, *KUBECTL.commands):
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser)
+        for each in parser._actions:
+            if callable(each.type) and isinstance(each.type("7"), int | float):
+                yield command.name, each.dest, each.type
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "-1", "99999999", "1e9", "x", ""])
+def test_numbers_have_bounds(text: str) -> None:
+    """Each argument that is a number refuses what is none within its bounds, and names both."""
+    assert {argument for _command, argument, _read in numbers()} == {"interval", "timeout", "watch", "port"}
+    for _command, _argument, read in numbers():
+        with pytest.raises(argparse.ArgumentTypeError, match=rf"^'{text}' is not a (whole )?number from \S+ to \d+"):
+            read(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("top", "--interval", "0"), "argument --interval: '0' is not a number from 0.1 to 3600 seconds"),
+        (("doctor", "--timeout", "nan"), "argument --timeout: 'nan' is not a number from 0.1 to 60 seconds"),
+        (("compile", "--instance", "", "x.yaml"), "argument --instance: '' is not 1 to 63 letters"),
+        (("cleanup", "--instance", ""), "argument --instance: it is empty"),
+        (("adopt", ""), "argument ID: it is empty"),
+        (("check-config", "--config", ""), "argument --config: it is empty"),
+        (("compile", ""), "argument PATH: it is empty"),
+        (("compile", "x.yaml", "--strict", ""), "unrecognized arguments: ''"),
+        (("get", "policies", ""), "argument NAME: it is empty"),
+    ],
+)
+def test_values_that_no_command_can_use(capsys: pytest.CaptureFixture[str], line: tuple[str, ...], said: str) -> None:
+    """An empty name, and a number out of bounds, are exit code 2 and a message that names the argument."""
+    with pytest.raises(SystemExit) as ended:
+        main(line)
+    assert ended.value.code == USAGE
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", [("cleanup", "--config", "/none"), ("adopt", "--config", "/none")])
+def test_an_instance_can_be_left_out(line: tuple[str, ...]) -> None:
+    """The instance of `cleanup` and `adopt` is empty only where it isn't named."""
+    assert main(line) == BAD_CONFIG

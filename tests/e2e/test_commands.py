@@ -80,7 +80,7 @@ def test_an_api_server_that_can_not_be_used(
     """A command ends with the reason long before its timeout, and so says the daemon's /readyz."""
     file, server, reason = tmp_path / "kubeconfig", cluster.url, ""
     if fault == "gone":
-        server, reason = "https://127.0.0.1:1", "no connection to 127.0.0.1:1"
+        server, reason = "https://127.0.0.1:1", "no connection to 127.0.0.1:1: Connection refused"
     token = cluster.tokens["nqosd"] if fault == "no rights" else "x"
     daemon = Nqosd(["unix:/none"], kubeconfig=kubeconfig(file, server, token, cluster.ca_file))
     daemon.awaits = "healthz"

@@ -4,6 +4,7 @@ In: paths, in an order that counts. Out: the objects of all files, problems and 
 same files give the same result in the same order; an object that stands twice is the one of the later place.
 """
 
+import errno
 import functools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -52,15 +53,21 @@ def read_manifests(paths: Iterable[str | Path]) -> Manifests:
 
 @functools.cache
 def standard_input() -> bytes:
-    """Read standard input to its end, once."""
+    """Read standard input to its end, once.
+
+    Raises:
+        OSError: it is closed, or nothing that can be read.
+    """
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed")
     return sys.stdin.buffer.read()
 
 
 def _read(path: str) -> Iterator[Manifest]:
-    if path == STANDARD_INPUT:
-        yield parse_manifest(path, standard_input())
-        return
     try:
+        if path == STANDARD_INPUT:
+            yield parse_manifest(path, standard_input())
+            return
         listing = list_files(path)
     except OSError as error:
         yield unreadable(path, error)
