@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tests.dataplane.guide import ATTEMPTS, DEFAULT_NETWORK, EXAMPLES, POD1, POD2, RATE, STREAM
-from tests.dataplane.iperf import OMITTED, SECONDS, Stream, measure
+from tests.dataplane.iperf import SECONDS, Stream, measure
 from tests.dataplane.pods import node_manifest
 from tests.dataplane.tcpdump import Tcpdump
 from tests.dataplane.testbed import Testbed
@@ -69,7 +69,8 @@ class Demo:
         self.nqosd("explain", *packet, "--config", str(self.daemon.config), until="  policies:")
         with ThreadPoolExecutor() as pool:
             sending = pool.submit(self.send, is_limited=True)
-            time.sleep(OMITTED)  # until it sends, and what the first moments bring is gone
+            # what the bucket holds, a second's worth, passes above the rate: once packets are dropped it is empty
+            self.exporter.wait_until(self.drops, what="reading dropped packets")
             top = pool.submit(self.printed, "top", "--once", "--interval", "1", "--endpoint", self.exporter.url)
             sending.result()
         self.capture("0x50")
@@ -131,6 +132,10 @@ class Demo:
         """Show a command with what it has printed."""
         for line in [f"$ {command}", *(f"  {line}" for line in printed.splitlines())]:
             self.console.print(Text(line), no_wrap=True, overflow="ellipsis")
+
+    def drops(self) -> bool:
+        """Say whether the limit has dropped packets."""
+        return any(each.figures.dropped_packets for each in self.exporter.counts().values())
 
     def wait_for_rows(self, number: int) -> None:
         """Wait until the daemon has written, and both nodes have applied it."""

@@ -138,6 +138,6 @@ def _old_controller(facts: NorthboundFacts) -> CheckResult:
     return failed(
         "old-controller",
         about,
-        f"there are {facts.theirs}, which act beside those of nqosd",
+        f"there are {facts.theirs}, which act where no row of nqosd does",
         "turn that controller off (--enable-network-qos=false), then nqosd takeover --from ovn-kubernetes --apply",
     )

@@ -28,15 +28,13 @@ from nqosd.compiler.expression import NOTHING, Expression, Term, all_of, any_of,
 from nqosd.compiler.network_switches import Network
 from nqosd.compiler.rows import Unit
 from nqosd.compiler.set_ids import AnySet, OutsideSet
-from nqosd.compiler.switches import UNKNOWN, Switch, Switches
+from nqosd.compiler.switches import OVERRIDE_PRIORITY, UNKNOWN, Switch, Switches
 from nqosd.compiler.topology import ClusterTopology, TopologyChange
 
 RETURNED_PRIORITY = 32767
 """The highest that OVN takes, above every rule of every policy."""
 MIRROR_PRIORITY = 32766
 """Above what others have in that direction."""
-OVERRIDE_PRIORITY = 32765
-"""Below the mirrors, which stand in the same direction."""
 NEIGHBOUR_DISCOVERY = any_of(map(Term, ("nd", "nd_rs", "nd_ra")))
 
 SwitchKey = tuple[str, str]
@@ -113,7 +111,7 @@ def _for_others(at: NetworkSwitch) -> Iterator[QosRow]:
             dscp=None,
             mark=each.mark,
         )
-    if at.switch.theirs and at.network.direction is Direction.FROM_LPORT:
+    if at.switch.has_override(at.network.direction):
         yield QosRow(
             key=at.key(OVERRIDE),
             direction=Direction.TO_LPORT,

@@ -173,7 +173,7 @@ class Publisher:
         if number := self._theirs.get(policy.key):
             yield (
                 f"ovn-kubernetes' own controller has {number} row{'' if number == 1 else 's'} for this policy in the "
-                "database, which act where no rule of nqosd does, and on OVN before 24.09 beside it: turn it off, then "
+                "database, which act where no row of nqosd does, and on OVN before 24.09 beside it: turn it off, then "
                 "nqosd takeover --from ovn-kubernetes"
             )
 

@@ -60,10 +60,12 @@ def daemon(ovsdb_nb: OvsdbServer, tmp_path: Path) -> Iterator[Nqosd]:
         yield running
 
 
-def add_theirs(nb: OvsdbServer, owner_type: str = "EgressIP") -> None:
-    """Write what ovn-kubernetes writes for pods that an EgressIP serves."""
+def add_theirs(
+    nb: OvsdbServer, owner_type: str = "EgressIP", direction: str = "from-lport", action: str = "mark=42"
+) -> None:
+    """Write what ovn-kubernetes writes for pods that an EgressIP serves, or that something else concerns."""
     ids = [f"external_ids:k8s.ovn.org/owner-type={owner_type}", f'external_ids:k8s.ovn.org/id="{ID}"']
-    columns = ["direction=from-lport", "priority=103", f'match="{MATCH}"', "action:mark=42", *ids]
+    columns = [f"direction={direction}", "priority=103", f'match="{MATCH}"', f"action:{action}", *ids]
     nb.nbctl("--id=@row", "create", "QoS", *columns, "--", "add", "Logical_Switch", SWITCH, "qos_rules", "@row")
 
 
@@ -116,19 +118,39 @@ def test_commands_know_it(capsys: pytest.CaptureFixture[str], daemon: Nqosd, ovs
     assert ovsdb_nb.nbctl("--bare", "--columns=_uuid", "list", "QoS").strip() == theirs(ovsdb_nb)
 
 
+def message(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> str:
+    """Give the message of the policy's condition."""
+    capsys.readouterr()
+    assert main(["get", "--config", str(daemon.config), "policies", "--format", "json"]) == OK
+    (policy,) = json.loads(capsys.readouterr().out)
+    return str(policy["message"])
+
+
+def test_a_row_that_goes_under_with_the_old_controllers_is_said(
+    capsys: pytest.CaptureFixture[str], daemon: Nqosd, ovsdb_nb: OvsdbServer
+) -> None:
+    """Where the row above the old controller's suppresses one of others, status, log and `diff` say so meanwhile."""
+    add_theirs(ovsdb_nb, "EgressQoS", "to-lport", "dscp=8")
+    add_theirs(ovsdb_nb, "NetworkQoS", "to-lport", "dscp=9")
+    said = f"switch {SWITCH}: row of others (to-lport, priority 103, {MATCH}) doesn't act as long as"
+    daemon.wait_until(lambda: said in message(capsys, daemon), what="done with the warning")
+    assert daemon.tail_logs().count("rows of others are suppressed") == 1
+    row = ("--bare", "--columns=match", "find", "QoS", "priority=32765")
+    daemon.wait_until(lambda: ovsdb_nb.nbctl(*row).strip() == "ip", what="done with the row")
+    assert main(["diff", "--config", str(daemon.config)]) == OK
+    assert said in capsys.readouterr().err
+    old = ovsdb_nb.nbctl("--bare", "--columns=_uuid", "find", "QoS", "action:dscp=9").strip()
+    ovsdb_nb.nbctl("remove", "Logical_Switch", SWITCH, "qos_rules", old)
+    daemon.wait_until(lambda: "row of others" not in message(capsys, daemon), what="done with the end of it")
+
+
 def test_a_mark_of_somebody_else_is_said(
     capsys: pytest.CaptureFixture[str], daemon: Nqosd, ovsdb_nb: OvsdbServer
 ) -> None:
     """Where nothing makes up for a suppressed mark, the policy's status, the log and `diff` say so once."""
     add_theirs(ovsdb_nb, owner_type="SomethingElse")
-
-    def message() -> str:
-        capsys.readouterr()
-        assert main(["get", "--config", str(daemon.config), "policies", "--format", "json"]) == OK
-        (policy,) = json.loads(capsys.readouterr().out)
-        return str(policy["message"])
-
-    daemon.wait_until(lambda: f"switch {SWITCH}: row of others" in message(), what="done with the warning")
+    said = f"switch {SWITCH}: row of others"
+    daemon.wait_until(lambda: said in message(capsys, daemon), what="done with the warning")
     assert daemon.tail_logs().count("rows of others are suppressed") == 1
     assert main(["diff", "--config", str(daemon.config)]) == OK
     assert f"switch {SWITCH}: row of others (from-lport, priority 103, mark 42, {MATCH})" in capsys.readouterr().err

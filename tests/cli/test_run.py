@@ -129,6 +129,24 @@ def test_networks_of_policies_without_selectors_can_be_reloaded(daemon: Nqosd, t
     )
 
 
+def test_the_whole_cluster_whatever_the_database_is_called(ovsdb_nb: OvsdbServer) -> None:
+    """With `daemon.zone = "*"` pods of all nodes are senders; without, a name that no node has is waited for."""
+    for switch in SWITCHES:
+        ovsdb_nb.nbctl("ls-add", switch)
+    ovsdb_nb.nbctl("set", "NB_Global", ".", "name=elsewhere")
+    daemon = Nqosd([ovsdb_nb.unix], manifests=[GUIDE.resolve()])
+    daemon.awaits = "healthz"
+    with daemon:
+        reason = "no node is of the zone elsewhere"
+        daemon.wait_until(lambda: reason in str(daemon.probe("readyz")[1]["waiting_for"]), what="waiting for a node")
+        assert rows(ovsdb_nb) == 0
+        daemon.stop()
+        daemon.configure({"daemon": {"zone": "*"}})
+        daemon.start()
+        daemon.wait_until(lambda: rows(ovsdb_nb) == 2, what="done with the guide")
+        assert daemon.probe("readyz")[0] == 200
+
+
 def test_a_standby_is_ready_and_writes_nothing(daemon: Nqosd, ovsdb_nb: OvsdbServer, tmp_path: Path) -> None:
     """A second daemon waits for the lock, ready and with a warm cache, and takes over without a write."""
     with Nqosd([ovsdb_nb.unix], manifests=[tmp_path], name="standby") as standby:

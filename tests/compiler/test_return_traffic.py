@@ -12,7 +12,7 @@ from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import NEVER_BITES, OVERRIDE, RETURNED, Direction, QosRow, RowKey
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
-from nqosd.compiler.switches import MarkRow, Switch, Switches
+from nqosd.compiler.switches import OtherRow, Switch, Switches
 from tests.compiler.test_rows import BOTH, NEW, OLD, pod, policy
 
 LIMITED = EgressRule(8, Limit(1000))
@@ -26,7 +26,7 @@ SEEN: Switches = {
 """What a database has; names are whatever they are."""
 NODE = Node("n1", subnets={"default": RANGES})
 KEY = RowKey("", 0, "default", "n1", RETURNED)
-EGRESS_IP = MarkRow("egressip-a", "from-lport", 103, "ip4.src == $served && ct.trk && ct.rpl", 42)
+EGRESS_IP = OtherRow("egressip-a", "from-lport", 103, "ip4.src == $served && ct.trk && ct.rpl", 42)
 
 
 def changes(*objects: Object) -> list[Change]:
@@ -218,7 +218,7 @@ def test_other_ports_change_the_row() -> None:
 
 def test_a_mark_of_egress_ip_is_mirrored() -> None:
     """On a flat switch with rows of a policy, EgressIP's mark is set in the other direction, by its own match."""
-    marked = attrs.evolve(SEEN[FLAT], marks=(EGRESS_IP,), has_acls=True)
+    marked = attrs.evolve(SEEN[FLAT], others=(EGRESS_IP,), has_acls=True)
     web = policy(EgressRule(8))
     compiler = compiler_of(L2, web, pod("a", "10.0.0.1", key="ns/flat"), seen={FLAT: marked})
     (row,) = of_switches(compiler)
@@ -235,7 +235,7 @@ def test_a_mark_of_egress_ip_is_mirrored() -> None:
 
 def test_the_mirror_goes_with_the_last_row_of_a_policy() -> None:
     """Without a sender nothing suppresses the mark; the mirror may linger as long as what it mirrors is there."""
-    marked = attrs.evolve(SEEN[FLAT], marks=(EGRESS_IP,))
+    marked = attrs.evolve(SEEN[FLAT], others=(EGRESS_IP,))
     sender = pod("a", "10.0.0.1", key="ns/flat")
     compiler = compiler_of(L2, policy(EgressRule(8)), sender, seen={FLAT: marked})
     (row,) = of_switches(compiler)
@@ -249,7 +249,7 @@ def test_the_mirror_goes_with_the_last_row_of_a_policy() -> None:
 
 def test_rows_of_the_old_controller_act_on_no_packet_of_a_flat_switch() -> None:
     """While they are there, a row of their direction outranks them, below the mirrors; it leaves with the last one."""
-    seen = attrs.evolve(SEEN[FLAT], marks=(EGRESS_IP,), has_acls=True, theirs=True)
+    seen = attrs.evolve(SEEN[FLAT], others=(EGRESS_IP,), has_acls=True, theirs=True)
     compiler = compiler_of(L2, policy(EgressRule(8)), pod("a", "10.0.0.1", key="ns/flat"), seen={FLAT: seen})
     mirror, row = of_switches(compiler)
     assert (row.key.part, row.direction, row.match) == (OVERRIDE, Direction.TO_LPORT, "ip")
@@ -259,6 +259,30 @@ def test_rows_of_the_old_controller_act_on_no_packet_of_a_flat_switch() -> None:
     assert row.key in compiler.apply([]).rows
     assert of_switches(compiler) == [mirror]
     assert not compiler.may_wait(row.key)
+
+
+@pytest.mark.parametrize(
+    ("other", "is_said"),
+    [
+        (OtherRow("", "to-lport", 1000, "ip4.src == $egress_qos", None), True),
+        (OtherRow("", "to-lport", 32765, "ip4", 7), True),
+        (OtherRow("", "to-lport", 32766, "ip4", None), False),
+        (OtherRow("", "from-lport", 1000, "ip4", None), False),
+    ],
+    ids=["dscp", "mark", "higher", "other direction"],
+)
+def test_what_the_row_above_the_old_controllers_suppresses_is_said(other: OtherRow, *, is_said: bool) -> None:
+    """Others' rows below it act no more, for which there is one warning for the switch as long as it is there."""
+    seen = attrs.evolve(SEEN[FLAT], others=(EGRESS_IP, other), theirs=True)
+    web = policy(EgressRule(8))
+    compiler = compiler_of(L2, web, pod("a", "10.0.0.1", key="ns/flat"), seen={FLAT: seen})
+    said = compiler.objections[FLAT].split("; ")
+    assert "has no ACL" in said[0]  # what else there is to say is said all the same
+    assert [f"{other} doesn't act as long as" in each for each in said] == [False, *[True] * is_said]
+    compiler.switches = {FLAT: attrs.evolve(seen, has_acls=True, theirs=False)}
+    compiler.apply([])
+    assert compiler.objections == {}
+    check(compiler)
 
 
 def test_rows_of_the_old_controller_on_layer3_are_outranked_by_those_of_rules() -> None:
@@ -275,7 +299,7 @@ def test_rows_of_the_old_controller_on_layer3_are_outranked_by_those_of_rules() 
     ],
     ids=["other direction", "higher"],
 )
-def test_a_mark_that_is_not_suppressed_is_left_alone(mark: MarkRow) -> None:
+def test_a_mark_that_is_not_suppressed_is_left_alone(mark: OtherRow) -> None:
     """A row in the other direction, or above all rules, acts beside ours: no mirror, no warning."""
     seen = {FLAT: Switch((), (mark,))}
     compiler = compiler_of(L2, policy(EgressRule(8)), pod("a", "10.0.0.1", key="ns/flat"), seen=seen)
@@ -287,7 +311,7 @@ def test_a_mark_that_is_not_suppressed_is_left_alone(mark: MarkRow) -> None:
     [(attrs.evolve(EGRESS_IP, egress_ip=""), True, "its priority is lower"), (EGRESS_IP, False, "has no ACL")],
     ids=["of somebody else", "without an ACL"],
 )
-def test_what_cannot_be_made_up_for_is_said(mark: MarkRow, has_acls: bool, words: str) -> None:  # noqa: FBT001
+def test_what_cannot_be_made_up_for_is_said(mark: OtherRow, has_acls: bool, words: str) -> None:  # noqa: FBT001
     """A mark of others that is suppressed, or a mirror that can't work, is one warning for the switch."""
     web = policy(EgressRule(8))
     seen = {FLAT: Switch((), (mark,), has_acls)}

@@ -32,7 +32,7 @@ from nqosd.api.objects import (
     UserDefinedNetwork,
 )
 from nqosd.api.problems import Problem
-from nqosd.compiler.switches import MarkRow, Switch
+from nqosd.compiler.switches import OtherRow, Switch
 
 NAMESPACES = ["a", "b"]
 NODES = ["n1", "n2", "n3"]
@@ -156,21 +156,21 @@ def policies(draw: st.DrawFn) -> NetworkQoS:
 
 
 _FLAT = ("layer2", "localnet")
-marks = st.lists(
+others = st.lists(
     st.builds(
-        MarkRow,
+        OtherRow,
         st.sampled_from(["", "a", "b"]),
         st.sampled_from(["from-lport", "to-lport"]),
         st.sampled_from([103, 10000, 32000]),
         st.sampled_from(["ip4.src == $served && ct.trk && ct.rpl", "ip6"]),
-        st.sampled_from([42, 43]),
+        st.sampled_from([None, 42, 43]),
     ),
     max_size=2,
     unique=True,
 ).map(lambda found: tuple(sorted(found)))
 switches = st.dictionaries(
     st.sampled_from([*NODES, "blue_n1", *(f"{name}_ovn_{kind}_switch" for name in ("blue", "flat") for kind in _FLAT)]),
-    st.builds(Switch, st.sampled_from([(), ("stor",), ("stor", "stotr")]), marks, st.booleans()),
+    st.builds(Switch, st.sampled_from([(), ("stor",), ("stor", "stotr")]), others, st.booleans(), st.booleans()),
 )
 """Switches as a database has them."""
 

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import attrs
 
 from nqosd.compiler.desired import OWNER, PART, Desired
-from nqosd.compiler.switches import MarkRow, Switch, Switches
+from nqosd.compiler.switches import OtherRow, Switch, Switches
 from nqosd.northbound.replica.writer_record import WRITER
 
 Row = Mapping[str, object]
@@ -142,18 +142,23 @@ def _around(switch: Row, rows: Mapping[str, Mapping[str, Row]], mine: set[tuple[
     theirs = [rows["QoS"][each] for each in _uuids(switch["qos_rules"]) if ("QoS", each) not in mine]
     return Switch(
         uplinks=tuple(sorted(str(port["name"]) for port in ports if port["type"] in {"router", "localnet"})),
-        marks=tuple(sorted(_mark(row) for row in theirs if "mark" in dict(_pairs(row["action"])))),
+        others=tuple(sorted(_seen(row) for row in theirs if _may_be_suppressed(row))),
         has_acls=bool(_uuids(switch["acls"])),
         theirs=any(("k8s.ovn.org/owner-type", "NetworkQoS") in _pairs(row["external_ids"]) for row in theirs),
     )
 
 
-def _mark(row: Row) -> MarkRow:
+def _may_be_suppressed(row: Row) -> bool:
+    ids = dict(_pairs(row["external_ids"]))
+    is_other = "nqosd.io/owner" not in ids and ids.get("k8s.ovn.org/owner-type") != "NetworkQoS"
+    return "mark" in dict(_pairs(row["action"])) or (is_other and row["direction"] == "to-lport")
+
+
+def _seen(row: Row) -> OtherRow:
     ids, action = dict(_pairs(row["external_ids"])), dict(_pairs(row["action"]))
     name = ids.get("k8s.ovn.org/id", "") if ids.get("k8s.ovn.org/owner-type") == "EgressIP" else ""
-    return MarkRow(
-        str(name), str(row["direction"]), cast("int", row["priority"]), str(row["match"]), cast("int", action["mark"])
-    )
+    mark = cast("int | None", action.get("mark"))
+    return OtherRow(str(name), str(row["direction"]), cast("int", row["priority"]), str(row["match"]), mark)
 
 
 def _own_rows(rows: Mapping[str, Mapping[str, Row]], mine: set[tuple[str, str]]) -> list[str]:

@@ -28,7 +28,7 @@ def filled() -> Replica:
             "q1": ours | {"external_ids": wire.string_map(ROW.external_ids("nqosd"))},
             "q2": ours | {"external_ids": ["map", [["nqosd.io/owner", "nqosd"]]]},
             "q3": theirs,
-            "q4": columns,
+            "q4": columns | {"direction": "from-lport"},
             "q5": columns | {"external_ids": wire.string_map(OVN_KUBERNETES)},
         },
         schema.ADDRESS_SET: {"a1": {"name": "nqosd_a", "addresses": "10.0.0.1"}},
@@ -66,7 +66,7 @@ def test_a_copy_answers_alike() -> None:
         assert one.address_set("nqosd_a") == original.address_set("nqosd_a")
         assert one.port_group("nqosd_g") == original.port_group("nqosd_g")
         assert one.port("pod") == "p1"
-    (mark,) = copy.switches["blue"].marks
+    (mark,) = copy.switches["blue"].others
     assert copy.switches["blue"] == Switch(("way out",), (mark,), has_acls=True, theirs=True)
     assert mark.mark == 7
     assert [uuid for table, uuid, _row in copy.copied() if table == schema.QOS] == ["q1", "q2", "q3", "q5"]

@@ -4,7 +4,8 @@ import attrs
 import pytest
 
 from nqosd.compiler.desired import MARK_PART, OVERRIDE, RETURNED, Direction, QosRow, RowKey
-from nqosd.compiler.switches import MarkRow, Switch
+from nqosd.compiler.switches import OtherRow, Switch
+from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.replica.stored import key_of
 from tests.northbound.cases import SENDERS, TALKERS, VIDEO, VOICE, converged
 from tests.northbound.database import ModelDatabase
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("impatience")
 
 THEIRS = {"k8s.ovn.org/owner-type": "EgressIP", "k8s.ovn.org/id": "their-id"}
 MATCH = "ip4.src == $served && ct.trk && ct.rpl"
-MARK = MarkRow("their-id", "from-lport", 103, MATCH, 42)
+MARK = OtherRow("their-id", "from-lport", 103, MATCH, 42)
 MIRROR = QosRow(
     RowKey("", 0, "default", "node1", f"{MARK_PART}their-id"), Direction.TO_LPORT, 32766, MATCH, dscp=None, mark=42
 )
@@ -59,9 +60,26 @@ def test_marks_of_others_are_followed() -> None:
     egress_ip(database, two, external_ids={**THEIRS, "nqosd.io/owner": "nqosd"})
     assert database.replica.switches == {"node1": Switch((), (MARK,)), "node2": Switch()}
     database.edit("QoS", row, match="ip6", external_ids={})
-    assert database.replica.switches["node1"].marks == (MarkRow("", "from-lport", 103, "ip6", 42),)
+    assert database.replica.switches["node1"].others == (OtherRow("", "from-lport", 103, "ip6", 42),)
     database.edit("Logical_Switch", one, qos_rules=frozenset())
     assert database.replica.switches == {"node1": Switch(), "node2": Switch()}
+
+
+def test_rows_that_a_row_above_the_old_controllers_may_suppress_are_followed() -> None:
+    """Of others' rows those in its direction are, but for the old controller's and other instances', also by copies."""
+    database = ModelDatabase()
+    switch = database.add("Logical_Switch", name="node1")
+    old = {"k8s.ovn.org/owner-type": "NetworkQoS", "k8s.ovn.org/name": "games:video"}
+    other = {"k8s.ovn.org/owner-type": "EgressQoS", "k8s.ovn.org/name": "games"}
+    for ids in (other, old, {"nqosd.io/owner": "another"}):
+        row = {"direction": "to-lport", "match": "ip4", "action": {"dscp": 8}}
+        egress_ip(database, switch, **row, external_ids=ids)
+    expected = {"node1": Switch(others=(OtherRow("", "to-lport", 103, "ip4", None),), theirs=True)}
+    assert database.replica.switches == expected
+    copy = Replica("nqosd")
+    for table, uuid, columns in database.replica.copied():
+        copy.apply(table, uuid, {"insert": columns})
+    assert copy.switches == expected
 
 
 def test_rows_of_the_old_controller_are_followed() -> None:

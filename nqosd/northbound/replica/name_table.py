@@ -133,7 +133,7 @@ class SwitchTable:
         return {
             name: Switch(
                 tuple(sorted(uplinks[port] for port in every & self._ports[uuid])),
-                self._rows.marks_among(self._rules[uuid]),
+                self._rows.others_among(self._rules[uuid]),
                 bool(self._acls[uuid]),
                 self._rows.has_theirs(self._rules[uuid]),
             )

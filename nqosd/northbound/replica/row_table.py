@@ -1,8 +1,8 @@
 """The table QoS in the replica: our rows by key, which switches they are attached to, and what matters of others' rows.
 
 In: rows as the monitor sends them, and attachments as the table Logical_Switch tells them. Out: `StoredRow` by key,
-`MarkRow`s, and how many rows ovn-kubernetes' own controller has for each policy. The rule: nobody who asks for a row of
-ours is given one whose owner is somebody else.
+`OtherRow`s, and how many rows ovn-kubernetes' own controller has for each policy. The rule: nobody who asks for a row
+of ours is given one whose owner is somebody else.
 """
 
 from collections import Counter
@@ -13,8 +13,8 @@ from sys import intern
 import attrs
 
 from nqosd.compiler.desired import RowKey
-from nqosd.compiler.switches import MarkRow
-from nqosd.northbound.replica.stored import StoredRow, is_ours, key_of, mark_of, their_policy
+from nqosd.compiler.switches import OtherRow
+from nqosd.northbound.replica.stored import StoredRow, is_ours, key_of, other_of, their_policy
 from nqosd.northbound.replica.updates import Changes
 from nqosd.ovsdb import wire
 
@@ -23,7 +23,7 @@ _MAPS = ("action", "bandwidth", "external_ids")
 
 
 class RowTable:
-    """Our rows, in whatever state they are, and the rows of others that set a packet mark."""
+    """Our rows, in whatever state they are, and the rows of others that ours may suppress."""
 
     def __init__(self, changes: Changes, owner: str) -> None:
         self._changes = changes
@@ -33,7 +33,7 @@ class RowTable:
         self._unreadable: set[str] = set()
         self._users: dict[str, set[str]] = {}
         self._switches: dict[str, set[str]] = {}
-        self._marks: dict[str, MarkRow] = {}
+        self._others: dict[str, OtherRow] = {}
         self._theirs: dict[str, str] = {}
         self._counted: Mapping[str, int] | None = {}
         self._ours = 0
@@ -63,9 +63,9 @@ class RowTable:
         found = (key_of(self._rows[uuid].external_ids) for uuid in self.users_of(name))
         return {key for key in found if key is not None}
 
-    def marks_among(self, uuids: AbstractSet[str]) -> tuple[MarkRow, ...]:
-        """Return the rows of others among these that set a packet mark, in a fixed order."""
-        return tuple(sorted(self._marks[uuid] for uuid in self._marks.keys() & uuids))
+    def others_among(self, uuids: AbstractSet[str]) -> tuple[OtherRow, ...]:
+        """Return the rows of others among these that ours may suppress, in a fixed order."""
+        return tuple(sorted(self._others[uuid] for uuid in self._others.keys() & uuids))
 
     def has_theirs(self, uuids: AbstractSet[str]) -> bool:
         """Say whether a row of ovn-kubernetes' own controller is among these."""
@@ -150,7 +150,7 @@ class RowTable:
 
     def clear(self) -> None:
         """Forget everything."""
-        for index in (self._rows, self._by_key, self._unreadable, self._users, self._switches, self._marks):
+        for index in (self._rows, self._by_key, self._unreadable, self._users, self._switches, self._others):
             index.clear()
         self._theirs.clear()
         self._ours, self._counted = 0, None
@@ -158,8 +158,8 @@ class RowTable:
     def _add(self, row: StoredRow) -> None:
         self._rows[row.uuid] = row
         if not is_ours(row.external_ids, self._owner):
-            if (mark := mark_of(row)) is not None:
-                self._marks[row.uuid] = mark
+            if (other := other_of(row)) is not None:
+                self._others[row.uuid] = other
             if (policy := their_policy(row.external_ids)) is not None:
                 self._theirs[row.uuid], self._counted = policy, None
             self._touch(row.uuid)
@@ -178,7 +178,7 @@ class RowTable:
         self._touch(uuid)
         row = self._rows.pop(uuid)
         if not is_ours(row.external_ids, self._owner):
-            self._marks.pop(uuid, None)
+            self._others.pop(uuid, None)
             if self._theirs.pop(uuid, None) is not None:
                 self._counted = None
             return row
@@ -194,7 +194,7 @@ class RowTable:
 
     def _is_around(self, uuid: str) -> bool:
         """Say whether a row of others matters to ours."""
-        return uuid in self._marks or uuid in self._theirs
+        return uuid in self._others or uuid in self._theirs
 
     def _touch(self, uuid: str) -> None:
         row = self._rows.get(uuid)

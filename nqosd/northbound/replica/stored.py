@@ -6,8 +6,20 @@ from collections.abc import Set as AbstractSet
 
 import attrs
 
-from nqosd.compiler.desired import MARK_PART, NETWORK, OVERRIDE, OWNER, PART, POLICY, RETURNED, RULE, SWITCH, RowKey
-from nqosd.compiler.switches import MarkRow
+from nqosd.compiler.desired import (
+    MARK_PART,
+    NETWORK,
+    OVERRIDE,
+    OWNER,
+    PART,
+    POLICY,
+    RETURNED,
+    RULE,
+    SWITCH,
+    Direction,
+    RowKey,
+)
+from nqosd.compiler.switches import OtherRow
 
 OVN_KUBERNETES: Mapping[str, str] = {"k8s.ovn.org/owner-type": "NetworkQoS"}
 """The mark of the NetworkQoS controller in ovn-kubernetes, on QoS rows and address sets."""
@@ -80,11 +92,12 @@ def their_policy(external_ids: Mapping[str, str]) -> str | None:
     return external_ids.get(THEIR_NAME, "").replace(":", "/", 1)
 
 
-def mark_of(row: StoredRow) -> MarkRow | None:
-    """Return what a row of others does that ours may suppress: it sets a packet mark; None if it doesn't."""
+def other_of(row: StoredRow) -> OtherRow | None:
+    """Return a row of others as one that ours may suppress; None if none may."""
     mark = row.action.get("mark")
-    if mark is None:
+    is_known = OWNER in row.external_ids or their_policy(row.external_ids) is not None
+    if mark is None and (is_known or row.direction != Direction.TO_LPORT):
         return None
     is_egress_ip = _EGRESS_IP.items() <= row.external_ids.items()
     name = row.external_ids.get(_THEIR_ID, "") if is_egress_ip else ""
-    return MarkRow(name, row.direction, row.priority, row.match, mark)
+    return OtherRow(name, row.direction, row.priority, row.match, mark)
