@@ -57,10 +57,12 @@ class ZonesView:
     lowest: int
     """The lowest version that a zone has reported."""
 
-    @property
-    def tells(self) -> object:
-        """Give what may change the standing of a policy that every zone has looked at."""
-        return self.silent, self.missing, self.findings, self.overflow
+    def news_since(self, before: "ZonesView") -> AbstractSet[str] | None:
+        """Give the policies that zones have found otherwise than before, or None if any policy may stand otherwise."""
+        if (self.silent, self.missing, self.overflow) != (before.silent, before.missing, before.overflow):
+            return None
+        keys = self.findings.keys() | before.findings.keys()
+        return {key for key in keys if self.findings.get(key) != before.findings.get(key)}
 
     def standing(self, key: str, needed: int, sources: AbstractSet[str]) -> Standing:
         """Say how a policy stands in these zones, whose current generation came with the resource version `needed`."""

@@ -8,6 +8,7 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 
 import attrs
 
@@ -72,10 +73,11 @@ class Summariser:
         self._took = took
         self._observe = observe
         self.wake = asyncio.Event()
-        self._campaigned = self._listed = self._summed = float("-inf")
+        self._campaigned = self._listed = self._summed = self._retried = float("-inf")
+        self._heard: tuple[float, frozenset[str]] = float("-inf"), frozenset()
+        """When all reports were listed, and the namespaces of which this zone had something to write yet."""
         self._reports = Reports()
-        self._names: dict[str, str] = {}
-        self._tells: object = None
+        self._view: ZonesView | None = None
         self._unsettled: set[str] = set()
 
     async def run(self) -> None:
@@ -128,14 +130,24 @@ class Summariser:
             if not (heard or is_alone):
                 return
         view = self._reports.view(progress.zones, now)
-        everything = view.tells != self._tells or now - self._summed >= AFRESH
-        if everything:
-            self._tells, self._summed = view.tells, now
-        due = set(state.entries) if everything else state.changed | self._unsettled
+        due = self._due(view, state, now)
         state.changed = set()
         await self._sum_up(due, state, progress, view)
         silent, missing = len(view.silent), len(view.missing)
         self._observe(Summed(len(progress.zones) - silent - missing, silent, missing))
+
+    def _due(self, view: ZonesView, state: ZoneState, now: float) -> AbstractSet[str]:
+        """Give the policies that may stand otherwise than when they were last summed up."""
+        news = view.news_since(self._view) if self._view is not None and now - self._summed < AFRESH else None
+        self._view = view
+        heard = self._listed, frozenset(state.report.pending if state.report is not None else ())
+        if news is None:
+            self._summed = now
+            return state.entries.keys()
+        if heard == self._heard and now - self._retried < LOOK:
+            return news | state.changed
+        self._heard, self._retried = heard, now
+        return news | state.changed | self._unsettled
 
     async def _list(self, progress: Progress, now: float) -> bool:
         """List the reports; say whether that was answered."""

@@ -56,7 +56,7 @@ class FakeClient:
         timeout: float = 30.0,  # noqa: ASYNC109 - the signature of KubeClient
     ) -> Response:
         """Remember and answer."""
-        assert query is None or query["fieldManager"] == "nqosd"
+        assert method == "GET" or query is None or query["fieldManager"] == "nqosd"
         assert content_type.startswith("application/")
         self.requests.append((method, path, body or {}))
         if path in self.hanging:

@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from nqosd.compiler.matching import LONGEST_LIST, LONGEST_SET
+from nqosd.northbound.shares import MOST
 from tools.bench.bound_cases import CASES, Case
 from tools.bench.bounded import Found, compiled, measure
 from tools.bench.bounds_ovn import ROWS, Cost, Scene, lists
@@ -48,6 +49,10 @@ MISSED = f"""
   long as the policy is there, applied or not. `limits.policies` and the API server's bound for an object bound it.
 - Memory, limits per pod: it goes with the rows, some 2.7 KB each (desired, stored, and in the plan), which few bytes
   can ask for: `limits.namespace_rows` bounds them, by default to 27 MB for a namespace.
+- Memory, policies with little in them: each is some 15 KB (its values, its row, what its status says and is to say),
+  also where it is 1.3 KB of JSON. `limits.policies` bounds it, by default to 15 MB for a namespace.
+- Time, 999 policies: once a namespace has more than {MOST} rows, a round takes one of its policies, so that the pods of
+  others don't wait. Its own owner waits.
 """
 
 
