@@ -236,7 +236,7 @@ async def test_a_thousand_zones(
         await in_all(functools.partial(reported, fails=True), names[1:101])
         await eventually(lambda: ready(cluster) == ("False", "Blocked"), 120.0)
         assert size(cluster) < SMALL
-        assert len(cluster.get().status.conditions) == 11
+        await eventually(lambda: len(cluster.get().status.conditions) == 11, 120.0)
         await in_all(reported, names[1:101])
         await eventually(lambda: cluster.get().status.summary == APPLIED, 120.0)
         assert one.counting.sum is not None
