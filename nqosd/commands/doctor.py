@@ -29,6 +29,7 @@ from nqosd.compiler.settings import zone_name
 from nqosd.config import Config, ConfigError, Mistake
 from nqosd.daemon.daemon_options import northbound_options
 from nqosd.runtime import interrupts
+from nqosd.runtime.threads import waited
 
 SIGNS = {
     Verdict.OK: ("✓", Hue.GREEN),
@@ -106,7 +107,7 @@ async def _traces(config: Config, facts: NorthboundFacts, seconds: float) -> lis
 async def _daemon(config: Config, seconds: float) -> CheckResult:
     section = config.http
     try:
-        status, body = await asyncio.to_thread(ask_daemon, section, "/readyz", seconds)
+        status, body = await waited(lambda: ask_daemon(section, "/readyz", seconds))
     except GetError as error:
         return skipped("daemon", "on this machine", str(error))
     said = json.loads(body)

@@ -1,4 +1,4 @@
-"""Long work beside the event loop: in a thread, and without the garbage collector.
+"""Work beside the event loop: long work in a thread without the garbage collector, and waiting for what may never come.
 
 In: work that touches nothing that the event loop may touch meanwhile. Out: what it gives. Rule: what much work has made
 stays for long, so the collector, which stops all threads to look at what is being made, needn't look at it ever again
@@ -8,10 +8,12 @@ daemon makes no garbage in cycles (measured over watches, rounds and writes of s
 """
 
 import asyncio
+import contextlib
 import gc
+import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import attrs
 
@@ -58,3 +60,29 @@ async def aside(work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     finally:
         _works.end(time.monotonic() - began)
+
+
+async def waited(work: Callable[[], T]) -> T:
+    """Wait in a thread for something outside; unlike with `asyncio.to_thread`, the program may end before that does."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[T] = loop.create_future()
+
+    def settle(value: T | None, error: Exception | None) -> None:
+        if result.done():  # cancelled meanwhile
+            return
+        if error is None:
+            result.set_result(cast("T", value))
+        else:
+            result.set_exception(error)
+
+    def wait() -> None:
+        value, error = None, None
+        try:
+            value = work()
+        except Exception as raised:  # noqa: BLE001 - whoever waits gets it
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, value, error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return await result
