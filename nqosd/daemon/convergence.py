@@ -53,6 +53,8 @@ class Convergence:
             self.why = problem or left or rest or result.outcome.value
             if result.succeeded and not left and result.left_since is not None:
                 self._since = max(result.left_since, self._since or 0.0)
+            elif result.outcome is RoundOutcome.STANDBY and result.left_since is not None:
+                self._since = result.left_since
 
     @property
     def seconds(self) -> float:

@@ -122,8 +122,7 @@ class Reconciler:
         for dirty in (self._dirty, self._standby.dirty):
             note_changes(dirty, changes, self._pending_rows, self._absent_ports, self._replica, theirs=theirs)
         if not self._driver.idl.holds_lock:
-            if changes.rows or changes.sets:
-                self._standby.wrote()
+            self._standby.wrote(changes)
             self._foresee_look()
         if self._dirty and not awaited and not self._in_flight and self._driver.idl.holds_lock:
             self._wake()
@@ -235,7 +234,7 @@ class Reconciler:
             round_ = _Round(desired, taken, later, scope, plan_options, is_audit=False, begun=now)
             plan = await self._make_plan(round_, {})
             policies = self._note_open(round_, plan)
-            standby.found(plan.operations, taken)
+            standby.found(plan.operations, taken, now)
         self._foresee_look()
         return RoundResult(RoundOutcome.STANDBY, policies=policies, problem=standby.words)
 
@@ -496,7 +495,7 @@ class Reconciler:
             waiting=self._pending_rows.waiting,
             blocked=blocked,
             left=self._backlog.namespaces | self._unsettled,
-            left_since=self._backlog.since,
+            left_since=self._backlog.since if writes else self._standby.since,
         )
 
 

@@ -66,7 +66,8 @@ class RoundResult:
     left: AbstractSet[str] = frozenset()
     """Namespaces that have more to write than this round wrote; the next rounds do."""
     left_since: float | None = None
-    """What they have to write was asked for after this moment, in monotonic seconds; None if that isn't known."""
+    """What they have to write was asked for after this moment, in monotonic seconds; None if that isn't known. To a
+    standby: since when the oldest of what the holder of the lock is to write has been seen not to be there."""
     plan_seconds: float = 0.0
     commit_seconds: float = 0.0
 

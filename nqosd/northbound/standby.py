@@ -1,25 +1,31 @@
 """What a standby sees of whoever holds the lock: whether changes get into the database.
 
 In: what changed, as desired and in the database, and plans that nobody sends. Out: in words, what the holder leaves
-undone. The rule: a plan runs ahead of the database while the holder is writing, so an operation counts only when two
-looks in a row find it, or when nothing at all was written between them; and none counts while anything that the look
-before found has been written since, for much is written in shares.
+undone, and since when. The rule: each row, and each member of a set, has an age of its own, whatever else is written: it
+counts from the first look that finds it undone, and anew only when a look doesn't, or when the row was written and is
+to be something else by now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import structlog
 
 from nqosd.compiler.desired import RowKey
 from nqosd.northbound.dirty import Cause, Dirty
 from nqosd.northbound.plan.operations import Operation, OperationKind, SetName, Subject, describe
+from nqosd.northbound.replica.updates import Changes
 
 PAUSE = 1.5
 """Seconds between two looks."""
-SAID_AFTER = 4
-"""Looks in a row that find something left undone until the log says so: a server may be slow for a while."""
+LATE = 2 * PAUSE
+"""Seconds after which something is late: what is found once or twice is on its way."""
+SAID_AFTER = 5 * PAUSE
+"""Seconds after which the log says so: a server may be slow for a while."""
 _NAMED = 3
 """How many objects the words name."""
+
+_Item: TypeAlias = tuple[Subject, str]
 
 log = structlog.get_logger(__name__)
 
@@ -32,15 +38,19 @@ class StandbyView:
         """What the next look is to be about."""
         self.words = ""
         """What is left undone; nothing while the holder does its work."""
+        self.since: float | None = None
+        """Since when the oldest of what isn't written has been found so; None if all is written."""
         self._lock = lock
         self._due: float | None = None
-        self._before: Mapping[Subject, Sequence[Operation]] = {}
-        self._is_written = False
-        self._times = 0
+        self._undone: dict[_Item, tuple[float, object]] = {}
+        self._written: set[Subject] = set()
+        self._is_said = False
 
-    def wrote(self) -> None:
-        """Note that somebody changed rows or sets of ours."""
-        self._is_written = True
+    def wrote(self, changes: Changes) -> None:
+        """Note that somebody changed rows or sets of ours, or that all of them were read anew."""
+        if changes.cleared:
+            self._undone.clear()
+        self._written.update(changes.rows, map(SetName, changes.sets))
 
     def next_look(self, now: float) -> float | None:
         """Return when to look; None if nothing has changed."""
@@ -55,27 +65,25 @@ class StandbyView:
         self._due = None
         return self.dirty.take()
 
-    def found(self, operations: Sequence[Operation], taken: Dirty) -> None:
+    def found(self, operations: Sequence[Operation], taken: Dirty, now: float) -> None:
         """Take what a plan for that would have written; it is looked at again."""
         operations = [each for each in operations if each.kind is not OperationKind.WAIT]
-        found: dict[Subject, list[Operation]] = {}
-        for each in operations:
-            found.setdefault(each.subject, []).append(each)
-        before, self._before = self._before, found
-        left: list[Operation] = []
-        if before and not (self._is_written and before.keys() - found.keys()):
-            left = [each for each in operations if not self._is_written or each in before.get(each.subject, ())]
-        self._is_written = False
-        subjects = dict.fromkeys(each.subject for each in left)
-        names = [describe(each) for each in subjects][:_NAMED]
-        more = f"; and {len(subjects) - _NAMED} more" if len(subjects) > _NAMED else ""
+        before, self._undone = self._undone, {}
+        for item, value in (found for each in operations for found in _items(each)):
+            since, known = before.get(item, (now, value))
+            self._undone[item] = (since if value == known or item[0] not in self._written else now, value)
+        self._written.clear()
+        self.since = min((since for since, _ in self._undone.values()), default=None)
+        late = dict.fromkeys(item[0] for item, (since, _) in self._undone.items() if now - since >= LATE)
+        names = [describe(each) for each in late][:_NAMED]
+        more = f"; and {len(late) - _NAMED} more" if len(late) > _NAMED else ""
         self.words = (
             f"another client of the database holds the lock {self._lock!r} and doesn't write {'; '.join(names)}{more}: "
             "see what the daemon says whose role is active; if there is none, look for who else takes this lock"
-            if left
+            if late
             else ""
         )
-        self._say()
+        self._say(now)
         for each in operations:
             match each.subject:
                 case RowKey() as key:
@@ -85,10 +93,27 @@ class StandbyView:
                 case _:
                     self.dirty.restore(taken)
 
-    def _say(self) -> None:
+    def _say(self, now: float) -> None:
         """Tell the log, once when it begins and once when it is over."""
-        if not self.words and self._times >= SAID_AFTER:
+        if self._is_said and not self.words:
+            self._is_said = False
             log.info("northbound: what wasn't written is as it should be now", lock=self._lock)
-        self._times = self._times + 1 if self.words else 0
-        if self._times == SAID_AFTER:
+        elif not self._is_said and self.since is not None and now - self.since >= SAID_AFTER:
+            self._is_said = True
             log.warning("northbound: whoever has the lock doesn't write", lock=self._lock, reason=self.words)
+
+
+def _items(operation: Operation) -> Iterator[tuple[_Item, object]]:
+    """Give what an operation is to change, one by one, and what to: members come and go beside each other.
+
+    A row that is to be inserted is an item by itself, so it is none among those of its switch.
+    """
+    mutations = operation.body.get("mutations")
+    if not isinstance(mutations, list):
+        yield (operation.subject, operation.kind), operation.body.get("row")
+        return
+    for column, mutator, (_, members) in mutations:
+        for member in members:
+            if member[0] == "named-uuid":
+                continue
+            yield (operation.subject, f"{column} {mutator} {member}"), None

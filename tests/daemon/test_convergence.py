@@ -86,6 +86,15 @@ def test_a_standby_owes_nothing(outcome: RoundOutcome) -> None:
     assert convergence.problem == ""
 
 
+def test_what_another_daemon_does_not_write_counts_from_when_a_standby_saw_it() -> None:
+    """It says so some looks later, and nobody is to wait once more for as long."""
+    daemon = Daemon()
+    convergence = daemon.convergence()
+    convergence.began()
+    convergence.ended(RoundResult(RoundOutcome.STANDBY, problem="not written", left_since=daemon.now - GRACE))
+    assert convergence.problem
+
+
 def test_what_is_not_removed_counts() -> None:
     """As long as a second list is awaited, a round that has nothing else to write isn't the end."""
     daemon = Daemon()
