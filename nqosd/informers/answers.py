@@ -1,7 +1,8 @@
 """From the bytes of an API server's answers to what they say of one resource.
 
 In: bodies with status 200, lines of streams, refusals. Out: objects, bookmarks, failures. Rule: what doesn't say that
-it is of the resource, and which object it is at which version, is a `DecodeError`, never an object or the lack of one.
+it is of the resource, and which object of the kind's scope it is at which version, is a `DecodeError`, never an object
+or the lack of one.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ from nqosd.api.decoding import (
     decode_failure,
     decode_list,
 )
+from nqosd.api.decoding.metadata import identify
 from nqosd.informers.resources import AnyDecoded, Resource
 from nqosd.informers.transitions import RequestOutcome
 
@@ -131,8 +133,11 @@ def _decode(raw: bytes, resource: Resource, *, may_be_untyped: bool) -> AnyDecod
     key = decoded.value.key
     if not decoded.resource_version:
         raise DecodeError(f"{resource.kind} {key}: metadata.resourceVersion: a text is needed")
-    if resource.namespaced and not key.rpartition("/")[0]:
+    namespace = key.rpartition("/")[0] if resource.namespaced else identify(resource.kind, raw).namespace
+    if resource.namespaced and not namespace:
         raise DecodeError(f"{resource.kind} {key}: metadata.namespace: a text is needed")
+    if namespace and not resource.namespaced:
+        raise DecodeError(f"{resource.kind} {key}: metadata.namespace: {namespace!r}, where this kind has none")
     return decoded
 
 

@@ -34,8 +34,10 @@ def _import_parts() -> None:
     client = sys.modules[f"{_ROOT}.client"]
     if "urllib3" not in sys.modules:  # of use only to who logs in by password, which no API server takes any more
         sys.modules["urllib3"] = _Later("urllib3")
-        importlib.import_module(f"{_ROOT}.client.configuration")
-        del sys.modules["urllib3"]
+        try:
+            importlib.import_module(f"{_ROOT}.client.configuration")
+        finally:
+            del sys.modules["urllib3"]
     for module, name in (("configuration", "Configuration"), ("api_client", "ApiClient")):
         setattr(client, name, getattr(importlib.import_module(f"{_ROOT}.client.{module}"), name))
     importlib.import_module(f"{_ROOT}.config.kube_config")

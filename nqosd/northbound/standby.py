@@ -1,9 +1,9 @@
 """What a standby sees of whoever holds the lock: whether changes get into the database.
 
 In: what changed, as desired and in the database, and plans that nobody sends. Out: in words, what the holder leaves
-undone, and since when. The rule: each row, and each member of a set, has an age of its own, whatever else is written: it
-counts from the first look that finds it undone, and anew only when a look doesn't, or when the row was written and is
-to be something else by now.
+undone, and since when. The rule: each row, and each member of a set, has an age of its own, whatever else is written:
+it counts from the first look that finds it undone, and anew only when a look doesn't, or when the row was written and
+is to be something else by now.
 """
 
 from collections.abc import Iterator, Sequence

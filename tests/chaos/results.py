@@ -14,6 +14,9 @@ import attrs
 
 from tests.chaos.lies import ACTIVE, Lie
 
+FAULTS = 1000
+KINDS = 40
+"""How many there are at least in a whole run."""
 MEDIAN_RECOVERY = 3.0
 LONGEST_RECOVERY = 35.0
 LONGEST_LIE = 10.0
@@ -71,16 +74,21 @@ def summary(results: Sequence[Result]) -> Iterator[str]:
     yield f"longest lie of standbys, none being active: {_longest(each for each in lies if each.role != ACTIVE)}"
 
 
-def missed(results: Sequence[Result]) -> Iterator[str]:
-    """Name the goals that the runs missed."""
-    if any(each.failure for each in results):
-        yield "no difference"
-    if any(each.is_remarkable and not each.failure for each in results):
-        yield f"converged within {LONGEST_RECOVERY:g} s, no lie of more than {LONGEST_LIE:g} s"
-    if (
-        middle := median([each.seconds for result in results for each in result.recoveries] or [0.0])
-    ) > MEDIAN_RECOVERY:
-        yield f"converged within {MEDIAN_RECOVERY:g} s in the median, not {middle:.1f} s"
+def goals(results: Sequence[Result], *, is_whole: bool) -> Iterator[tuple[str, bool]]:
+    """Give each goal with its figure, and whether it was met; a short run has only those that hold for any size."""
+    injected: Counter[str] = sum((each.injected for each in results), Counter())
+    times = [each.seconds for result in results for each in result.recoveries]
+    longest = max(times, default=0.0)
+    lie = max((each.seconds for result in results for each in result.lies), default=0.0)
+    differences = sum(bool(each.failure) for each in results)
+    yield f"no difference: {differences}", not differences
+    yield f"no lie of more than {LONGEST_LIE:g} s: {lie:.1f} s", lie <= LONGEST_LIE
+    if is_whole:
+        middle = median(times or [0.0])
+        yield f"at least {FAULTS} faults: {injected.total()}", injected.total() >= FAULTS
+        yield f"at least {KINDS} kinds: {len(injected)}", len(injected) >= KINDS
+        yield f"converged within {LONGEST_RECOVERY:g} s at the longest: {longest:.1f} s", longest <= LONGEST_RECOVERY
+        yield f"converged within {MEDIAN_RECOVERY:g} s in the median: {middle:.1f} s", middle <= MEDIAN_RECOVERY
 
 
 def _by_kind(injected: Counter[str], recoveries: Iterable[Recovery], lies: Iterable[Lie]) -> Iterator[str]:

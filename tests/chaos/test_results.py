@@ -2,8 +2,10 @@
 
 from collections import Counter
 
+import attrs
+
 from tests.chaos.lies import Lie
-from tests.chaos.results import Recovery, Result, missed, summary
+from tests.chaos.results import Recovery, Result, goals, summary
 
 ONE = Result(
     1,
@@ -33,12 +35,21 @@ def test_a_run_that_failed_or_missed_a_goal_is_remarkable() -> None:
     assert Result(3, Counter(), (Recovery(36.0, ("line cut",)),)).is_remarkable
 
 
-def test_a_missed_goal_is_named() -> None:
-    """A difference, a long recovery and a slow median each are; a run that met all goals has none."""
-    slow = Result(3, Counter(), (Recovery(36.0, ("line cut",)),))
-    assert list(missed([ONE])) == []
-    assert "no difference" in missed([TWO])
-    assert list(missed([slow])) == [
-        "converged within 35 s, no lie of more than 10 s",
-        "converged within 3 s in the median, not 36.0 s",
+def test_each_goal_is_met_or_missed() -> None:
+    """A whole run has six, a short one those that don't depend on its size; a figure beside each."""
+    many = Result(4, Counter({f"kind {number}": 25 for number in range(40)}), (Recovery(3.0, ()), Recovery(35.0, ())))
+    few = Result(5, Counter({f"kind {number}": 26 for number in range(39)}), (Recovery(3.1, ()), Recovery(35.1, ())))
+    one_less = Result(6, Counter({"line cut": 999}), (), (Lie(10.1, "nqosd-0", "active", "QoS", frozenset()),))
+    assert _missed(attrs.evolve(many, recoveries=(Recovery(3.0, ()), Recovery(3.0, ()), Recovery(35.0, ())))) == []
+    assert _missed(few) == [
+        "at least 40 kinds: 39",
+        "converged within 35 s at the longest: 35.1 s",
+        "converged within 3 s in the median: 19.1 s",
     ]
+    assert _missed(one_less)[:2] == ["no lie of more than 10 s: 10.1 s", "at least 1000 faults: 999"]
+    assert _missed(TWO, is_whole=False) == ["no difference: 1"]
+    assert _missed(few, is_whole=False) == []
+
+
+def _missed(*results: Result, is_whole: bool = True) -> list[str]:
+    return [goal for goal, is_met in goals(results, is_whole=is_whole) if not is_met]

@@ -11,12 +11,13 @@ import pytest
 from nqosd.api.changes import ResourceKind
 from nqosd.api.decoding import DecodeError
 from nqosd.api.objects import Node
-from nqosd.informers.answers import read_event, read_page
+from nqosd.informers.answers import ObjectEvent, read_event, read_page
 from nqosd.informers.api_server import ApiServerSource
-from nqosd.informers.resources import AnyDecoded
+from nqosd.informers.resources import AnyDecoded, Resource
 from nqosd.kube.client import KubeClient
 from nqosd.kube.credentials import KubeOptions
 from tests.informers.listening import Listener
+from tests.informers.test_served_schema import CRD
 from tests.informers.wire import BY_KIND
 from tests.services.kubernetes import ADMIN, ApiServer
 
@@ -63,6 +64,39 @@ async def test_no_more_than_metadata_is_sent(api_server: ApiServer, node: str) -
     _page, found = read_page(page.body, attrs.evolve(NODES, decode=decode))
     assert changed in [each.value for each in found]
     assert {tuple(sorted(json.loads(raw))) for raw in sent} == {("apiVersion", "kind", "metadata")}
+
+
+@pytest.mark.parametrize(
+    "kind", [ResourceKind.NAMESPACE, ResourceKind.NODE, ResourceKind.POD, ResourceKind.NETWORK_QOS]
+)
+async def test_an_empty_list_of_metadata_has_no_items(api_server: ApiServer, kind: ResourceKind) -> None:
+    """A kube-apiserver writes `items: null` for every kind, which is why no `null` there is refused."""
+    if kind is ResourceKind.NETWORK_QOS:
+        api_server.apply_crds(CRD.read_text())
+    resource = attrs.evolve(BY_KIND[kind], only_metadata=True)
+    async with KubeClient(KubeOptions(kubeconfig=str(api_server.kubeconfig(ADMIN)))) as client:
+        page = await client.request(
+            "GET",
+            resource.path,
+            query={"labelSelector": "nobody=has-it"},
+            headers={"Accept": resource.accept(is_list=True)},
+        )
+    assert page.status == HTTPStatus.OK
+    assert json.loads(page.body)["items"] is None
+    assert read_page(page.body, resource)[1] == []
+
+
+@pytest.mark.parametrize("resource", [each for each in BY_KIND.values() if not each.namespaced], ids=str)
+def test_an_object_of_a_namespace_is_none_of_a_kind_without(resource: Resource) -> None:
+    """Else the end of anything that is called "default" would be the end of that namespace, or of a node."""
+    for namespace in ("", "games"):
+        meta = {**META, "name": "default", **({"namespace": namespace} if namespace else {})}
+        line = json.dumps({"type": "DELETED", "object": {**PARTIAL, "metadata": meta}}).encode()
+        if namespace:
+            with pytest.raises(DecodeError, match=r"metadata\.namespace: 'games'"):
+                read_event(line, resource)
+        else:
+            assert isinstance(read_event(line, resource), ObjectEvent)
 
 
 def test_the_metadata_of_an_object_is_believed_only_where_it_was_asked_for() -> None:

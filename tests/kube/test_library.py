@@ -7,13 +7,16 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 LOADED = """
 import json, sys
 from nqosd.kube import library
 found = [each for each in sys.modules if each.startswith("kubernetes_asyncio.")]
+assert type(sys.modules.get("urllib3")).__name__ != "_Later"
 print(json.dumps([found, callable(library.ApiClient.call_api)]))
 """
-OTHERWISE = 'import sys; sys.modules["kubernetes_asyncio.client.api_client"] = None'
+OTHERWISE = 'import sys; sys.modules["kubernetes_asyncio.client.{}"] = None'
 """As if a version had no such module: importing it fails."""
 
 
@@ -34,12 +37,16 @@ def test_neither_models_nor_calls_are_imported() -> None:
     assert not log
 
 
-def test_another_layout_is_imported_whole_and_named() -> None:
-    """Where a module isn't where it was, the library works as it is meant to be imported, and an error is logged."""
-    found, log = loaded(OTHERWISE)
+@pytest.mark.parametrize("module", ["api_client", "configuration"])
+def test_another_layout_is_imported_whole_and_named(module: str) -> None:
+    """Where a module isn't where it was, the library works as it is meant to be imported, and an error is logged.
+
+    What stood in for another library while it was tried doesn't stay.
+    """
+    found, log = loaded(OTHERWISE.format(module))
     assert "kubernetes_asyncio.client.models.v1_pod" in found
     assert "kubernetes-asyncio isn't laid out as nqosd knows it" in log
-    assert "kubernetes_asyncio.client.api_client" in log
+    assert f"kubernetes_asyncio.client.{module}" in log
 
 
 def test_urllib3_is_imported_by_its_first_use() -> None:

@@ -47,7 +47,9 @@ def test_what_is_not_written_is_late_whatever_else_is() -> None:
     """Each look finds that something else is written, and that something new is to be."""
     looks = Looks()
     for number in range(LOOKS):
-        looks.find(_row(VICTIM, 1), _row(key(f"games/p{number}"), 1), written=Changes(rows={key(f"games/p{number - 1}")}))
+        looks.find(
+            _row(VICTIM, 1), _row(key(f"games/p{number}"), 1), written=Changes(rows={key(f"games/p{number - 1}")})
+        )
         assert (str(VICTIM) in looks.view.words) == (looks.age >= LATE)
     assert looks.age == (LOOKS - 1) * PAUSE
     assert "games/p" not in looks.view.words
@@ -81,7 +83,9 @@ def test_a_member_is_late_whatever_comes_and_goes_beside_it() -> None:
     """A set changes with every pod, and ovsdb-server itself takes ports out."""
     looks = Looks()
     for number in range(LOOKS):
-        looks.find(_members("10.0.0.1", f"10.0.1.{number}"), written=Changes(sets={"senders": {f"10.0.1.{number - 1}"}}))
+        looks.find(
+            _members("10.0.0.1", f"10.0.1.{number}"), written=Changes(sets={"senders": {f"10.0.1.{number - 1}"}})
+        )
     assert "set senders" in looks.view.words
 
 

@@ -116,6 +116,9 @@ _status = msgspec.json.Decoder(_StatusBody)
 def decode_list(raw: bytes, api_version: str, kind: str, *, may_be_partial: bool = False) -> ObjectList:
     """Take the body of a LIST of a kind, or perhaps of the metadata of some, apart.
 
+    Where a list of metadata is empty, of whatever kind, a kube-apiserver writes `items: null`; it never does so
+    where whole objects are listed. What is left to tell an empty list from none are its type and its resource version.
+
     Raises:
         DecodeError: it is not a list of that kind as Kubernetes writes it.
     """
@@ -127,7 +130,7 @@ def decode_list(raw: bytes, api_version: str, kind: str, *, may_be_partial: bool
     is_partial = may_be_partial and found == f"{PARTIAL_VERSION} {PARTIAL}List"
     if found != wanted and not is_partial:
         raise DecodeError(f"list: {found!r} instead of {wanted!r}")
-    if page.items is None and not is_partial:  # a kube-apiserver writes a list of no metadata so
+    if page.items is None and not is_partial:
         raise DecodeError("list: items: a list is needed")
     meta = page.metadata
     if not meta.resource_version:
