@@ -2,8 +2,9 @@
 
 In: what is dirty, what is desired, what is there. Out: a `Share`. Pure. The rules: each namespace has its turn, and
 those with little to write come first, so that a small change never waits for all of a large one; the rows of a policy
-on a switch are written together, but for those of single pods, two of which no packet meets; a set is there before a
-row refers to it, and is given up after the last row that did, the senders of a row that stays before all others.
+on a switch are written together, but for those of single pods, two of which no packet meets; what makes up there for
+what they do to others comes with the first of them; a set is there before a row refers to it, and is given up after the
+last row that did, the senders of a row that stays before all others.
 """
 
 import functools
@@ -27,7 +28,7 @@ _MEMBERS = 50
 """Members of sets that weigh as much as a row."""
 
 _Piece = Sequence[RowKey | str]
-"""What is written together: rows, or the name of one set."""
+"""What is written together: the name of one set, or rows, with those of no policy on their switch and their sets."""
 
 
 @attrs.frozen
@@ -150,23 +151,27 @@ def _queues(dirty: Dirty, desired: Desired, view: Replica) -> Mapping[str, Seque
     """
     sets: dict[str, dict[str, None]] = {}
     groups: dict[tuple[str, str, str], list[RowKey]] = {}
-    needed: set[str] = set()
+    lacking: dict[RowKey, list[str]] = {}
     for key in dirty.rows:
         row = desired.rows.get(key)
         if row is None and not key.policy:
             continue
         groups.setdefault((key.policy, key.network, key.switch), []).append(key)
-        for name in () if row is None else row.sets:
-            if name in dirty.sets and not is_there(name, view):
-                sets.setdefault(_namespace(key), {})[name] = None
-                needed.add(name)
+        names = () if row is None else row.sets
+        lacking[key] = [name for name in names if name in dirty.sets and not is_there(name, view)]
+        for name in lacking[key]:
+            sets.setdefault(_namespace(key), {})[name] = None
+    needed = {name for names in lacking.values() for name in names}
     for name in dirty.sets.keys() - needed:
         if not _comes_last(name, desired, view):
             for namespace in {_namespace(key) for key in view.keys_of_users(name)} or {""}:
                 sets.setdefault(namespace, {})[name] = None
     queues: dict[str, list[_Piece]] = {name: [[each] for each in sorted(mine)] for name, mine in sets.items()}
-    for _unit, keys in sorted(groups.items()):
-        queues.setdefault(_namespace(keys[0]), []).extend(_apart(keys))
+    for (policy, network, switch), keys in sorted(groups.items()):
+        pieces: list[_Piece] = [*_apart(keys)]
+        for key in groups.get(("", network, switch), ()) if policy and not desired.rows.keys().isdisjoint(keys) else ():
+            pieces[0] = [*lacking[key], key, *pieces[0]]  # whichever has its turn first brings it
+        queues.setdefault(_namespace(keys[0]), []).extend(pieces)
     return queues
 
 

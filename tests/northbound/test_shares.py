@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nqosd.compiler.desired import RETURNED, AddressSet, Desired, QosRow, RowKey
+from nqosd.compiler.desired import MARK_PART, RETURNED, AddressSet, Desired, QosRow, RowKey
 from nqosd.northbound import shares
 from nqosd.northbound.dirty import Cause, Dirty
 from nqosd.northbound.plan.operations import SetName
@@ -146,6 +146,33 @@ async def test_rows_of_no_policy_wait_for_their_sets(database: ModelDatabase, mo
     await rounds.round(state)
     monkeypatch.setattr("tests.northbound.rounds.MOST_ROUNDS", 100)
     await rounds.settle()
+    assert contents_of(database) == expected_contents(database, state)
+    rounds.reconciler.close()
+
+
+@pytest.mark.parametrize("number", [8, 40])
+async def test_what_makes_up_for_rows_comes_with_them(
+    database: ModelDatabase, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """However much there is to write, no switch has rows of a policy without its rows of no policy, in any share."""
+    monkeypatch.setattr(shares, "MOST", 12)
+    monkeypatch.setattr("tests.northbound.rounds.MOST_ROUNDS", 100)
+    rows, sets = list[QosRow](), list[AddressSet]()
+    for switch in (f"switch{each:02}" for each in range(number)):
+        database.add("Logical_Switch", name=switch)
+        mine, own = f"mine_{switch}", f"own_{switch}"
+        rows += [row(key(f"games-{switch}/video", rule, switch), source=mine) for rule in range(3)]
+        rows += [row(key("", switch=switch, part=part), source=own) for part in (RETURNED, f"{MARK_PART}theirs")]
+        sets += [address_set(mine), address_set(own)]
+    rounds, state = Rounds(database), desired(rows, sets)
+    await rounds.round()
+    await rounds.round(state)
+    assert rounds.woken.is_set()
+    while rounds.woken.is_set():
+        there = contents_of(database).rows.keys()
+        for policy in filter(lambda each: each.policy, there):
+            assert {each for each in state.rows if (each.policy, each.switch) == ("", policy.switch)} <= there
+        await rounds.round()
     assert contents_of(database) == expected_contents(database, state)
     rounds.reconciler.close()
 
