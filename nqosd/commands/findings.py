@@ -23,7 +23,13 @@ from nqosd.cache.tables import Tables
 from nqosd.commands.compiled_text import shared
 from nqosd.compiler.definition import Compiled
 from nqosd.compiler.network_switches import Networks
-from nqosd.informers.manifests.parsing import LIST_SUFFIX, STANDARD_INPUT, ManifestObject, ManifestProblem
+from nqosd.informers.manifests.parsing import (
+    DEFAULT_NAMESPACE,
+    LIST_SUFFIX,
+    STANDARD_INPUT,
+    ManifestObject,
+    ManifestProblem,
+)
 from nqosd.informers.manifests.paths import Manifests, standard_input
 
 _FIELD = re.compile(r"((?:spec|metadata|status)\b[^:]*): ")
@@ -97,8 +103,15 @@ def _of_objects(
         texts = (True, shared(map(str, report.problems))), (False, shared(report.warnings))
         for is_error, messages in texts:
             yield from ((is_error, ResourceKind.NETWORK_QOS, report.key, message) for message in messages)
-        if report.ready and not report.rows and tables.pods:
+        if report.ready and not report.rows and tables.pods and not _selects(tables, report.key):
             yield False, ResourceKind.NETWORK_QOS, report.key, "spec.podSelector: selects no pod of these manifests"
+
+
+def _selects(tables: Tables, key: str) -> bool:
+    """Say whether a policy selects a pod, be it one that has no address, as in a repository."""
+    policy = tables.policies[key]
+    pods = (each for each in tables.pods.values() if each.namespace == policy.namespace)
+    return policy.spec is not None and any(policy.spec.pod_selector.matches(each.labels) for each in pods)
 
 
 class _Lines:
@@ -139,9 +152,11 @@ def _flat(node: yaml.Node) -> Iterator[yaml.Node]:
 
 def _is(node: yaml.Node, origin: ManifestObject) -> bool:
     metadata, kind = _step(node, "metadata", 0)[0], _step(node, "kind", 0)[0]
-    name = _step(metadata, "name", 0)[0]
+    name, namespace = _step(metadata, "name", 0)[0], _step(metadata, "namespace", 0)[0]
     is_kind = kind is None or kind.value == origin.kind
-    return is_kind and name is not None and name.value == origin.value.key.rpartition("/")[2]
+    of, _slash, called = origin.value.key.rpartition("/")
+    is_there = not of or of == (namespace.value if namespace and namespace.value else DEFAULT_NAMESPACE)
+    return is_kind and is_there and name is not None and name.value == called
 
 
 def _step(node: yaml.Node | None, name: str, line: int) -> tuple[yaml.Node | None, int]:

@@ -13,6 +13,8 @@ import yaml
 
 from nqosd.cli import FAILED, OK, USAGE, main
 from nqosd.commands.compiled_text import shared
+from tests.checkout import ROOT
+from tests.docs.console import blocks
 
 GUIDE = Path("docs/examples/guide").resolve()
 MISTAKES = """\
@@ -147,6 +149,36 @@ def test_a_file_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path,
     assert "unknown field, ignored" in out
 
 
+@pytest.mark.parametrize("version", ["v1alpha1", "k8s.ovn.org"])
+def test_an_object_without_its_group_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, version: str) -> None:
+    """A NetworkQoS whose `apiVersion` lacks the group or the version isn't left out in silence."""
+    (tmp_path / "all.yaml").write_text(f"apiVersion: {version}\nkind: NetworkQoS\nmetadata: {{name: web}}\n")
+    code, _out, err = compiled(capsys, "--strict", tmp_path)
+    said = f"document 1: {version} NetworkQoS is left out; did you mean k8s.ovn.org/v1alpha1 NetworkQoS?"
+    assert (code, err) == (FAILED, f"warning: {tmp_path}/all.yaml:1: {said}\n")
+
+
+def test_policies_of_one_name_in_a_list(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A mistake of a policy stands at its own line, not at that of another namespace's policy of the same name."""
+    items = MISTAKES.rindex("- apiVersion")
+    policy = MISTAKES[items:].replace("dscp: 1", 'dscp: "1"')
+    (tmp_path / "all.yaml").write_text(f"kind: List\napiVersion: v1\nitems:\n{policy.replace('default', 'x')}{policy}")
+    _code, out, _err = compiled(capsys, "-o", "github", tmp_path)
+    where = dict(re.findall(r"line=(\d+)::NetworkQoS (\w+)/", out))
+    assert where == {"11": "x", "19": "default"}
+
+
+def test_a_pod_that_is_selected_and_has_no_row(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A policy that selects pods isn't said to select none, because they have no address yet or no network matches."""
+    (tmp_path / "all.yaml").write_text(
+        (MISTAKES[MISTAKES.index("apiVersion: v1\n") :] + POD).replace("{app: nothing}", "{}")
+    )
+    assert "selects no pod" not in compiled(capsys, "-o", "github", tmp_path)[1]
+    _code, out, _err = compiled(capsys, "-o", "github", GUIDE / "nqos.yaml", GUIDE / "pods.yaml")
+    assert "spec.networkSelectors: no network matches" in out
+    assert "selects no pod" not in out
+
+
 def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Good manifests give no finding, and policies alone, without any pod, may select none."""
     policy = MISTAKES[MISTAKES.rindex("- apiVersion") :].replace("\n  ", "\n").removeprefix("- ")
@@ -206,6 +238,9 @@ def test_the_hook_of_pre_commit(capsys: pytest.CaptureFixture[str], mistakes: Pa
     files = sorted(map(str, GUIDE.glob("*.yaml")))
     assert main([*arguments, *files, str(mistakes)]) == FAILED
     assert str(mistakes) in capsys.readouterr().err
+    (block, *_rest) = (text for _line, text in blocks(ROOT / "docs/gitops.md", "yaml"))
+    (advised,) = yaml.safe_load(block)["repos"][0]["hooks"]
+    assert (advised["id"], advised["pass_filenames"], advised["args"]) == (hook["id"], False, ["manifests"])
 
 
 def test_the_action(mistakes: Path, tmp_path: Path) -> None:

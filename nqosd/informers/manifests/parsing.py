@@ -173,7 +173,7 @@ def _meant(content: object) -> str:
     if not close:
         return ""
     meant = _BY_LOWER[close[0]]
-    if not difflib.get_close_matches(group, [meant.group]):  # somebody else's kind of that name
+    if group and not difflib.get_close_matches(group, [meant.group]):  # somebody else's kind of that name
         return ""
     return f"{api_version} {kind} is left out; did you mean {meant.api_version} {meant.kind.value}?"
 
