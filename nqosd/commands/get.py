@@ -83,7 +83,8 @@ def tell_policy(found: Entry | list[Entry], options: argparse.Namespace) -> None
         for title, (header, cells), entries in detail(each):
             if entries:
                 say(f"{zone_of(each)}{title}:")
-                for line in table(header, map(cells, entries)).splitlines():
+                shown = _rows(entries, options) if title == "rows" else entries
+                for line in table(header, map(cells, shown)).splitlines():
                     say(cut(f"  {line}", width(options) if title == "rows" else None))
 
 
@@ -114,12 +115,17 @@ def _print(found: list[Entry], options: argparse.Namespace, *, is_first: bool) -
         show(found, one_line=options.watch)
         return
     header, cells = columns(options.what, with_zone=getattr(options, "with_zone", False))
-    if options.what == "rows" and not options.wide:
-        found = [each | {"match": folded(each["match"])} for each in found]
+    if options.what == "rows":
+        found = _rows(found, options)
     lines = table(header, map(cells, found)).splitlines()
     room = width(options) if options.what == "rows" else None
     for line in lines if is_first else lines[1:]:
         say(cut(line, room))
+
+
+def _rows(rows: list[Entry], options: argparse.Namespace) -> list[Entry]:
+    """Give rows as they are shown: a list of prefixes as its block and the exceptions."""
+    return rows if options.wide else [each | {"match": folded(each["match"])} for each in rows]
 
 
 def fetch(section: HttpSection, what: str) -> Any:  # noqa: ANN401 - what its path has

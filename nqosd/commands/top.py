@@ -7,6 +7,7 @@ no exporter tells anything, there is no table.
 
 import argparse
 import asyncio
+import shutil
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
@@ -30,6 +31,8 @@ TIMEOUT = 5.0
 READINGS = 60.0
 """Seconds to wait, with `--once`, for each exporter's second reading."""
 POLL = 0.2
+LEAST = 5
+"""Rules that are shown on the lowest terminal."""
 HOME = "\x1b[H\x1b[J"
 THOUSAND = 1000
 Look: TypeAlias = Callable[[], Awaitable[Collected]]
@@ -94,9 +97,18 @@ def _show(
             paint(header, Hue.BOLD),
             *(paint(line, hue) if hue else line for line, hue in zip(lines, hues, strict=True)),
         ]
+        if before and (more := len(rates) - _room(max(map(len, (header, *lines))), len(collected.failures))) > 0:
+            text[-more:] = [f"{more} more: nqosd top --once"]
     if before:
         text += [paint(f"{url}: {why}", Hue.RED) for url, why in collected.failures.items()]
     paint.say(*text, before=before)
+
+
+def _room(longest: int, below: int) -> int:
+    """Say how many rules a terminal shows, so that they can be drawn anew in their place: the busiest are on top."""
+    size = shutil.get_terminal_size()
+    for_each = -(-longest // size.columns)
+    return max((size.lines - 2 - below) // for_each - 1, LEAST)
 
 
 def _hue(rate: Rate) -> Hue | None:

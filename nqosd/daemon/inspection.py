@@ -29,6 +29,7 @@ from nqosd.statistics.rules import Rule
 from nqosd.status.conditions import TRUE, condition
 from nqosd.telemetry.health import Health
 from nqosd.web.views import (
+    MOST_RIVALS,
     DatabaseState,
     InformerState,
     NetworkState,
@@ -45,8 +46,6 @@ from nqosd.web.views import (
 
 PIECE = 100
 """How many entries are read before others get their turn; a hundred reports take a few milliseconds."""
-MOST_RIVALS = 200
-"""Rows of others that are named for one policy."""
 SOURCES = re.compile(r"(?:ip[46]\.src == \$|inport == @)(\w+)")
 EXPORTERS = 1.0
 """Seconds that exporters have for their answer."""

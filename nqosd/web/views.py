@@ -11,6 +11,9 @@ import msgspec
 
 from nqosd.compiler.settings import Settings
 
+MOST_RIVALS = 200
+"""Rows of others that are looked for, for one policy."""
+
 
 @attrs.frozen
 class PolicyState:

@@ -149,7 +149,9 @@ def test_matches_are_for_the_eye(capsys: pytest.CaptureFixture[str], daemon: Nqo
     )
     match = conforming("get-rows", got(capsys, daemon.config, "rows", "-o", "json")[1])[0]["match"]
     assert "ip4.dst == {0.0.0.0/5, 8.0.0.0/7, " in match
-    assert match in got(capsys, daemon.config, "rows", "--wide")[1]
+    for what in (("rows",), ("policy", "qos-external")):
+        assert "{0.0.0.0/0 except 10.11.12.13, 172" in got(capsys, daemon.config, *what)[1]
+        assert match in got(capsys, daemon.config, *what, "--wide")[1]
 
 
 def test_networks(capsys: pytest.CaptureFixture[str], ovsdb_nb: OvsdbServer, tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Rates are gains over the time between an exporter's own readings, and gains go to the right rule."""
 
-import attrs
+import argparse
 
+import attrs
+import pytest
+
+from nqosd.commands import top
 from nqosd.statistics.endpoints import Collected, Counts, RuleOnNode, Snapshot
 from nqosd.statistics.openflow import FlowCounts, MeterCounts
-from nqosd.statistics.rates import Rates
+from nqosd.statistics.rates import Rate, Rates
 from nqosd.statistics.rules import Purpose, Rule
 from nqosd.statistics.switch import SwitchReading
 from nqosd.statistics.tally import Figures, Tally
@@ -86,3 +90,22 @@ def test_marks_are_of_flows_and_limits_of_their_meter() -> None:
         RULE: Figures(40, 4000, 30, 3000, 10, 1000),
         OTHER: Figures(5, 500),
     }
+
+
+@pytest.mark.parametrize(("columns", "most"), [(120, 16), (60, 7)])
+def test_more_rules_than_a_terminal_has_lines(
+    columns: int, most: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that is drawn anew keeps to the terminal: its head, the busiest rules and what failed stay in view."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "20")
+    rate = Rate(1, 8, 1, 8, 0, 0, 8, meter_missing=False)
+    rates = {
+        RuleOnNode(Rule("shop", f"p{number:02}", 0, "default"), "a-node-with-a-name"): rate for number in range(30)
+    }
+    collected = Collected.of({"http://127.0.0.1:1": "refused"})
+    top._show(rates, collected, argparse.Namespace(format="table"), before=top.HOME)
+    lines = capsys.readouterr().out.removeprefix(top.HOME).splitlines()
+    first = ["POLICY", *(f"shop/p{number:02}" for number in range(most)), str(30 - most), "http://127.0.0.1:1:"]
+    assert [line.split()[0] for line in lines] == first
+    assert sum(-(-len(line) // columns) for line in lines) < 20

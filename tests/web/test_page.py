@@ -9,11 +9,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
+from nqosd.commands.get_tables import detail as detail_tables
 from nqosd.web.page import Asked, _policies
 from nqosd.web.policy_page import MembersPage, policy_page
-from nqosd.web.views import PolicyDetail, PolicyState, RivalState, RowState, RuleState, SelectionState, Statistics
+from nqosd.web.views import (
+    MOST_RIVALS,
+    PolicyDetail,
+    PolicyState,
+    RivalState,
+    RowState,
+    RuleState,
+    SelectionState,
+    Statistics,
+)
 from tests.services.browser import PHONE, Browser
 from tests.services.daemon import Nqosd
 from tests.services.ovsdb import OvsdbServer
@@ -158,6 +169,11 @@ def test_pages_are_bounded() -> None:
         (RivalState("ns/q", 0, "switch", 2, 1, 1),) * 5_000, (),
     )  # fmt: skip
     assert len(policy_page(detail, MembersPage())) < 2_000_000
+    some = attrs.evolve(detail, rivals=detail.rivals[:MOST_RIVALS])
+    assert "there may be more" in policy_page(some, MembersPage())
+    assert "there may be more" not in policy_page(attrs.evolve(some, rivals=some.rivals[1:]), MembersPage())
+    titles = [title for title, _table, _entries in detail_tables(attrs.asdict(some, recurse=False))]
+    assert "loses to these, found first, and perhaps to more" in titles
     assert members[500] not in policy_page(detail, MembersPage())
     assert members[500] in policy_page(detail, MembersPage("nqosd_7", 500))
     assert len("".join(_policies([policy] * 5_000, [row] * 5_000, Statistics((), {}), Asked()))) < 5_000_000
