@@ -1,6 +1,7 @@
 """The overlays for kustomize and the Helm chart are what a real API server takes, and give the same pods."""
 
 import copy
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -79,6 +80,21 @@ def test_a_database_at_an_address(api_server: ApiServer) -> None:
     assert options(objects).northbound.certificate == "/etc/nqosd-nb/tls.crt"
     served = [each for each in objects if each["kind"] == "Deployment"]
     assert "deployment.apps/nqosd-central" in api_server.kubectl("apply", *SERVER, stdin=yaml.safe_dump_all(served))
+
+
+def test_folders_of_any_name(api_server: ApiServer) -> None:
+    """Two folders may end with the same name, or with one that no volume can have, or that another volume has."""
+    folders = ["/var/run/ovn", "/run/ovn", "/srv/OVN_sockets", "/srv/tmp"]
+    objects = rendering.chart(f"--set-json=folders={json.dumps(folders)}")
+    served = yaml.safe_dump(workload(objects))
+    assert "daemonset.apps/nqosd" in api_server.kubectl("apply", *SERVER, stdin=served)
+    paths = [each["hostPath"]["path"] for each in pod(objects)["volumes"] if "hostPath" in each]
+    assert sorted(paths) == sorted(folders)
+
+
+def test_no_taint_is_tolerated_where_none_is_named() -> None:
+    """An empty list in place of the chart's tolerations is one."""
+    assert pod(rendering.chart("--set-json=tolerations=[]"))["tolerations"] == []
 
 
 def test_the_dry_run_sees_mistakes(api_server: ApiServer) -> None:
@@ -162,6 +178,22 @@ def test_monitoring_names_the_jobs_of_the_alerts() -> None:
     }
     plain = {each["kind"]: each for each in rendering.kustomize(Path("config/prometheus"))}
     assert plain["PrometheusRule"]["spec"] == yaml.safe_load(Path("config/prometheus/alerts.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", ["12", "true", "a: b"])
+def test_a_cluster_of_any_name(name: str) -> None:
+    """Its label is text, whatever YAML would take it for."""
+    objects = rendering.chart("--set=monitoring.enabled=true", f"--set-string=monitoring.cluster={name}")
+    (monitor,) = (each for each in objects if each["kind"] == "PodMonitor")
+    for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+        assert {"targetLabel": "cluster", "replacement": name} in endpoint["relabelings"]
+
+
+def test_the_image_is_imported_by_the_name_that_pods_have() -> None:
+    """On a node, and in a registry: a runtime finds an image by its whole name."""
+    page = Path("docs/install.md").read_text()
+    (pods,) = re.findall(r"image\.repository=(\S+)", page)
+    assert re.findall(r"docker://(\S+):", page) == re.findall(r"--base-name (\S+)", page) == [pods]
 
 
 def test_every_way_installs_this_version() -> None:

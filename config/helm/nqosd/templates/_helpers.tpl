@@ -29,8 +29,8 @@ image: {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppV
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 volumeMounts:
 - {name: config, mountPath: /etc/nqosd, readOnly: true}
-{{- range .Values.folders }}
-- {name: {{ base . }}, mountPath: {{ . }}, readOnly: true}
+{{- range $index, $folder := .Values.folders }}
+- {name: folder-{{ $index }}, mountPath: {{ $folder }}, readOnly: true}
 {{- end }}
 {{- range .Values.secrets }}
 - {name: {{ .name }}, mountPath: {{ .mountPath }}, readOnly: true}
