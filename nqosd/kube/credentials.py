@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import pathlib
+import re
 
 import aiohttp
 import attrs
@@ -211,7 +212,10 @@ def _limit(plugin: dict[str, object], seconds: float) -> None:
 def _explain(error: Exception, options: KubeOptions) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    text = str(error) or f"{type(error).__name__}: compare the file with one that kubectl accepts"
+    if isinstance(error, TypeError | AttributeError | AssertionError):  # the words of Python, about the library's code
+        return "it isn't of the form of a kubeconfig: compare the file with one that kubectl accepts"
+    # the library shows the whole entry of a user, with passwords and keys
+    text = re.sub(r"\{.*\}", "{…}", str(error), flags=re.DOTALL)
     if text.startswith("exec: process returned 124"):  # what timeout(1) returns
         return f"exec: the credential plugin took longer than {options.exec_timeout:g} s and was killed"
     return text[:LONGEST]

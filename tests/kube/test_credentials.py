@@ -170,7 +170,9 @@ async def test_a_kubeconfig_with_certificates_inside(
     ("text", "words"),
     [
         ("[", "kubeconfig"),
-        ("", "kubeconfig"),
+        ("", "isn't of the form of a kubeconfig"),
+        ("[a]", "isn't of the form of a kubeconfig"),
+        ("contexts: 5", "isn't of the form of a kubeconfig"),
         ("{}", "kubeconfig"),
         ("{current-context: x, contexts: [], clusters: [], users: []}", "with name x"),
         ("current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\nclusters: []\nusers: []", "with name c"),
@@ -183,6 +185,14 @@ async def test_a_malformed_kubeconfig_is_an_error_that_names_it(tmp_path: Path, 
     with pytest.raises(KubeConfigError, match=words) as caught:
         await load_credentials(KubeOptions(kubeconfig=str(file)))
     assert str(file) in str(caught.value)
+
+
+async def test_what_is_wrong_with_a_user_shows_no_secret(tmp_path: Path) -> None:
+    """A password and a key beside the fault are in no message, and so in no log."""
+    user = {"token": None, "username": "admin", "password": "s3cret", "client-key-data": "s3cret"}
+    with pytest.raises(KubeConfigError, match="Expected key token") as caught:
+        await load_credentials(kubeconfig(tmp_path, user))
+    assert "s3cret" not in str(caught.value)
 
 
 async def test_a_missing_kubeconfig_is_an_error(tmp_path: Path) -> None:
