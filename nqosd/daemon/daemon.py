@@ -138,7 +138,7 @@ class Daemon:
             refresh=self._northbound.wake.set,
         )
         self._writers = KubernetesWriters(status, events)
-        self._choose_tellers()
+        self._choose_writers()
         schema = watch_schema(client, options.absence, self._fields_lost)
         await self._work(source.run(sink), status.run(), events.run(), schema)
 
@@ -159,7 +159,7 @@ class Daemon:
         if self._rounds.publisher.writers.events is not None:
             self._rounds.publisher.writers.events.condition_changed(policy, old, new)
 
-    def _choose_tellers(self) -> None:
+    def _choose_writers(self) -> None:
         """Tell Kubernetes what the configuration wants it to be told."""
         wanted = self._config.status
         self._rounds.publisher.use(
@@ -232,7 +232,7 @@ class Daemon:
             audit_interval=section.audit_interval,
         )
         self._health.transaction_timeout = section.transaction_timeout
-        self._choose_tellers()
+        self._choose_writers()
         self._northbound.wake.set()
         if self._http is not None:
             self._http.renew_certificate()

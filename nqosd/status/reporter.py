@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 
 from nqosd.kube.writes import Answer
+from nqosd.runtime.waiting import wait_anew
 from nqosd.status.leases import Leases
 from nqosd.status.zone_state import ZoneState
 
@@ -85,12 +86,7 @@ class ZoneReporter:
             left = last + RENEWAL - asyncio.get_running_loop().time()
             if left <= 0:
                 return
-            self.wake.clear()
-            try:
-                async with asyncio.timeout(left):
-                    await self.wake.wait()
-            except TimeoutError:
-                return
+            await wait_anew(self.wake, left)
 
     def _spread(self) -> float:
         progress = self._state().progress

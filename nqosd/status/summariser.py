@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 import attrs
 
 from nqosd.kube.writes import Answer
+from nqosd.runtime.waiting import wait_anew
 from nqosd.status.conditions import READY, condition_type
 from nqosd.status.leases import Election, Leases
 from nqosd.status.readiness import sum_up
@@ -92,12 +93,7 @@ class Summariser:
                     await self._look(state, progress)
                 else:
                     self._stop()
-                self.wake.clear()
-                try:
-                    async with asyncio.timeout(LOOK):
-                        await self.wake.wait()
-                except TimeoutError:
-                    continue
+                await wait_anew(self.wake, LOOK)
         finally:
             if zone:
                 await self._election.resign(zone)

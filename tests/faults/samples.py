@@ -87,11 +87,7 @@ class Samples:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            try:
-                received = self._client.receive()
-            except OSError:
-                return
+        for received in self._client.batches():
             for _moment, message in received:
                 if message.get("method") == "update":
                     params: Any = message["params"]

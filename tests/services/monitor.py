@@ -9,7 +9,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Self, cast
 
@@ -64,6 +64,15 @@ class OvsdbClient:
                 self._socket.sendall(json.dumps(answer).encode())
         return [(moment, message) for message in messages]
 
+    def batches(self) -> Iterator[list[tuple[float, Mapping[str, object]]]]:
+        """Give what `receive` does, until the connection ends."""
+        while True:
+            try:
+                received = self.receive()
+            except OSError:
+                return
+            yield received
+
     def close(self) -> None:
         """End the connection, and with it a `receive` that waits."""
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -111,11 +120,7 @@ class Monitor:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            try:
-                received = self._client.receive()
-            except OSError:
-                return
+        for received in self._client.batches():
             with self._changed:
                 for moment, message in received:
                     if message.get("method") == "update2":
