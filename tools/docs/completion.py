@@ -12,6 +12,7 @@ from typing import Literal
 import shtab
 
 from nqosd.cli import parser as cli_parser
+from nqosd.commands.arguments import path
 
 
 def script(shell: Literal["bash", "zsh"]) -> str:
@@ -23,12 +24,12 @@ def script(shell: Literal["bash", "zsh"]) -> str:
 
 
 def _complete_files(parser: argparse.ArgumentParser) -> None:
-    """Let each parameter of type Path be completed as a file."""
+    """Let each parameter whose type is a path be completed as a file."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for each in action.choices.values():
                 _complete_files(each)
-        elif action.type is Path:
+        elif action.type in {Path, path}:
             action.complete = shtab.FILE  # type: ignore[attr-defined] # the attribute that shtab looks for
 
 
