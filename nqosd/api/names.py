@@ -20,10 +20,14 @@ _index = re.compile(r"[1-9][0-9]{0,4}")
 _network = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_./]*")
 
 
-@lru_cache(maxsize=4096)  # each pod has one, and they are few
 def is_namespace(text: str) -> bool:
     """Say whether a text can name a namespace: a DNS label."""
-    return len(text) <= MAX_LABEL and _label.fullmatch(text) is not None
+    return len(text) <= MAX_LABEL and _is_label(text)
+
+
+@lru_cache(maxsize=4096)  # each pod has one, and they are few
+def _is_label(text: str) -> bool:
+    return _label.fullmatch(text) is not None
 
 
 def is_object(text: str) -> bool:
@@ -31,9 +35,13 @@ def is_object(text: str) -> bool:
     return len(text) <= MAX_NAME and _subdomain.fullmatch(text) is not None
 
 
-@lru_cache(maxsize=4096)
 def is_node(text: str) -> bool:
     """Say whether a text can name a node: as an object."""
+    return len(text) <= MAX_NAME and _is_node(text)
+
+
+@lru_cache(maxsize=4096)
+def _is_node(text: str) -> bool:
     return is_object(text)
 
 

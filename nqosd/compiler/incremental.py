@@ -45,6 +45,8 @@ FEW = 100
 """How many pods with one address are few: they take some 5 ms."""
 CANDIDATES = 10
 """Selections that take as long, for one address, as another pod."""
+LABELS = 5_000
+"""Labels that take as long, of all pods together; a user can write a hundred thousand on one."""
 
 MEMBERS = 50
 """Members of sets that take as long as a row."""
@@ -128,14 +130,14 @@ class IncrementalCompiler:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 
         A pod with a limit of its own takes time for all others on its switch; a policy, however long it is; a pod of
-        any namespace for each of its addresses, and for each of the selectors that may choose it.
+        any namespace for each of its addresses, for each of the selectors that may choose it, and for its labels.
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW:
             return True
         if any(each.kind is not ResourceKind.POD for each in changes):
             return True
-        pods = (pod for each in changes for pod in (each.old, each.new) if isinstance(pod, Pod))
-        if sum(map(self._weigh, pods)) > FEW:
+        pods = [pod for each in changes for pod in (each.old, each.new) if isinstance(pod, Pod)]
+        if sum(len(pod.labels) for pod in pods) > LABELS or sum(map(self._weigh, pods)) > FEW:
             return True
         return any(
             self._effective[policy].spec.bandwidth_scope is BandwidthScope.POD

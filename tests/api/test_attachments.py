@@ -1,8 +1,11 @@
 """Which addresses a pod has on which network."""
 
+import sys
+
 import pytest
 
 from nqosd.api.decoding import decode_pod
+from nqosd.api.names import attachment_key, is_namespace, is_node
 from nqosd.api.objects import Attachment, Pod
 from tests.api.manifests import POD_NETWORKS, Json, pod
 
@@ -199,3 +202,14 @@ def test_of_a_pod_with_too_many_attachments_none_counts() -> None:
     assert value.problem.endswith("65 attachments; a pod has 64 at most")
     del listed["red/flat/1"]
     assert len(attachments(pod(networks=listed))) == 64
+
+
+@pytest.mark.parametrize("key", ["x" * 100_000, f"{'x' * 100_000}/data"])
+def test_a_key_of_any_length_is_not_remembered(key: str) -> None:
+    """A user may write another one again and again."""
+    before = sys.getrefcount(key)
+    with pytest.raises(ValueError, match="not a key"):
+        attachment_key(key)
+    assert not is_namespace(key)
+    assert not is_node(key)
+    assert sys.getrefcount(key) == before

@@ -59,6 +59,14 @@ def test_pods_with_equal_labels_share_them() -> None:
     assert first.node is second.node
 
 
+def test_long_labels_are_not_remembered() -> None:
+    """A user may change a megabyte of labels again and again; what isn't an object's any more takes no memory."""
+    raw = pod(labels={f"key-{number}": "" for number in range(1000)})
+    first, second = (decode_pod(raw).value for _ in range(2))
+    assert first.labels is not second.labels
+    assert first == second
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

@@ -22,6 +22,9 @@ T_co = TypeVar("T_co", covariant=True)
 MALFORMED = (ValueError, RecursionError)
 """What msgspec raises for bad input: its own errors and UnicodeDecodeError are ValueErrors; too deep is the other."""
 
+SHARED = 1024
+"""Bytes of labels, in JSON, that are remembered; the longest that anybody writes are some hundred."""
+
 _TIME_LENGTH = 20
 """Of a time in UTC to the second, which is taken as it is; most are."""
 
@@ -130,22 +133,27 @@ def read_time(text: str | None) -> str:
 
 
 def shared_labels(raw: msgspec.Raw) -> Labels:
-    """Decode labels into a mapping that equal labels share; it must not be changed.
+    """Decode labels into a mapping that equal labels share, unless they are long; it must not be changed.
 
     Raises:
         ValueError: they are not a map of texts.
     """
-    return _shared_labels(bytes(raw))
+    text = bytes(raw)
+    return _shared_labels(text) if len(text) <= SHARED else _read_labels(text)
 
 
-@functools.lru_cache(maxsize=4096)  # lists come sorted by name, so the pods of a workload come one after the other
-def _shared_labels(raw: bytes) -> Labels:
+def _read_labels(raw: bytes) -> Labels:
     try:
         labels = _labels.decode(raw) or {}
     except msgspec.ValidationError as error:
         text, _, place = f"{error}".partition(" - at `$")
         raise ValueError(f"{text} - at `$.metadata.labels{place or '`'}") from error
     return {intern(key): intern(value) for key, value in labels.items()}
+
+
+# Lists come sorted by name, so the pods of a workload come one after the other. What users write at any length must not
+# be remembered: of the labels that an object doesn't have any more there would be as many as of those that it has.
+_shared_labels = functools.lru_cache(maxsize=4096)(_read_labels)
 
 
 def identify(kind: str, raw: bytes) -> Identity:
