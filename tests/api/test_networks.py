@@ -117,6 +117,10 @@ def test_a_list_with_one_plugin_renders_a_network() -> None:
         (CONFIG | {"name": 'x" || ip4'}, f"name: {FOREIGN}"),
         (CONFIG | {"subnets": 'fe80::%" || ip4 || inport == "/64'}, f"{ZONED} is not a CIDR such as {CIDRS}"),
         (CONFIG | {"subnets": "10.0.0.0/8,10.0.0.0/33"}, f"10.0.0.0/33 is not a CIDR such as {CIDRS}"),
+        (
+            CONFIG | {"subnets": ",".join(f"10.{number}.0.0/16" for number in range(65))},
+            "subnets: 65 ranges; a network has 64 at most",
+        ),
         (CONFIG | {"name": 5}, "name: 5 is not a text"),
         (CONFIG | {"name": {"a": 1}}, "name: an object is not a text"),
         (

@@ -24,6 +24,7 @@ Range = IPv4Network | IPv6Network
 DEFAULT = "default"
 """The name of the default network, and the key of a pod's attachment to it."""
 
+_MOST_RANGES = 64
 _NETWORK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,252}")
 _OWNERS = ("ClusterUserDefinedNetwork", "UserDefinedNetwork")
 
@@ -228,6 +229,9 @@ def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, st
         manifest
     ):
         return None
+    subnets = list(filter(None, text(config, "subnets").split(",")))
+    if len(subnets) > _MOST_RANGES:
+        return None
     namespace = text(manifest, "metadata", "namespace")
     created = text(manifest, "metadata", "creationTimestamp")
     references = [r for r in sequence(manifest, "metadata", "ownerReferences") if text(r, "kind") in _OWNERS]
@@ -246,7 +250,7 @@ def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, st
         owner=owner,
         owner_labels=owner_labels,
         rank=(not annotation(manifest, "k8s.ovn.org/network-id"), created or "unknown", object_key(manifest)),
-        ranges=tuple(map(_read_range, filter(None, text(config, "subnets").split(",")))),
+        ranges=tuple(map(_read_range, subnets)),
     )
 
 

@@ -232,6 +232,7 @@ def test_addresses_on_another_network(networks: dict[str, list[str]], expected: 
         nad("red/data", "default"),
         nad("red/data", "ovn-kubernetes"),
         nad("red/data", "data", netAttachDefName="blue/data"),
+        nad("red/data", "data", "layer2", subnets=",".join(f"10.{number}.0.0/16" for number in range(65))),
     ],
     ids=[
         "type",
@@ -245,6 +246,7 @@ def test_addresses_on_another_network(networks: dict[str, list[str]], expected: 
         "default",
         "reserved",
         "key",
+        "ranges",
     ],
 )
 def test_attachment_by_an_unreadable_nad_is_none(broken: Manifest) -> None:

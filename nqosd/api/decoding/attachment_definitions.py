@@ -37,6 +37,9 @@ CONFIG_FIELD = "spec.config"
 RESERVED = (DEFAULT_NETWORK, "ovn-kubernetes")
 """Names that ovn-kubernetes keeps for the cluster's default network."""
 
+MAX_RANGES = 64
+"""Of a network; it has one or two. They stand in a match of each of its switches where senders have limits."""
+
 
 class _Owner(msgspec.Struct, gc=False):
     kind: str | None = None
@@ -167,6 +170,8 @@ def _read_config(text: str | None, override: str | None) -> _Network:
     topology = _choose(Topology, "topology", plugin.text("topology"))
     role = _choose(NetworkRole, "role", plugin.text("role")) if plugin.text("role") else NetworkRole.SECONDARY
     subnets = plugin.text("subnets").split(",") if plugin.text("subnets") else []
+    if len(subnets) > MAX_RANGES:
+        raise ValueError(f"subnets: {len(subnets)} ranges; a network has {MAX_RANGES} at most")
     whole = map(_without_share, subnets) if topology is Topology.LAYER3 else subnets
     name = _name(override or config.text("name"))
     return _Network(name, topology, role, ranges(whole), plugin.text("netAttachDefName"))
