@@ -15,7 +15,7 @@ from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.api.problems import Problem
 from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.cache.tables import Tables
-from nqosd.compiler.matching import Criteria, selection_of
+from nqosd.compiler.matching import Criteria, further_selectors, selection_of
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.precedence import Rank, age, lowest_limit, row_priority, standings
 from nqosd.compiler.settings import Settings, excess, no_room
@@ -90,6 +90,10 @@ class PolicyReading:
         """Read the rules of a policy, up to the first one that is beyond a limit."""
         namespace = key.partition("/")[0]
         criteria: list[Criteria] = []
+        own = further_selectors(spec.pod_selector)
+        beyond = excess("spec.podSelector", own, "selectors", limits, "write fewer requirements")
+        if beyond is not None:
+            return cls(spec, limits, {}, beyond, None)
         for index, rule in enumerate(spec.egress):
             read = Criteria.of(rule.classifier, namespace)
             for option, number in read.sizes.items():
@@ -97,7 +101,7 @@ class PolicyReading:
                 if beyond is not None:
                     return cls(spec, limits, {}, beyond, None)
             criteria.append(read)
-        sizes: Counter[str] = Counter()
+        sizes: Counter[str] = Counter(selectors=own)
         for each in criteria:
             sizes.update(each.sizes)
         return cls(spec, limits, sizes, None, tuple(criteria))

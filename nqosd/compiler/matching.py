@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
+from nqosd.api.labels import LabelSelector
 from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
 from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.compiler.desired import Family
@@ -26,6 +27,14 @@ of both stand in docs/bounds.md.
 """
 LONGEST_SET = 5_000
 """Prefixes of one address set; more are spread over several, each of which is written in some 30 ms."""
+
+REQUIREMENTS = 10
+"""Requirements of selectors that take as long as a selector more, for each pod that is compared with them."""
+
+
+def further_selectors(*selectors: LabelSelector) -> int:
+    """Say for how many selectors more an entry counts whose selectors are long: a user can write thousands in one."""
+    return sum(len(each.requirements) for each in selectors) // REQUIREMENTS
 
 
 def selection_of(peer: PodPeer, namespace: str) -> PodSelection:
@@ -116,7 +125,7 @@ class Criteria:
         sizes = {
             "prefixes": sum(side.size for side in every),
             "ports": number,
-            "selectors": len({pods for side in every for pods in side.pods}),
+            "selectors": sum(map(_weight, {pods for side in every for pods in side.pods})),
         }
         return cls(sides, ports, sizes)
 
@@ -159,6 +168,11 @@ def _by_inport(constant: str, *sets: AnySet) -> Senders:
 
 def _pods(peers: tuple[Peer, ...], namespace: str) -> frozenset[PodSelection]:
     return frozenset(selection_of(peer, namespace) for peer in peers if isinstance(peer, PodPeer))
+
+
+def _weight(selection: PodSelection) -> int:
+    scope = (selection.namespaces,) if isinstance(selection.namespaces, LabelSelector) else ()
+    return 1 + further_selectors(selection.pods, *scope)
 
 
 def _side(peers: tuple[Peer, ...], side: str, family: Family, pods: frozenset[PodSelection]) -> Side:

@@ -111,6 +111,27 @@ def applied(compiler: IncrementalCompiler) -> set[str]:
     return {key.policy for key in compiler.desired.rows if key.policy}
 
 
+LONG = LabelSelector.of(Requirement(f"key{number}", Operator.DOES_NOT_EXIST) for number in range(100))
+
+
+@pytest.mark.parametrize(
+    ("long", "figure"),
+    [
+        (policy("p", EgressRule(1, classifier=Classifier(to=(PodPeer(LONG),)))), 11),
+        (policy("p", EgressRule(1, classifier=Classifier(from_=(PodPeer(LONG, LONG),)))), 21),
+        (attrs.evolve(policy("p"), spec=NetworkQoSSpec(1, PLAIN, LONG)), 10),
+    ],
+    ids=["pods", "namespaces", "senders"],
+)
+def test_a_long_selector_counts_as_many(long: NetworkQoS, figure: int) -> None:
+    """Each pod that comes, of anybody, is compared with each requirement: ten of them are a selector more."""
+    report = compiled(attrs.evolve(Limits(), selectors=figure - 1), long).report("a/p")
+    assert report is not None
+    assert [each.message for each in report.problems if f"{figure} selectors are more than" in each.message]
+    assert applied(compiled(attrs.evolve(Limits(), selectors=figure, namespace_selectors=figure), long)) == {"a/p"}
+    assert applied(compiled(attrs.evolve(Limits(), namespace_selectors=figure - 1), long)) == set()
+
+
 BLOCKED = EgressRule(1, classifier=PREFIXES)
 SHARED = {
     "prefixes": ([policy(f"p{number}", BLOCKED) for number in range(3)], 64),
