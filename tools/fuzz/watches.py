@@ -81,7 +81,7 @@ class Watches:
 
 def _check_deletion(text: bytes, gone: set[str]) -> None:
     """Check that the input says by itself that these objects have gone."""
-    said = json.loads(text)
+    said = json.loads(text.decode(errors="replace"))  # nqosd reads past what it doesn't need
     metadata = said.get("metadata") if isinstance(said.get("metadata"), dict) else {}
     kind = f"{wire.NETWORKS.kind}List"
     is_list = said.get("kind") == kind and isinstance(said.get("items"), list) and metadata.get("resourceVersion")
