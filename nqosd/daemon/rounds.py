@@ -35,6 +35,7 @@ from nqosd.daemon.isolation import Isolation, first_culprit
 from nqosd.daemon.large_sets import LargeSets
 from nqosd.daemon.objections import Objections
 from nqosd.daemon.publisher import Came, KubernetesWriters, Publisher
+from nqosd.informers.resource_versions import as_number
 from nqosd.northbound import shares
 from nqosd.northbound.claim import WriterClaim
 from nqosd.northbound.northbound import Northbound
@@ -228,9 +229,8 @@ class Rounds:
             compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)
         )
         self.convergence.ended(result, pruned=prune)
-        version = known.get(ResourceKind.NETWORK_QOS.value, "")
         came = Came(
-            int(version) if version.isdecimal() else 0,
+            as_number(known.get(ResourceKind.NETWORK_QOS.value, "")),
             self.inbox.held,
             frozenset(self._isolation.policies),
         )

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from nqosd.api.decoding.metadata import MALFORMED
 from nqosd.informers.resources import Resource
 from nqosd.kube.client import KubeClient, KubeConnectionError
 from nqosd.kube.credentials import KubeConfigError
@@ -50,7 +51,7 @@ async def is_missing(client: KubeClient, resource: Resource) -> bool:
         if resource.api_version not in versions:
             return bool(versions)
         known = _resources.decode(await _get(client, f"/apis/{resource.api_version}")).resources
-    except (KubeConnectionError, KubeConfigError, ValueError):
+    except (KubeConnectionError, KubeConfigError, *MALFORMED):
         return False
     return all(each.name != resource.plural for each in known)
 

@@ -14,10 +14,14 @@ from collections.abc import Iterator
 import attrs
 import msgspec
 
+from nqosd.api.decoding.envelopes import decode_list
+from nqosd.api.decoding.metadata import MALFORMED
+from nqosd.informers.resource_versions import as_number
 from nqosd.kube.writes import CONFLICT, NOT_FOUND, Answer, ApiClient, send
 from nqosd.status.reports import OLD, Renewal
 from nqosd.status.zone_report import ZoneReport, decode_report
 
+VERSION = "coordination.k8s.io/v1"
 APPLY = "application/apply-patch+yaml"
 ANNOTATION = "nqosd.io/report"
 LABEL = "nqosd.io/report"
@@ -50,13 +54,7 @@ class _Lease(msgspec.Struct):
     spec: _Spec = msgspec.field(default_factory=_Spec)
 
 
-class _Leases(msgspec.Struct):
-    metadata: _Metadata
-    items: list[_Lease]
-
-
 _lease = msgspec.json.Decoder(_Lease)
-_leases = msgspec.json.Decoder(_Leases)
 
 
 @attrs.frozen
@@ -72,7 +70,7 @@ class Leases:
 
     def __init__(self, client: ApiClient, namespace: str) -> None:
         self._client = client
-        self.path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self.path = f"/apis/{VERSION}/namespaces/{namespace}/leases"
 
     async def report(self, report: ZoneReport, holder: str) -> Answer:
         """Write a zone's report, and renew it."""
@@ -97,13 +95,14 @@ class Leases:
         if not answer.accepted:
             return answer, None
         try:
-            found = _leases.decode(answer.body)
-        except (msgspec.MsgspecError, UnicodeError) as error:
+            page = decode_list(answer.body, VERSION, "Lease")
+            items = [_lease.decode(each) for each in page.items]
+        except MALFORMED as error:
             return attrs.evolve(answer, reason="Malformed", message=str(error)), None
-        newest = found.metadata.resource_version
+        newest = as_number(page.resource_version)
         listed = Listed({}, {})
-        for name, renewal in _renewals(found.items):
-            if not newest.isdecimal() or renewal.report.version <= int(newest):
+        for name, renewal in _renewals(items):
+            if not newest or renewal.report.version <= newest:
                 listed.renewals[renewal.report.zone] = renewal
                 listed.names[renewal.report.zone] = name
         return answer, listed
@@ -189,12 +188,12 @@ def _decoded(answer: Answer) -> _Lease | None:
         return None
     try:
         return _lease.decode(answer.body)
-    except (msgspec.MsgspecError, UnicodeError):
+    except MALFORMED:
         return None
 
 
 def _body(name: str, spec: dict[str, object]) -> dict[str, object]:
-    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}, "spec": spec}
+    return {"apiVersion": VERSION, "kind": "Lease", "metadata": {"name": name}, "spec": spec}
 
 
 def _now() -> str:

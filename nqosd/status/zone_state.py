@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import attrs
 
 from nqosd.api.networkqos import Condition, NetworkQoS
+from nqosd.informers.resource_versions import as_number
 from nqosd.status.zone_report import ZoneReport, findings_of
 
 
@@ -91,7 +92,7 @@ class ZoneState:
 
     def _take(self, standing: PolicyStanding, now: float) -> None:
         policy = standing.policy
-        version = int(policy.resource_version) if policy.resource_version.isdecimal() else 0
+        version = as_number(policy.resource_version)
         old = self.entries.get(policy.key)
         known = old.standing.policy if old is not None else None
         if old is not None and known is not None and (known.uid, known.generation) == (policy.uid, policy.generation):

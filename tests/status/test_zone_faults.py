@@ -24,6 +24,8 @@ from tests.status.fakes import eventually
 from tests.status.policies import policy, report
 from tests.status.test_zone_status import Zone, both_apply, ready
 
+LEASES = {"apiVersion": "coordination.k8s.io/v1", "kind": "LeaseList"}
+DEEP = "[" * 100_000 + "]" * 100_000
 MAX_ANNOTATIONS = 262_144
 
 
@@ -154,7 +156,7 @@ async def test_zones_that_are_gone_take_no_time_from_the_election() -> None:
         }
         for name in names
     ]
-    listed = Response(200, json.dumps({"metadata": {"resourceVersion": "10"}, "items": items}).encode())
+    listed = Response(200, json.dumps({**LEASES, "metadata": {"resourceVersion": "10"}, "items": items}).encode())
     client = LeaseClient(listed, listed)
     held = Leases(client, "n")
     found = summariser.Summariser(
@@ -172,3 +174,36 @@ async def test_zones_that_are_gone_take_no_time_from_the_election() -> None:
     assert await found._list(progress, OLD + 1)
     removed = [path for method, path, _body in client.requests if method == "DELETE"]
     assert 0 < len(removed) <= 50
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "9"}, "items": []}',
+        '{"apiVersion": "coordination.k8s.io/v1", "kind": "LeaseList", "metadata": {}, "items": []}',
+        f'{{"kind": "LeaseList", "metadata": {{}}, "items": [], "more": {DEEP}}}',
+        f'{{"metadata": {{}}, "spec": {{"more": {DEEP}}}}}',
+    ],
+    ids=["pods", "no version", "a deep list", "a deep object"],
+)
+async def test_what_is_no_lease_says_nothing_and_ends_nobody(body: str) -> None:
+    """An answer with status 200 that isn't what was asked for is neither that there are none, nor an error of ours."""
+    answer = Response(200, body.encode())
+    client = LeaseClient(answer, answer, answer)
+    held = Leases(client, "n")
+    assert (await held.reports())[1] is None
+    await Election(client, held).campaign("a")
+
+
+async def test_a_version_of_thousands_of_digits_is_none() -> None:
+    """Python refuses to read such a number; no store counts so far."""
+    version = "9" * 5000
+    item = {"metadata": {"name": report_name("b"), "annotations": {"nqosd.io/report": ZoneReport("b", 1).encode()}}}
+    body = json.dumps({**LEASES, "metadata": {"resourceVersion": version}, "items": [item]})
+    _, listed = await Leases(LeaseClient(Response(200, body.encode())), "n").reports()
+    assert listed is not None
+    assert listed.names.keys() == {"b"}
+    state = ZoneState()
+    found = attrs.evolve(policy(), resource_version=version)
+    state.committed(Progress("a", 1, frozenset("a")), [standing(found)], (), 0.0)
+    assert state.entries[found.key].needed == 0

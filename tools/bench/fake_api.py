@@ -166,7 +166,8 @@ class FakeApi:
 
     async def _list_leases(self, _request: web.Request) -> web.Response:
         zones = [each for name, each in self._leases.items() if name.startswith("nqosd-zone-")]
-        return _json(wire({"metadata": {"resourceVersion": f"{self._version}"}, "items": zones}))
+        kind = {"apiVersion": "coordination.k8s.io/v1", "kind": "LeaseList"}
+        return _json(wire({**kind, "metadata": {"resourceVersion": f"{self._version}"}, "items": zones}))
 
     async def _get_lease(self, request: web.Request) -> web.Response:
         found = self._leases.get(request.match_info["name"])
