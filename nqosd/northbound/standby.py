@@ -114,6 +114,6 @@ def _items(operation: Operation) -> Iterator[tuple[_Item, object]]:
         return
     for column, mutator, (_, members) in mutations:
         for member in members:
-            if member[0] == "named-uuid":
+            if not isinstance(member, str) and member[0] == "named-uuid":
                 continue
             yield (operation.subject, f"{column} {mutator} {member}"), None

@@ -101,6 +101,15 @@ def test_members_that_come_in_time_are_not_late(*, is_named: bool) -> None:
         assert (looks.age, looks.view.words) == (0.0, "")
 
 
+def test_a_member_may_be_an_empty_text() -> None:
+    """The database takes one into a set of addresses; whoever put it there, it is one to be taken out."""
+    looks = Looks()
+    target = RowTarget("Address_Set", "u1", SetName("senders"))
+    for _ in range(LOOKS):
+        looks.find(mutate(OperationKind.SET_MUTATE, target, "addresses", [], [""]))
+    assert "set senders" in looks.view.words
+
+
 def test_what_is_read_anew_has_no_age() -> None:
     """Nobody looked while the connection was lost."""
     looks = Looks()
