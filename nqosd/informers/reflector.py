@@ -267,7 +267,8 @@ class Reflector:
         """Take the end of a list, or of the definition; return why it isn't believed yet."""
         is_list = outcome is RequestOutcome.COMPLETE
         keys = self._listing.seen if is_list else set()
-        if doubt := self.store.doubt(keys, few=FEW if is_list else 0):
+        may_be_few = is_list and not (self.resource.always_some and not keys)
+        if doubt := self.store.doubt(keys, few=FEW if may_be_few else 0):
             return doubt
         step.changes.extend(self.store.retain(keys, now))
         self._trust.listed(self._began, now)

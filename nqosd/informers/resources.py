@@ -65,6 +65,11 @@ class Resource:
         return bool(self.group)
 
     @property
+    def always_some(self) -> bool:
+        """Whether no cluster is without: nodes and namespaces. An empty list of their metadata names no kind."""
+        return not self.namespaced and not self.optional
+
+    @property
     def api_version(self) -> str:
         """What stands under `apiVersion`: `v1`, or `group/version`."""
         return f"{self.group}/{self.version}" if self.group else self.version

@@ -13,6 +13,8 @@ from nqosd.api.decoding import DecodeError
 from nqosd.api.objects import Node
 from nqosd.informers.answers import ObjectEvent, read_event, read_page
 from nqosd.informers.api_server import ApiServerSource
+from nqosd.informers.reflector import Reflector
+from nqosd.informers.reflector_steps import ReflectorOptions
 from nqosd.informers.resources import AnyDecoded, Resource
 from nqosd.kube.client import KubeClient
 from nqosd.kube.credentials import KubeOptions
@@ -84,6 +86,27 @@ async def test_an_empty_list_of_metadata_has_no_items(api_server: ApiServer, kin
     assert page.status == HTTPStatus.OK
     assert json.loads(page.body)["items"] is None
     assert read_page(page.body, resource)[1] == []
+
+
+@pytest.mark.parametrize("kind", [ResourceKind.NAMESPACE, ResourceKind.NODE])
+def test_that_there_is_no_node_or_namespace_is_believed_the_second_time(kind: ResourceKind) -> None:
+    """A list of no metadata looks alike for each kind, and no cluster is without these, however few they are."""
+    reflector = Reflector(BY_KIND[kind], 0.0, ReflectorOptions(), uniform=lambda: 0.5)
+    reflector.refused(422, b"{}", 0.0)
+    reflector.waited(0.0)
+    listed = {
+        "kind": f"{PARTIAL['kind']}List",
+        "apiVersion": PARTIAL["apiVersion"],
+        "metadata": {"resourceVersion": "9"},
+    }
+    reflector.page(json.dumps({**listed, "items": [{**PARTIAL, "metadata": META}]}).encode(), 0.0)
+    reflector.lines([json.dumps({"type": "ERROR", "object": {"kind": "Status", "code": 410}}).encode()], 1.0)
+    reflector.waited(6.0)
+    empty = json.dumps({**listed, "items": None}).encode()
+    assert reflector.page(empty, 6.0).changes == []
+    assert "1 of 1 objects" in reflector.doubt
+    reflector.waited(9.0)
+    assert [change.new for change in reflector.page(empty, 9.0).changes] == [None]
 
 
 @pytest.mark.parametrize("resource", [each for each in BY_KIND.values() if not each.namespaced], ids=str)
