@@ -45,8 +45,8 @@ FEW = 100
 """How many pods with one address are few: they take some 5 ms."""
 CANDIDATES = 10
 """Selections that take as long, for one address, as another pod."""
-LABELS = 5_000
-"""Labels that take as long, of all pods together; a user can write a hundred thousand on one."""
+LABELS = 50
+"""Labels that take as long, for one pod, as another pod; a user can write a hundred thousand."""
 
 MEMBERS = 50
 """Members of sets that take as long as a row."""
@@ -136,9 +136,13 @@ class IncrementalCompiler:
             return True
         if any(each.kind is not ResourceKind.POD for each in changes):
             return True
-        pods = [pod for each in changes for pod in (each.old, each.new) if isinstance(pod, Pod)]
-        if sum(len(pod.labels) for pod in pods) > LABELS or sum(map(self._weigh, pods)) > FEW:
-            return True
+        weight = 0
+        for each in changes:
+            for pod in (each.old, each.new):
+                if isinstance(pod, Pod):
+                    weight += self._weigh(pod)
+                    if weight > FEW:
+                        return True
         return any(
             self._effective[policy].spec.bandwidth_scope is BandwidthScope.POD
             for namespace in {each.key.partition("/")[0] for each in changes}
@@ -147,9 +151,12 @@ class IncrementalCompiler:
         )
 
     def _weigh(self, pod: Pod) -> int:
-        """Weigh a pod by its addresses, and each of them by the selectors that may choose it."""
+        """Weigh a pod by its labels and its addresses, and each of these by the selectors that may choose it."""
+        labels = len(pod.labels) // LABELS
+        if labels > FEW:  # looking for selectors would take as long
+            return labels
         addresses = sum(len(each.addresses) for each in pod.attachments)
-        return max(1, addresses) * (1 + self._membership.candidates(pod) // CANDIDATES)
+        return labels + max(1, addresses) * (1 + self._membership.candidates(pod) // CANDIDATES)
 
     def configure(self, settings: Settings, changes: Iterable[Change] = ()) -> Delta:
         """Take a batch of changes and other settings; where they are others, everything is compiled anew."""

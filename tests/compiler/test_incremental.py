@@ -237,7 +237,7 @@ def test_what_may_take_long_is_known_before() -> None:
     many = tuple(Attachment("default", (f"10.1.{each // 250}.{each % 250}",)) for each in range(1000))
     for both in ((None, attrs.evolve(stranger, attachments=many)), (attrs.evolve(stranger, attachments=many), None)):
         assert compiler.takes_long(compiler.settings, [Change(ResourceKind.POD, stranger.key, *both)])
-    labelled = attrs.evolve(stranger, labels={str(number): "" for number in range(LABELS + 1)})
+    labelled = attrs.evolve(stranger, labels={str(number): "" for number in range(FEW * LABELS)})
     for both in ((None, labelled), (labelled, None)):
         assert compiler.takes_long(compiler.settings, [Change(ResourceKind.POD, stranger.key, *both)])
     absent = ([Requirement(str(number), Operator.NOT_IN, ("x",))] for number in range(FEW * CANDIDATES))
