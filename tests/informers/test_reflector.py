@@ -483,6 +483,16 @@ def test_a_watch_that_ends_in_its_time_is_resumed_at_once() -> None:
     assert not reflector.doubt
 
 
+def test_a_watch_that_ends_in_its_time_by_the_servers_clock_has_ended_in_time() -> None:
+    """A clock that runs a little faster, or a sum of times that was rounded, makes no doubt; an earlier end does."""
+    reflector = watching()
+    step = reflector.ended(4.996)
+    assert [move.outcome for move in step.moves] == [RequestOutcome.ENDED]
+    assert not reflector.doubt
+    step = reflector.ended(9.9)
+    assert [move.outcome for move in step.moves] == [RequestOutcome.EARLY]
+
+
 def test_watches_that_end_at_once_are_resumed_ever_more_rarely_and_listed() -> None:
     """A proxy that closes every stream as soon as it is open is neither asked in a tight loop nor trusted."""
     reflector = watching()
