@@ -8,6 +8,7 @@ path keeps must equal this.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 import attrs
 
@@ -97,6 +98,7 @@ def compile_everything(tables: Tables, settings: Settings, switches: Switches | 
     found = all_places(tables, networks, zone)
     world = _World(tables, settings, networks, {key: mine.places for key, mine in found.items()}, switches or {})
     facts = ReportInputs(networks, world.switches, lambda set_id: bool(world.members(set_id)))
+    choose = partial(networks.choice, tables=tables, any_network=settings.any_network)
     by_namespace: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
     for policy in tables.policies.values():
         by_namespace[policy.namespace].append(policy)
@@ -104,7 +106,7 @@ def compile_everything(tables: Tables, settings: Settings, switches: Switches | 
     units: list[Unit] = []
     reports: list[PolicyReport] = []
     for policies in by_namespace.values():
-        effective_policies, ranks = namespace_contexts(policies, networks, tables, settings, PolicyReading.of)
+        effective_policies, ranks = namespace_contexts(policies, choose, settings, PolicyReading.of)
         sites = {key: list(world.sites(effective)) for key, effective in effective_policies.items()}
         takes = (
             (key, {"rows": _rows_at_most(effective, sites[key]), "members": world.members_at_most(effective)})

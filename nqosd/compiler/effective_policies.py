@@ -5,21 +5,23 @@ it is equal before and after a change, none of the policy's rows has changed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 
 import attrs
 
-from nqosd.api.networkqos import NetworkQoS, NetworkQoSSpec, PodPeer
+from nqosd.api.networkqos import NetworkQoS, NetworkQoSSpec, NetworkSelector, PodPeer
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.api.problems import Problem
 from nqosd.cache.selections import PodSelection, SelectionUse
-from nqosd.cache.tables import Tables
 from nqosd.compiler.matching import Criteria, further_selectors, selection_of
-from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.network_switches import Choice
 from nqosd.compiler.precedence import Rank, age, lowest_limit, row_priority, standings
 from nqosd.compiler.settings import Settings, excess, no_room
 from nqosd.config.options import Limits
+
+FEW = 10
+"""Entries of networkSelectors and requirements in them that count for nothing."""
 
 
 @attrs.frozen
@@ -35,7 +37,7 @@ class EffectivePolicy:
     namespace: str
     spec: NetworkQoSSpec
     rank: int
-    networks: frozenset[str] | None
+    networks: Collection[str] | None
     shield_above: int | None
     ignored: tuple[str, ...] = ()
     criteria: tuple[Criteria, ...] = attrs.field(default=(), eq=False, repr=False)
@@ -90,10 +92,11 @@ class PolicyReading:
         """Read the rules of a policy, up to the first one that is beyond a limit."""
         namespace = key.partition("/")[0]
         criteria: list[Criteria] = []
-        own = further_selectors(spec.pod_selector)
-        beyond = excess("spec.podSelector", own, "selectors", limits, "write fewer requirements")
-        if beyond is not None:
-            return cls(spec, limits, {}, beyond, None)
+        own = {"podSelector": further_selectors(spec.pod_selector), "networkSelectors": _size(spec.network_selectors)}
+        for field, number in own.items():
+            beyond = excess(f"spec.{field}", number, "selectors", limits, "write fewer requirements")
+            if beyond is not None:
+                return cls(spec, limits, {}, beyond, None)
         for index, rule in enumerate(spec.egress):
             read = Criteria.of(rule.classifier, namespace)
             for option, number in read.sizes.items():
@@ -101,18 +104,26 @@ class PolicyReading:
                 if beyond is not None:
                     return cls(spec, limits, {}, beyond, None)
             criteria.append(read)
-        sizes: Counter[str] = Counter(selectors=own)
+        sizes: Counter[str] = Counter(selectors=sum(own.values()))
         for each in criteria:
             sizes.update(each.sizes)
         return cls(spec, limits, sizes, None, tuple(criteria))
 
 
+def _size(selectors: Iterable[NetworkSelector]) -> int:
+    """Say for how many selectors of pods those of networks count: they are compared with each definition."""
+    sizes = (1 + len(each.namespaces.requirements) + len(each.networks.requirements) for each in selectors)
+    return max(0, sum(sizes) - FEW)
+
+
 Read = Callable[[str, NetworkQoSSpec, Limits], PolicyReading]
 """Gives what a policy asks for, by its key."""
+Choose = Callable[[NetworkQoS], Choice]
+"""Says which networks a policy is for."""
 
 
 def namespace_contexts(
-    policies: Iterable[NetworkQoS], networks: Networks, tables: Tables, settings: Settings, read: Read
+    policies: Iterable[NetworkQoS], choose: Choose, settings: Settings, read: Read
 ) -> tuple[Mapping[str, EffectivePolicy], Mapping[str, Rank]]:
     """Give the contexts and the standings of the valid policies of one namespace, by key."""
     limits = settings.limits
@@ -129,13 +140,13 @@ def namespace_contexts(
             namespace=policy.namespace,
             spec=policy.spec,
             rank=rank,
-            networks=networks.selected(policy.spec, tables, any_network=settings.any_network),
+            networks=choice.networks,
             shield_above=shield_above,
-            ignored=networks.ignored_of(policy.namespace, policy.spec, tables),
+            ignored=choice.ignored,
             criteria=_criteria(policy.key, readings[policy.key]),
         )
         for policy in fitting
-        if policy.spec is not None and (rank := ranks[policy.key].rank) is not None
+        if policy.spec is not None and (rank := ranks[policy.key].rank) is not None and (choice := choose(policy))
     }
     return effective_policies, ranks
 

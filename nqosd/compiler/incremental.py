@@ -11,12 +11,13 @@ A batch goes down in the order in which things depend on each other: nodes (zone
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import TypeVar
 
 import attrs
 
 from nqosd.api.changes import Change, ResourceKind
-from nqosd.api.networkqos import BandwidthScope, NetworkQoS, NetworkQoSSpec
+from nqosd.api.networkqos import BandwidthScope, NetworkQoS, NetworkQoSSpec, NetworkSelector
 from nqosd.api.objects import DEFAULT_NETWORK, Pod
 from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
@@ -34,6 +35,7 @@ from nqosd.compiler.prefixes import Prefixes
 from nqosd.compiler.return_traffic import SwitchRows
 from nqosd.compiler.room import Room
 from nqosd.compiler.rows import POD_PART, SenderSwitch, Unit, build_unit
+from nqosd.compiler.selected_networks import SelectedNetworks
 from nqosd.compiler.set_members import Membership
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.subscriptions import Subscriptions
@@ -79,6 +81,7 @@ class IncrementalCompiler:
     def _start(self) -> None:
         """Begin with nothing compiled; the tables stay."""
         self._topology = ClusterTopology(self.tables, self._settings.zone)
+        self._selected = SelectedNetworks(self.tables)
         self._switch_rows = SwitchRows(self._topology)
         self._claims = AddressClaims()
         self._refused: dict[str, tuple[Refused, ...]] = {}
@@ -297,6 +300,8 @@ class IncrementalCompiler:
         A network's topology is in its switches' names, so its units follow from its pods; its role is in reports.
         """
         topology_change = self._topology.renew(self._settings.zone, nodes=nodes, networks=networks)
+        if networks:
+            self._selected.renew(self._topology.networks)
         self._switch_rows.topology_changed(topology_change)
         for key in self._effective if topology_change.networks else ():
             if any(network in topology_change.networks for network, _switch in self._state.units(key)):
@@ -320,9 +325,8 @@ class IncrementalCompiler:
         """
         keys = sorted(self._policies[namespace])
         policies = [self.tables.policies[key] for key in keys]
-        effective_policies, ranks = namespace_contexts(
-            policies, self._topology.networks, self.tables, self._settings, self._read
-        )
+        choose = partial(self._selected.choice, any_network=self._settings.any_network)
+        effective_policies, ranks = namespace_contexts(policies, choose, self._settings, self._read)
         self._keep(keys, effective_policies)
         others: list[str] = []
         for key in dict.fromkeys([*keys, *changed]):
@@ -334,6 +338,7 @@ class IncrementalCompiler:
                 others.append(key)
                 _put(self._effective, key, after)
                 self._subscriptions.change(key, _selections(before), _selections(after))
+                self._selected.use(_network_selectors(before), _network_selectors(after))
         delta.policies.update(others)
         for key in changed:
             if key not in self.tables.policies:
@@ -431,6 +436,10 @@ def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:
 
 def _selections(effective: EffectivePolicy | None) -> frozenset[PodSelection]:
     return frozenset() if effective is None else effective.selections
+
+
+def _network_selectors(effective: EffectivePolicy | None) -> tuple[NetworkSelector, ...]:
+    return () if effective is None else effective.spec.network_selectors
 
 
 def _put(table: dict[str, _T], key: str, value: _T | None) -> None:

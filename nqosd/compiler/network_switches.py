@@ -5,12 +5,14 @@ ranges of addresses behind each switch. Rules: a selection picks networks, by na
 another definition of it is on it all the same. Nobody redefines a network that somebody else has.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 
 import attrs
 
 from nqosd.api.labels import Labels
-from nqosd.api.networkqos import NetworkQoSSpec, NetworkSelectionType, NetworkSelector
+from nqosd.api.networkqos import NetworkQoS, NetworkSelectionType, NetworkSelector
 from nqosd.api.objects import DEFAULT_NETWORK, NetworkAttachment, NetworkRole, Node, Topology, UserDefinedNetwork
 from nqosd.cache.selections import namespace_labels
 from nqosd.cache.tables import Tables
@@ -18,6 +20,8 @@ from nqosd.compiler.desired import Direction
 
 _YOUNGEST = "9999"
 """A definition that never was in a cluster has no age."""
+TOLD = 20
+"""Ignored definitions of a namespace of which its policies are told, at most; there may be thousands of both."""
 _ANY_NODE = "<node>"
 _FLAT_SWITCH = {Topology.LAYER2: "ovn_layer2_switch", Topology.LOCALNET: "ovn_localnet_switch"}
 
@@ -58,6 +62,14 @@ class Network:
 
 
 @attrs.frozen
+class Choice:
+    """Which networks a policy selects (None: all of them), and which definitions it would that are ignored, and why."""
+
+    networks: Collection[str] | None
+    ignored: tuple[str, ...] = ()
+
+
+@attrs.frozen
 class Networks:
     """All networks by name, the network that each definition renders, and why some of them are ignored, by key."""
 
@@ -92,28 +104,28 @@ class Networks:
         name = self.by_nad.get(nad)
         return None if name is None else self.by_name[name]
 
-    def selected(self, spec: NetworkQoSSpec, tables: Tables, *, any_network: bool) -> frozenset[str] | None:
-        """Name the networks that a policy selects; None means all of them."""
-        if not spec.network_selectors:
-            return None if any_network else frozenset({DEFAULT_NETWORK})
-        names = (self._selected_by(selector, tables) for selector in spec.network_selectors)
-        return frozenset(name for each in names for name in each)
+    def choice(self, policy: NetworkQoS, tables: Tables, *, any_network: bool) -> Choice:
+        """Say which networks a policy is for; `any_network` says what no networkSelectors mean."""
+        selectors = () if policy.spec is None else policy.spec.network_selectors
+        selected = None if any_network else frozenset({DEFAULT_NETWORK})
+        if selectors:
+            selected = frozenset(name for key, name in self.by_nad.items() if chooses(selectors, key, tables))
+        return Choice(selected, self.ignored_of(policy.namespace, selectors, tables))
 
-    def _selected_by(self, selector: NetworkSelector, tables: Tables) -> Iterable[str]:
-        if selector.type is NetworkSelectionType.DEFAULT_NETWORK:
-            return (DEFAULT_NETWORK,)
-        nads = (tables.attachments[key] for key in self.by_nad if key != DEFAULT_NETWORK)
-        return (nad.network for nad in nads if _is_selected(nad, selector, tables))
-
-    def ignored_of(self, namespace: str, spec: NetworkQoSSpec, tables: Tables) -> tuple[str, ...]:
+    def ignored_of(self, namespace: str, selectors: Sequence[NetworkSelector], tables: Tables) -> tuple[str, ...]:
         """Name the ignored definitions of a policy's own namespace that it would select, each with the reason."""
-        mine = sorted(key for key in self.ignored if key.startswith(f"{namespace}/"))
-        return tuple(
-            f"definition {key} is ignored: {self.ignored[key]}"
-            for key in mine
-            if not spec.network_selectors
-            or any(_is_selected(tables.attachments[key], each, tables) for each in spec.network_selectors)
-        )
+        mine = (key for key in self._ignored_in.get(namespace, ()) if not selectors or chooses(selectors, key, tables))
+        return tuple(f"definition {key} is ignored: {self.ignored[key]}" for key in mine)
+
+    @cached_property
+    def _ignored_in(self) -> Mapping[str, list[str]]:
+        """The first ignored definitions of each namespace."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for key in sorted(self.ignored):
+            mine = found[key.partition("/")[0]]
+            if len(mine) < TOLD:
+                mine.append(key)
+        return found
 
 
 def _prefix(network: str) -> str:
@@ -155,6 +167,23 @@ def switch_subnets(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str
     return flat | layered
 
 
+def chooses(selectors: Iterable[NetworkSelector], key: str, tables: Tables) -> bool:
+    """Say whether any of some selectors chooses a definition, or the default network, by key."""
+    if key == DEFAULT_NETWORK:
+        return any(each.type is NetworkSelectionType.DEFAULT_NETWORK for each in selectors)
+    return any(_is_selected(tables.attachments[key], each, tables) for each in selectors)
+
+
+def owner_of(nad: NetworkAttachment, tables: Tables) -> UserDefinedNetwork | None:
+    """Find the user-defined network behind a definition, which ovn-kubernetes gives its name.
+
+    A user can write other owners; thousands of definitions of one owner would all be its change.
+    """
+    if nad.name != nad.owner_name:
+        return None
+    return tables.user_networks.get(nad.name if nad.owner_kind == "ClusterUserDefinedNetwork" else nad.key)
+
+
 def _is_selected(nad: NetworkAttachment, selector: NetworkSelector, tables: Tables) -> bool:
     in_scope = selector.namespaces.matches(namespace_labels(nad.namespace, tables.namespaces))
     match selector.type:
@@ -162,18 +191,17 @@ def _is_selected(nad: NetworkAttachment, selector: NetworkSelector, tables: Tabl
             return in_scope and selector.networks.matches(nad.labels)
         case NetworkSelectionType.CLUSTER_USER_DEFINED_NETWORKS:
             owned = nad.owner_kind == "ClusterUserDefinedNetwork"
-            return owned and selector.networks.matches(_owner_labels(nad, nad.owner_name, tables.user_networks))
+            return owned and selector.networks.matches(_owner_labels(nad, tables))
         case NetworkSelectionType.PRIMARY_USER_DEFINED_NETWORKS:
             return in_scope and nad.role is NetworkRole.PRIMARY
         case NetworkSelectionType.SECONDARY_USER_DEFINED_NETWORKS:
             owned = nad.owner_kind == "UserDefinedNetwork" and nad.role is NetworkRole.SECONDARY
-            owner = f"{nad.namespace}/{nad.owner_name}"
-            return in_scope and owned and selector.networks.matches(_owner_labels(nad, owner, tables.user_networks))
+            return in_scope and owned and selector.networks.matches(_owner_labels(nad, tables))
         case NetworkSelectionType.DEFAULT_NETWORK:
             return False
 
 
-def _owner_labels(nad: NetworkAttachment, owner: str, user_networks: Mapping[str, UserDefinedNetwork]) -> Labels:
+def _owner_labels(nad: NetworkAttachment, tables: Tables) -> Labels:
     """Give the labels of the user-defined network behind a definition, which carries a copy of them."""
-    known = user_networks.get(owner)
+    known = owner_of(nad, tables)
     return known.labels if known is not None else nad.labels

@@ -112,12 +112,11 @@ def _tied(policy: NetworkQoS, standing: Rank) -> Iterator[str]:
 
 
 def _noteworthy(effective: EffectivePolicy, units: Units, facts: ReportInputs) -> Iterator[str]:
-    if effective.networks == frozenset():
+    if effective.networks is not None and not effective.networks:
         yield "spec.networkSelectors: no network matches, so no traffic does"
     yield from (f"spec.networkSelectors: {each}" for each in effective.ignored[:SHOWN])
     if len(effective.ignored) > SHOWN:
-        more = len(effective.ignored) - SHOWN
-        yield f"spec.networkSelectors: {more} more definitions are ignored; nqosd get networks"
+        yield "spec.networkSelectors: more definitions are ignored; nqosd get networks"
     if effective.spec.bandwidth_scope is BandwidthScope.POD:
         rows = sum(row.key.part.startswith(POD_PART) for unit in units.values() for row in unit.rows)
         yield f"bandwidth-scope Pod takes a row for each pod and limited rule: {rows} rows now, each change recomputes"

@@ -154,7 +154,10 @@ class Limits:
     ports: int = _option(100, Between(1, 65_535, "ports"), reloadable=True)
     """Ports of a rule; neighbours that are joined to a range count as one. They stand in each row's match."""
     selectors: int = _option(100, Between(1, 10_000, "selectors"), reloadable=True)
-    """Entries of a rule that select pods; equal ones count as one, and ten requirements of a selector as one more."""
+    """Entries of a rule that select pods; equal ones count as one, and ten requirements of a selector as one more.
+
+    Of networkSelectors and the requirements in them, each beyond ten is one.
+    """
     namespace_selectors: int = _option(1_000, Between(1, 1_000_000, "selectors"), reloadable=True)
     """Entries that select pods, of all rules of a namespace together; each pod that comes is compared with them."""
     members: int = _option(100_000, Between(1, 100_000_000, "members"), reloadable=True)

@@ -6,7 +6,7 @@ nothing is decided here; it only looks up what the compiler's own functions say.
 
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 
 import attrs
 
@@ -69,9 +69,8 @@ class World:
     def effective_policies(self, namespace: str) -> Mapping[str, EffectivePolicy]:
         """Give the contexts of those policies of a namespace that are applied."""
         policies = self.policies.get(namespace, ())
-        effective_policies = namespace_contexts(policies, self.networks, self.tables, self.settings, PolicyReading.of)[
-            0
-        ]
+        choose = partial(self.networks.choice, tables=self.tables, any_network=self.settings.any_network)
+        effective_policies, _ranks = namespace_contexts(policies, choose, self.settings, PolicyReading.of)
         return {key: each for key, each in effective_policies.items() if not self.problems(key)}
 
     def problems(self, policy: str) -> tuple[Problem, ...]:

@@ -17,6 +17,8 @@ from nqosd.api.networkqos import (
     Limit,
     NetworkQoS,
     NetworkQoSSpec,
+    NetworkSelectionType,
+    NetworkSelector,
     PodPeer,
     Port,
     Protocol,
@@ -112,6 +114,10 @@ def applied(compiler: IncrementalCompiler) -> set[str]:
 
 
 LONG = LabelSelector.of(Requirement(f"key{number}", Operator.DOES_NOT_EXIST) for number in range(100))
+NETWORKS = (
+    NetworkSelector(NetworkSelectionType.DEFAULT_NETWORK),
+    NetworkSelector(NetworkSelectionType.NETWORK_ATTACHMENT_DEFINITIONS, EVERYTHING, LONG),
+)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +126,15 @@ LONG = LabelSelector.of(Requirement(f"key{number}", Operator.DOES_NOT_EXIST) for
         (policy("p", EgressRule(1, classifier=Classifier(to=(PodPeer(LONG),)))), 11),
         (policy("p", EgressRule(1, classifier=Classifier(from_=(PodPeer(LONG, LONG),)))), 21),
         (attrs.evolve(policy("p"), spec=NetworkQoSSpec(1, PLAIN, LONG)), 10),
+        (attrs.evolve(policy("p"), spec=NetworkQoSSpec(1, PLAIN, network_selectors=NETWORKS)), 92),
     ],
-    ids=["pods", "namespaces", "senders"],
+    ids=["pods", "namespaces", "senders", "networks"],
 )
 def test_a_long_selector_counts_as_many(long: NetworkQoS, figure: int) -> None:
-    """Each pod that comes, of anybody, is compared with each requirement: ten of them are a selector more."""
+    """Each pod that comes, of anybody, is compared with each requirement: ten of them are a selector more.
+
+    Each definition is compared with those of networkSelectors, of which each beyond the first ten is a selector.
+    """
     report = compiled(attrs.evolve(Limits(), selectors=figure - 1), long).report("a/p")
     assert report is not None
     assert [each.message for each in report.problems if f"{figure} selectors are more than" in each.message]

@@ -99,12 +99,12 @@ nads = st.builds(
     st.sampled_from(NetworkRole),
     ranges,
     st.sampled_from(["", "UserDefinedNetwork", "ClusterUserDefinedNetwork"]),
-    st.sampled_from(["u1", "u2"]),
+    st.sampled_from([*NADS, "u1"]),
     st.none(),
     st.sampled_from(["", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]),
     st.booleans(),
 )
-user_networks = st.builds(UserDefinedNetwork, st.sampled_from(["", "a"]), st.sampled_from(["u1", "u2"]), labels)
+user_networks = st.builds(UserDefinedNetwork, st.sampled_from(["", "a"]), st.sampled_from([*NADS, "u1"]), labels)
 blocks = st.sampled_from(
     [
         IPBlock(IPNetwork.of("0.0.0.0/0"), (IPNetwork.of("10.0.0.0/30"),)),

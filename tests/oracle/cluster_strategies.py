@@ -52,8 +52,8 @@ def surroundings(draw: st.DrawFn) -> dict[str, list[Manifest]]:
         manifest("Namespace", None, name, labels=draw(labels())) for name in NAMESPACES if not one_in(draw, 8)
     ]
     nodes = [manifest("Node", None, name, annotations=draw(_node_annotations())) for name in NODES]
-    owned = [manifest("ClusterUserDefinedNetwork", None, "wide", labels=draw(labels()))] if draw(st.booleans()) else []
-    udns = [manifest("UserDefinedNetwork", name, "own", labels=draw(labels())) for name in NAMESPACES[:2]]
+    owned = [manifest("ClusterUserDefinedNetwork", None, "net-a", labels=draw(labels()))] if draw(st.booleans()) else []
+    udns = [manifest("UserDefinedNetwork", name, "net-a", labels=draw(labels())) for name in NAMESPACES[:2]]
     places = st.tuples(st.sampled_from(NAMESPACES), st.sampled_from(("net-a", "net-b")))
     nads = [draw(_nads(*place)) for place in draw(st.lists(places, min_size=2, max_size=6, unique=True))]
     return {
@@ -128,11 +128,9 @@ def _nads(draw: st.DrawFn, namespace: str, name: str) -> Manifest:
         config = {"name": network, "topology": "layer2", "type": "macvlan"}
     if spoilt == "topology":
         config = {"name": network, "topology": "ring", "type": "ovn-k8s-cni-overlay"}
-    owner = draw(st.sampled_from(({}, {"UserDefinedNetwork": "own"}, {"ClusterUserDefinedNetwork": "wide"})))
-    references = [
-        {"apiVersion": "k8s.ovn.org/v1", "kind": kind, "name": name, "uid": "u", "controller": True}
-        for kind, name in owner.items()
-    ]
+    owner = draw(st.sampled_from(("", "UserDefinedNetwork", "ClusterUserDefinedNetwork")))
+    named = "net-a" if one_in(draw, 8) else name
+    references = [{"apiVersion": "k8s.ovn.org/v1", "kind": owner, "name": named, "uid": "u", "controller": True}]
     return manifest(
         "NetworkAttachmentDefinition",
         namespace,
@@ -140,7 +138,7 @@ def _nads(draw: st.DrawFn, namespace: str, name: str) -> Manifest:
         labels=draw(labels()),
         annotations=annotations,
         creationTimestamp=draw(st.sampled_from(CREATED)),
-        ownerReferences=references,
+        ownerReferences=references if owner else [],
         spec={"config": "{" if spoilt == "json" else json.dumps(config)},
     )
 

@@ -239,7 +239,9 @@ def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, st
     owner_labels = labels(manifest)
     if owner is not None:
         owner_namespace = namespace if owner == "UserDefinedNetwork" else ""
-        owner_labels = dict(owners.get((owner, f"{owner_namespace}/{text(references[0], 'name')}"), owner_labels))
+        name = text(manifest, "metadata", "name")
+        if text(references[0], "name") == name:  # ovn-kubernetes gives a definition the name of what it renders
+            owner_labels = dict(owners.get((owner, f"{owner_namespace}/{name}"), owner_labels))
     return Nad(
         key=object_key(manifest),
         namespace=namespace,

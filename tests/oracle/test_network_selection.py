@@ -18,6 +18,7 @@ NADS = [
     nad("red/wide", "wide", role="primary", labels={"net": "y"}, owner=("ClusterUserDefinedNetwork", "wide")),
     nad("blue/wide", "wide", role="primary", labels={"net": "y"}, owner=("ClusterUserDefinedNetwork", "wide")),
     nad("blue/orphan", "orphan", labels={"net": "x"}, owner=("ClusterUserDefinedNetwork", "gone")),
+    nad("blue/copy", "copy", role="secondary", labels={"net": "y"}, owner=("UserDefinedNetwork", "side")),
     nad("blue/foreign", "foreign", labels={"net": "x"}, type="macvlan"),
 ]
 SURROUNDINGS = [
@@ -63,7 +64,7 @@ DEFAULT: Manifest = {"networkSelectionType": "DefaultNetwork"}
     [
         ([DEFAULT], "default"),
         # by the NAD's own labels; a namespace without an object has its name's label; another plugin's is no network
-        ([of_nads({}, {})], "plain plain-too lost red-main blue-side red-side wide orphan"),
+        ([of_nads({}, {})], "plain plain-too lost red-main blue-side red-side wide orphan copy"),
         ([of_nads({}, NET_X)], "plain lost red-side orphan"),
         ([of_nads({"matchLabels": {"kubernetes.io/metadata.name": "nowhere"}}, {})], "lost"),
         ([of_nads({"matchLabels": {"kubernetes.io/metadata.name": "red"}}, NET_X)], "plain red-side"),
@@ -78,11 +79,11 @@ DEFAULT: Manifest = {"networkSelectionType": "DefaultNetwork"}
         ([of_primary_udns(TEAM_A)], "red-main wide"),
         ([of_primary_udns({"matchLabels": {"team": "b"}})], "wide"),
         ([of_primary_udns({"matchLabels": {"team": "c"}})], ""),
-        # owned by a UserDefinedNetwork of the NAD's namespace, not primary
-        ([of_secondary_udns({}, {})], "blue-side red-side"),
+        # owned by a UserDefinedNetwork of the NAD's namespace, not primary; by its labels, if it has the NAD's name
+        ([of_secondary_udns({}, {})], "blue-side red-side copy"),
         ([of_secondary_udns({}, NET_X)], "blue-side red-side"),
         ([of_secondary_udns(TEAM_A, {})], "red-side"),
-        ([of_secondary_udns({}, {"matchLabels": {"net": "y"}})], ""),
+        ([of_secondary_udns({}, {"matchLabels": {"net": "y"}})], "copy"),
         # several at once add up
         ([DEFAULT, of_primary_udns(TEAM_A), of_nads({}, NET_X)], "default red-main wide plain lost red-side orphan"),
     ],
@@ -95,7 +96,7 @@ def test_selected_networks(selectors: list[Manifest], selected: str) -> None:
 
 @pytest.mark.parametrize(
     ("option", "selected"),
-    [("all", "default plain plain-too lost red-main blue-side red-side wide orphan"), ("default", "default")],
+    [("all", "default plain plain-too lost red-main blue-side red-side wide orphan copy"), ("default", "default")],
 )
 def test_without_selectors(option: str, selected: str) -> None:
     """A policy without network selectors is about every network, or by option about the default one alone."""

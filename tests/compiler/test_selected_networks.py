@@ -1,0 +1,152 @@
+"""Which networks policies select costs what changed, however many policies and definitions there are."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import attrs
+import pytest
+
+from nqosd.api.changes import Change, ResourceKind
+from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
+from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec, NetworkSelectionType, NetworkSelector
+from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Topology, UserDefinedNetwork
+from nqosd.compiler import network_switches, selected_networks
+from nqosd.compiler.definition import compile_everything
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.network_switches import TOLD
+from nqosd.compiler.settings import Settings
+
+MANY = TOLD + 10
+POLICIES = 10
+"""As many as may share a priority."""
+
+
+def definition(number: int, network: str = "", topology: Topology = Topology.LAYER2) -> NetworkAttachment:
+    """Give a definition with a label that no other has."""
+    name = f"d{number:03}"
+    created = f"2026-01-01T00:00:00Z{name}"
+    labels = {"name": name, "change": "0"}
+    return NetworkAttachment("a", name, labels, network or f"net{number}", topology, created=created)
+
+
+def policy(number: int, priority: int = 1) -> NetworkQoS:
+    """Give a policy for all networks but one."""
+    but = LabelSelector.of([Requirement("name", Operator.NOT_IN, (f"d{number:03}",))])
+    selector = NetworkSelector(NetworkSelectionType.NETWORK_ATTACHMENT_DEFINITIONS, EVERYTHING, but)
+    spec = NetworkQoSSpec(priority, (EgressRule(1),), network_selectors=(selector,))
+    return NetworkQoS("a", f"p{number}", spec=spec)
+
+
+def put(*objects: NetworkAttachment | NetworkQoS) -> list[Change]:
+    """Give objects as they come in."""
+    kinds = {NetworkAttachment: ResourceKind.NETWORK_ATTACHMENT_DEFINITION, NetworkQoS: ResourceKind.NETWORK_QOS}
+    return [Change(kinds[type(each)], each.key, None, each) for each in objects]
+
+
+def compiled(objects: Iterable[NetworkAttachment | NetworkQoS]) -> IncrementalCompiler:
+    """Compile objects, and a pod on the first three definitions."""
+    attachments = tuple(Attachment(f"a/d{number:03}", (f"10.0.{number}.1",)) for number in range(3))
+    pod = Pod("a", "pod", {}, "n1", attachments=attachments)
+    compiler = IncrementalCompiler(Settings())
+    compiler.apply([Change(ResourceKind.POD, pod.key, None, pod), *put(*objects)])
+    return compiler
+
+
+def hold(compiler: IncrementalCompiler) -> None:
+    """Hold the compiler against the definition."""
+    whole = compile_everything(compiler.tables, compiler.settings, compiler.switches)
+    assert compiler.desired == whole.desired
+    assert tuple(compiler.report(each.key) for each in whole.reports) == whole.reports
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count how often each definition is compared with the selectors of a policy."""
+    found = Counter[str]()
+    chooses = network_switches.chooses
+
+    def counted(selectors: Iterable[NetworkSelector], key: str, *others: object) -> bool:
+        found[key] += 1
+        return chooses(selectors, key, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(selected_networks, "chooses", counted)
+    return found
+
+
+@pytest.mark.parametrize("network", ["", "shared"], ids=["a network each", "one network"])
+def test_only_what_changed_is_compared(compared: Counter[str], network: str) -> None:
+    """A definition that changes is compared with each policy once, and a policy's selectors with each definition."""
+    definitions = [definition(number, network) for number in range(MANY)]
+    policies = [policy(number) for number in range(POLICIES)]
+    compiler = compiled([*definitions, *policies])
+    compared.clear()
+    changed = attrs.evolve(definitions[1], labels={"name": "d000"})
+    compiler.apply(put(changed))
+    assert compared == {"a/d001": POLICIES}
+    hold(compiler)
+    compared.clear()
+    compiler.apply(put(policy(0, priority=2)))
+    assert not compared
+    compiler.apply(put(attrs.evolve(policy(2), name="p0")))
+    assert not compared
+    compiler.apply(put(attrs.evolve(policy(25), name="p0")))
+    assert compared == dict.fromkeys(["default", *(each.key for each in definitions)], 1)
+    hold(compiler)
+
+
+def test_definitions_that_count_again_are_not_compared_again(compared: Counter[str]) -> None:
+    """When the one that made thousands of others be ignored goes, they are chosen as before."""
+    others = [definition(number, "shared", Topology.LAYER3) for number in range(1, MANY)]
+    first = definition(0, "shared")
+    compiler = compiled([first, *others, *map(policy, range(POLICIES))])
+    assert len(compiler.networks.ignored) == MANY - 1
+    hold(compiler)
+    compared.clear()
+    compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, first.key, first, None)])
+    assert not compared
+    assert compiler.networks.ignored == {}
+    assert {key.switch for key in compiler.desired.rows} == {"shared_n1"}
+    hold(compiler)
+    compiler.apply(put(first))
+    hold(compiler)
+
+
+def test_a_definition_in_the_place_of_another_is_news() -> None:
+    """One network goes and another comes in one batch: policies that select either follow."""
+    first, second = definition(0), definition(1)
+    compiler = compiled([first, policy(1)])
+    assert {key.network for key in compiler.desired.rows} == {"net0"}
+    gone = Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, first.key, first, None)
+    compiler.apply([gone, *put(second)])
+    assert compiler.desired.rows == {}
+    hold(compiler)
+    back = Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, second.key, second, None)
+    compiler.apply([back, *put(first)])
+    assert {key.network for key in compiler.desired.rows} == {"net0"}
+    hold(compiler)
+
+
+@pytest.mark.parametrize(("owner", "selected"), [("d000", set()), ("other", {"net0"})], ids=["its name", "another"])
+def test_labels_of_an_owner_count_for_the_definition_of_its_name(owner: str, selected: set[str]) -> None:
+    """Of others a user may write thousands, and each would be compared anew with each policy when the owner changes."""
+    first = attrs.evolve(definition(0), owner_kind="UserDefinedNetwork", owner_name=owner)
+    its = LabelSelector.of([Requirement("change", Operator.IN, ("0",))])
+    selector = NetworkSelector(NetworkSelectionType.SECONDARY_USER_DEFINED_NETWORKS, networks=its)
+    spec = NetworkQoSSpec(1, (EgressRule(1),), network_selectors=(selector,))
+    compiler = compiled([first, NetworkQoS("a", "p", spec=spec)])
+    networks = (UserDefinedNetwork("a", name, {"change": "1"}) for name in ("d000", "other"))
+    compiler.apply([Change(ResourceKind.USER_DEFINED_NETWORK, each.key, None, each) for each in networks])
+    assert {key.network for key in compiler.desired.rows} == selected
+    hold(compiler)
+
+
+def test_a_policy_is_told_of_few_of_very_many_ignored_definitions() -> None:
+    """It names three, and that there are more."""
+    others = [definition(number, "shared", Topology.LAYER3) for number in range(1, MANY)]
+    compiler = compiled([definition(0, "shared"), *others, policy(1)])
+    report = compiler.report("a/p1")
+    assert report is not None
+    told = [each for each in report.warnings if "ignored" in each]
+    assert ["a/d002" in told[0], "a/d003" in told[1], "a/d004" in told[2]] == [True] * 3
+    assert told[3:] == ["spec.networkSelectors: more definitions are ignored; nqosd get networks"]
+    assert len(compiler._effective["a/p1"].ignored) < TOLD
