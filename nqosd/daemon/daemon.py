@@ -139,7 +139,7 @@ class Daemon:
         )
         self._writers = KubernetesWriters(status, events)
         self._choose_writers()
-        schema = watch_schema(client, options.absence, self._fields_lost)
+        schema = watch_schema(client, options.absence, self._fields_lost, source.list_again)
         await self._work(source.run(sink), status.run(), events.run(), schema)
 
     def _fields_lost(self, fields: tuple[str, ...]) -> None:

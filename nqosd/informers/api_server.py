@@ -117,12 +117,11 @@ class ApiServerSource:
         """Say whether a watch was begun and has told all that there is."""
         return resource in self._reflectors and self._reflectors[resource].lists > 0
 
-    async def list_again(self, why: str) -> None:
-        """List every kind anew, some seconds from now; return when that is done."""
-        before = {each: each.lists for each in self._reflectors.values()}
-        for each in before:
+    async def list_again(self, why: str, kinds: Collection[ResourceKind] = tuple(ResourceKind)) -> None:
+        """List kinds anew, some seconds from now; return when that is done."""
+        for each in (chosen := [each for each in self._reflectors.values() if each.resource.kind in kinds]):
             each.list_again(why, time.monotonic() + CONFIRM)
-        while any(each.lists <= before.get(each, -1) for each in self._reflectors.values()):
+        while any(each.is_to_list for each in chosen if each in self._reflectors.values()):
             await self._lists.wait()
 
     def _went_back(self, why: str) -> None:
@@ -133,7 +132,7 @@ class ApiServerSource:
             _log.warning("the API server's store was restored from a backup: listing everything anew", why=why)
         for each in self._reflectors.values():
             if each.listed_at < self._went_back_at:
-                each.list_again(why, now)
+                each.list_again(why, self._went_back_at)
 
     def _say(self, resource: Resource, kind: ResourceKind, *, is_in_touch: bool, reason: str = "") -> None:
         """Say how it is with a kind of which several watches tell: as with the worst of them."""

@@ -113,6 +113,11 @@ class Reflector:
         return self._trust.listed_at
 
     @property
+    def is_to_list(self) -> bool:
+        """Whether a list was asked for, and none has been completed that began when it was to, or later."""
+        return self._trust.is_asked
+
+    @property
     def number_of_objects(self) -> int:
         """How many objects have been told and not deleted."""
         return len(self.store)

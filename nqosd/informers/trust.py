@@ -35,6 +35,7 @@ class Trust:
         self.listed_at = -math.inf
         """When the last list was completed."""
         self._took = 0.0
+        self._asked_for = -math.inf
         self._count_at = math.inf
         self._shown = ""
         self._reach_by = math.inf
@@ -44,10 +45,19 @@ class Trust:
         self.doubt = ""
         """Why changes may have been missed; empty if none can have been."""
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a list was asked for that hasn't been completed."""
+        return self._asked_for > -math.inf
+
     def listed(self, began: float, now: float) -> None:
-        """Take note that a list was completed."""
-        self.listed_at, self._took, self.doubt = now, now - began, ""
-        self.due = now + self._interval * self._a_little_more()
+        """Take note that a list was completed; one that began too early isn't the one that was asked for."""
+        self.listed_at, self._took = now, now - began
+        if began >= self._asked_for:
+            self._asked_for, self.doubt = -math.inf, ""
+            self.due = now + self._interval * self._a_little_more()
+        else:
+            self.due = max(self._asked_for, now + SPACING)
         if self._shown:
             self._catch_up = min(2 * self._catch_up, self._interval)
             self._shown = ""
@@ -77,7 +87,8 @@ class Trust:
         self.doubt = why
 
     def list_again(self, why: str, at: float) -> None:
-        """Ask for a list at a time."""
+        """Ask for a list at a time, or later."""
+        self._asked_for = max(self._asked_for, at)
         self.due = min(self.due, max(at, self.listed_at + SPACING))
         self.doubt = why
 

@@ -1,11 +1,13 @@
 """The informers of a real API server, when nothing fails."""
 
+import asyncio
 import itertools
 
 import attrs
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import Attachment, Namespace, Pod
+from nqosd.informers.reflector_steps import ReflectorOptions
 from nqosd.informers.transitions import RequestOutcome
 from tests.informers.informing import change_pod, create_pod, delete_pod, give_address, informing
 from tests.services.kubernetes import ApiServer
@@ -76,3 +78,13 @@ async def test_every_resource_that_this_cluster_has_is_synced(api_server: ApiSer
     missing = {kind for kind, is_installed in informed.counter.installations if not is_installed}
     assert missing.isdisjoint({ResourceKind.POD, ResourceKind.NAMESPACE, ResourceKind.NODE})
     assert {reason for _, reason in informed.counter.restarts} <= {RequestOutcome.ENDED}
+
+
+async def test_some_kinds_can_be_listed_anew(api_server: ApiServer) -> None:
+    """Only those are, and whoever asked waits until they have been."""
+    options = ReflectorOptions(watch_time=2)
+    async with informing(api_server, ResourceKind.POD, ResourceKind.NODE, options=options) as informed:
+        again = asyncio.create_task(informed.source.list_again("why", [ResourceKind.POD]))
+        await informed.listener.until(lambda: informed.out_of_touch == {ResourceKind.POD: "why"}, "asked")
+        await asyncio.wait_for(again, 60)
+        assert informed.out_of_touch.get(ResourceKind.POD) != "why"

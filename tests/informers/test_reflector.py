@@ -715,6 +715,20 @@ def test_a_list_can_be_asked_for() -> None:
     assert "sendInitialEvents" in query_of(reflector)
 
 
+def test_a_list_that_began_before_the_time_is_not_the_one_that_was_asked_for() -> None:
+    """Its end ends no doubt; another one follows, which does."""
+    reflector = streamed()
+    reflector.list_again("said so", 3.0)
+    reflector.lines([bookmark(9, end=True)], 4.0)
+    assert reflector.doubt == "said so"
+    assert reflector.is_to_list
+    reflector.ended(4.0 + SPACING)
+    assert "sendInitialEvents" in query_of(reflector)
+    reflector.lines([bookmark(9, end=True)], 10.0)
+    assert not reflector.doubt
+    assert not reflector.is_to_list
+
+
 def test_a_list_that_never_begins_to_stream_is_paged() -> None:
     """A server that doesn't answer the request for a streamed list in time may answer one for a page."""
     reflector = streamed()
