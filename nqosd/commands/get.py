@@ -70,8 +70,10 @@ def one_policy(options: argparse.Namespace) -> str:
     """
     if len(options.names) != 1 or options.watch:
         raise UsageError("policy: name one, as NAMESPACE/NAME or with -n, and without --watch")
-    (name,) = options.names
-    return name if "/" in name else f"{options.namespace or DEFAULT_NAMESPACE}/{name}"
+    namespace, _slash, name = options.names[0].rpartition("/")
+    if not name or "/" in namespace or (namespace and options.namespace not in ("", namespace)):
+        raise UsageError(f"policy {options.names[0]}: write NAME or NAMESPACE/NAME, and no other namespace with -n")
+    return f"{namespace or options.namespace or DEFAULT_NAMESPACE}/{name}"
 
 
 def tell_policy(found: Entry | list[Entry], options: argparse.Namespace) -> None:
@@ -136,7 +138,8 @@ def fetch(section: HttpSection, what: str) -> Any:  # noqa: ANN401 - what its pa
     """
     status, body = ask_daemon(section, f"/state/{what}", TIMEOUT)
     if status != http.client.OK:
-        raise GetError(f"{section.listen}: {status} {body.decode(errors='replace').strip()}")
+        said = body.decode(errors="replace").strip().removeprefix(f"{status}: ")  # as aiohttp begins
+        raise GetError(f"{section.listen}: {status} {said}")
     return json.loads(body)
 
 

@@ -6,8 +6,6 @@ In: an entry of `/state/…` as JSON gives it. Out: cells. Rule: one entry is on
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from nqosd.web.views import MOST_RIVALS
-
 Entry: TypeAlias = dict[str, Any]
 """An entry as it comes: its fields are those of `nqosd.web.views`."""
 
@@ -114,7 +112,7 @@ def detail(entry: Entry) -> Iterator[tuple[str, tuple[tuple[str, ...], Callable[
     """Give the tables of one policy, each with its title, what makes its cells, and its entries."""
     yield "policy", TABLES["policies"], [entry["policy"]]
     yield "rules", (("RULE", "DSCP", "LIMIT", "PACKETS"), _rule), entry["rules"]
-    loses = "loses to" if len(entry["rivals"]) < MOST_RIVALS else "loses to these, found first, and perhaps to more"
+    loses = "loses to these, found first, and to more" if entry["more_rivals"] else "loses to"
     yield loses, (("POLICY", "RULE", "SWITCH", "PRIORITY", "OVER", "SENDERS"), _rival), entry["rivals"]
     yield "counters", (("RULE", "NETWORK", "NODES", "MARKED", "PASSED", "DROPPED"), _total), entry["statistics"]
     yield "rows", TABLES["rows"], entry["rows"]

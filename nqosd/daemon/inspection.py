@@ -121,17 +121,19 @@ class DaemonState:
         if state is None or compiler is None or (policy := compiler.tables.policies.get(key)) is None:
             return None
         rows = [row async for row in self._pieces(list(compiler.desired.rows.values())) if row.key.policy == key]
+        rivals = await self._rivals(rows, compiler.desired)
         return PolicyDetail(
             policy=state,
             rules=tuple(_rules(policy)),
             rows=tuple(sorted(map(self._row, rows), key=_order)),
             selections=tuple(await self.selections({name for row in rows for name in row.sets})),
-            rivals=tuple(await self._rivals(rows, compiler.desired)),
+            rivals=tuple(rivals[:MOST_RIVALS]),
+            more_rivals=len(rivals) > MOST_RIVALS,
             statistics=tuple(each for each in statistics.totals if each.policy == key) if statistics else (),
         )
 
     async def _rivals(self, rows: Sequence[QosRow], desired: Desired) -> list[RivalState]:
-        """Find rows of other policies that win where both match."""
+        """Find rows of other policies that win where both match: one more than are shown, if there are more."""
         ours: dict[str, list[QosRow]] = {}
         for row in rows:
             ours.setdefault(row.key.switch, []).append(row)
@@ -143,7 +145,7 @@ class DaemonState:
                     continue
                 if both := sum(len(one & two) for one in _sources(row, members) for two in _sources(other, members)):
                     found.append(RivalState(key.policy, key.rule, key.switch, other.priority, row.priority, both))
-                    if len(found) == MOST_RIVALS:
+                    if len(found) > MOST_RIVALS:
                         return found
                 await asyncio.sleep(0)  # to compare the senders of large networks takes milliseconds
         return found

@@ -31,7 +31,7 @@ def explain(question: Question | PodQuestion, world: World) -> Explanation:
     """
     pod = world.tables.pods.get(question.pod)
     if pod is None:
-        raise QuestionError(f"--pod {question.pod}: there is no such pod")
+        raise QuestionError(f"pod {question.pod}: there is no such pod")
     asked = [each for each in pod.attachments if question.network in (None, _name(each, world))]
     if not asked and question.network is not None:
         there = ", ".join(dict.fromkeys(_name(each, world) for each in pod.attachments)) or "none"

@@ -109,7 +109,7 @@ def ask(
         raise QuestionError(f"--port {port}: name its protocol with --proto")
     if transport is not None and not transport.has_ports and port is not None:
         raise QuestionError(f"--port {port}: {transport} has no ports; leave it out")
-    sender = _pod("--pod", pod, namespace)
+    sender = _pod("pod", pod, namespace)
     if _PREFIX.match(to):
         return PodQuestion(sender, _pod("--to", to, namespace), transport, port, network, given)
     destination = _address("--to", to, "an IPv4 or IPv6 address, nor pod/NAME")

@@ -59,6 +59,8 @@ class KubeOptions:
 
     kubeconfig: str | None = None
     """A file, or several joined by `:` as in $KUBECONFIG."""
+    kubeconfig_is: str = "kubernetes.kubeconfig"
+    """What people name it by."""
     context: str | None = None
     """A context of the kubeconfig; None is its current one."""
     in_cluster: bool = False
@@ -160,7 +162,7 @@ async def _from_kubeconfig(options: KubeOptions) -> Credentials:
         merged = KubeConfigMerger(paths).config
         if merged is None:
             raise KubeConfigError(
-                f"kubeconfig {paths} does not exist: name one by kubernetes.kubeconfig or $KUBECONFIG"
+                f"kubeconfig {paths} does not exist: name one by {options.kubeconfig_is} or $KUBECONFIG"
             )
         loader = KubeConfigLoader(
             config_dict=merged,

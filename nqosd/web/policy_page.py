@@ -12,7 +12,7 @@ import attrs
 
 from nqosd.explain.prefix_lists import folded
 from nqosd.web.page import badge, brief, count, counted, head, row_text, table
-from nqosd.web.views import MOST_RIVALS, PolicyDetail, RowState, RuleState, SelectionState
+from nqosd.web.views import PolicyDetail, RowState, RuleState, SelectionState
 
 MOST = 200
 """Rules, rows, sets and others that are shown."""
@@ -53,8 +53,8 @@ def _parts(detail: PolicyDetail, members: MembersPage) -> Iterator[str]:
         for each in detail.rivals
     ]
     yield from _section("Loses to", rivals, ("policy", "rule", "switch", "priority", "senders of both"))
-    if len(rivals) == MOST_RIVALS:
-        yield "<p>These were found first; there may be more. <code>nqosd explain</code> has all for a packet.</p>"
+    if detail.more_rivals:
+        yield "<p>These were found first; there are more. <code>nqosd explain</code> has all for a packet.</p>"
     yield from _rows(detail.rows)
     if detail.selections:
         yield f"<h2>Sets: {len(detail.selections)}</h2>"

@@ -171,13 +171,14 @@ class RivalState:
 
 @attrs.frozen
 class PolicyDetail:
-    """All about one policy; `rivals` are those that it loses to where both match."""
+    """All about one policy; `rivals` are those that it loses to where both match, as found first if there are more."""
 
     policy: PolicyState
     rules: tuple[RuleState, ...]
     rows: tuple[RowState, ...]
     selections: tuple[SelectionState, ...]
     rivals: tuple[RivalState, ...]
+    more_rivals: bool
     statistics: tuple[RuleTotals, ...]
 
 

@@ -170,8 +170,8 @@ def test_a_pod_that_sends_nothing(capsys: pytest.CaptureFixture[str], more: str)
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"--pod": "pod1"}, "--pod pod1: write NAMESPACE/NAME"),
-        ({"--pod": "default/nobody"}, "--pod default/nobody: there is no such pod"),
+        ({"--pod": "pod1"}, "pod pod1: write NAMESPACE/NAME"),
+        ({"--pod": "default/nobody"}, "pod default/nobody: there is no such pod"),
         ({"--to": "10.245.2"}, "--to 10.245.2: it is not an IPv4 or IPv6 address"),
         ({"--proto": ""}, "--port 443: name its protocol with --proto"),
         ({"--to": "pod/nobody"}, "--to pod/nobody: write NAMESPACE/NAME"),

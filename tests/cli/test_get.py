@@ -122,7 +122,13 @@ def test_one_policy(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
     assert titles == ["policy:", "rules:", "rows:", "sets:"]
     code, out, err = got(capsys, daemon.config, "policy", "other/none")
     assert (code, out, "404 there is no NetworkQoS other/none" in err) == (FAILED, "", True)
+    assert err.count("404") == 1
     assert got(capsys, daemon.config, "policy")[0] == USAGE
+    said = "write NAME or NAMESPACE/NAME, and no other namespace with -n\n"
+    for wrong in (("a/b/c",), ("a/",), ("default/qos-external", "-n", "other"), ("a/b/c", "-n", "a")):
+        assert got(capsys, daemon.config, "policy", *wrong) == (USAGE, "", f"nqosd get: policy {wrong[0]}: {said}")
+    for same in (("-n", "default", "default/qos-external"), ("default/qos-external",)):
+        assert got(capsys, daemon.config, "policy", *same)[0] == OK
 
 
 def test_watching(daemon: Nqosd, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import json
 import signal
 import socket
 import struct
@@ -18,9 +19,11 @@ import pytest
 from nqosd.cli import main
 from nqosd.commands import check_config
 from nqosd.commands.exits import INTERRUPTED
+from nqosd.commands.kubectl_table import KUBECTL
 from nqosd.commands.table import COMMANDS, Command
 from tests.cli.documents import conforming
 
+PLUGIN = Path(sys.executable).with_name("kubectl-nqos")
 GUIDE = Path("docs/examples/guide")
 OTHER_KIND = "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\n"
 PACKET = ("--pod", "default/pod1", "--to", "10.245.2.3", "--proto", "tcp", "--port", "443")
@@ -163,6 +166,38 @@ def test_ctrl_c(name: str, tmp_path: Path, silent: socket.socket) -> None:
     assert out == ""
     assert "Traceback" not in err
     assert name in SERVICES or err == ""
+
+
+@pytest.mark.parametrize("name", [each.name for each in KUBECTL.commands])
+def test_ctrl_c_of_the_plugin(name: str, tmp_path: Path, silent: socket.socket) -> None:
+    """Ctrl-C while `kubectl nqos` waits for the API server ends it with 130, and without a word."""
+    arguments = {"explain": ("pod/web", "--to", "192.0.2.1"), "get": ("policies", "--watch")}.get(name, ())
+    address = "http://{}:{}".format(*silent.getsockname())
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    config = {
+        "current-context": "c",
+        "contexts": [context],
+        "clusters": [{"name": "c", "cluster": {"server": address}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    line = [PLUGIN, name, *arguments, "--kubeconfig", str(tmp_path / "kubeconfig")]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            with silent.accept()[0]:
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=50)
+        finally:
+            process.kill()
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_the_plugin_names_options_that_it_has() -> None:
+    """What can't be found is said by the plugin's own option, and not by the daemon's."""
+    line = [PLUGIN, "get", "policies", "--kubeconfig", "/none"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("kubeconfig /none does not exist: name one by --kubeconfig or $KUBECONFIG\n")
 
 
 def wait_until_read(pipe: IO[bytes]) -> None:

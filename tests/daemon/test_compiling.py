@@ -93,6 +93,22 @@ async def test_nobody_looks_at_the_compiler_while_a_thread_compiles(compiling: C
     assert networks == []
 
 
+@pytest.mark.parametrize(("most", "more"), [(1, True), (2, False)])
+async def test_rivals_that_are_left_out_are_said(
+    compiling: Compiling, monkeypatch: pytest.MonkeyPatch, *, most: int, more: bool
+) -> None:
+    """All about a policy names the first of the policies that it loses to, and says whether there are more."""
+    monkeypatch.setattr("nqosd.daemon.inspection.MOST_RIVALS", most)
+    ranked = [attrs.evolve(POLICY, name=f"p{each}", spec=NetworkQoSSpec(each, (EgressRule(1),))) for each in (1, 2, 3)]
+    await compiling.changed(
+        Change(ResourceKind.POD, POD.key, None, POD),
+        *(Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in ranked),
+    )
+    found = await compiling.state.policy(ranked[0].key)
+    assert found is not None
+    assert (len(found.rivals), found.more_rivals) == (most, more)
+
+
 async def test_who_writes_nothing_holds_nothing_back(compiling: Compiling, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the writer compiles policies of a large namespace one by one: who takes over knows all it has heard of."""
     monkeypatch.setattr("nqosd.northbound.shares.MOST", 0)

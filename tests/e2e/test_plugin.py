@@ -220,7 +220,7 @@ def test_what_a_question_must_name(capsys: pytest.CaptureFixture[str], stage: St
         stage.cluster.kubectl("delete", "networkqos", "web")
     for arguments, said in {
         ("pod1", "--to", "pod/none"): "--to pod default/none: there is no such pod",
-        ("none", "--to", "192.0.2.1"): "--pod default/none: there is no such pod",
+        ("none", "--to", "192.0.2.1"): "pod default/none: there is no such pod",
         ("pod1", "--to", "pod2"): "--to pod2: it is not an IPv4 or IPv6 address, nor pod/NAME",
     }.items():
         code, out, err = asked(capsys, stage, "explain", *arguments)

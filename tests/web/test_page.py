@@ -16,7 +16,6 @@ from nqosd.commands.get_tables import detail as detail_tables
 from nqosd.web.page import Asked, _policies
 from nqosd.web.policy_page import MembersPage, policy_page
 from nqosd.web.views import (
-    MOST_RIVALS,
     PolicyDetail,
     PolicyState,
     RivalState,
@@ -166,14 +165,13 @@ def test_pages_are_bounded() -> None:
     detail = PolicyDetail(
         policy, (RuleState(0, "y" * 100_000, 1, 2, 3),) * 1_000, (row,) * 5_000,
         tuple(SelectionState(f"nqosd_{number}", "address set", "of", members) for number in range(500)),
-        (RivalState("ns/q", 0, "switch", 2, 1, 1),) * 5_000, (),
+        (RivalState("ns/q", 0, "switch", 2, 1, 1),) * 5_000, more_rivals=True, statistics=(),
     )  # fmt: skip
     assert len(policy_page(detail, MembersPage())) < 2_000_000
-    some = attrs.evolve(detail, rivals=detail.rivals[:MOST_RIVALS])
-    assert "there may be more" in policy_page(some, MembersPage())
-    assert "there may be more" not in policy_page(attrs.evolve(some, rivals=some.rivals[1:]), MembersPage())
-    titles = [title for title, _table, _entries in detail_tables(attrs.asdict(some, recurse=False))]
-    assert "loses to these, found first, and perhaps to more" in titles
+    assert "there are more" in policy_page(detail, MembersPage())
+    assert "there are more" not in policy_page(attrs.evolve(detail, more_rivals=False), MembersPage())
+    titles = [title for title, _table, _entries in detail_tables(attrs.asdict(detail, recurse=False))]
+    assert "loses to these, found first, and to more" in titles
     assert members[500] not in policy_page(detail, MembersPage())
     assert members[500] in policy_page(detail, MembersPage("nqosd_7", 500))
     assert len("".join(_policies([policy] * 5_000, [row] * 5_000, Statistics((), {}), Asked()))) < 5_000_000

@@ -180,7 +180,8 @@ class Cluster:
 @contextlib.asynccontextmanager
 async def cluster(options: argparse.Namespace) -> AsyncIterator[Cluster]:
     """Connect to the cluster that the arguments name."""
-    async with KubeClient(KubeOptions(kubeconfig=options.kubeconfig, context=options.context)) as client:
+    kube = KubeOptions(kubeconfig=options.kubeconfig, kubeconfig_is="--kubeconfig", context=options.context)
+    async with KubeClient(kube) as client:
         yield Cluster(client, options.daemons, options.token_file)
 
 

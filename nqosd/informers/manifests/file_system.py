@@ -130,10 +130,10 @@ def read_text(path: str, root: str | None) -> bytes:
     Raises:
         OSError: it can't be read, or is refused; `strerror` says why.
     """
-    _see_regular(os.stat(path))
+    _see_regular(os.stat(path), root)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
-        _see_regular(os.fstat(descriptor))  # another one may have taken its place
+        _see_regular(os.fstat(descriptor), root)  # another one may have taken its place
         if root is not None:
             see_within(os.readlink(f"/proc/self/fd/{descriptor}"), root)
         text = file.read(LARGEST + 1)
@@ -142,11 +142,12 @@ def read_text(path: str, root: str | None) -> bytes:
     return text
 
 
-def _see_regular(status: os.stat_result) -> None:
+def _see_regular(status: os.stat_result, root: str | None) -> None:
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
         what = _TYPES.get(kind, "no regular file")
-        raise OSError(errno.EINVAL, f"it is {what}, and only regular files are read; move it out of the way")
+        way_out = "name one, or - for standard input" if root is None else "move it out of the way"
+        raise OSError(errno.EINVAL, f"it is {what}, and only regular files are read; {way_out}")
     if status.st_size > LARGEST:
         raise _too_large(status.st_size)
 
