@@ -40,6 +40,13 @@ class IPNetwork(msgspec.Struct, frozen=True, gc=False):
         """The highest address."""
         return self.first | (1 << _BITS[self.version] - self.length) - 1
 
+    @property
+    def ipv4_mapped(self) -> "IPNetwork | None":
+        """What it is within ::ffff:0:0/96 as IPv4; None outside of that."""
+        if self.version == 4 or self.length < _MAPPED.length or not _MAPPED.holds(self):  # noqa: PLR2004 - IP's version
+            return None
+        return IPNetwork(4, self.first & 0xFFFF_FFFF, self.length - _MAPPED.length)
+
     def holds(self, other: "IPNetwork") -> bool:
         """Say whether all addresses of another network are in this one."""
         return self.version == other.version and self.first <= other.first and other.last <= self.last
@@ -49,6 +56,9 @@ class IPNetwork(msgspec.Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         return f"{address_text(self.version, self.first)}/{self.length}"
+
+
+_MAPPED = IPNetwork(6, 0xFFFF << 32, 96)
 
 
 @attrs.frozen(repr=False)

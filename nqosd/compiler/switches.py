@@ -41,7 +41,7 @@ class OtherRow:
 
 @attrs.frozen
 class Switch:
-    """`uplinks` are the names of its ports of type router or localnet; `has_acls`: an ACL stands on the switch itself.
+    """`uplinks` are the names of its ports of type router or localnet; `has_acls`: one of its own tracks connections.
 
     `theirs`: ovn-kubernetes' own NetworkQoS controller has a row on it. Of other rows, `others` are those that set a
     packet mark, and all to-lport ones. Both tuples are sorted.
@@ -82,7 +82,7 @@ class Switch:
         elif (mirrored := self.mirrored(direction)) and not self.has_acls:
             yield (
                 f"{mirrored[0]} acts on connections from outside only where an ACL of the switch tracks connections, "
-                "and this one has no ACL: ovn-kubernetes writes one, so look why it is gone"
+                "and this one has no ACL of that kind: ovn-kubernetes writes one, so look why it is gone"
             )
         if self.has_override(direction) and (lost := tuple(each for each in self.others if _is_overridden(each))):
             yield (

@@ -15,6 +15,7 @@ ADDRESS_SET = "Address_Set"
 PORT_GROUP = "Port_Group"
 SWITCH = "Logical_Switch"
 SWITCH_PORT = "Logical_Switch_Port"
+ACL = "ACL"
 GLOBAL = "NB_Global"
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -23,6 +24,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     PORT_GROUP: ("name", "ports", "external_ids"),
     SWITCH: ("name", "qos_rules", "ports", "acls"),
     SWITCH_PORT: ("name", "type"),
+    ACL: ("action",),
     GLOBAL: ("name", "options"),
 }
 

@@ -226,6 +226,24 @@ def test_an_address_without_a_length_is_that_address() -> None:
     )
 
 
+def test_ipv4_within_ipv6_is_ipv4() -> None:
+    """A block within ::ffff:0:0/96 is taken as IPv4, with a warning, since no packet has such addresses."""
+    entry = {"ipBlock": {"cidr": "::ffff:10.0.0.0/104", "except": ["::FFFF:a01:0/112", "10.2.0.0/16"]}}
+    spec = classifier(to=[entry, {"ipBlock": {"cidr": "::ffff:a00:1"}}, {"ipBlock": {"cidr": "::ffff:0:0/95"}}])
+    excepts = network("10.1.0.0/16"), network("10.2.0.0/16")
+    assert rule_of(spec).classifier.to == (
+        IPBlock(network("10.0.0.0/8"), excepts),
+        IPBlock(network("10.0.0.1/32")),
+        IPBlock(network("::fffe:0:0/95")),
+    )
+    place, said = "spec.egress[0].classifier.to", "is IPv4 within IPv6, which no packet has: taken as"
+    assert warnings(spec) == (
+        f"{place}[0].ipBlock.cidr: ::ffff:10.0.0.0/104 {said} 10.0.0.0/8",
+        f"{place}[0].ipBlock.except[0]: ::FFFF:a01:0/112 {said} 10.1.0.0/16",
+        f"{place}[1].ipBlock.cidr: ::ffff:a00:1 {said} 10.0.0.1/32",
+    )
+
+
 def test_a_number_without_a_fraction_is_an_integer() -> None:
     """The API server takes 10.0 and 1e1 for 10, and so do manifests that never saw one."""
     found = rule_of({**rule(dscp=10.0), "priority": 1e1})

@@ -12,6 +12,7 @@ from tests.services.daemon import Nqosd
 from tests.services.ovsdb import OvsdbServer
 
 SWITCH = "udn2_green_ovn_layer2_switch"
+STATELESS = "action=allow-stateless"
 MATCH = "ip4.src == $a123 && ct.trk && ct.rpl"
 ID = "default-network-controller:EgressIP:103:egress-a"
 CONFIG = json.dumps({
@@ -142,6 +143,25 @@ def test_a_row_that_goes_under_with_the_old_controllers_is_said(
     old = ovsdb_nb.nbctl("--bare", "--columns=_uuid", "find", "QoS", "action:dscp=9").strip()
     ovsdb_nb.nbctl("remove", "Logical_Switch", SWITCH, "qos_rules", old)
     daemon.wait_until(lambda: "row of others" not in message(capsys, daemon), what="done with the end of it")
+
+
+def test_a_switch_that_tracks_no_connections_is_said(
+    capsys: pytest.CaptureFixture[str], daemon: Nqosd, ovsdb_nb: OvsdbServer
+) -> None:
+    """Where all ACLs are stateless a mirror does nothing, which status and `diff` say until one tracks connections."""
+    said = "this one has no ACL of that kind"
+    ovsdb_nb.nbctl("set", "ACL", ovsdb_nb.nbctl("--bare", "--columns=_uuid", "list", "ACL").strip(), STATELESS)
+    daemon.wait_until(lambda: said in message(capsys, daemon), what="done with the warning")
+    assert main(["diff", "--config", str(daemon.config)]) == OK
+    assert said in capsys.readouterr().err
+    ovsdb_nb.nbctl("acl-add", SWITCH, "from-lport", "1001", "ip4", "allow-related")
+    daemon.wait_until(lambda: said not in message(capsys, daemon), what="done with the end of it")
+    ovsdb_nb.nbctl(
+        "set", "ACL", ovsdb_nb.nbctl("--bare", "--columns=_uuid", "find", "ACL", "match=ip4").strip(), STATELESS
+    )
+    daemon.wait_until(lambda: said in message(capsys, daemon), what="done with the warning again")
+    assert main(["diff", "--config", str(daemon.config)]) == OK
+    assert said in capsys.readouterr().err
 
 
 def test_a_mark_of_somebody_else_is_said(

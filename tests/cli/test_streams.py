@@ -23,7 +23,7 @@ from nqosd.commands.kubectl_table import KUBECTL
 from nqosd.commands.table import COMMANDS, Command
 from tests.cli.documents import conforming
 
-PLUGIN = Path(sys.executable).with_name("kubectl-nqos")
+PLUGIN = str(Path(sys.executable).with_name("kubectl-nqos"))
 GUIDE = Path("docs/examples/guide")
 OTHER_KIND = "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\n"
 PACKET = ("--pod", "default/pod1", "--to", "10.245.2.3", "--proto", "tcp", "--port", "443")

@@ -39,9 +39,11 @@ def filled() -> Replica:
                 "name": "blue",
                 "qos_rules": wire.uuid_set(["q1", "q2", "q3", "q4", "q5"]),
                 "ports": wire.uuid_set(["p1", "p2"]),
-                "acls": ["uuid", "acl"],
-            }
+                "acls": wire.uuid_set(["c1", "c2"]),
+            },
+            "s2": {"name": "green", "acls": ["uuid", "c1"]},
         },
+        schema.ACL: {"c1": {"action": "allow-stateless"}},
         schema.GLOBAL: {"n1": {"name": "zone", "options": ["map", [["northd_internal_version", "25.03.0"]]]}},
     }
     for table, each in rows.items():
@@ -66,6 +68,7 @@ def test_a_copy_answers_alike() -> None:
         assert one.address_set("nqosd_a") == original.address_set("nqosd_a")
         assert one.port_group("nqosd_g") == original.port_group("nqosd_g")
         assert one.port("pod") == "p1"
+    assert not copy.switches["green"].has_acls
     (mark,) = copy.switches["blue"].others
     assert copy.switches["blue"] == Switch(("way out",), (mark,), has_acls=True, theirs=True)
     assert mark.mark == 7

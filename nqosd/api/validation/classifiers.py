@@ -77,12 +77,14 @@ def _read_network(field: Field) -> IPNetwork | None:
         field.problem(f"{shown(text)} is not a CIDR such as 192.168.1.0/24 or 2001:db8::/64")
         return None
     _, slash, length = text.partition("/")
-    if not slash:
-        field.warn(f"{shown(text)} has no prefix length: taken as {network}")
-        return network
-    if length != str(network.length):  # masks and leading zeros are admitted
+    if slash and length != str(network.length):  # masks and leading zeros are admitted
         field.problem(f"{shown(text)} is not a CIDR; write {network}")
         return None
+    if mapped := network.ipv4_mapped:
+        field.warn(f"{shown(text)} is IPv4 within IPv6, which no packet has: taken as {mapped}")
+        return mapped
+    if not slash:
+        field.warn(f"{shown(text)} has no prefix length: taken as {network}")
     return network
 
 

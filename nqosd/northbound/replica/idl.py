@@ -13,6 +13,9 @@ from nqosd.ovsdb import schema, wire
 from nqosd.ovsdb.connection_options import Options
 from nqosd.ovsdb.raw_idl import RawIdl
 
+STATELESS = "allow-stateless"
+"""The action of an ACL that tracks no connections."""
+
 
 class NorthboundIdl(RawIdl):
     """Follows one OVN Northbound database. Nothing is connected before the first `run`."""
@@ -42,10 +45,12 @@ class NorthboundIdl(RawIdl):
     def watch(self, names: Iterable[str]) -> None:
         """Monitor our own sets, records of all writers, and address sets and port groups of these names, whose ever.
 
-        Of the table QoS all rows: there is no condition for "sets a packet mark", and others have few rows there.
+        Of the table QoS all rows: there is no condition for "sets a packet mark", and others have few rows there. Of
+        ACL those without connections: hardly anybody has any, and of the others there can be tens of thousands.
         """
         mine = ["external_ids", "includes", wire.string_map({OWNER: self.owner})]
         named = [["name", "==", name] for name in sorted(names)]
         records = ["external_ids", "includes", wire.string_map({PART: WRITER})]
         self.cond_change(schema.ADDRESS_SET, [mine, records, *named])
         self.cond_change(schema.PORT_GROUP, [mine, *named])
+        self.cond_change(schema.ACL, [["action", "==", STATELESS]])

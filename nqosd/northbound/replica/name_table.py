@@ -1,4 +1,4 @@
-"""Tables of the replica that are mostly names: Logical_Switch_Port, and Logical_Switch with its rules.
+"""Tables of the replica that are mostly names: Logical_Switch_Port, ACL, and Logical_Switch with its rules.
 
 In: rows as the monitor sends them. Out: uuid by name and name by uuid, and what isn't ours on a switch. The rule: names
 of ports are unique in OVN's schema, names of switches aren't; where two have one name the smaller uuid counts, so that
@@ -74,16 +74,47 @@ class PortTable:
         self._uuids.clear()
 
 
+class AclTable:
+    """ACLs that track no connections; of the others the monitor shows nothing."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self.stateless: set[str] = set()
+
+    def copied(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Give each row as a monitor would send it, as far as we look at it."""
+        for uuid in list(self.stateless):
+            yield uuid, {}
+
+    def insert(self, uuid: str, _columns: Mapping[str, object]) -> None:
+        """Take a row that came."""
+        self.stateless.add(uuid)
+        self._changes.surroundings = True
+
+    def modify(self, uuid: str, columns: Mapping[str, object]) -> None:
+        """Take what changed in a row; one with another action is no longer shown."""
+
+    def delete(self, uuid: str) -> None:
+        """Forget a row that went, or that tracks connections now."""
+        self.stateless.remove(uuid)
+        self._changes.surroundings = True
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.stateless.clear()
+
+
 class SwitchTable:
     """Logical switches: their names, and for the table QoS which rows they refer to.
 
     A change of a name concerns all rows of the switches that have, or had, that name.
     """
 
-    def __init__(self, changes: Changes, rows: RowTable, ports: PortTable) -> None:
+    def __init__(self, changes: Changes, rows: RowTable, ports: PortTable, acls: AclTable) -> None:
         self._changes = changes
         self._rows = rows
         self._port_table = ports
+        self._acl_table = acls
         self._ports: dict[str, set[str]] = {}
         self._acls: dict[str, set[str]] = {}
         self._names: dict[str, str] = {}
@@ -134,7 +165,7 @@ class SwitchTable:
             name: Switch(
                 tuple(sorted(uplinks[port] for port in every & self._ports[uuid])),
                 self._rows.others_among(self._rules[uuid]),
-                bool(self._acls[uuid]),
+                not self._acls[uuid] <= self._acl_table.stateless,
                 self._rows.has_theirs(self._rules[uuid]),
             )
             for name, uuids in self._uuids.items()
@@ -174,9 +205,9 @@ class SwitchTable:
             if not self._port_table.uplinks.keys().isdisjoint(changed):
                 self._changes.surroundings = True
         if "acls" in columns:
-            had = bool(self._acls[uuid])
+            had = self._acls[uuid] - self._acl_table.stateless
             wire.toggle(self._acls[uuid], wire.uuids(columns["acls"]))
-            if had != bool(self._acls[uuid]):
+            if bool(had) != (not self._acls[uuid] <= self._acl_table.stateless):
                 self._changes.surroundings = True
 
     def _toggle(self, uuid: str, changed: list[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from nqosd.compiler.desired import RowKey
 from nqosd.compiler.switches import Switches
-from nqosd.northbound.replica.name_table import PortTable, SwitchTable
+from nqosd.northbound.replica.name_table import AclTable, PortTable, SwitchTable
 from nqosd.northbound.replica.row_table import RowTable
 from nqosd.northbound.replica.set_table import SetTable
 from nqosd.northbound.replica.stored import StoredRow, StoredSet
@@ -74,7 +74,8 @@ class Replica:
         self._address_sets = SetTable(changes, "addresses", wire.strings, by_member=True)
         self._port_groups = SetTable(changes, "ports", wire.uuids, by_member=False)
         self._ports = PortTable(changes)
-        self._switches = SwitchTable(changes, self._rows, self._ports)
+        self._acls = AclTable(changes)
+        self._switches = SwitchTable(changes, self._rows, self._ports, self._acls)
         self._surroundings: Switches = {}
         self._global = _GlobalTable(changes)
         self._tables: Mapping[str, _Table] = {
@@ -83,6 +84,7 @@ class Replica:
             schema.PORT_GROUP: self._port_groups,
             schema.SWITCH: self._switches,
             schema.SWITCH_PORT: self._ports,
+            schema.ACL: self._acls,
             schema.GLOBAL: self._global,
         }
         self._uuids: dict[str, set[str]] = {table: set() for table in self._tables}
@@ -156,6 +158,7 @@ class Replica:
             schema.ADDRESS_SET: self._address_sets.copied(wire.string_set),
             schema.PORT_GROUP: self._port_groups.copied(wire.uuid_set),
             schema.SWITCH_PORT: self._ports.copied(),
+            schema.ACL: self._acls.copied(),
             schema.SWITCH: self._switches.copied(),
         }
         for uuid in self._uuids[schema.GLOBAL]:
