@@ -20,7 +20,7 @@ def loop_of(page: str) -> str:
 
 @pytest.fixture
 def shell(open_shell: OpenShell) -> Shell:
-    """Give a database with the guide's rows, and with one row and one set of ovn-kubernetes' controller."""
+    """Give a database with the guide's rows, and with one row, set and group of ovn-kubernetes' controller."""
     shell = open_shell("ovn-nbctl")
     for switch in SWITCHES:
         run(shell, f"ovn-nbctl ls-add {switch}")
@@ -29,6 +29,7 @@ def shell(open_shell: OpenShell) -> Shell:
     row = f"create QoS priority=10100 direction=to-lport match='\"ip4\"' action:dscp=9 {old}"
     run(shell, f"ovn-nbctl -- --id=@row {row} -- add Logical_Switch {SWITCHES[0]} qos_rules @row")
     run(shell, f"ovn-nbctl create Address_Set name=old {old}")
+    run(shell, f"ovn-nbctl create Port_Group name=old {old}")
     assert (count(shell, "QoS"), count(shell, "Address_Set")) == (3, 3)
     return shell
 
@@ -48,14 +49,14 @@ def count(shell: Shell, table: str) -> int:
 def test_all_of_nqosd_can_be_removed(shell: Shell) -> None:
     """The commands of the page on deployment remove all rows and sets of nqosd, and nothing of anybody else."""
     assert run(shell, loop_of("deployment.md").strip()) == ""
-    assert (count(shell, "QoS"), count(shell, "Address_Set")) == (1, 1)
+    assert (count(shell, "QoS"), count(shell, "Address_Set"), count(shell, "Port_Group")) == (1, 1, 1)
     assert OLD in run(shell, "ovn-nbctl list QoS")
 
 
 def test_all_of_the_old_controller_can_be_removed(shell: Shell) -> None:
-    """The commands of the page on moving over remove all of ovn-kubernetes' rows and sets, and leave nqosd's."""
+    """The commands of the page on moving over remove all that is of ovn-kubernetes' controller, and leave nqosd's."""
     assert run(shell, loop_of("migration.md").strip()) == ""
-    assert (count(shell, "QoS"), count(shell, "Address_Set")) == (2, 2)
+    assert (count(shell, "QoS"), count(shell, "Address_Set"), count(shell, "Port_Group")) == (2, 2, 0)
     assert OLD not in run(shell, "ovn-nbctl list QoS")
 
 
