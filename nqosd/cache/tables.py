@@ -23,10 +23,24 @@ class Tables:
     nodes: dict[str, Node] = attrs.field(factory=dict)
     attachments: dict[str, NetworkAttachment] = attrs.field(factory=dict)
     user_networks: dict[str, UserDefinedNetwork] = attrs.field(factory=dict)
+    _tables: Mapping[ResourceKind, dict[str, Object]] = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Name the tables by kind."""
+        tables: dict[ResourceKind, object] = {
+            ResourceKind.NETWORK_QOS: self.policies,
+            ResourceKind.POD: self.pods,
+            ResourceKind.NAMESPACE: self.namespaces,
+            ResourceKind.NODE: self.nodes,
+            ResourceKind.NETWORK_ATTACHMENT_DEFINITION: self.attachments,
+            ResourceKind.USER_DEFINED_NETWORK: self.user_networks,
+            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: self.user_networks,
+        }
+        self._tables = cast("Mapping[ResourceKind, dict[str, Object]]", tables)
 
     def apply(self, change: Change) -> None:
         """Take one change: put the new value under its key, or drop the key."""
-        table = self._table(change.kind)
+        table = self._tables[change.kind]
         if change.new is None:
             table.pop(change.key, None)
         else:
@@ -35,7 +49,8 @@ class Tables:
     def objects(self) -> Mapping[ResourceKind, Mapping[str, Object]]:
         """Give all objects by kind and key."""
         networks = self.user_networks.items()
-        return {kind: self._table(kind) for kind in ResourceKind} | {
+        return {
+            **self._tables,
             ResourceKind.USER_DEFINED_NETWORK: {key: each for key, each in networks if each.namespace},
             ResourceKind.CLUSTER_USER_DEFINED_NETWORK: {key: each for key, each in networks if not each.namespace},
         }
@@ -46,16 +61,8 @@ class Tables:
 
     def sizes(self) -> dict[ResourceKind, int]:
         """Count the objects by kind."""
-        return {kind: len(found) for kind, found in self.objects().items()}
-
-    def _table(self, kind: ResourceKind) -> dict[str, Object]:
-        tables: dict[ResourceKind, object] = {
-            ResourceKind.NETWORK_QOS: self.policies,
-            ResourceKind.POD: self.pods,
-            ResourceKind.NAMESPACE: self.namespaces,
-            ResourceKind.NODE: self.nodes,
-            ResourceKind.NETWORK_ATTACHMENT_DEFINITION: self.attachments,
-            ResourceKind.USER_DEFINED_NETWORK: self.user_networks,
-            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: self.user_networks,
+        namespaced = sum(1 for each in self.user_networks.values() if each.namespace)
+        return {kind: len(found) for kind, found in self._tables.items()} | {
+            ResourceKind.USER_DEFINED_NETWORK: namespaced,
+            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: len(self.user_networks) - namespaced,
         }
-        return cast("dict[str, Object]", tables[kind])

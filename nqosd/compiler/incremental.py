@@ -89,6 +89,8 @@ class IncrementalCompiler:
         self._state = State(self._settings.owner, self._membership)
         self._policies: defaultdict[str, set[str]] = defaultdict(set)
         self._effective: dict[str, EffectivePolicy] = {}
+        self._limits_pods: defaultdict[str, set[str]] = defaultdict(set)
+        """By namespace, the policies there whose limits are each pod's own."""
         self._standings: dict[str, Rank] = {}
         self._subscriptions = Subscriptions(self._membership)
         self._room = Room(self.tables.policies, self._membership, self._settings.limits)
@@ -146,12 +148,7 @@ class IncrementalCompiler:
                     weight += self._weigh(pod)
                     if weight > FEW:
                         return True
-        return any(
-            self._effective[policy].spec.bandwidth_scope is BandwidthScope.POD
-            for namespace in {each.key.partition("/")[0] for each in changes}
-            for policy in self._policies.get(namespace, ())
-            if policy in self._effective
-        )
+        return any(self._limits_pods.get(each.namespace) for each in changes)
 
     def _weigh(self, pod: Pod) -> int:
         """Weigh a pod by its labels and its addresses, and each of these by the selectors that may choose it."""
@@ -337,6 +334,8 @@ class IncrementalCompiler:
             if before != after:
                 others.append(key)
                 _put(self._effective, key, after)
+                limits_pods = after is not None and after.spec.bandwidth_scope is BandwidthScope.POD
+                (self._limits_pods[namespace].add if limits_pods else self._limits_pods[namespace].discard)(key)
                 self._subscriptions.change(key, _selections(before), _selections(after))
                 self._selected.use(_network_selectors(before), _network_selectors(after))
         delta.policies.update(others)
@@ -345,6 +344,7 @@ class IncrementalCompiler:
                 self._readings.pop(key, None)
         if not keys:
             del self._policies[namespace]
+            self._limits_pods.pop(namespace, None)
         return others
 
     def _read(self, key: str, spec: NetworkQoSSpec, limits: Limits) -> PolicyReading:
@@ -401,7 +401,7 @@ class IncrementalCompiler:
         """See which policies there is room for, and fill their peers; all units of one are stale when that turns."""
         for key in changed:
             self._room.policy_changed(key, self._effective.get(key))
-        unsure = {*namespaces, *self._room.due()}
+        unsure = {*namespaces, *self._room.due(self._subscriptions.users)}
         for key in {key: None for key, _network, _switch in stale} if stale else ():
             if self._room.measure(key, self._effective.get(key)):
                 unsure.add(key.partition("/")[0])

@@ -4,8 +4,8 @@ In: contexts, and who is a member where. Out: the policies beyond a limit, with 
 the older policies have their room first; one for which there is none is left out, and a younger one may fit.
 """
 
-import math
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.problems import Problem
@@ -43,6 +43,24 @@ def without_room(policies: Iterable[tuple[str, Takes]], limits: Limits) -> Mappi
     return found
 
 
+def _slack(policies: Iterable[tuple[int, bool]], limits: Limits) -> int:
+    """Say how many members may come or go before `without_room` says anything else.
+
+    `policies`: of each in the same order its members, and whether there is room for it.
+    """
+    step = max(1, limits.members // 10)
+    slack = left = limits.namespace_members
+    for number, has_room in policies:
+        if number > limits.members:
+            above = (number - 1) // step * step
+            slack = min(slack, above + step - number, number - max(above, limits.members) - 1)
+        else:
+            slack = min(slack, limits.members - number, abs(left - number) - (not has_room))
+        if has_room:
+            left -= number
+    return slack
+
+
 def _problem(key: str, option: str, number: int, left: Mapping[str, int], limits: Limits) -> Problem | None:
     allowed: int = getattr(limits, option)
     step = max(1, allowed // 10)
@@ -62,9 +80,8 @@ class Room:
         self._limits = limits
         self._rows: dict[str, dict[str, int]] = {}
         self._peers: dict[str, dict[str, frozenset[PodSelection]]] = {}
-        self._due: dict[str, int] = {}
-        """After how many arrivals to look at a namespace with selectors: before, it can't come beyond a limit."""
-        self._earliest = math.inf
+        self._slack: dict[str, int] = {}
+        """How many members may come or go before a namespace must be looked at; see `due`."""
         self._beyond: dict[str, Mapping[str, Problem]] = {}
 
     def __len__(self) -> int:
@@ -103,15 +120,32 @@ class Room:
         """Say how many members the sets of those policies of a namespace have that there is room for."""
         return sum(size for key, size in self._members(namespace).items() if self.problem(key) is None)
 
-    def due(self) -> list[str]:
-        """List the namespaces that may have come beyond a limit of members by pods that came, or may have left one."""
-        arrivals = self._membership.arrivals
-        return [name for name, due in self._due.items() if arrivals >= due] if arrivals >= self._earliest else []
+    def due(self, users: Mapping[PodSelection, Iterable[str]]) -> list[str]:
+        """List the namespaces that may have come beyond a limit of members by pods that came, or may have left one.
+
+        `users` are the policies that need a selection. What moved in one that is left out concerns it alone; what
+        moved in the others, also what is left for younger ones.
+        """
+        moved = Counter[str]()
+        for selection, number in self._membership.moved().items():
+            for key in users.get(selection, ()):
+                moved[key] += number
+        applied, left_out = Counter[str](), Counter[str]()
+        for key, number in moved.items():
+            namespace = key.partition("/")[0]
+            if self.problem(key) is None:
+                applied[namespace] += number
+            else:
+                left_out[namespace] = max(left_out[namespace], number)
+        for namespace in applied | left_out:
+            self._slack[namespace] = self._slack.get(namespace, 0) - applied[namespace] - left_out[namespace]
+        return [namespace for namespace in applied | left_out if self._slack[namespace] < 0]
 
     def settle(self, namespace: str) -> Iterable[str]:
         """Look at a namespace anew; gives the policies of which something else is to be said than before."""
         mine, before = self._rows.get(namespace, {}), self._beyond.pop(namespace, {})
         members = self._members(namespace)
+        oldest: Iterable[str] = members
         now: Mapping[str, Problem] = {}
         most_rows = min(self._limits.rows, self._limits.namespace_rows)
         most_members = min(self._limits.members, self._limits.namespace_members)
@@ -124,20 +158,11 @@ class Room:
             self._beyond[namespace] = now
         if not mine:
             self._rows.pop(namespace, None)
-        self._foresee(namespace, members.values())
-        return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-
-    def _foresee(self, namespace: str, members: Collection[int]) -> None:
-        """Note when to look at a namespace again: an arrival is one member more of each of its selectors, at most."""
-        if not members:
-            self._due.pop(namespace, None)
-        elif namespace in self._beyond:
-            self._due[namespace] = 0
+        if members:
+            self._slack[namespace] = _slack(((members.get(key, 0), key not in now) for key in oldest), self._limits)
         else:
-            left = min(self._limits.members - max(members), self._limits.namespace_members - sum(members))
-            selectors = sum(map(len, self._peers[namespace].values()))
-            self._due[namespace] = self._membership.arrivals + left // selectors + 1
-        self._earliest = min(self._due.values(), default=math.inf)
+            self._slack.pop(namespace, None)
+        return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
 
     def _members(self, namespace: str) -> Mapping[str, int]:
         """Count the members of the sets of each policy of a namespace that has selectors."""

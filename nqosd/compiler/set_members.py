@@ -56,8 +56,7 @@ class Membership:
         self._counted = SelectionIndex(namespaces)
         self._sizes: dict[PodSelection, int] = {}
         self._namespaces = namespaces
-        self.arrivals = 0
-        """How many places have come or gone so far; those of a pod that changes do both."""
+        self._moved: Counter[PodSelection] = Counter()
         self._known: dict[str, dict[str, _Known]] = {}
         self._counts: dict[CountedSet, dict[str, int]] = {}
         self._sites: dict[PodSelection, dict[tuple[str, str], set[Family | None]]] = {}
@@ -105,6 +104,11 @@ class Membership:
     def size(self, selection: PodSelection) -> int:
         """Say how many places the pods of a selection of peers have."""
         return self._sizes[selection]
+
+    def moved(self) -> Mapping[PodSelection, int]:
+        """Say how many places came to or left selections of peers since the last call; those that changed did both."""
+        moved, self._moved = self._moved, Counter()
+        return moved
 
     def drain(self) -> Shift:
         """Take what has changed since the last call."""
@@ -236,9 +240,7 @@ class Membership:
     def _remember(self, namespace: str, key: str, before: _Known | None, known: _Known | None) -> None:
         for each, step in ((before, -1), (known, 1)):
             if each is not None:
-                number = len(each.places)
-                self._tally(each.selections, step * number)
-                self.arrivals += number
+                self._tally(each.selections, step * len(each.places))
         if known is not None:
             self._known.setdefault(namespace, {})[key] = known
         elif namespace in self._known:
@@ -257,6 +259,7 @@ class Membership:
         for selection in selections:
             if selection in self._sizes:
                 self._sizes[selection] += places
+                self._moved[selection] += abs(places)
 
     def _scopes(self, selections: Iterable[PodSelection]) -> Collection[str]:
         """List the namespaces in which any of some selections may mean some pods."""

@@ -33,7 +33,6 @@ class ConnectionFacts:
         connected = idl.session.connection is not None
         synced = idl.is_synced
         is_contended = synced and bool(idl.is_lock_contended)
-        records = (WriterRecord.of(each.external_ids) for each in replica.records())
         self.facts = DatabaseFacts(
             connected=connected,
             synced=synced,
@@ -45,7 +44,7 @@ class ConnectionFacts:
             switches=replica.switches if synced else before.switches,
             theirs=replica.theirs if synced else before.theirs,
             is_contended=is_contended,
-            other_holder=other_holder(records, idl.owner, idl.lock_name) if is_contended else "",
+            other_holder=_other_holder(idl) if is_contended else "",
         )
         if self.facts != before:
             self._tell(before, idl)
@@ -89,3 +88,8 @@ class ConnectionFacts:
             )
         else:
             log.info("northbound: no row of ovn-kubernetes' own NetworkQoS controller is left")
+
+
+def _other_holder(idl: NorthboundIdl) -> str:
+    records = (WriterRecord.of(each.external_ids) for each in idl.replica.records())
+    return other_holder(records, idl.owner, idl.lock_name)

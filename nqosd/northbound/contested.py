@@ -7,7 +7,7 @@ told that all is well between two changes of the other. An object that nobody to
 forgotten, and so is one that is desired differently.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 import attrs
@@ -66,9 +66,12 @@ class Contested:
                 if contest.times > AT_ONCE:
                     self._watched[subject] = now + LASTING
 
-    def hold(self, subjects: Iterable[Subject], now: float, cause: str) -> Mapping[Subject, str]:
+    def hold(self, subjects: Iterable[Subject], now: float, cause_of: Callable[[], str]) -> Mapping[Subject, str]:
         """Return which of these objects, which differ from what is desired, have to wait, and why."""
         found = {each: self._known[each] for each in subjects if each in self._known and now < self._known[each].due}
+        if not found:
+            return {}
+        cause = cause_of()
         words = {
             subject: f"somebody else changes it again as soon as it is written ({contest.times} times so far): {cause}"
             for subject, contest in found.items()

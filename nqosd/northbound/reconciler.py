@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 
 import attrs
 import structlog
@@ -64,10 +65,15 @@ class _Round:
     is_audit: bool
     begun: float
 
-    @property
-    def weight(self) -> int:
-        """How much a plan looks at."""
-        return weight_of(len(self.scope.rows), self.scope.sets, self.desired)
+    @cached_property
+    def is_light(self) -> bool:
+        """Whether a plan looks at so little that others needn't have their turn meanwhile."""
+        return weight_of(len(self.scope.rows), self.scope.sets, self.desired) <= _LIGHT
+
+    async def give_way(self) -> None:
+        """Give others their turn between two steps that take milliseconds where there are thousands of rows."""
+        if not self.is_light:
+            await asyncio.sleep(0)
 
 
 class Reconciler:
@@ -196,19 +202,19 @@ class Reconciler:
             result = RoundResult(RoundOutcome.UNCHANGED, policies=policies, plan_seconds=plan_seconds)
             return self._complete(result)
         written = await self._write(round_, plan)
-        await asyncio.sleep(0)  # each of these steps takes milliseconds where thousands of rows were written
+        await round_.give_way()
         subjects = written.subjects
         policies = {each.policy for each in subjects if isinstance(each, RowKey)}
         repaired: frozenset[Subject] = frozenset()
         if written.is_complete:
-            await asyncio.sleep(0)
+            await round_.give_way()
             repaired = self._find_repaired(round_, subjects, written)
             self._contested.wrote(subjects, repaired, self._timers.now)
-            await asyncio.sleep(0)
+            await round_.give_way()
             policies |= await self._verify(round_, written)
         else:
             self._fail(written)
-        await asyncio.sleep(0)
+        await round_.give_way()
         return self._complete(
             RoundResult(
                 written.outcome,
@@ -313,17 +319,19 @@ class Reconciler:
         """Plan without what is blocked and without `rest`; in a thread if it takes long."""
         refused = {**self._refusals.left_out, **dict.fromkeys(rest, "not yet")}
         plan = await self._make_plan(round_, refused)
-        records = (WriterRecord.of(each.external_ids) for each in self._replica.records())
-        cause = other_writer(records, round_.plan_options.record)
-        if held := self._contested.hold(plan.subjects, self._timers.now, cause):
+        if held := self._contested.hold(plan.subjects, self._timers.now, lambda: self._other_writer(round_)):
             plan = await self._make_plan(round_, {**refused, **held})
         for subject, error in plan.failed.items():
             log.error("northbound: can't be planned", object=describe(subject), exc_info=error)
             self._refusals.add(subject, f"it can't be written: {error}", self._timers.now)
         return plan
 
+    def _other_writer(self, round_: _Round) -> str:
+        records = (WriterRecord.of(each.external_ids) for each in self._replica.records())
+        return other_writer(records, round_.plan_options.record)
+
     async def _make_plan(self, round_: _Round, refused: Mapping[Subject, str]) -> Plan:
-        plan_options = attrs.evolve(round_.plan_options, refused=refused)
+        plan_options = attrs.evolve(round_.plan_options, refused=refused) if refused else round_.plan_options
 
         def work() -> Plan:
             plan = make_plan(round_.desired, self._replica, round_.scope, plan_options)
@@ -331,7 +339,7 @@ class Reconciler:
                 self._replica.share(name, prefixes)
             return plan
 
-        return work() if round_.weight <= _LIGHT else await self._driver.aside(work)
+        return work() if round_.is_light else await self._driver.aside(work)
 
     async def _write(self, round_: _Round, plan: Plan) -> Written:
         self._in_flight = True
@@ -359,11 +367,11 @@ class Reconciler:
         round_.taken.restore(since)
         later = round_.later
         later.restore(round_.taken.part(later.rows.keys(), later.sets.keys()))
-        await asyncio.sleep(0)
+        await round_.give_way()
         scope = round_.taken.scope(round_.desired, self._replica, later)
         again = attrs.evolve(round_, scope=scope)
         rest = await self._plan(again)
-        await asyncio.sleep(0)
+        await round_.give_way()
         policies = self._settle(again, rest)
         if rest.operations:
             rows = {each for each in rest.subjects if isinstance(each, RowKey)}

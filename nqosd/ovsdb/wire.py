@@ -35,11 +35,13 @@ def checked(columns: Mapping[str, object]) -> dict[str, object]:
 
 def _texts(value: object) -> Iterable[str]:
     """Yield every string in an encoded value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from (each,) if isinstance(each, str) else _texts(each)
+    values = [value]
+    while values:
+        each = values.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, list | tuple):
+            values.extend(each)
 
 
 def strings(value: object) -> list[str]:

@@ -14,12 +14,11 @@ class GaugeFamily:
 
     def __init__(self, registry: CollectorRegistry, name: str, meaning: str, label: str) -> None:
         self._gauge = Gauge(name, meaning, [label], registry=registry)
-        self._known: set[str] = set()
+        self._numbers: dict[str, float] = {}
 
     def set(self, values: Mapping[str, float]) -> None:
         """Replace all numbers."""
-        for value in self._known - values.keys():
-            self._gauge.labels(value).set(0)
-        for value, number in values.items():
-            self._gauge.labels(value).set(number)
-        self._known.update(values)
+        before, self._numbers = self._numbers, {**dict.fromkeys(self._numbers, 0.0), **values}
+        for value, number in self._numbers.items():
+            if before.get(value) != number:
+                self._gauge.labels(value).set(number)

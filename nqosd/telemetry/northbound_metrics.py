@@ -63,12 +63,13 @@ class NorthboundMetrics:
             "nqosd_last_commit_timestamp_seconds", "Unix time of the last transaction that was committed; 0 before it.",
             registry=registry,
         )  # fmt: skip
-        self._blocked = Gauge(
+        self._blocked = GaugeFamily(
+            registry,
             "nqosd_blocked_objects",
             "Rows, sets and logical switches that the database refuses and that are left out, by kind; the log and the "
             "policies' conditions have its words.",
-            ["kind"], registry=registry,
-        )  # fmt: skip
+            "kind",
+        )
         self._contested = Gauge(
             "nqosd_contested_objects",
             "Rows and sets that wait, or that were just written once more, because somebody else undoes again and "
@@ -84,7 +85,7 @@ class NorthboundMetrics:
             self._transactions.labels(outcome.value)
         for kind in OperationKind:
             self._operations.labels(kind.value)
-        self.blocked({})
+        self.blocked(dict.fromkeys(OF_SUBJECTS, 0))
 
     def facts(self, facts: DatabaseFacts) -> None:
         """Take what is known of the database now."""
@@ -111,8 +112,7 @@ class NorthboundMetrics:
 
     def blocked(self, counts: Mapping[str, int]) -> None:
         """Take the number of objects that the server refuses by kind."""
-        for kind in OF_SUBJECTS:
-            self._blocked.labels(kind).set(counts.get(kind, 0))
+        self._blocked.set(counts)
 
     def contested(self, number: int) -> None:
         """Take the number of objects that wait because somebody else undoes what is written."""

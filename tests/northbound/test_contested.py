@@ -122,10 +122,10 @@ def test_what_is_left_alone_for_long_is_forgotten() -> None:
     known, subject = contested.Contested(), SetName("set_a")
     for number in range(2 * contested.AT_ONCE):
         known.wrote({subject}, {subject}, 60.0 * number)
-        assert known.hold({subject}, 60.0 * number + 1, "a test") == {}
+        assert known.hold({subject}, 60.0 * number + 1, lambda: "a test") == {}
     for number in range(contested.AT_ONCE):
         known.wrote({subject}, {subject}, 2000.0 + number / 100)
-    assert known.hold({subject}, 2000.2, "a test").keys() == {subject}
+    assert known.hold({subject}, 2000.2, lambda: "a test").keys() == {subject}
 
 
 async def _held(database: ModelDatabase) -> Rounds:

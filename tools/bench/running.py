@@ -24,6 +24,8 @@ IDLE = 10.0
 CHURN_RATE = 200.0
 CHURN_TIME = 20.0
 TIMEOUT = 300.0
+UNBOUNDED = {"limits": {"members": 100_000_000, "namespace_members": 1_000_000_000}}
+"""The peer has no limits, and a thousand policies to ten thousand pods each are beyond those of a namespace."""
 
 _T = TypeVar("_T")
 
@@ -60,7 +62,7 @@ class Bench:
             self._monitor = stack.enter_context(Monitor(self.server.socket))
             port = f"stor-{NODE}"
             self.server.nbctl("ls-add", NODE, "--", "lsp-add", NODE, port, "--", "lsp-set-type", port, "router")
-            self.daemon = Daemon([self.server.unix], kubeconfig=self._api.kubeconfig)
+            self.daemon = Daemon([self.server.unix], kubeconfig=self._api.kubeconfig, options=UNBOUNDED)
             self._stack = stack.pop_all()
         return self
 

@@ -90,7 +90,7 @@ def make_plan(desired: Desired, view: Replica, scope: PlanScope, plan_options: P
     while True:
         plan = _attempt(desired, view, scope, plan_options)
         if not plan.failed:
-            return attrs.evolve(plan, failed=failed)
+            return attrs.evolve(plan, failed=failed) if failed else plan
         if plan.failed.keys() <= failed.keys():
             raise next(iter(plan.failed.values()))
         failed.update(plan.failed)

@@ -7,6 +7,7 @@ that write rows, and in no others, so it says what the rows were made from.
 
 import hashlib
 from collections.abc import Mapping
+from functools import cached_property
 
 import attrs
 
@@ -30,12 +31,12 @@ class WriterRecord:
     process: str = ""
     versions: Mapping[str, str] = attrs.field(factory=dict)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of the address set: one for each owner."""
         return "nqosd_writer_" + hashlib.blake2b(self.owner.encode(), digest_size=10).hexdigest()
 
-    @property
+    @cached_property
     def external_ids(self) -> Mapping[str, str]:
         """The column `external_ids`."""
         versions = " ".join(f"{kind}={version}" for kind, version in sorted(self.versions.items()))
