@@ -2,6 +2,7 @@
 
 import statistics
 
+import attrs
 import pytest
 
 from tools.zones.__main__ import measured
@@ -56,6 +57,20 @@ def test_what_all_receive_together_is_reckoned_from_what_one_receives() -> None:
     assert "| KB until ready | 10 | 20 | 1,000 | 5,000 |" in text
     # 1 MB each, and 5,600 bytes for each of 17.4 changes a second
     assert "| 1,000 | all | 1 | 97.2 |" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slow", "words"),
+    [(9.9, 0, ["met", "met"]), (10.1, 2, ["MISSED", "MISSED"]), (None, 0, ["MISSED", "met"])],
+)
+def test_the_goals_for_a_changed_policy_are_met_or_missed(seconds: float | None, slow: int, words: list[str]) -> None:
+    """Ready within 10 s, and no write above 100 ms, are said of each size at which every node had a daemon."""
+    cost = grown(1000)
+    change = attrs.evolve(cost.change, seconds=seconds, slow=slow)
+    text = markdown([grown(500), attrs.evolve(cost, with_fleet=True, change=change)], LOAD)
+    goals = [line for line in text.splitlines() if line.startswith("- goal")]
+    assert [line.rpartition(" ")[2] for line in goals] == words
+    assert all("1,000 nodes" in line for line in goals)
 
 
 @pytest.mark.timeout(600)

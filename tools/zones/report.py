@@ -14,6 +14,8 @@ LARGE = (1_000, 5_000)
 EVENTS_OF_A_DAY = 6
 """Of each pod, which is one day old when it ends."""
 DAY = 86_400
+READY_WITHIN = 10.0
+"""Seconds from a policy's change until it is Ready in all of 1,000 zones."""
 
 Figure = Callable[[Cost], float | None]
 
@@ -27,7 +29,7 @@ def markdown(costs: Sequence[Cost], load: Load) -> str:
     parts += [_table(group, whole, f"all daemons, {mode}") for mode, group in groups.items() if group[0].with_fleet]
     if len(next(iter(groups.values()))) > 1:
         parts.append(_together(groups, one))
-    return "\n".join([*parts, _assumptions(load)])
+    return "\n".join([*parts, _goals(costs), _assumptions(load)])
 
 
 FIRST_LIST, READY, ALL_READY = "first list, s", "ready, s", "Ready, s"
@@ -81,6 +83,24 @@ def _table(costs: Sequence[Cost], figures: Mapping[str, Figure], title: str) -> 
             row += ["" if name in NOT_RECKONED else _shown(_line(costs, figure, size)) for size in LARGE]
         rows.append(row)
     return _rendered(heads, rows)
+
+
+def _goals(costs: Sequence[Cost]) -> str:
+    """Say of each size at which every node had a daemon whether a changed policy met its goals; they are for 1,000."""
+    lines = []
+    for each in costs:
+        seconds, slow = each.change.seconds, each.change.slow
+        if each.with_fleet:
+            in_time = seconds is not None and seconds <= READY_WITHIN
+            lines += [
+                f"goal {READY_WITHIN:g} s until Ready, {each.nodes:,} nodes: {_shown(seconds)} s, {_met(in_time)}",
+                f"goal no write above 100 ms, {each.nodes:,} nodes: {slow} above it, {_met(slow == 0)}",
+            ]
+    return "".join(f"- {line}\n" for line in lines)
+
+
+def _met(goal: bool) -> str:  # noqa: FBT001 - one word of its own
+    return "met" if goal else "MISSED"
 
 
 def _together(groups: Mapping[str, Sequence[Cost]], one: Mapping[str, Figure]) -> str:
