@@ -134,10 +134,15 @@ class Condition:
 
 @attrs.frozen
 class NetworkQoSStatus:
-    """`.status` of a policy: the summary that kubectl prints, and the conditions."""
+    """`.status` of a policy: the summary that kubectl prints, the conditions, and what its other columns show.
+
+    `columns` has the fields of that name that are there, as JSON.
+    """
 
     summary: str = ""
     conditions: tuple[Condition, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
+    reported_at: str = ""
 
 
 @attrs.frozen

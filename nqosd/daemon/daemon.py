@@ -7,8 +7,8 @@ that ends by an error ends the daemon, and systemd starts it anew; rows stay in 
 import asyncio
 import contextlib
 import functools
-import os
 import platform
+import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
@@ -130,7 +130,7 @@ class Daemon:
             client,
             self._metrics.status,
             namespace=report_namespace(self._config),
-            holder=f"{platform.node()}_{os.getpid()}",
+            holder=f"{platform.node()}_{secrets.token_hex(4)}",
             in_touch=lambda: not contact.problem,
             may_report=lambda: not contact.problem and self._northbound.facts.lock_held,
             listener=self._condition_changed,

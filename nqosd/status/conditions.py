@@ -32,7 +32,9 @@ WARNING = " Warning: "
 
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _NOT_IN_NAME = re.compile(r"[^-A-Za-z0-9_.]")
-_DIGEST = 10
+DIGEST = 32
+"""Hexadecimal digits: nobody finds two names that share so many."""
+_DIGESTED = re.compile(rf"(.*-)?[0-9a-f]{{{DIGEST}}}", re.DOTALL)
 
 
 class ConditionReason(StrEnum):
@@ -58,10 +60,18 @@ def zone_name(zone: str, longest: int) -> str:
     Names of nodes stay as they are. Any other name gets its wrong characters replaced and a digest added, so that two
     zones never share one.
     """
-    if len(zone) <= longest and _NAME.fullmatch(zone):
-        return zone
-    digest = hashlib.sha256(zone.encode()).hexdigest()[:_DIGEST]
-    readable = _NOT_IN_NAME.sub("-", zone)[: longest - _DIGEST - 1].strip("-_.")
+    return zone if len(zone) <= longest and stays(zone, _NAME) else digested(zone, _NOT_IN_NAME.sub("-", zone), longest)
+
+
+def stays(zone: str, valid: re.Pattern[str]) -> bool:
+    """Say whether a name is valid as it is, and isn't what `digested` may make of another one."""
+    return valid.fullmatch(zone) is not None and not _DIGESTED.fullmatch(zone)
+
+
+def digested(zone: str, readable: str, longest: int) -> str:
+    """Give a name that no other zone has; it begins with what is `readable` of it."""
+    digest = hashlib.sha256(zone.encode()).hexdigest()[:DIGEST]
+    readable = readable[: longest - DIGEST - 1].strip("-_.")
     return f"{readable}-{digest}" if readable else digest
 
 

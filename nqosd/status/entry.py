@@ -5,8 +5,11 @@ says it already. No I/O. Rule: a verdict is never written over an object of anot
 of the same name: the server tests both before it writes.
 """
 
+import datetime as dt
+
 import attrs
 
+from nqosd.api.decoding.policies import COLUMNS, columns_of
 from nqosd.api.networkqos import Condition, NetworkQoS, NetworkQoSStatus
 from nqosd.status.conditions import READY, TYPE_PREFIX, ConditionReason, stamped
 from nqosd.status.readiness import StatusVerdict
@@ -15,8 +18,12 @@ MANAGER = "nqosd"
 _REASONS = frozenset(ConditionReason)
 TRUSTED = 10.0
 """Seconds for which the answer to a write counts more than what the informer still shows."""
-CONFIRMED = 1800.0
-"""Seconds after which a status that is right is written again, for the time of the last report in it."""
+CONFIRMED = 1500.0
+"""Seconds after which a status that is right is written again, for the time of the last report in it: looks are up to a
+minute apart, and another daemon may have to take over, and it is said to be never older than half an hour."""
+AHEAD = 60.0
+"""Seconds by which clocks may differ; no report comes from further in the future."""
+REPORTED_AT = "reportedAt"
 
 
 @attrs.frozen
@@ -32,10 +39,6 @@ class Write:
     now: str
     is_news: bool
     """Whether `Ready` turns, has another reason or is about another generation."""
-
-    def says_the_same_as(self, other: "Write") -> bool:
-        """Say whether two writes differ at most in times."""
-        return self.summary == other.summary and _untimed(self.conditions) == _untimed(other.conditions)
 
     @property
     def path(self) -> str:
@@ -55,19 +58,10 @@ class Write:
     @property
     def body(self) -> list[object]:
         """The patch."""
-        counts = self.verdict.counts
-        ready = self.verdict.ready
         status = {
             "status": self.summary,
-            "observedGeneration": ready.observed_generation,
-            "ready": f"{ready.status} for generation {ready.observed_generation}",
-            "zones": {
-                "summary": f"{counts.ready}/{counts.with_senders}",
-                "withSenders": counts.with_senders,
-                "ready": counts.ready,
-                "failing": counts.failing,
-            },
-            "reportedAt": self.now,
+            **_columns(self.verdict),
+            REPORTED_AT: self.now,
             "conditions": [_as_json(each) for each in self.conditions],
         }
         return _patch(self.policy, status)
@@ -111,12 +105,12 @@ class PolicyStatus:
 
     policy: NetworkQoS
     verdict: StatusVerdict | None = None
-    confirmed: float | None = None
-    """When the status was written, or first seen to be right, in monotonic seconds."""
     _replaced: NetworkQoSStatus | None = None
-    """What the informer showed when the last write was answered, and then what the answer showed."""
+    """What the informer showed when the last write was made, and then what its answer showed."""
     _written: NetworkQoSStatus | None = None
     _trusted_until: float = 0.0
+    _dropped: frozenset[str] = frozenset()
+    """What the API server doesn't keep of a status, since its CRD isn't nqosd's."""
 
     def write(self, now: str, monotonic: float) -> Write | None:
         """Give what has to be written; `now` is the time for a condition whose status turns (RFC 3339)."""
@@ -129,25 +123,55 @@ class PolicyStatus:
         new = {each.type: stamped(each, before.get(each.type), now) for each in verdict.conditions}
         conditions = (*new.values(), *(each for each in kept if each.type not in new))
         old = before.get(READY)
-        if self.confirmed is None:
-            self.confirmed = monotonic
-        is_right = (status.summary, before) == (verdict.summary, {each.type: each for each in conditions})
-        if is_right and monotonic - self.confirmed < CONFIRMED:
+        said = status.summary, before, {each for each in status.columns if each[0] not in self._dropped}
+        columns = {each for each in columns_of(_columns(verdict)) if each[0] not in self._dropped}
+        is_right = said == (verdict.summary, {each.type: each for each in conditions}, columns)
+        if is_right and (REPORTED_AT in self._dropped or _is_confirmed(status.reported_at, now)):
             return None
         is_news = old is None or _news(old) != _news(new[READY])
         return Write(self.policy, verdict.summary, conditions, verdict, old, now, is_news)
 
-    def answered(self, status: NetworkQoSStatus, monotonic: float) -> None:
-        """Take the status that a write has left behind, until the informer shows it too."""
-        self._replaced, self._written = self.policy.status, status
+    def answered(self, write: Write, status: NetworkQoSStatus, monotonic: float) -> None:
+        """Take the status that a write has left behind, until the informer shows it too, or another one."""
+        self._replaced, self._written = write.policy.status, status
         self._trusted_until = monotonic + TRUSTED
-        self.confirmed = monotonic
+        kept = {name for name, _value in status.columns} | ({REPORTED_AT} if status.reported_at else set())
+        self._dropped = frozenset({*COLUMNS, REPORTED_AT} - kept)
+
+    def keeps(self, write: Write, status: NetworkQoSStatus) -> bool:
+        """Say whether the status in the answer to a write is what was written, but for what is known to be dropped."""
+        shown = PolicyStatus(attrs.evolve(write.policy, status=status), write.verdict, dropped=self._dropped)
+        return shown.write(write.now, 0.0) is None
 
     def _status(self, monotonic: float) -> NetworkQoSStatus:
         if self._written is not None and self.policy.status == self._replaced and monotonic < self._trusted_until:
             return self._written
         self._written = None
         return self.policy.status
+
+
+def _columns(verdict: StatusVerdict) -> dict[str, object]:
+    """Give what kubectl shows of a verdict, besides the summary."""
+    counts, ready = verdict.counts, verdict.ready
+    return {
+        "observedGeneration": ready.observed_generation,
+        "ready": f"{ready.status} for generation {ready.observed_generation}",
+        "zones": {
+            "summary": f"{counts.ready}/{counts.with_senders}",
+            "withSenders": counts.with_senders,
+            "ready": counts.ready,
+            "failing": counts.failing,
+        },
+    }
+
+
+def _is_confirmed(reported: str, now: str) -> bool:
+    """Say whether the last report in a status is of late (RFC 3339)."""
+    try:
+        age = (dt.datetime.fromisoformat(now) - dt.datetime.fromisoformat(reported)).total_seconds()
+    except (ValueError, TypeError):  # nothing, or something that no daemon has written
+        return False
+    return -AHEAD <= age < CONFIRMED
 
 
 def _path(policy: NetworkQoS) -> str:
@@ -165,10 +189,6 @@ def _patch(policy: NetworkQoS, status: dict[str, object]) -> list[object]:
 
 def _news(condition: Condition) -> tuple[str, str, int]:
     return condition.status, condition.reason, condition.observed_generation
-
-
-def _untimed(conditions: tuple[Condition, ...]) -> set[Condition]:
-    return {attrs.evolve(each, last_transition_time="") for each in conditions}
 
 
 def _as_json(condition: Condition) -> dict[str, object]:

@@ -7,7 +7,6 @@ and named after its zone, so that whoever goes on for a zone goes on with its Le
 import asyncio
 import contextlib
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Iterator
 
@@ -18,10 +17,12 @@ from nqosd.api.decoding.envelopes import decode_list
 from nqosd.api.decoding.metadata import MALFORMED
 from nqosd.informers.resource_versions import as_number
 from nqosd.kube.writes import CONFLICT, NOT_FOUND, Answer, ApiClient, send
+from nqosd.status.conditions import digested, stays
 from nqosd.status.reports import OLD, Renewal
 from nqosd.status.zone_report import ZoneReport, decode_report
 
 VERSION = "coordination.k8s.io/v1"
+POLICIES = "/apis/k8s.ovn.org/v1alpha1/networkqoses"
 APPLY = "application/apply-patch+yaml"
 ANNOTATION = "nqosd.io/report"
 LABEL = "nqosd.io/report"
@@ -29,7 +30,6 @@ SELECTOR = f"{LABEL}=zone"
 ELECTION = "nqosd-status"
 PREFIX = "nqosd-zone-"
 MAX_NAME = 253
-DIGEST = 10
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NOT_IN_NAME = re.compile(r"[^a-z0-9]+")
 HELD = 15.0
@@ -89,17 +89,18 @@ class Leases:
     async def reports(self) -> tuple[Answer, Listed | None]:
         """List all reports; None if that failed.
 
-        One that is ahead of the list has been written before the cluster's store was restored: it is left out.
+        One that is ahead of the policies has been written before the cluster's store was restored: it is left out. The
+        policies are asked, after it: Leases may have a store of their own, whose versions say nothing of theirs.
         """
         answer = await send(self._client, "GET", self.path, query={"labelSelector": SELECTOR})
-        if not answer.accepted:
-            return answer, None
+        policies = await send(self._client, "GET", POLICIES, query={"limit": "1"}) if answer.accepted else answer
+        if not policies.accepted:
+            return policies, None
         try:
-            page = decode_list(answer.body, VERSION, "Lease")
-            items = [_lease.decode(each) for each in page.items]
+            items = [_lease.decode(each) for each in decode_list(answer.body, VERSION, "Lease").items]
+            newest = as_number(decode_list(policies.body, "k8s.ovn.org/v1alpha1", "NetworkQoS").resource_version)
         except MALFORMED as error:
             return attrs.evolve(answer, reason="Malformed", message=str(error)), None
-        newest = as_number(page.resource_version)
         listed = Listed({}, {})
         for name, renewal in _renewals(items):
             if not newest or renewal.report.version <= newest:
@@ -113,7 +114,7 @@ class Leases:
 
 
 class Election:
-    """Who sums up: the zone whose daemon holds the Lease `nqosd-status`."""
+    """Who sums up: the daemon that holds the Lease `nqosd-status`, each by a name that no other process has."""
 
     def __init__(self, client: ApiClient, leases: Leases) -> None:
         self._client = client
@@ -122,17 +123,17 @@ class Election:
         self._since = 0.0
         self._version = ""
         self.holder = ""
-        """The zone that sums up, as far as is known."""
+        """The daemon that sums up, as far as is known."""
 
-    async def campaign(self, zone: str, *, renews: bool = True) -> Answer:
-        """Renew the Lease if this zone holds it, take it if nobody does; `holder` says how that ended.
+    async def campaign(self, name: str, *, renews: bool = True) -> Answer:
+        """Renew the Lease if it is held by this name, take it if nobody does; `holder` says how that ended.
 
-        Who doesn't renew it, since its own word is old, only looks, and holds it until another zone takes it.
+        Who doesn't renew it, since its own word is old, only looks, and holds it until another daemon takes it.
         """
         now = asyncio.get_running_loop().time()
         answer = await send(self._client, "GET", f"{self._path}/{ELECTION}")
         if answer.status == NOT_FOUND:
-            return self._took(zone, await send(self._client, "POST", self._path, self._body(zone, "")))
+            return self._took(name, await send(self._client, "POST", self._path, self._body(name, "")))
         lease = _decoded(answer)
         if lease is None:
             self.holder = ""
@@ -141,39 +142,38 @@ class Election:
         if seen != self._seen:
             self._seen, self._since = seen, now
         self.holder = lease.spec.holder_identity
-        if not renews or (self.holder and self.holder != zone and now - self._since < HELD):
+        if not renews or (self.holder and self.holder != name and now - self._since < HELD):
             return answer
-        body = self._body(zone, lease.metadata.resource_version)
-        return self._took(zone, await send(self._client, "PUT", f"{self._path}/{ELECTION}", body))
+        body = self._body(name, lease.metadata.resource_version)
+        return self._took(name, await send(self._client, "PUT", f"{self._path}/{ELECTION}", body))
 
-    async def resign(self, zone: str) -> None:
-        """Let another zone have it at once, if this one holds it."""
-        if self.holder == zone and self._version:
+    async def resign(self, name: str) -> None:
+        """Let another daemon have it at once, if this one holds it."""
+        if self.holder == name and self._version:
             body = self._body("", self._version)
             with contextlib.suppress(TimeoutError):  # then it is anybody's when it has not been renewed for long enough
                 async with asyncio.timeout(RELEASE):
                     await send(self._client, "PUT", f"{self._path}/{ELECTION}", body)
         self.holder = ""
 
-    def _took(self, zone: str, answer: Answer) -> Answer:
+    def _took(self, name: str, answer: Answer) -> Answer:
         lease = _decoded(answer)
-        self.holder = zone if lease is not None else ""
+        self.holder = name if lease is not None else ""
         self._version = lease.metadata.resource_version if lease is not None else ""
         return attrs.evolve(answer, status=200) if answer.status == CONFLICT else answer
 
-    def _body(self, zone: str, version: str) -> dict[str, object]:
-        spec = {"holderIdentity": zone, "renewTime": _now(), "leaseDurationSeconds": int(HELD)}
+    def _body(self, name: str, version: str) -> dict[str, object]:
+        spec = {"holderIdentity": name, "renewTime": _now(), "leaseDurationSeconds": int(HELD)}
         body = _body(ELECTION, spec)
         return body | {"metadata": {"name": ELECTION, **({"resourceVersion": version} if version else {})}}
 
 
 def report_name(zone: str) -> str:
     """Give the name of the Lease in which a zone reports: lower-case letters, digits, `-` and `.`."""
-    if len(zone) <= MAX_NAME - len(PREFIX) and _SUBDOMAIN.fullmatch(zone):
+    longest = MAX_NAME - len(PREFIX)
+    if len(zone) <= longest and stays(zone, _SUBDOMAIN):
         return PREFIX + zone
-    digest = hashlib.sha256(zone.encode()).hexdigest()[:DIGEST]
-    readable = _NOT_IN_NAME.sub("-", zone.lower())[: MAX_NAME - len(PREFIX) - DIGEST - 1].strip("-")
-    return f"{PREFIX}{readable}-{digest}" if readable else PREFIX + digest
+    return PREFIX + digested(zone, _NOT_IN_NAME.sub("-", zone.lower()), longest)
 
 
 def _renewals(items: list[_Lease]) -> Iterator[tuple[str, Renewal]]:

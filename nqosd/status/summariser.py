@@ -64,6 +64,7 @@ class Summariser:
         may_report: Callable[[], bool],
         took: Callable[[str, Answer], None],
         observe: Callable[[Summed | None], None],
+        holder: str = "",
     ) -> None:
         self._leases = leases
         self._election = election
@@ -73,6 +74,7 @@ class Summariser:
         self._may_report = may_report
         self._took = took
         self._observe = observe
+        self._holder = holder
         self.wake = asyncio.Event()
         self._campaigned = self._listed = self._summed = self._retried = float("-inf")
         self._heard: tuple[float, frozenset[str]] = float("-inf"), frozenset()
@@ -83,20 +85,23 @@ class Summariser:
 
     async def run(self) -> None:
         """Sum up for ever."""
-        zone = ""
+        elected = ""
         try:
             while True:
                 state = self._state()
                 progress = state.progress
                 if progress is not None and self._in_touch() and await self._is_elected(progress):
-                    zone = progress.zone
+                    elected = self._name(progress)
                     await self._look(state, progress)
                 else:
                     self._stop()
+                    if progress is None and elected:  # the zone's standby writes now, and is a candidate of its own
+                        await self._election.resign(elected)
+                        elected = ""
                 await wait_anew(self.wake, LOOK)
         finally:
-            if zone:
-                await self._election.resign(zone)
+            if elected:
+                await self._election.resign(elected)
 
     def _stop(self) -> None:
         """Forget what was summed up: another daemon does it."""
@@ -107,13 +112,18 @@ class Summariser:
 
     async def _is_elected(self, progress: Progress) -> bool:
         now = asyncio.get_running_loop().time()
-        is_held = self._election.holder == progress.zone
+        name = self._name(progress)
+        is_held = self._election.holder == name
         least, most = ASKED
         if now - self._campaigned >= (RENEWAL if is_held else min(most, max(least, len(progress.zones) / 100))):
             self._campaigned = now
-            answer = await self._election.campaign(progress.zone, renews=self._may_report())
+            answer = await self._election.campaign(name, renews=self._may_report())
             self._took("the election", answer)
-        return self._election.holder == progress.zone or progress.zones <= {progress.zone}
+        return self._election.holder == name or progress.zones <= {progress.zone}
+
+    def _name(self, progress: Progress) -> str:
+        """Name this process: a standby of the zone is another one."""
+        return f"{progress.zone}_{self._holder}"
 
     async def _look(self, state: ZoneState, progress: Progress) -> None:
         now = asyncio.get_running_loop().time()

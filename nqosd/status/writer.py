@@ -12,14 +12,15 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-import attrs
 import structlog
 
 from nqosd.api.decoding.metadata import DecodeError
 from nqosd.api.decoding.policies import decode_written
 from nqosd.api.networkqos import Condition, NetworkQoS
+from nqosd.api.text import shortened
 from nqosd.kube.writes import NOT_FOUND, UNPROCESSABLE, Answer, ApiClient, Complaints, send
 from nqosd.status.entry import PolicyStatus, Write
+from nqosd.status.job import LAST_PAUSE, Job
 from nqosd.status.readiness import StatusVerdict
 
 _log = structlog.get_logger()
@@ -28,18 +29,22 @@ PATCH = "application/json-patch+json"
 CONCURRENT = 4
 TESTED = "the server rejected our request"
 """What an API server says where a patch's test failed; of a status that it finds invalid it says what is wrong."""
-PACE = 10.0
-"""Seconds at least between two writes of one policy that only say more of the same, such as other counts."""
+CONTESTED = (
+    "somebody else writes the same statuses, so they are put right ever more slowly; who it is tells kubectl get "
+    "networkqos --show-managed-fields -o yaml, and a second nqosd needs status.enabled = false:"
+)
 FIRST_PAUSE = 0.5
-LAST_PAUSE = 60.0
-"""Seconds between attempts for one policy: the first pause, doubled each time up to the last."""
+"""Seconds until a refused write is tried again, doubled each time up to the last pause."""
 
 
 class StatusObserver(Protocol):
     """Who counts writes."""
 
     def status_write(self, result: str) -> None:
-        """Count an attempt: `written`, `refused` (tried again) or `gone` (deleted, or another generation or object)."""
+        """Count an attempt: `written`, `refused` (tried again) or `gone` (deleted, or another generation or object).
+
+        `undone` comes besides: somebody else had changed what was written.
+        """
 
     def status_pending(self, number: int) -> None:
         """Take the number of policies whose status waits to be written."""
@@ -56,26 +61,6 @@ def _utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-@attrs.define(eq=False)
-class _Job:
-    """Where the writing of one policy stands: at rest, in the queue, under way, or waiting for another attempt.
-
-    `later` looks again when the pace allows it, and keeps nothing from being written before.
-    """
-
-    entry: PolicyStatus
-    queued: bool = False
-    writing: bool = False
-    retry: asyncio.TimerHandle | None = None
-    later: asyncio.TimerHandle | None = None
-    written: float = float("-inf")
-    failures: int = 0
-
-    @property
-    def at_rest(self) -> bool:
-        return not (self.queued or self.writing or self.retry)
-
-
 class StatusWriter:
     """Only the daemon that sums up may call `submit`; `run` writes, as long as it runs."""
 
@@ -85,25 +70,28 @@ class StatusWriter:
         observer: StatusObserver,
         *,
         listener: Listener | None = None,
+        say: Callable[[str], None] = lambda _text: None,
         now: Callable[[], dt.datetime] = _utc_now,
     ) -> None:
         self._client = client
         self._observer = observer
         self._listener = listener
+        self._say = say
         self._now = now
-        self._jobs: dict[str, _Job] = {}
-        self._queue: asyncio.Queue[_Job] = asyncio.Queue()
-        self._busy: set[_Job] = set()
+        self._jobs: dict[str, Job] = {}
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        self._busy: set[Job] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._complaints = Complaints("a status")
+        self._contested: set[str] = set()
 
     def submit(self, policy: NetworkQoS, verdict: StatusVerdict) -> None:
         """Take what the status of a policy should say; returns at once."""
         job = self._jobs.get(policy.key)
         if job is None or job.entry.policy.uid != policy.uid:
             self.forget(policy.key)
-            job = self._jobs[policy.key] = _Job(PolicyStatus(policy))
+            job = self._jobs[policy.key] = Job(PolicyStatus(policy))
         job.entry.policy, job.entry.verdict = policy, verdict
         self._consider(job)
 
@@ -116,6 +104,7 @@ class StatusWriter:
                 if timer is not None:
                     timer.cancel()
             job.retry = job.later = None
+            job.undone = 0
             self._note(job)
 
     def clear(self) -> None:
@@ -133,26 +122,26 @@ class StatusWriter:
         """Wait until no policy waits to be written; one that is refused keeps this waiting."""
         await self._idle.wait()
 
-    def _consider(self, job: _Job) -> None:
+    def _consider(self, job: Job) -> None:
         """Queue a policy if there is something to write and it isn't waiting already."""
         if job.at_rest and self._due(job) is not None:
             job.queued = True
             self._queue.put_nowait(job)
         self._note(job)
 
-    def _due(self, job: _Job) -> Write | None:
+    def _due(self, job: Job) -> Write | None:
         """Give what has to be written now; what the pace doesn't allow yet is looked at again."""
         write = self._write_of(job)
         loop = asyncio.get_running_loop()
         if job.later is not None:
             job.later.cancel()
             job.later = None
-        if write is None or write.is_news or loop.time() >= job.written + PACE:
+        if write is None or loop.time() >= (moment := job.may_write(write)):
             return write
-        job.later = loop.call_at(job.written + PACE, self._consider, job)
+        job.later = loop.call_at(moment, self._consider, job)
         return None
 
-    def _write_of(self, job: _Job) -> Write | None:
+    def _write_of(self, job: Job) -> Write | None:
         return job.entry.write(self._now().strftime("%Y-%m-%dT%H:%M:%SZ"), asyncio.get_running_loop().time())
 
     async def _work(self) -> None:
@@ -170,7 +159,7 @@ class StatusWriter:
                 job.writing = False
             self._consider(job)
 
-    def _is_done(self, job: _Job, write: Write, answer: Answer) -> bool:
+    def _is_done(self, job: Job, write: Write, answer: Answer) -> bool:
         """Say whether the server did it; if not, see to another attempt."""
         if answer.status == UNPROCESSABLE and TESTED in answer.message:
             self._observer.status_write("gone")
@@ -190,7 +179,7 @@ class StatusWriter:
             job.failures = 0
         return answer.accepted
 
-    def _accepted(self, job: _Job, write: Write, answer: Answer) -> None:
+    def _accepted(self, job: Job, write: Write, answer: Answer) -> None:
         """Take note of a write that was done."""
         try:
             status = decode_written(answer.body)
@@ -199,10 +188,10 @@ class StatusWriter:
             self._observer.status_write("refused")
             self._retry_later(job, LAST_PAUSE)
             return
-        job.written = asyncio.get_running_loop().time()
-        job.entry.answered(status, job.written)
-        following = self._write_of(job)
-        if following is not None and following.says_the_same_as(write):
+        if job.accepted(write, asyncio.get_running_loop().time()):
+            self._observer.status_write("undone")
+        job.entry.answered(write, status, job.written)
+        if not job.entry.keeps(write, status):
             _log.warning(
                 "the API server took a status but doesn't keep it: is the CRD nqosd's?", policy=write.policy.key
             )
@@ -213,20 +202,28 @@ class StatusWriter:
         if self._listener is not None and write.old != write.ready:
             self._listener(write.policy, write.old, write.ready)
 
-    def _retry_later(self, job: _Job, pause: float) -> None:
+    def _retry_later(self, job: Job, pause: float) -> None:
         """Try again after a pause, a little longer or shorter so that not all policies come at once."""
         if self._jobs.get(job.entry.policy.key) is job:
             pause *= random.uniform(0.8, 1.2)  # noqa: S311 - no secret depends on it
             job.retry = asyncio.get_running_loop().call_later(pause, self._retry, job)
 
-    def _retry(self, job: _Job) -> None:
+    def _retry(self, job: Job) -> None:
         job.retry = None
         self._consider(job)
 
-    def _note(self, job: _Job) -> None:
-        """Keep count of the policies that wait."""
+    def _note(self, job: Job) -> None:
+        """Keep count of the policies that wait, and say of which ones somebody else writes the status too."""
         before = len(self._busy)
         (self._busy.discard if job.at_rest else self._busy.add)(job)
         if len(self._busy) != before:
             self._observer.status_pending(len(self._busy))
         (self._idle.clear if self._busy else self._idle.set)()
+        key = job.entry.policy.key
+        is_contested = job.is_contested(asyncio.get_running_loop().time())
+        if is_contested != (key in self._contested):
+            (self._contested.add if is_contested else self._contested.discard)(key)
+            if is_contested:
+                _log.warning("somebody else writes a status too, so it is put right ever more slowly", policy=key)
+            named = ", ".join(shortened(sorted(self._contested)))
+            self._say(f"{CONTESTED} {named}" if named else "")

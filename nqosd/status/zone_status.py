@@ -52,7 +52,8 @@ class ZoneStatus:
         self._state = ZoneState()
         self._complaints: dict[str, Complaints] = {}
         self._forbidden: dict[str, str] = {}
-        self.writer = StatusWriter(client, observer, listener=listener)
+        self._notes: dict[str, str] = {}
+        self.writer = StatusWriter(client, observer, listener=listener, say=lambda text: self._note("statuses", text))
         leases = Leases(client, namespace)
         self._reporter = ZoneReporter(
             leases, lambda: self._state, may_report, holder=holder, took=self._took, refresh=refresh
@@ -66,6 +67,7 @@ class ZoneStatus:
             may_report=may_report,
             took=self._took,
             observe=observer.summed,
+            holder=holder,
         )
 
     def publish(self, progress: Progress, standings: Iterable[PolicyStanding], gone: Iterable[str] = ()) -> None:
@@ -104,6 +106,11 @@ class ZoneStatus:
             self._forbidden[what] = answer.message
         self._observer.zone_report("answered" if answer.accepted else "refused")
         missing = "; ".join(self._forbidden[each] for each in sorted(self._forbidden))
-        self._say(
-            f"zones hear nothing of each other, grant what config/rbac/role.yaml does: {missing}" if missing else ""
+        self._note(
+            "leases",
+            f"zones hear nothing of each other, grant what config/rbac/role.yaml does: {missing}" if missing else "",
         )
+
+    def _note(self, what: str, text: str) -> None:
+        self._notes[what] = text
+        self._say("; ".join(filter(None, self._notes.values())))

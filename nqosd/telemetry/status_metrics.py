@@ -8,7 +8,7 @@ from nqosd.status.summariser import Summed
 from nqosd.telemetry.gauges import GaugeFamily
 
 REPORT_RESULTS = ("answered", "refused")
-STATUS_RESULTS = ("written", "refused", "gone")
+STATUS_RESULTS = ("written", "refused", "gone", "undone")
 EVENT_RESULTS = ("written", "limited", "dropped", "refused")
 
 
@@ -19,7 +19,8 @@ class StatusMetrics:
         self._writes = Counter(
             "nqosd_status_writes",
             "Attempts to write the status of a NetworkQoS by result: refused ones are tried again, see the log; "
-            "gone means that the object was deleted, replaced or changed meanwhile.",
+            "gone means that the object was deleted, replaced or changed meanwhile; undone, besides written, that "
+            "somebody else had changed what was written before.",
             ["result"], registry=registry,
         )  # fmt: skip
         self._pending = Gauge(

@@ -20,6 +20,29 @@ RULES = [
     for rule in yaml.safe_load((CONFIG / "rbac" / file).read_text())["rules"]
 ]
 
+LISTING = f"""
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: nqosd-policies
+rules:
+- apiGroups: [k8s.ovn.org]
+  resources: [networkqoses]
+  verbs: [list]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: nqosd-policies
+subjects:
+- kind: User
+  name: {DAEMON}
+  apiGroup: rbac.authorization.k8s.io
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: nqosd-policies
+"""
 POLICY = """
 apiVersion: k8s.ovn.org/v1alpha1
 kind: NetworkQoS

@@ -10,15 +10,16 @@ import pytest
 from nqosd.kube.client import KubeClient
 from nqosd.kube.credentials import KubeOptions
 from tests.services.kubernetes import DAEMON, ApiServer
-from tests.status.cluster import CRD, Cluster, new_namespace
+from tests.status.cluster import CRD, LISTING, Cluster, new_namespace
 
 Running = Callable[[Callable[[], Awaitable[None]]], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture(scope="session")
 def crd_server(api_server: ApiServer) -> ApiServer:
-    """Give the shared server with our CRD."""
+    """Give the shared server with our CRD, whose objects the daemon's user may list in the whole cluster."""
     api_server.apply_crds(CRD)
+    api_server.apply(LISTING)
     return api_server
 
 

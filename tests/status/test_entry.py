@@ -1,9 +1,13 @@
 """A status is written when, and only when, the object doesn't say it yet."""
 
-import attrs
+import datetime as dt
 
+import attrs
+import pytest
+
+from nqosd.api.decoding.policies import COLUMNS, columns_of
 from nqosd.api.networkqos import Condition, NetworkQoSStatus
-from nqosd.status.entry import CONFIRMED, TRUSTED, PolicyStatus, Removal, Write
+from nqosd.status.entry import AHEAD, CONFIRMED, TRUSTED, PolicyStatus, Removal, Write
 from nqosd.status.readiness import APPLIED, ZoneCounts
 from tests.status.policies import WAITING, policy, verdict, zone_condition
 
@@ -11,10 +15,25 @@ NOW = "2026-11-24T12:00:00Z"
 VERDICT = verdict()
 
 
+def later(seconds: float) -> str:
+    """Give the time so many seconds after NOW."""
+    return (dt.datetime.fromisoformat(NOW) + dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def written(write: Write | None) -> NetworkQoSStatus:
     """Give the status that a write leaves behind."""
     assert write is not None
-    return NetworkQoSStatus(write.summary, write.conditions)
+    (*_tests, operation) = write.body
+    assert isinstance(operation, dict)
+    return NetworkQoSStatus(write.summary, write.conditions, columns_of(operation["value"]), write.now)
+
+
+def answered(entry: PolicyStatus) -> NetworkQoSStatus:
+    """Write a status, and give what it leaves behind."""
+    write = entry.write(NOW, 0.0)
+    assert write is not None
+    entry.answered(write, written(write), 0.0)
+    return written(write)
 
 
 def test_without_a_verdict_nothing_is_written() -> None:
@@ -63,15 +82,43 @@ def test_the_first_write() -> None:
 
 
 def test_what_stands_there_is_not_written_again() -> None:
-    """An object that says it already is left alone, whenever it was written, until it is time to confirm it."""
+    """An object that says it already is left alone, whoever wrote it, until it is time to confirm it."""
     status = written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0))
     entry = PolicyStatus(policy(status=status), VERDICT)
-    assert entry.write("2027-01-01T00:00:00Z", 1e6) is None
-    assert entry.write("2027-01-01T00:00:00Z", 1e6 + CONFIRMED - 1) is None
-    confirmation = entry.write("2027-01-01T00:30:00Z", 1e6 + CONFIRMED)
+    assert entry.write(later(0), 1e6) is None
+    assert entry.write(later(CONFIRMED - 1), 1e6) is None
+    confirmation = entry.write(later(CONFIRMED), 1e6)
     assert confirmation is not None
     assert not confirmation.is_news
-    assert written(confirmation) == status
+    assert written(confirmation) == attrs.evolve(status, reported_at=later(CONFIRMED))
+
+
+@pytest.mark.parametrize("reported", ["", "never", "2026-11-24T12:00:00", later(AHEAD + 1)])
+def test_a_time_that_no_daemon_wrote_is_put_right(reported: str) -> None:
+    """A last report without a time, or from the future, is none: the status is confirmed."""
+    status = attrs.evolve(written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0)), reported_at=reported)
+    assert PolicyStatus(policy(status=status), VERDICT).write(NOW, 0.0) is not None
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_column_of_another_hand_is_put_right(name: str) -> None:
+    """Whatever of the status kubectl shows is compared: another value, and none."""
+    status = written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0))
+    others = tuple(each for each in status.columns if each[0] != name)
+    for columns in (others, (*others, (name, '"True"'))):
+        found = attrs.evolve(status, columns=columns)
+        assert PolicyStatus(policy(status=found), VERDICT).write(NOW, 0.0) is not None
+
+
+def test_what_the_api_server_drops_is_not_missed() -> None:
+    """Where the CRD is another one, a status without nqosd's columns is written once."""
+    entry = PolicyStatus(policy(), VERDICT)
+    write = entry.write(NOW, 0.0)
+    assert write is not None
+    kept = attrs.evolve(written(write), columns=(), reported_at="")
+    entry.answered(write, kept, 0.0)
+    entry.policy = policy(status=kept)
+    assert entry.write(later(CONFIRMED), CONFIRMED) is None
 
 
 def test_a_verdict_on_another_generation_is_not_written() -> None:
@@ -82,7 +129,7 @@ def test_a_verdict_on_another_generation_is_not_written() -> None:
 def test_anothers_edit_is_undone() -> None:
     """A condition or summary that another hand has changed is written again, with its old transition time."""
     status = written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0))
-    write = PolicyStatus(policy(status=attrs.evolve(status, summary="all is well")), VERDICT).write("later", 0.0)
+    write = PolicyStatus(policy(status=attrs.evolve(status, summary="all is well")), VERDICT).write(later(60), 0.0)
     assert write is not None
     assert (write.summary, write.ready.last_transition_time) == (APPLIED, NOW)
 
@@ -129,8 +176,7 @@ def test_a_removal_leaves_what_others_have_written() -> None:
 def test_an_answer_counts_until_the_informer_shows_it() -> None:
     """Between a write and its echo nothing is written twice; a change after the echo is noticed."""
     entry = PolicyStatus(policy(), VERDICT)
-    status = written(entry.write(NOW, 0.0))
-    entry.answered(status, 0.0)
+    status = answered(entry)
     assert entry.write(NOW, 1.0) is None
     entry.policy = policy(status=status)
     assert entry.write(NOW, 2.0) is None
@@ -138,9 +184,20 @@ def test_an_answer_counts_until_the_informer_shows_it() -> None:
     assert entry.write(NOW, 3.0) is not None, "somebody has emptied the status after the echo"
 
 
+def test_what_is_heard_before_the_answer_counts() -> None:
+    """Somebody's change after the write, heard of before the write is answered, is put right at once."""
+    entry = PolicyStatus(policy(), VERDICT)
+    write = entry.write(NOW, 0.0)
+    assert write is not None
+    entry.policy = policy(status=attrs.evolve(written(write), summary="all is well"))
+    entry.answered(write, written(write), 0.0)
+    assert entry.keeps(write, written(write))
+    assert entry.write(NOW, 1.0) is not None
+
+
 def test_an_answer_is_not_trusted_for_ever() -> None:
     """If the informer still shows the old status after a while, that is how it stands: it is written again."""
     entry = PolicyStatus(policy(), VERDICT)
-    entry.answered(written(entry.write(NOW, 0.0)), 0.0)
+    answered(entry)
     assert entry.write(NOW, TRUSTED - 1) is None
     assert entry.write(NOW, TRUSTED + 1) is not None

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json
+from collections.abc import Sequence
 from typing import cast
 
 import attrs
@@ -11,7 +12,8 @@ import pytest
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.client import KubeClient, Response
 from nqosd.status import summariser
-from nqosd.status.conditions import condition
+from nqosd.status.conditions import condition, condition_type
+from nqosd.status.job import AT_ONCE
 from nqosd.status.leases import Election, Leases, report_name
 from nqosd.status.readiness import sum_up
 from nqosd.status.reports import OLD, Renewal, Reports
@@ -24,7 +26,6 @@ from tests.status.fakes import eventually
 from tests.status.policies import policy, report
 from tests.status.test_zone_status import Zone, both_apply, ready
 
-LEASES = {"apiVersion": "coordination.k8s.io/v1", "kind": "LeaseList"}
 DEEP = "[" * 100_000 + "]" * 100_000
 MAX_ANNOTATIONS = 262_144
 
@@ -40,6 +41,17 @@ class LeaseClient:
         """Remember and answer; each removal is done."""
         self.requests.append((method, path, options.get("body")))
         return Response(200, b"{}") if method == "DELETE" else self.answers.pop(0)
+
+
+def lists(version: int, leases: Sequence[object], of_policies: int | str) -> list[Response]:
+    """Give the lists of Leases and of policies, of these resource versions."""
+    return [
+        Response(200, json.dumps({**kind, "metadata": {"resourceVersion": str(of)}, "items": items}).encode())
+        for kind, of, items in (
+            ({"apiVersion": "coordination.k8s.io/v1", "kind": "LeaseList"}, version, leases),
+            ({"apiVersion": "k8s.ovn.org/v1alpha1", "kind": "NetworkQoSList"}, of_policies, []),
+        )
+    ]
 
 
 def standing(found: NetworkQoS, zone: str = "a", *sources: str) -> PolicyStanding:
@@ -156,8 +168,7 @@ async def test_zones_that_are_gone_take_no_time_from_the_election() -> None:
         }
         for name in names
     ]
-    listed = Response(200, json.dumps({**LEASES, "metadata": {"resourceVersion": "10"}, "items": items}).encode())
-    client = LeaseClient(listed, listed)
+    client = LeaseClient(*(lists(10, items, 10) * 2))
     held = Leases(client, "n")
     found = summariser.Summariser(
         held,
@@ -189,9 +200,11 @@ async def test_zones_that_are_gone_take_no_time_from_the_election() -> None:
 async def test_what_is_no_lease_says_nothing_and_ends_nobody(body: str) -> None:
     """An answer with status 200 that isn't what was asked for is neither that there are none, nor an error of ours."""
     answer = Response(200, body.encode())
-    client = LeaseClient(answer, answer, answer)
+    good = lists(10, [], 10)
+    client = LeaseClient(answer, good[1], good[0], answer, answer, answer)
     held = Leases(client, "n")
-    assert (await held.reports())[1] is None
+    for _which in ("Leases", "policies"):
+        assert (await held.reports())[1] is None
     await Election(client, held).campaign("a")
 
 
@@ -199,11 +212,88 @@ async def test_a_version_of_thousands_of_digits_is_none() -> None:
     """Python refuses to read such a number; no store counts so far."""
     version = "9" * 5000
     item = {"metadata": {"name": report_name("b"), "annotations": {"nqosd.io/report": ZoneReport("b", 1).encode()}}}
-    body = json.dumps({**LEASES, "metadata": {"resourceVersion": version}, "items": [item]})
-    _, listed = await Leases(LeaseClient(Response(200, body.encode())), "n").reports()
+    _, listed = await Leases(LeaseClient(*lists(10, [item], version)), "n").reports()
     assert listed is not None
     assert listed.names.keys() == {"b"}
     state = ZoneState()
     found = attrs.evolve(policy(), resource_version=version)
     state.committed(Progress("a", 1, frozenset("a")), [standing(found)], (), 0.0)
     assert state.entries[found.key].needed == 0
+
+
+@pytest.mark.parametrize(("leases", "policies", "counts"), [(40, 6000, True), (9000, 300, False)])
+async def test_leases_with_a_store_of_their_own(leases: int, policies: int, *, counts: bool) -> None:
+    """Where Leases are kept in another etcd, only the versions of policies say whether a report is from the future."""
+    item = {
+        "metadata": {"name": report_name("b"), "annotations": {"nqosd.io/report": ZoneReport("b", 5000).encode()}},
+        "spec": {"holderIdentity": "h", "renewTime": "x"},
+    }
+    _answer, found = await Leases(LeaseClient(*lists(leases, [item], policies)), "n").reports()
+    assert found is not None
+    assert found.renewals.keys() == ({"b"} if counts else set())
+
+
+@pytest.mark.parametrize("odd", ["Node/A", "Ü", "a" * 400])
+def test_no_two_zones_share_a_name(odd: str) -> None:
+    """A zone can't be called so that its report or condition is another zone's."""
+    assert report_name(odd) != report_name(report_name(odd).removeprefix("nqosd-zone-"))
+    assert condition_type(odd) != condition_type(condition_type(odd).removeprefix("Ready-In-Zone-"))
+
+
+async def test_a_standby_of_the_elected_zone_is_another_candidate(
+    cluster: Cluster, client: KubeClient, running: Running
+) -> None:
+    """Two daemons of one zone never both sum up; when the other one writes the rows, it is elected at once."""
+    zones = frozenset({"a", "b"})
+    one, two = (Zone(client, cluster, "a", zones, holder=name) for name in ("first", "second"))
+    policy = cluster.create()
+    async with running(one.run), running(two.run):
+        one.commit(policy)
+        await eventually(lambda: one.counting.sum is not None)
+        two.commit(policy)  # it has the lock of the database, and the first doesn't know yet
+        await eventually(lambda: two.counting.reports["answered"] >= 4)
+        assert two.counting.sum is None
+        one.status.clear()
+        await eventually(lambda: two.counting.sum is not None)
+        assert one.counting.sum is None
+
+
+async def test_columns_of_kubectl_that_others_write_are_put_right(
+    cluster: Cluster, client: KubeClient, running: Running
+) -> None:
+    """Whoever writes the columns READY, ZONES or REPORTED, they soon say again what the conditions do."""
+    one = Zone(client, cluster, "a", frozenset("a"))
+
+    def columns() -> tuple[str, str, str]:
+        shown = json.loads(cluster.server.request("GET", cluster.path("video")))["status"]
+        return shown["ready"], shown["zones"]["summary"], shown["reportedAt"]
+
+    async with running(one.run):
+        one.commit(cluster.create())
+        await eventually(lambda: ready(cluster) == ("True", "Applied"))
+        written = columns()
+        forged = {"ready": "True for generation 7", "zones": {"summary": "7/7"}, "reportedAt": "2099-01-01T00:00:00Z"}
+        change = json.dumps({"status": forged})
+        name = ("networkqos", "video", "-n", cluster.namespace)
+        cluster.server.kubectl("patch", *name, "--subresource=status", "--type=merge", "-p", change)
+        assert columns() != written
+        one.commit(cluster.get())
+        await eventually(lambda: columns()[:2] == written[:2] and columns()[2] < "2099", 30.0)
+
+
+async def test_two_that_sum_up_differently_write_ever_more_slowly(
+    cluster: Cluster, client: KubeClient, running: Running
+) -> None:
+    """Two daemons that each take theirs for the only zone and disagree count what is undone, and say so."""
+    one, two = (Zone(client, cluster, name, frozenset({name})) for name in ("a", "b"))
+    found = cluster.create()
+    async with running(one.run), running(two.run), asyncio.timeout(120):
+        while not any(found.key in note for zone in (one, two) for note in zone.notes):
+            found = cluster.get()  # as informers do: each sees what the other has written
+            one.commit(found)
+            invalid = condition(found, report(ready=False), "b")
+            progress = Progress("b", int(cluster.resource_version()), two.zones)
+            two.status.publish(progress, [PolicyStanding(found, invalid, two.zones)])
+            await asyncio.sleep(0.05)
+    undone = [zone.counting.results["undone"] for zone in (one, two)]
+    assert max(undone) >= AT_ONCE

@@ -31,7 +31,9 @@ SMALL = 16_384
 class Zone:
     """A zone's part of a daemon: what a round tells it, and what it counts."""
 
-    def __init__(self, client: KubeClient, cluster: Cluster, name: str, zones: frozenset[str]) -> None:
+    def __init__(
+        self, client: KubeClient, cluster: Cluster, name: str, zones: frozenset[str], *, holder: str = "host"
+    ) -> None:
         self.name, self.zones, self.counting, self.cluster = name, zones, Counting(), cluster
         self.notes: list[str] = []
         self.is_well = True
@@ -39,7 +41,7 @@ class Zone:
             client,
             self.counting,
             namespace=cluster.namespace,
-            holder=f"host-{name}",
+            holder=holder,
             in_touch=lambda: self.is_well,
             may_report=lambda: self.is_well,
             say=self.notes.append,

@@ -4,6 +4,7 @@ Rule: whatever `metadata`, `spec` and `status` contain, the policy is there unde
 that doesn't decode is no problem: it is this daemon's to write.
 """
 
+from collections.abc import Mapping
 from sys import intern
 
 import attrs
@@ -20,6 +21,9 @@ _MAX_GENERATION = 2**63 - 1
 
 LARGEST = 131_072
 """Bytes of a spec, in JSON: reading it happens between other things to do, and takes well below a tenth of a second."""
+
+
+COLUMNS = ("observedGeneration", "ready", "zones")
 
 
 class _PolicyMetadata(msgspec.Struct, gc=False, rename="camel"):
@@ -99,6 +103,18 @@ def decode_written(raw: bytes) -> NetworkQoSStatus:
     return _read_status(_part("status", _policy.decode(raw).status, Findings()).value)
 
 
+def columns_of(status: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Give what the columns of kubectl show besides the summary, by name, of a status in JSON."""
+    return tuple((name, _column(status[name])) for name in COLUMNS if name in status)
+
+
+def _column(value: object) -> str:
+    try:
+        return intern(msgspec.json.encode(value, order="sorted").decode())
+    except MALFORMED:
+        return ""
+
+
 def _part(path: str, raw: msgspec.Raw, findings: Findings) -> Field:
     """Decode one part; one that doesn't decode (bytes that are no UTF-8, numbers out of range) is a problem."""
     try:
@@ -128,9 +144,12 @@ def _read_status(value: object) -> NetworkQoSStatus:
     summary = value.get("status")
     conditions = value.get("conditions")
     read = [_read_condition(each) for each in conditions] if isinstance(conditions, list) else []
+    reported = value.get("reportedAt")
     return NetworkQoSStatus(
         summary if isinstance(summary, str) else "",
         tuple(condition for condition in read if condition is not None),
+        columns_of(value),
+        reported if isinstance(reported, str) else "",
     )
 
 

@@ -1,0 +1,69 @@
+"""Where the writing of one policy's status stands, and when it may be written again.
+
+In: writes that were accepted, and the clock. Out: moments. No I/O. Rule: what turns is written at once; but what has to
+be said again, since somebody else has changed it, is said ever more slowly.
+"""
+
+import asyncio
+
+import attrs
+
+from nqosd.status.entry import PolicyStatus, Write
+from nqosd.status.readiness import StatusVerdict
+
+AT_ONCE = 3
+"""How often in a row a status is written again at once that somebody else has changed."""
+SOON = 10.0
+"""Seconds; a change that comes later has nothing to do with the write before it."""
+PACE = 10.0
+"""Seconds at least between two writes of one policy that only say more of the same, such as other counts."""
+LAST_PAUSE = 60.0
+"""Seconds at most between two attempts for one policy."""
+
+
+@attrs.define(eq=False)
+class Job:
+    """Where the writing of one policy stands: at rest, in the queue, under way, or waiting for another attempt.
+
+    `later` looks again when the pace allows it, and keeps nothing from being written before.
+    """
+
+    entry: PolicyStatus
+    queued: bool = False
+    writing: bool = False
+    retry: asyncio.TimerHandle | None = None
+    later: asyncio.TimerHandle | None = None
+    written: float = float("-inf")
+    said: StatusVerdict | None = None
+    undone: int = 0
+    """How often in a row what was said had to be written again."""
+    failures: int = 0
+
+    @property
+    def pause(self) -> float:
+        """How long it waits until it says the same again."""
+        return 0.0 if self.undone < AT_ONCE else min(LAST_PAUSE, 2.0 ** min(self.undone - AT_ONCE, 10))
+
+    def _is_soon(self, now: float) -> bool:
+        return now < self.written + max(PACE, self.pause) + SOON
+
+    def is_contested(self, now: float) -> bool:
+        """Say whether somebody else keeps on changing what is written."""
+        return self.undone >= AT_ONCE and self._is_soon(now)
+
+    def may_write(self, write: Write) -> float:
+        """Give when this may be written, after what was written before."""
+        repeats = write.verdict == self.said
+        return self.written + max(0.0 if write.is_news else PACE, self.pause if repeats else 0.0)
+
+    def accepted(self, write: Write, now: float) -> bool:
+        """Take note of a write; say whether somebody else had undone the one before."""
+        repeats = write.verdict == self.said and self._is_soon(now)
+        self.undone = self.undone + 1 if repeats else 0
+        self.said, self.written = write.verdict, now
+        return repeats
+
+    @property
+    def at_rest(self) -> bool:
+        """Say whether nothing is to be written, as far as is known."""
+        return not (self.queued or self.writing or self.retry)
