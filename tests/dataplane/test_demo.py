@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-STEPS = ("no policy yet", "kubectl apply", "kubectl delete")
+STEPS = ("no policy yet", "cp nqos.yaml", "rm manifests")
 MOST_LINES = 40
 
 

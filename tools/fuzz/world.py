@@ -36,7 +36,7 @@ def victim() -> Tables:
 
 def copy(tables: Tables) -> Tables:
     """Return tables that can be changed apart from these."""
-    return Tables(**{field.name: dict(getattr(tables, field.name)) for field in attrs.fields(Tables)})
+    return Tables(**{field.name: dict(getattr(tables, field.name)) for field in attrs.fields(Tables) if field.init})
 
 
 def seeds() -> Iterator[tuple[int, bytes]]:
