@@ -71,22 +71,32 @@ class Attacker:
         """Limit all pods of the namespace to 1 kbps, together or each of them."""
         self.policy("slow", [{"dscp": 0, "bandwidth": {"rate": 1}}], scope)
 
-    def policy(self, name: str, rules: Sequence[Json], scope: BandwidthScope = BandwidthScope.RULE) -> None:
+    def policy(
+        self, name: str, rules: Sequence[Json], scope: BandwidthScope = BandwidthScope.RULE, **spec: object
+    ) -> None:
         """Create a policy of the highest priority for all pods of the namespace."""
         annotations = {"nqosd.io/bandwidth-scope": scope.value}
         policy: Json = {
             "apiVersion": "k8s.ovn.org/v1alpha1",
             "kind": "NetworkQoS",
             "metadata": {"name": name, "namespace": self.namespace, "annotations": annotations},
-            "spec": {"priority": 100, "egress": list(rules)},
+            "spec": {"priority": 100, "egress": list(rules), **spec},
         }
         self.create(policy)
 
-    def pod(self, name: str, networks: Mapping[str, object], *, report: object = None, node: str = "n1") -> None:
+    def pod(
+        self,
+        name: str,
+        networks: Mapping[str, object],
+        *,
+        report: object = None,
+        node: str = "n1",
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
         """Create a pod with these annotations."""
         pod = manifests.pod(self.namespace, name, 0, node=node)
         annotations = {POD_NETWORKS: json.dumps(networks)} | ({NETWORK_STATUS: json.dumps(report)} if report else {})
-        pod["metadata"] = {"name": name, "namespace": self.namespace, "annotations": annotations}
+        pod["metadata"] = _metadata(self.namespace, name, labels) | {"annotations": annotations}
         self.create(pod)
 
     def pods(self, number: int) -> None:
@@ -94,11 +104,11 @@ class Attacker:
         for each in range(number):
             self.pod(f"pod{each}", {"default": {"ip_addresses": [f"10.244.{128 + each // 250}.{each % 250 + 1}/16"]}})
 
-    def definition(self, key: str, **config: str) -> None:
+    def definition(self, key: str, labels: Mapping[str, str] | None = None, **config: str) -> None:
         """Create a NetworkAttachmentDefinition."""
         definition = manifests.network(self.namespace)
         written = {"type": "ovn-k8s-cni-overlay", "netAttachDefName": f"{self.namespace}/{key}", **config}
-        definition["metadata"] = {"name": key, "namespace": self.namespace}
+        definition["metadata"] = _metadata(self.namespace, key, labels)
         definition["spec"] = {"config": json.dumps(written)}
         self.create(definition)
 
@@ -118,6 +128,10 @@ class Attacker:
         items = json.loads(self.site.cluster.server.request("GET", path, user=self.user))["items"]
         conditions = [each for item in items for each in item.get("status", {}).get("conditions", [])]
         return Counter(each["reason"] for each in conditions if each["type"] == READY)
+
+
+def _metadata(namespace: str, name: str, labels: Mapping[str, str] | None) -> Json:
+    return {"name": name, "namespace": namespace, "labels": dict(labels or {})}
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Every attack, in the order of docs/security.md."""
 
+from tests.tenants.attacks_of_labels import OF_LABELS
 from tests.tenants.attacks_of_sizes import OF_SIZES
 from tests.tenants.attacks_of_texts import OF_TEXTS
 
-ATTACKS = (*OF_TEXTS, *OF_SIZES)
+ATTACKS = (*OF_TEXTS, *OF_SIZES, *OF_LABELS)
