@@ -312,6 +312,7 @@ class IncrementalCompiler:
     def _file(self, key: str) -> str:
         """Note under its namespace that a policy is there, or no longer; gives the namespace."""
         namespace = key.partition("/")[0]
+        self._selected.take(key, _network_selectors(self.tables.policies.get(key)))
         (self._policies[namespace].add if key in self.tables.policies else self._policies[namespace].discard)(key)
         return namespace
 
@@ -337,7 +338,6 @@ class IncrementalCompiler:
                 limits_pods = after is not None and after.spec.bandwidth_scope is BandwidthScope.POD
                 (self._limits_pods[namespace].add if limits_pods else self._limits_pods[namespace].discard)(key)
                 self._subscriptions.change(key, _selections(before), _selections(after))
-                self._selected.use(_network_selectors(before), _network_selectors(after))
         delta.policies.update(others)
         for key in changed:
             if key not in self.tables.policies:
@@ -438,8 +438,8 @@ def _selections(effective: EffectivePolicy | None) -> frozenset[PodSelection]:
     return frozenset() if effective is None else effective.selections
 
 
-def _network_selectors(effective: EffectivePolicy | None) -> tuple[NetworkSelector, ...]:
-    return () if effective is None else effective.spec.network_selectors
+def _network_selectors(policy: NetworkQoS | None) -> tuple[NetworkSelector, ...]:
+    return () if policy is None or policy.spec is None else policy.spec.network_selectors
 
 
 def _put(table: dict[str, _T], key: str, value: _T | None) -> None:

@@ -35,13 +35,18 @@ class Network:
     role: NetworkRole = NetworkRole.PRIMARY
     subnets: tuple[str, ...] = ()
 
+    def is_as_in(self, nad: NetworkAttachment) -> bool:
+        """Say whether this is what a definition renders."""
+        mine = (self.name, self.topology, self.role, self.subnets)
+        return mine == (nad.network, nad.topology, nad.role, nad.subnets)
+
     def switch(self, node: str) -> str:
         """Name the logical switch that pods of a node are on."""
         if self.name == DEFAULT_NETWORK:
             return node
         return f"{_prefix(self.name)}{_FLAT_SWITCH.get(self.topology, node)}"
 
-    @property
+    @cached_property
     def switches(self) -> tuple[str, ...]:
         """Name what no other network may have: its prefix, and the switches of nodes that begin with it.
 
@@ -78,20 +83,26 @@ class Networks:
     ignored: Mapping[str, str]
 
     @classmethod
-    def of(cls, attachments: Mapping[str, NetworkAttachment]) -> "Networks":
+    def of(
+        cls, attachments: Mapping[str, NetworkAttachment], before: Mapping[str, Network] | None = None
+    ) -> "Networks":
         """Derive the networks. Of definitions that disagree those count that ovn-kubernetes accepted, then the older.
 
-        Networks of different names can have the same switches: they disagree as well.
+        Networks of different names can have the same switches: they disagree as well. Those of `before`, by name, stay
+        the same objects as long as they are equal.
         """
+        known = before or {}
         default = Network(DEFAULT_NETWORK)
         by_name, by_nad, ignored = {DEFAULT_NETWORK: default}, {DEFAULT_NETWORK: DEFAULT_NETWORK}, {}
         taken = dict.fromkeys(default.switches, (default, ""))
         for key, nad in sorted(attachments.items(), key=_precedence):
             if not nad.network:
                 continue
-            network = Network(nad.network, nad.topology, nad.role, nad.subnets)
+            network = known.get(nad.network)
+            if network is None or not network.is_as_in(nad):
+                network = Network(nad.network, nad.topology, nad.role, nad.subnets)
             other, first = next((taken[each] for each in network.switches if each in taken), (network, key))
-            if network != other:
+            if network is not other and network != other:
                 ignored[key] = _disagreement(network, other, first)
                 continue
             by_nad[key] = nad.network
@@ -174,7 +185,7 @@ def chooses(selectors: Iterable[NetworkSelector], key: str, tables: Tables) -> b
     return any(_is_selected(tables.attachments[key], each, tables) for each in selectors)
 
 
-def owner_of(nad: NetworkAttachment, tables: Tables) -> UserDefinedNetwork | None:
+def _owner_of(nad: NetworkAttachment, tables: Tables) -> UserDefinedNetwork | None:
     """Find the user-defined network behind a definition, which ovn-kubernetes gives its name.
 
     A user can write other owners; thousands of definitions of one owner would all be its change.
@@ -184,24 +195,36 @@ def owner_of(nad: NetworkAttachment, tables: Tables) -> UserDefinedNetwork | Non
     return tables.user_networks.get(nad.name if nad.owner_kind == "ClusterUserDefinedNetwork" else nad.key)
 
 
-def _is_selected(nad: NetworkAttachment, selector: NetworkSelector, tables: Tables) -> bool:
-    in_scope = selector.namespaces.matches(namespace_labels(nad.namespace, tables.namespaces))
-    match selector.type:
+def is_of_type(nad: NetworkAttachment, kind: NetworkSelectionType) -> bool:
+    """Say whether selectors of a type may choose a definition."""
+    match kind:
         case NetworkSelectionType.NETWORK_ATTACHMENT_DEFINITIONS:
-            return in_scope and selector.networks.matches(nad.labels)
+            return True
         case NetworkSelectionType.CLUSTER_USER_DEFINED_NETWORKS:
-            owned = nad.owner_kind == "ClusterUserDefinedNetwork"
-            return owned and selector.networks.matches(_owner_labels(nad, tables))
+            return nad.owner_kind == "ClusterUserDefinedNetwork"
         case NetworkSelectionType.PRIMARY_USER_DEFINED_NETWORKS:
-            return in_scope and nad.role is NetworkRole.PRIMARY
+            return nad.role is NetworkRole.PRIMARY
         case NetworkSelectionType.SECONDARY_USER_DEFINED_NETWORKS:
-            owned = nad.owner_kind == "UserDefinedNetwork" and nad.role is NetworkRole.SECONDARY
-            return in_scope and owned and selector.networks.matches(_owner_labels(nad, tables))
+            return nad.owner_kind == "UserDefinedNetwork" and nad.role is NetworkRole.SECONDARY
         case NetworkSelectionType.DEFAULT_NETWORK:
             return False
 
 
-def _owner_labels(nad: NetworkAttachment, tables: Tables) -> Labels:
+def _is_selected(nad: NetworkAttachment, selector: NetworkSelector, tables: Tables) -> bool:
+    if not is_of_type(nad, selector.type):
+        return False
+    if selector.type is NetworkSelectionType.CLUSTER_USER_DEFINED_NETWORKS:
+        return selector.networks.matches(owner_labels(nad, tables))
+    in_scope = selector.namespaces.matches(namespace_labels(nad.namespace, tables.namespaces))
+    match selector.type:
+        case NetworkSelectionType.NETWORK_ATTACHMENT_DEFINITIONS:
+            return in_scope and selector.networks.matches(nad.labels)
+        case NetworkSelectionType.SECONDARY_USER_DEFINED_NETWORKS:
+            return in_scope and selector.networks.matches(owner_labels(nad, tables))
+    return in_scope
+
+
+def owner_labels(nad: NetworkAttachment, tables: Tables) -> Labels:
     """Give the labels of the user-defined network behind a definition, which carries a copy of them."""
-    known = owner_of(nad, tables)
+    known = _owner_of(nad, tables)
     return known.labels if known is not None else nad.labels

@@ -12,7 +12,7 @@ import attrs
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.tables import Tables
 from nqosd.compiler.address_ranges import ANYTHING, Ranges, network_ranges, switch_ranges
-from nqosd.compiler.network_switches import Networks, switch_subnets
+from nqosd.compiler.network_switches import Network, Networks, switch_subnets
 from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.switches import Switches
 
@@ -78,11 +78,11 @@ class ClusterTopology:
 
     def _renetwork(self) -> tuple[dict[str, None], AbstractSet[str]]:
         """Derive the networks anew; gives the pods whose attachments mean something else now, and the networks."""
-        before, self.networks = self.networks, Networks.of(self._tables.attachments)
+        before, self.networks = self.networks, Networks.of(self._tables.attachments, self.networks.by_name)
         names = before.by_name.keys() | self.networks.by_name.keys()
-        redefined = {name for name in names if before.by_name.get(name) != self.networks.by_name.get(name)}
+        redefined = {name for name in names if _differ(before.by_name.get(name), self.networks.by_name.get(name))}
         nads = before.by_nad.keys() | self.networks.by_nad.keys()
-        changed = {nad for nad in nads if before.at(nad) != self.networks.at(nad)}
+        changed = {nad for nad in nads if _differ(before.at(nad), self.networks.at(nad))}
         pods = {
             key: None
             for key, pod in (self._tables.pods.items() if changed else ())
@@ -110,3 +110,8 @@ class ClusterTopology:
         before, self.ranges = self.ranges, network_ranges(self.networks, self._tables.nodes)
         old = before.get(DEFAULT_NETWORK, ANYTHING)
         return None if old == self.ranges.get(DEFAULT_NETWORK, ANYTHING) else old
+
+
+def _differ(before: Network | None, after: Network | None) -> bool:
+    """Say whether two of thousands of networks differ; most of them are one object."""
+    return before is not after and before != after

@@ -1,7 +1,7 @@
 """Which networks policies select costs what changed, however many policies and definitions there are."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import attrs
 import pytest
@@ -10,7 +10,7 @@ from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec, NetworkSelectionType, NetworkSelector
 from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Topology, UserDefinedNetwork
-from nqosd.compiler import network_switches, selected_networks
+from nqosd.compiler import selected_networks
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.network_switches import TOLD
@@ -60,55 +60,83 @@ def hold(compiler: IncrementalCompiler) -> None:
 
 
 @pytest.fixture
-def compared(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count how often each definition is compared with the selectors of a policy."""
-    found = Counter[str]()
-    chooses = network_switches.chooses
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Note each look: at how many definitions, for how many lists of selectors."""
+    found: list[tuple[int, int]] = []
 
-    def counted(selectors: Iterable[NetworkSelector], key: str, *others: object) -> bool:
-        found[key] += 1
-        return chooses(selectors, key, *others)  # type: ignore[arg-type]
+    class Counted(selected_networks.Look):
+        def __init__(self, definitions: Mapping[int, Any], lists: Collection[Sequence[NetworkSelector]]) -> None:
+            super().__init__(definitions, lists)
+            found.append((len(definitions), len(lists)))
 
-    monkeypatch.setattr(selected_networks, "chooses", counted)
+    monkeypatch.setattr(selected_networks, "Look", Counted)
     return found
 
 
 @pytest.mark.parametrize("network", ["", "shared"], ids=["a network each", "one network"])
-def test_only_what_changed_is_compared(compared: Counter[str], network: str) -> None:
-    """A definition that changes is compared with each policy once, and a policy's selectors with each definition."""
+def test_only_what_changed_is_compared(looks: list[tuple[int, int]], network: str) -> None:
+    """All is looked at once; then a definition that changed, for all lists, and all definitions, for new lists."""
     definitions = [definition(number, network) for number in range(MANY)]
     policies = [policy(number) for number in range(POLICIES)]
     compiler = compiled([*definitions, *policies])
-    compared.clear()
+    everything = MANY + 1, POLICIES  # and the default network
+    assert looks == [everything]
+    looks.clear()
     changed = attrs.evolve(definitions[1], labels={"name": "d000"})
     compiler.apply(put(changed))
-    assert compared == {"a/d001": POLICIES}
+    assert looks == [(1, POLICIES)]
     hold(compiler)
-    compared.clear()
+    looks.clear()
     compiler.apply(put(policy(0, priority=2)))
-    assert not compared
+    assert not looks
     compiler.apply(put(attrs.evolve(policy(2), name="p0")))
-    assert not compared
-    compiler.apply(put(attrs.evolve(policy(25), name="p0")))
-    assert compared == dict.fromkeys(["default", *(each.key for each in definitions)], 1)
+    assert not looks
+    compiler.apply(put(*(attrs.evolve(policy(number + 15), name=f"p{number}") for number in range(POLICIES))))
+    assert looks == [everything]
     hold(compiler)
+    for number in range(POLICIES):
+        gone = compiler.tables.policies[f"a/p{number}"]
+        compiler.apply([Change(ResourceKind.NETWORK_QOS, gone.key, gone, None)])
+    looks.clear()
+    compiler.apply(put(definitions[1]))
+    assert not looks
+    assert not compiler._selected._chosen
 
 
-def test_definitions_that_count_again_are_not_compared_again(compared: Counter[str]) -> None:
+def test_definitions_that_count_again_are_not_compared_again(looks: list[tuple[int, int]]) -> None:
     """When the one that made thousands of others be ignored goes, they are chosen as before."""
     others = [definition(number, "shared", Topology.LAYER3) for number in range(1, MANY)]
     first = definition(0, "shared")
     compiler = compiled([first, *others, *map(policy, range(POLICIES))])
     assert len(compiler.networks.ignored) == MANY - 1
     hold(compiler)
-    compared.clear()
+    looks.clear()
     compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, first.key, first, None)])
-    assert not compared
+    assert not looks
     assert compiler.networks.ignored == {}
     assert {key.switch for key in compiler.desired.rows} == {"shared_n1"}
     hold(compiler)
     compiler.apply(put(first))
     hold(compiler)
+
+
+def test_a_network_of_very_many_definitions_is_found() -> None:
+    """Whether a network has few definitions or many, and whichever of them is chosen, a policy is for it."""
+    for number in (1, selected_networks.FEW, selected_networks.FEW + 1):
+        definitions = [definition(each, "shared") for each in range(number)]
+        others = [definition(each) for each in range(number, number + 3)]
+        its = LabelSelector.of([Requirement("name", Operator.IN, (definitions[-1].name,))])
+        selector = NetworkSelector(NetworkSelectionType.NETWORK_ATTACHMENT_DEFINITIONS, networks=its)
+        spec = NetworkQoSSpec(1, (EgressRule(1),), network_selectors=(selector,))
+        compiler = compiled([*definitions, *others, NetworkQoS("a", "p", spec=spec)])
+        assert {key.network for key in compiler.desired.rows} == {"shared"}
+        hold(compiler)
+        last = definitions[-1]
+        compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, last.key, last, None)])
+        assert compiler.desired.rows == {}
+        hold(compiler)
+        compiler.apply(put(last))
+        assert {key.network for key in compiler.desired.rows} == {"shared"}
 
 
 def test_a_definition_in_the_place_of_another_is_news() -> None:

@@ -143,7 +143,7 @@ OF_LABELS = (
         f"{DEFINITIONS:,} definitions, and {POLICIES} policies each of which selects all but one of them",
         "policies, definitions",
         "0.5 s for each change of one of them, in which all rows waited",
-        "only what changed is compared anew",
+        "what changed is looked at once, for all policies",
         many_definitions,
         again=other_definitions,
         tests=("tests/compiler/test_selected_networks.py::test_only_what_changed_is_compared",),
