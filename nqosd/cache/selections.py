@@ -5,7 +5,7 @@ Rule: this module owns selector matching; `PodSelection.matches` is its definiti
 same answer without asking every selection: each one is filed under one label that it requires.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -80,7 +80,8 @@ class SelectionIndex:
     """The live table of namespaces."""
     anchors: dict[PodSelection, tuple[_Anchor, ...]] = attrs.field(factory=dict)
     """Where each selection is filed."""
-    _filed: dict[_Anchor, dict[PodSelection, None]] = attrs.field(factory=dict)
+    _filed: dict[str | None, dict[str | None, dict[str | None, dict[PodSelection, None]]]] = attrs.field(factory=dict)
+    """The selections by namespace, key and value."""
 
     def __contains__(self, selection: PodSelection) -> bool:
         return selection in self.anchors
@@ -97,44 +98,53 @@ class SelectionIndex:
             return
         anchors = min(_anchors(selection), key=self._load)
         self.anchors[selection] = anchors
-        for anchor in anchors:
-            self._filed.setdefault(anchor, {})[selection] = None
+        for scope, key, value in anchors:
+            self._filed.setdefault(scope, {}).setdefault(key, {}).setdefault(value, {})[selection] = None
 
     def discard(self, selection: PodSelection) -> None:
         """Stop watching a selection."""
-        for anchor in self.anchors.pop(selection, ()):
-            del self._filed[anchor][selection]
-            if not self._filed[anchor]:
-                del self._filed[anchor]
+        for scope, key, value in self.anchors.pop(selection, ()):
+            del self._filed[scope][key][value][selection]
+            if not self._filed[scope][key][value]:
+                del self._filed[scope][key][value]
+            if not self._filed[scope][key]:
+                del self._filed[scope][key]
+            if not self._filed[scope]:
+                del self._filed[scope]
 
     def of(self, pod: Pod, namespaces: Mapping[str, Namespace] | None = None) -> tuple[PodSelection, ...]:
-        """Give the selections that a pod is in, in the order in which they were filed.
+        """Give the selections that a pod is in.
 
         `namespaces` says what namespaces there were, if not those of now.
         """
         known = self._namespaces if namespaces is None else namespaces
-        return tuple(each for each in self.candidates(pod) if each.matches(pod, known))
+        return tuple(each for mine in self.candidates(pod) for each in mine if each.matches(pod, known))
 
-    def candidates(self, pod: Pod) -> Iterator[PodSelection]:
-        """Give the selections that a pod may be in: each one that it is in is among them, once."""
+    def candidates(self, pod: Pod) -> Sequence[Collection[PodSelection]]:
+        """Give the selections that a pod may be in, in parts: each one that it is in is among them, once."""
+        found: list[Collection[PodSelection]] = []
+        labels = pod.labels
         for scope in (pod.namespace, None):
-            yield from self._filed.get((scope, None, None), ())
-            for key, value in pod.labels.items():
-                yield from self._filed.get((scope, key, None), ())
-                yield from self._filed.get((scope, key, value), ())
+            by_key = self._filed.get(scope)
+            if by_key is None:
+                continue
+            if None in by_key:
+                found.append(by_key[None][None])
+            # A pod may have a hundred thousand labels that nobody asks for, or others many selectors by other labels.
+            for key in by_key if len(by_key) < len(labels) else labels:
+                if key is not None and key in by_key and key in labels:
+                    by_value = by_key[key]
+                    found += [by_value[value] for value in (None, labels[key]) if value in by_value]
+        return found
 
     def count(self, pod: Pod) -> int:
         """Count the candidates, without going through them."""
-        number, find = 0, self._filed.get
-        for scope in (pod.namespace, None):
-            number += len(find((scope, None, None), ()))
-            for key, value in pod.labels.items():
-                number += len(find((scope, key, None), ())) + len(find((scope, key, value), ()))
-        return number
+        return sum(map(len, self.candidates(pod)))
 
     def _load(self, anchors: tuple[_Anchor, ...]) -> tuple[bool, int]:
         """Prefer a required label, and of several the one under which the fewest selections are filed."""
-        return anchors[0][1] is None, sum(len(self._filed.get(anchor, ())) for anchor in anchors)
+        filed = (self._filed.get(scope, {}).get(key, {}).get(value, ()) for scope, key, value in anchors)
+        return anchors[0][1] is None, sum(map(len, filed))
 
 
 def _anchors(selection: PodSelection) -> list[tuple[_Anchor, ...]]:

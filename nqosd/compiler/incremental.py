@@ -47,8 +47,6 @@ FEW = 100
 """How many pods with one address are few: they take some 5 ms."""
 CANDIDATES = 10
 """Selections that take as long, for one address, as another pod."""
-LABELS = 50
-"""Labels that take as long, for one pod, as another pod; a user can write a hundred thousand."""
 
 MEMBERS = 50
 """Members of sets that take as long as a row."""
@@ -135,7 +133,7 @@ class IncrementalCompiler:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 
         A pod with a limit of its own takes time for all others on its switch; a policy, however long it is; a pod of
-        any namespace for each of its addresses, for each of the selectors that may choose it, and for its labels.
+        any namespace for each of its addresses and for each of the selectors that may choose it.
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW:
             return True
@@ -151,12 +149,9 @@ class IncrementalCompiler:
         return any(self._limits_pods.get(each.namespace) for each in changes)
 
     def _weigh(self, pod: Pod) -> int:
-        """Weigh a pod by its labels and its addresses, and each of these by the selectors that may choose it."""
-        labels = len(pod.labels) // LABELS
-        if labels > FEW:  # looking for selectors would take as long
-            return labels
+        """Weigh a pod by its addresses, and each of these by the selectors that may choose it."""
         addresses = sum(len(each.addresses) for each in pod.attachments)
-        return labels + max(1, addresses) * (1 + self._membership.candidates(pod) // CANDIDATES)
+        return max(1, addresses) * (1 + self._membership.candidates(pod) // CANDIDATES)
 
     def configure(self, settings: Settings, changes: Iterable[Change] = ()) -> Delta:
         """Take a batch of changes and other settings; where they are others, everything is compiled anew."""

@@ -71,7 +71,7 @@ class _Definitions:
         return bits
 
 
-class Look:
+class DefinitionIndex:
     """Some definitions, by place, as they are now; what lists of selectors choose of them, one list after the other."""
 
     def __init__(self, definitions: Mapping[int, _Seen], lists: Iterable[Sequence[NetworkSelector]]) -> None:
@@ -123,7 +123,7 @@ class SelectedNetworks:
         self._chosen: dict[Sequence[NetworkSelector], int] = {}
         self._lists: dict[str, Sequence[NetworkSelector]] = {}
         self._users = Counter[Sequence[NetworkSelector]]()
-        self._look: Look | None = None
+        self._index: DefinitionIndex | None = None
         self.renew(Networks.of({}))
 
     def renew(self, networks: Networks) -> None:
@@ -144,10 +144,10 @@ class SelectedNetworks:
                 del self._of_network[pair[1]]
         end = len(self._places) + len(self._free)
         self._counting = bits_at((self._places[pair] for pair in networks.by_nad.items()), end)
-        self._look = None
+        self._index = None
         if changed and self._chosen:
-            look = Look({self._places[pair]: self._seen[pair] for pair in changed}, self._chosen)
-            self._chosen |= {each: chosen & ~look.all | look.chosen(each) for each, chosen in self._chosen.items()}
+            index = DefinitionIndex({self._places[pair]: self._seen[pair] for pair in changed}, self._chosen)
+            self._chosen |= {each: chosen & ~index.all | index.chosen(each) for each, chosen in self._chosen.items()}
 
     def take(self, policy: str, selectors: Sequence[NetworkSelector]) -> None:
         """Take note of what a policy selects, none if it is gone; a list that no policy has any more is forgotten."""
@@ -156,7 +156,7 @@ class SelectedNetworks:
             self._lists[policy] = selectors
             self._users[selectors] += 1
             if selectors not in self._chosen:
-                self._look = None
+                self._index = None
         if before:
             self._users[before] -= 1
             if not self._users[before]:
@@ -172,10 +172,10 @@ class SelectedNetworks:
         if not selectors:
             return self._networks.choice(policy, self._tables, any_network=any_network)
         if selectors not in self._chosen:
-            if self._look is None:
+            if self._index is None:
                 every = {self._places[pair]: seen for pair, seen in self._seen.items()}
-                self._look = Look(every, [each for each in self._users if each not in self._chosen])
-            self._chosen[selectors] = self._look.chosen(selectors)
+                self._index = DefinitionIndex(every, [each for each in self._users if each not in self._chosen])
+            self._chosen[selectors] = self._index.chosen(selectors)
         selected = _Selected(self._chosen[selectors] & self._counting, self._of_network)
         return Choice(selected, self._networks.ignored_of(policy.namespace, selectors, self._tables))
 

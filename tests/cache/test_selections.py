@@ -1,5 +1,7 @@
 """The selection index gives the answer of the definition, without asking every selection."""
 
+from collections.abc import Iterator
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +31,9 @@ def test_index_is_the_definition(
         found = index.of(pod)
         assert len(found) == len(set(found))
         assert set(found) == {each for each in left if each.matches(pod, table)}
+    for selection in left:
+        index.discard(selection)
+    assert not index._filed
 
 
 def test_cost_is_that_of_the_label() -> None:
@@ -37,8 +42,37 @@ def test_cost_is_that_of_the_label() -> None:
     for number in range(1000):
         required = LabelSelector.of([Requirement("id", Operator.IN, (str(number),))])
         index.add(PodSelection(SelectionUse.SOURCE, "a", required))
-    asked = list(index.candidates(Pod("a", "p", {"id": "7", "app": "x"})))
-    assert len(asked) == 1
+    asked = index.candidates(Pod("a", "p", {"id": "7", "app": "x"}))
+    assert list(map(len, asked)) == [1]
+
+
+class CountedLabels(dict[str, str]):
+    """Labels that count how often they are looked at."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for key in super().__iter__():
+            self.looks += 1
+            yield key
+
+    def __contains__(self, key: object) -> bool:
+        self.looks += 1
+        return super().__contains__(key)
+
+
+def test_labels_that_nobody_asks_for_cost_nothing() -> None:
+    """A pod may have any number of labels, and selectors may require any number of others: the fewer are looked at."""
+    index = SelectionIndex({})
+    for number in range(10):
+        required = LabelSelector.of([Requirement(f"id{number}", Operator.EXISTS)])
+        index.add(PodSelection(SelectionUse.PEER, EVERYTHING, required))
+    labels = CountedLabels({f"id{number}": "" for number in range(5, 1000)})
+    assert index.count(Pod("a", "p", labels)) == 5
+    assert labels.looks <= 20
+    labels = CountedLabels({"id3": "", "other": ""})
+    assert index.count(Pod("a", "p", labels)) == 1
+    assert labels.looks <= 4
 
 
 def test_rarest_label_is_chosen() -> None:
@@ -47,7 +81,7 @@ def test_rarest_label_is_chosen() -> None:
     for number in range(100):
         both = [Requirement("app", Operator.IN, ("x",)), Requirement("id", Operator.IN, (str(number),))]
         index.add(PodSelection(SelectionUse.SOURCE, "a", LabelSelector.of(both)))
-    assert len(list(index.candidates(Pod("a", "p", {"id": "7", "app": "x"})))) <= 2
+    assert index.count(Pod("a", "p", {"id": "7", "app": "x"})) <= 2
 
 
 def test_namespace_without_an_object() -> None:

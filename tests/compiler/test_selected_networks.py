@@ -64,12 +64,12 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Note each look: at how many definitions, for how many lists of selectors."""
     found: list[tuple[int, int]] = []
 
-    class Counted(selected_networks.Look):
+    class Counted(selected_networks.DefinitionIndex):
         def __init__(self, definitions: Mapping[int, Any], lists: Collection[Sequence[NetworkSelector]]) -> None:
             super().__init__(definitions, lists)
             found.append((len(definitions), len(lists)))
 
-    monkeypatch.setattr(selected_networks, "Look", Counted)
+    monkeypatch.setattr(selected_networks, "DefinitionIndex", Counted)
     return found
 
 
@@ -135,8 +135,10 @@ def test_a_network_of_very_many_definitions_is_found() -> None:
         compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, last.key, last, None)])
         assert compiler.desired.rows == {}
         hold(compiler)
-        compiler.apply(put(last))
-        assert {key.network for key in compiler.desired.rows} == {"shared"}
+        other = attrs.evolve(definition(900, "shared"), labels=last.labels)
+        compiler.apply(put(definition(800), other))
+        assert {key.network for key in compiler.desired.rows} == ({"shared"} if number > 1 else set())
+        hold(compiler)
 
 
 def test_a_definition_in_the_place_of_another_is_news() -> None:

@@ -111,13 +111,13 @@ OF_LABELS = (
         f"pods with {LABELS:,} labels each, others each time",
         _PODS,
         "the labels stayed in caches when the pods had gone: 8 MB each time; 0.2 s of the event loop for each pod",
-        "no label that is long, or one of many, is kept by a cache; such pods are placed in a thread",
+        "no label that is long, or one of many, is kept by a cache; only those are looked at that selectors ask for",
         long_labels,
         again=other_long_labels,
         limits=_NODE,
         tests=(
             "tests/api/test_pods.py::test_long_labels_are_not_remembered",
-            "tests/compiler/test_incremental.py::test_what_may_take_long_is_known_before",
+            "tests/cache/test_selections.py::test_labels_that_nobody_asks_for_cost_nothing",
         ),
     ),
     Attack(
