@@ -12,7 +12,8 @@ it moves is `transitions.TRANSITIONS`; this module says what is learned on the w
   end in time shows that changes are heard. Whatever else ends it is followed by a list (`trust`).
 - A refusal, a lost connection, an authorization withdrawn: all objects stay as they were told. Only three things delete
   one: its DELETED event, its absence from a whole list, and the end of its CustomResourceDefinition. Where the latter
-  two would delete much, a second list must say the same.
+  two would delete much, a second list must say the same. A few objects are much where a list names no kind, being of
+  metadata alone, and where several reflectors share a kind.
 
 Rule: whatever is reported in whatever order, once a list and the events after it have been taken, the objects told are
 the server's.
@@ -57,6 +58,7 @@ class Reflector:
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self.resource = resource
+        self._is_shared = is_shared
         self._options = options or ReflectorOptions()
         self._pacing = Pacing(self._options.absence, uniform)
         self._trust = Trust(self._options.list_interval, uniform)
@@ -275,8 +277,8 @@ class Reflector:
         """Take the end of a list, or of the definition; return why it isn't believed yet."""
         is_list = outcome is RequestOutcome.COMPLETE
         keys = self._listing.seen if is_list else set()
-        may_be_few = is_list and not (self.resource.always_some and not keys)
-        if doubt := self.store.doubt(keys, few=FEW if may_be_few else 0):
+        few = 0 if self._is_shared or self.resource.only_metadata or not is_list else FEW
+        if doubt := self.store.doubt(keys, few):
             return doubt
         step.changes.extend(self.store.retain(keys, now))
         self._trust.listed(self._began, now)

@@ -57,17 +57,13 @@ class Resource:
     node: str = ""
     """Which node they are scheduled to; the API server has an index for it."""
     only_metadata: bool = False
-    """Whether the metadata is all that is asked for; a server that can't leave out the rest sends whole objects."""
+    """Whether the metadata is all that is asked for; a server that can't leave out the rest sends whole objects. A list
+    of metadata names no kind, and without a namespace in it, it may as well be one of another kind."""
 
     @property
     def optional(self) -> bool:
         """Whether it comes with a CustomResourceDefinition, so that a cluster can be without it."""
         return bool(self.group)
-
-    @property
-    def always_some(self) -> bool:
-        """Whether no cluster is without: nodes and namespaces. An empty list of their metadata names no kind."""
-        return not self.namespaced and not self.optional
 
     @property
     def api_version(self) -> str:

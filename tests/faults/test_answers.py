@@ -89,7 +89,7 @@ def _answer_with(body: bytes, path: str) -> Answer | None:
     return Answer(body) if path.startswith(("/api/v1/", "/apis/k8s.ovn.org/", "/apis/k8s.cni.cncf.io/")) else None
 
 
-def _empty_list(api_version: str, kind: str) -> Answer:
+def empty_list(api_version: str, kind: str) -> Answer:
     """Give a streamed list of nothing."""
     bookmark = {"type": "BOOKMARK", "object": {"apiVersion": api_version, "kind": kind, "metadata": END}}
     return Answer(json.dumps(bookmark).encode() + b"\n")
@@ -114,7 +114,7 @@ class Lacking:
         if "sendInitialEvents" not in path:
             return Answer()
         self.times -= 1
-        return _empty_list("v1", "Pod")
+        return empty_list("v1", "Pod")
 
 
 def test_a_list_that_lacks_most_is_believed_the_second_time(lied: Lied) -> None:
@@ -213,7 +213,7 @@ def test_a_first_list_of_nothing_removes_no_row(lied: Lied) -> None:
     """A daemon that has just started lists everything twice before it removes most of what the database has."""
     before = lied.site.settle()
     lied.daemon.kill()
-    nothing = _empty_list("k8s.ovn.org/v1alpha1", "NetworkQoS")
+    nothing = empty_list("k8s.ovn.org/v1alpha1", "NetworkQoS")
     held = Answer(silent=True)
     lied.liar.tell(lambda path: (held if lied.liar.lies else nothing) if path.startswith(QOS) else None)
     lied.daemon.awaits = "healthz"

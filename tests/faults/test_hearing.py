@@ -9,6 +9,7 @@ from tests.faults import manifests
 from tests.faults.liar import Answer, Liar
 from tests.faults.manifests import NODES
 from tests.faults.site import Site
+from tests.faults.test_answers import empty_list
 from tests.faults.test_out_of_touch import has_lock, said
 
 AUTO = {"kubernetes": {"pods": "auto"}}
@@ -114,3 +115,36 @@ def test_a_standby_that_lacks_peers_writes_nothing_over_newer_rows(zone: Site) -
         standby.wait_until(lambda: "written by" in said(standby), what="kept from writing")
         assert has_lock(standby)
         assert not zone.differences()
+
+
+def test_lists_of_no_pods_are_believed_the_second_time(zone: Site) -> None:
+    """Each watch knows of few pods; that all of them are answered by an empty list at once empties no set."""
+    before = zone.settle()
+    nothing = empty_list("v1", "Pod")
+    with Liar(zone.cluster.server) as liar:
+        lied = set[str]()
+
+        def lie(path: str) -> Answer | None:
+            """Answer the first list of each watch with nothing, and hold the next."""
+            if "/pods?" not in path:
+                return None
+            if "sendInitialEvents" not in path:
+                return Answer()  # a watch that ends at once is followed by a list
+            is_first = path not in lied
+            lied.add(path)
+            return nothing if is_first else Answer(silent=True)
+
+        zone.api.lead_to(liar.port)
+        liar.tell(lie)
+        zone.daemon.wait_until(lambda: len(lied) > 1 and doubted(zone) == len(lied), what="doubted by each watch")
+        assert zone.read().versions == before.versions
+        assert "objects that are known aren't there" in said(zone.daemon)
+        liar.stop_lying()
+        assert zone.settle(60).versions == before.versions
+        zone.api.lead_to(zone.cluster.server.port)
+        zone.settle()
+
+
+def doubted(site: Site) -> float:
+    """Give how many lists weren't believed."""
+    return site.daemon.metric("nqosd_watch_restarts_total", reason="doubted")

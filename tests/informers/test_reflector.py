@@ -16,12 +16,14 @@ from tests.informers import wire
 from tests.informers.wire import appeared, bookmark, event, key, network, page, repainted, value, vanished
 
 OPTIONS = ReflectorOptions(page_size=2, watch_time=5.0, list_time=60.0, streaming_retry=3600.0, absence=30.0)
+NETWORKS = attrs.evolve(wire.NETWORKS, only_metadata=False)
+"""A kind whose lists name it."""
 LIST = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 
 
 def streamed() -> Reflector:
     """Give a reflector at the start."""
-    return Reflector(wire.NETWORKS, 0.0, OPTIONS, uniform=lambda: 0.5)
+    return Reflector(NETWORKS, 0.0, OPTIONS, uniform=lambda: 0.5)
 
 
 def paged() -> Reflector:
@@ -420,6 +422,20 @@ def test_a_list_that_removes_half_or_a_few_is_believed_at_once(known: int, left:
     assert step.changes == [vanished(name, seen=1.0) for name in MANY[left:known]]
 
 
+@pytest.mark.parametrize("left", [0, 1])
+def test_where_reflectors_share_a_kind_a_list_that_removes_a_few_is_believed_the_second_time(left: int) -> None:
+    """Each may know no more than a few objects, which are all of the kind together."""
+    listed = [*(event("ADDED", network(name, 1)) for name in MANY[:left]), bookmark(20, end=True)]
+    reflector = Reflector(NETWORKS, 0.0, OPTIONS, is_shared=True, uniform=lambda: 0.5)
+    reflector.lines([*(event("ADDED", network(name, 1)) for name in MANY[:3]), bookmark(9, end=True)], 0.0)
+    reflector.lines([wire.error(410)], 1.0)
+    reflector.waited(1.0)
+    assert reflector.lines(listed, 1.0).changes == []
+    assert f"{3 - left} of 3 objects" in reflector.doubt
+    reflector.waited(4.0)
+    assert reflector.lines(listed, 4.0).changes == [vanished(name, seen=4.0) for name in MANY[left:3]]
+
+
 def test_any_number_of_deleted_events_is_believed() -> None:
     """A watch that deletes everything is the truth."""
     reflector = watching(*MANY)
@@ -620,7 +636,7 @@ def test_a_watch_without_a_word_is_followed_by_a_count_now_and_then() -> None:
 
 def test_the_probe_is_counted_after_each_watch() -> None:
     """Its watches are short, and whatever one has told, the server's store is asked again after it."""
-    reflector = Reflector(attrs.evolve(wire.NETWORKS, is_probe=True), 0.0, OPTIONS, uniform=lambda: 0.5)
+    reflector = Reflector(attrs.evolve(NETWORKS, is_probe=True), 0.0, OPTIONS, uniform=lambda: 0.5)
     reflector.lines([event("ADDED", network("a", 1)), bookmark(9, end=True)], 0.0)
     for now in (3.0, 6.0):
         assert query_of(reflector)["timeoutSeconds"] == "3"

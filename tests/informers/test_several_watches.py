@@ -1,7 +1,8 @@
 """Several watches of a real API server, each of some pods, tell together what one would."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import attrs
@@ -15,7 +16,9 @@ from nqosd.informers.reflector_steps import ReflectorOptions
 from nqosd.informers.store import Store
 from nqosd.kube.client import KubeClient
 from nqosd.kube.credentials import KubeOptions
-from tests.informers.informing import change_pod, create_pod, delete_pod
+from tests.faults.liar import Answer, Liar
+from tests.faults.manifests import pod
+from tests.informers.informing import change_pod, create_pod, delete_pod, through
 from tests.informers.listening import Listener, until
 from tests.informers.wire import BY_KIND
 from tests.services.kubernetes import ADMIN, ApiServer
@@ -30,10 +33,15 @@ class Told:
 
     listener: Listener = attrs.field(factory=Listener)
     synced_times: int = 0
+    leaves: Callable[[], None] | None = None
+    """What the first pod leads to."""
 
     def changed(self, changes: list[Change]) -> None:
         """Apply changes."""
         self.listener.changed(changes)
+        if self.leaves is not None and any(change.kind is POD for change in changes):
+            leave, self.leaves = self.leaves, None
+            leave()
 
     def synced(self, kind: ResourceKind) -> None:
         """Count."""
@@ -115,6 +123,35 @@ async def test_kind_is_out_of_touch_while_any_of_its_watches_is(api_server: ApiS
         assert all(reasons[:-1])
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_watch_that_is_left_for_what_it_told_says_no_more(api_server: ApiServer, namespace: str) -> None:
+    """It told of a pod and broke at once, so that it was left before it said that it is out of touch."""
+    out_of_touch: list[str] = []
+
+    def in_touch(kind: ResourceKind, *, is_in_touch: bool, reason: str = "") -> None:
+        assert kind is POD
+        out_of_touch.extend([] if is_in_touch else [reason])
+
+    one = attrs.evolve(PODS, namespace=namespace)
+    told = Told()
+    with Liar(api_server) as liar:
+        async with KubeClient(through(api_server, liar.url)) as client:
+            source = ApiServerSource(client, resources=[BY_KIND[ResourceKind.NAMESPACE]], in_touch=in_touch)
+            told.leaves = lambda: source.leave(one)
+            task = asyncio.create_task(source.run(told))
+            await until(lambda: bool(told.listener.tables[ResourceKind.NAMESPACE]), "begun")
+            told_of = {**pod(namespace, "one", 1), "apiVersion": "v1"}
+            told_of["metadata"] = {"name": "one", "namespace": namespace, "resourceVersion": "5"}
+            broken = json.dumps({"type": "ADDED", "object": told_of}).encode() + b"\n<html>\n"
+            liar.tell(lambda path: Answer(broken) if path.startswith(f"{one.path}?") else None)
+            source.watch(one)
+            await until(lambda: not source.parts, "left")
+            await asyncio.sleep(0.2)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    assert told.listener.tables[POD] == {}
+    assert out_of_touch == []
 
 
 def _pod(label: str) -> Pod:
