@@ -59,10 +59,10 @@ class Tables:
         """Give the keys of all objects by kind."""
         return {kind: dict.fromkeys(found) for kind, found in self.objects().items()}
 
-    def sizes(self) -> dict[ResourceKind, int]:
-        """Count the objects by kind."""
-        namespaced = sum(1 for each in self.user_networks.values() if each.namespace)
-        return {kind: len(found) for kind, found in self._tables.items()} | {
-            ResourceKind.USER_DEFINED_NETWORK: namespaced,
-            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: len(self.user_networks) - namespaced,
+    def sizes(self) -> dict[str, int]:
+        """Count the objects by kind; they may change meanwhile, in another thread."""
+        namespaced = sum(1 for each in list(self.user_networks.values()) if each.namespace)
+        return {kind.value: len(found) for kind, found in self._tables.items()} | {
+            ResourceKind.USER_DEFINED_NETWORK.value: namespaced,
+            ResourceKind.CLUSTER_USER_DEFINED_NETWORK.value: max(0, len(self.user_networks) - namespaced),
         }

@@ -150,6 +150,15 @@ class Desired:
     address_sets: Mapping[str, AddressSet]
     port_groups: Mapping[str, PortGroup]
 
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The number of rows by table."""
+        return {
+            "QoS": len(self.rows),
+            "Address_Set": len(self.address_sets),
+            "Port_Group": len(self.port_groups),
+        }
+
     def members(self) -> Mapping[str, AbstractSet[str]]:
         """Give the members of every set and group by name."""
         sets = {name: each.addresses for name, each in self.address_sets.items()}

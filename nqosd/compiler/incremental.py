@@ -139,19 +139,11 @@ class IncrementalCompiler:
             return True
         if any(each.kind is not ResourceKind.POD for each in changes):
             return True
-        weight = 0
-        for each in changes:
-            for pod in (each.old, each.new):
-                if isinstance(pod, Pod):
-                    weight += self._weigh(pod)
-                    if weight > FEW:
-                        return True
+        pods = [pod for each in changes for pod in (each.old, each.new) if isinstance(pod, Pod)]
+        most = sum(_weight(pod, self._membership.selections) for pod in pods)
+        if most > FEW and sum(_weight(pod, self._membership.candidates(pod)) for pod in pods) > FEW:
+            return True
         return any(self._limits_pods.get(each.namespace) for each in changes)
-
-    def _weigh(self, pod: Pod) -> int:
-        """Weigh a pod by its addresses, and each of these by the selectors that may choose it."""
-        addresses = sum(len(each.addresses) for each in pod.attachments)
-        return max(1, addresses) * (1 + self._membership.candidates(pod) // CANDIDATES)
 
     def configure(self, settings: Settings, changes: Iterable[Change] = ()) -> Delta:
         """Take a batch of changes and other settings; where they are others, everything is compiled anew."""
@@ -422,6 +414,12 @@ class IncrementalCompiler:
         pods = lambda: self._membership.senders(site_key)  # noqa: E731 - asked for limits per pod only
         site = SenderSwitch(self._topology.networks.by_name[network], switch, frozenset(kinds), pods)
         return build_unit(effective, site, scope, self._state.units(key).get((network, switch)))
+
+
+def _weight(pod: Pod, selections: int) -> int:
+    """Weigh a pod by its addresses, and each of these by the selectors that it is compared with."""
+    addresses = sum(len(each.addresses) for each in pod.attachments)
+    return max(1, addresses) * (1 + selections // CANDIDATES)
 
 
 def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:

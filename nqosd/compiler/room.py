@@ -4,7 +4,6 @@ In: contexts, and who is a member where. Out: the policies beyond a limit, with 
 the older policies have their room first; one for which there is none is left out, and a younger one may fit.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from nqosd.api.networkqos import NetworkQoS
@@ -126,20 +125,17 @@ class Room:
         `users` are the policies that need a selection. What moved in one that is left out concerns it alone; what
         moved in the others, also what is left for younger ones.
         """
-        moved = Counter[str]()
+        moved: dict[str, dict[str, int]] = {}
         for selection, number in self._membership.moved().items():
             for key in users.get(selection, ()):
-                moved[key] += number
-        applied, left_out = Counter[str](), Counter[str]()
-        for key, number in moved.items():
-            namespace = key.partition("/")[0]
-            if self.problem(key) is None:
-                applied[namespace] += number
-            else:
-                left_out[namespace] = max(left_out[namespace], number)
-        for namespace in applied | left_out:
-            self._slack[namespace] = self._slack.get(namespace, 0) - applied[namespace] - left_out[namespace]
-        return [namespace for namespace in applied | left_out if self._slack[namespace] < 0]
+                mine = moved.setdefault(key.partition("/")[0], {})
+                mine[key] = mine.get(key, 0) + number
+        for namespace, mine in moved.items():
+            beyond = self._beyond.get(namespace, {})
+            applied = sum(number for key, number in mine.items() if key not in beyond)
+            left_out = max((mine[key] for key in beyond if key in mine), default=0)
+            self._slack[namespace] = self._slack.get(namespace, 0) - applied - left_out
+        return [namespace for namespace in moved if self._slack[namespace] < 0]
 
     def settle(self, namespace: str) -> Iterable[str]:
         """Look at a namespace anew; gives the policies of which something else is to be said than before."""

@@ -70,6 +70,11 @@ class Daemon:
         self._northbound = Northbound(
             northbound_options(config), _DatabaseWatch(self._metrics.northbound, self._health, self._notifier)
         )
+        self._metrics.northbound.ask(
+            rows=lambda: self._northbound.size,
+            blocked=lambda: self._northbound.blocked,
+            contested=lambda: self._northbound.contested,
+        )
         self._health.ask(lambda: self._northbound.stuck)
         self._health.transaction_timeout = config.northbound.transaction_timeout
         self._rounds = Rounds(
@@ -263,21 +268,9 @@ class _DatabaseWatch:
             self.health.role = LockRole.UNKNOWN
         self.notifier.status("northbound", f"{self.health.role}, {facts.remote or 'no database'}")
 
-    def replica(self, sizes: Mapping[str, int]) -> None:
-        """Take the number of rows in the replica by table."""
-        self.metrics.replica(sizes)
-
     def transaction(self, outcome: RoundOutcome, operations: Mapping[str, int], seconds: float) -> None:
         """Take a transaction."""
         self.metrics.transaction(outcome, operations, seconds)
-
-    def blocked(self, counts: Mapping[str, int]) -> None:
-        """Take the number of objects that the server refuses by kind."""
-        self.metrics.blocked(counts)
-
-    def contested(self, number: int) -> None:
-        """Take the number of objects that wait because somebody else undoes what is written."""
-        self.metrics.contested(number)
 
     def repaired(self, number: int) -> None:
         """Take the number of rows and sets that were put right."""

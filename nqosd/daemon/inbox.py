@@ -8,9 +8,7 @@ each other. However long they wait, of each object only the last one counts, so 
 """
 
 import asyncio
-import functools
 import math
-from collections import Counter
 from collections.abc import Callable
 
 import attrs
@@ -67,19 +65,21 @@ class Inbox:
 
     def take(self, policies: Callable[[str], float] = lambda _namespace: math.inf) -> list[Change]:
         """Hand over everything since the last call, but of each namespace no more `policies` than it says."""
-        most = functools.cache(policies)
-        found = Counter[str]()
+        room: dict[str, float] = {}
         taken: list[Change] = []
         kept: dict[tuple[ResourceKind, str], Change] = {}
         for place, change in self._changes.items():
             if change.kind is ResourceKind.NETWORK_QOS:
-                if found[change.namespace] >= most(change.namespace):
+                namespace = change.namespace
+                if namespace not in room:
+                    room[namespace] = policies(namespace)
+                room[namespace] -= 1
+                if room[namespace] < 0:
                     kept[place] = change
                     continue
-                found[change.namespace] += 1
             taken.append(change)
         self._changes, self._held = kept, len(kept)
-        self.held = self.elsewhere.union(change.namespace for change in kept.values())
+        self.held = self.elsewhere.union(change.namespace for change in kept.values()) if kept else self.elsewhere
         return taken
 
     def round_ended(self) -> None:

@@ -42,7 +42,7 @@ class Isolation:
     @property
     def numbers(self) -> Mapping[str, int]:
         """How many objects are left out, by kind."""
-        return Counter(kind.value for kind, _key in self._culprits)
+        return Counter(kind.value for kind, _key in list(self._culprits))
 
     @property
     def policies(self) -> frozenset[str]:

@@ -112,6 +112,7 @@ class Rounds:
         """Held while a thread may be compiling: nobody looks at the compiler then."""
         self._compiler: IncrementalCompiler | None = None
         self._zone: str | None = options.zone or None
+        self._settings: tuple[object, Settings | None] = (None, None)
         self._has_settled = False
         self._awaiting: list[tuple[str, float]] = []
         self._left: AbstractSet[str] = frozenset()
@@ -127,7 +128,14 @@ class Rounds:
         self._changed: set[str] = set()
         health.await_part("informers", lambda: "; ".join(filter(None, (self._unlisted(), self.contact.problem))))
         health.await_part("convergence", lambda: self.convergence.problem)
-        metrics.ask(unconverged=lambda: self.convergence.seconds, out_of_touch=lambda: self.contact.seconds)
+        metrics.ask(
+            unconverged=lambda: self.convergence.seconds,
+            out_of_touch=lambda: self.contact.seconds,
+            objects=lambda: {} if self._compiler is None else self._compiler.tables.sizes(),
+            left_out=lambda: self._isolation.numbers,
+            desired=lambda: {} if self._compiler is None else self._compiler.desired.sizes,
+            selections=lambda: 0 if self._compiler is None else self._compiler.selections,
+        )
 
     @property
     def compiler(self) -> IncrementalCompiler | None:
@@ -190,7 +198,7 @@ class Rounds:
         started = time.monotonic()
         await self._yield_lock()
         facts = self._northbound.facts
-        settings = self.options.settings(facts.zone, facts.northd_version)
+        settings = self._settings_for(facts.zone, facts.northd_version)
         if settings is not None:
             self.told_zone(settings.zone)
         if settings is None or self.inbox.unsynced:
@@ -198,7 +206,6 @@ class Rounds:
             return
         changes, versions = self._isolation.admit(self.inbox.take(self._policies_at_once)), self.contact.versions()
         self._batch, self._zone = changes, settings.zone
-        self._metrics.left_out(self._isolation.numbers)
         if self._compiler is None:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
@@ -219,7 +226,7 @@ class Rounds:
         if delta:
             arrived = ((change.namespace, change.seen) for change in changes)
             self._awaiting += itertools.islice(arrived, MOST_AWAITING - len(self._awaiting))
-        known = {kind.value: version for kind, version in versions.items() if version}
+        known: dict[str, str] = {kind: version for kind, version in versions.items() if version}
         self._note_versions(changes, known)
         if compiler.lacks_zone:
             self._await_zone(settings.zone)
@@ -230,7 +237,7 @@ class Rounds:
         )
         self.convergence.ended(result, pruned=prune)
         came = Came(
-            as_number(known.get(ResourceKind.NETWORK_QOS.value, "")),
+            as_number(known.get(ResourceKind.NETWORK_QOS, "")),
             self.inbox.held,
             frozenset(self._isolation.policies),
         )
@@ -239,6 +246,13 @@ class Rounds:
         self.last = RoundState(result.outcome.value, time.time(), seconds)
         self._metrics.ended(result.outcome, seconds)
         self.inbox.round_ended()
+
+    def _settings_for(self, zone: str | None, northd_version: str | None) -> Settings | None:
+        """Give the settings by what the database says; they are put together when something of that changes."""
+        made_of = (self.options, zone, northd_version)
+        if self._settings[0] != made_of:
+            self._settings = made_of, self.options.settings(zone, northd_version)
+        return self._settings[1]
 
     def _policies_at_once(self, namespace: str) -> float:
         """Say how many policies of a namespace a round may take: all, unless others would wait for their rows.
@@ -282,7 +296,7 @@ class Rounds:
         Versions that only a bookmark told don't count: another daemon may hear of them later. A list tells changes
         before the version that it ends with, so a kind that changed stays noted until its version has.
         """
-        self._changed |= {change.kind.value for change in changes}
+        self._changed.update(change.kind for change in changes)
         moved = {kind for kind in self._changed & known.keys() if known[kind] != self._written_from.get(kind)}
         self._written_from |= {kind: known[kind] for kind in moved}
         self._changed -= moved
@@ -311,7 +325,6 @@ class Rounds:
         if result.outcome in (RoundOutcome.STANDBY, RoundOutcome.LOST_LOCK):
             self.publisher.stand_by()
             self._awaiting.clear()
-            self._count(compiler)
             self._metrics.policies({})
         self._say_withheld(result.problem if result.outcome is RoundOutcome.WITHHELD else "")
         self._left, self._has_written = result.left, result.succeeded
@@ -329,7 +342,6 @@ class Rounds:
             self._metrics.committed(now - seen for seen in done)
         published = await self.publisher.publish(compiler, self._zone, came, result.left)
         self.publisher.publish_repaired(result, compiler)
-        self._count(compiler)
         if published:
             self._metrics.policies(Counter(reason for reason, _message in self.publisher.states.values()))
 
@@ -343,18 +355,6 @@ class Rounds:
         else:
             self._health.has("writing")
         self._withheld = reason
-
-    def _count(self, compiler: IncrementalCompiler) -> None:
-        tables, desired = compiler.tables, compiler.desired
-        self._metrics.objects({kind.value: number for kind, number in tables.sizes().items()})
-        self._metrics.selections(compiler.selections)
-        self._metrics.desired(
-            {
-                "QoS": len(desired.rows),
-                "Address_Set": len(desired.address_sets),
-                "Port_Group": len(desired.port_groups),
-            }
-        )
 
     def _check(self, compiler: IncrementalCompiler) -> None:
         """Hold the incremental result against the definition; it costs what a restart costs."""

@@ -103,6 +103,9 @@ class Contested:
             self._held.pop(subject, None)
             self._watched.pop(subject, None)
 
+    def __bool__(self) -> bool:
+        return bool(self._known or self._held or self._watched)
+
     @property
     def words(self) -> Mapping[Subject, str]:
         """Everything that has to wait, or has to last, with why."""

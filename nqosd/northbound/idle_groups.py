@@ -43,11 +43,10 @@ class IdleGroups:
 
     def back(self, wanted: Container[str], now: float) -> list[str]:
         """Return those of the vanished groups that are wanted and may be made again; they count as vanished no more."""
-        self.forget_all_but(wanted)
         found = [name for name, since in self._vanished.items() if now >= since + PAUSE]
         for name in found:
             del self._vanished[name]
-        return found
+        return [name for name in found if name in wanted]
 
     def forget_all_but(self, wanted: Container[str]) -> None:
         """Forget what vanished and isn't wanted, so that nobody is woken for its sake."""

@@ -133,6 +133,21 @@ class Northbound:
         return Lacking() if self._reconciler is None else self._reconciler.lacking(policy)
 
     @property
+    def size(self) -> Mapping[str, int]:
+        """The number of rows in the replica by table."""
+        return {} if self._driver is None else self._driver.idl.replica.size
+
+    @property
+    def blocked(self) -> Mapping[str, int]:
+        """The number of objects that the server refuses by kind, as of the last round."""
+        return {} if self._reconciler is None else self._reconciler.blocked
+
+    @property
+    def contested(self) -> int:
+        """The number of objects that wait because somebody else undoes what is written, as of the last round."""
+        return 0 if self._reconciler is None else self._reconciler.contested
+
+    @property
     def stuck(self) -> str | None:
         """Why only a restart would help; None as long as the connection is looked after."""
         return None if self._driver is None else self._driver.stuck
@@ -156,7 +171,6 @@ class Northbound:
         if before.lock_held and not now.lock_held:
             self._reconciler.doubt()
         if changes := idl.replica.take_changes():
-            self._observer.replica(idl.replica.size)
             self._reconciler.take_changes(changes)
         if now.synced and not before.synced:
             idl.session.reset_backoff()  # so that the next loss is followed by an attempt at once

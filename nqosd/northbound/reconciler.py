@@ -20,7 +20,7 @@ from nqosd.northbound import shares
 from nqosd.northbound.claim import NO_CLAIM, Permit, WriterClaim
 from nqosd.northbound.commit import Commit, commit
 from nqosd.northbound.contested import Contested
-from nqosd.northbound.dirty import Cause, Dirty, note_changes, note_delta
+from nqosd.northbound.dirty import Cause, Dirty, is_there, note_changes, note_delta
 from nqosd.northbound.idle_groups import IdleGroups
 from nqosd.northbound.other_writers import other_writer
 from nqosd.northbound.pending_rows import PendingRows
@@ -113,6 +113,10 @@ class Reconciler:
         self._in_order = False  # everything was once found right, and we have been the writer since
         self._permit = Permit(self._replica, options.owner)
         self._compared = self._timers.now
+        self.blocked: Mapping[str, int] = {}
+        """The number of objects that the server refuses by kind, as of the last round."""
+        self.contested = 0
+        """The number of objects that wait because somebody else undoes what is written, as of the last round."""
 
     def take_changes(self, changes: Changes) -> None:
         """Take what changed in the replica, and wake if that needs a round."""
@@ -122,8 +126,7 @@ class Reconciler:
             changed: list[Subject] = [*changes.rows, *map(SetName, changes.sets), *map(SwitchName, changes.switches)]
             self._retry(self._refusals.forget(changed))
         if not changes.cleared:
-            find = self._replica.address_set, self._replica.port_group
-            gone = [name for name in changes.sets if not any(each(name) for each in find)]
+            gone = [name for name in changes.sets if not is_there(name, self._replica)]
             self._idle_groups.vanished(gone, self._timers.now)
         for dirty in (self._dirty, self._standby.dirty):
             note_changes(dirty, changes, self._pending_rows, self._absent_ports, self._replica, theirs=theirs)
@@ -167,9 +170,10 @@ class Reconciler:
         self._unsettled = frozenset()
         await self._driver.idle()
         note_delta(self._dirty, delta, self._idle_rows, self._pending_rows, self._replica)
-        if self._refusals and delta:
-            self._retry(self._refusals.forget([*delta.rows, *map(SetName, delta.sets)]))
-        self._contested.forget([*delta.rows, *map(SetName, delta.sets)])
+        if self._refusals or self._contested:
+            changed: list[Subject] = [*delta.rows, *map(SetName, delta.sets)]
+            self._retry(self._refusals.forget(changed))
+            self._contested.forget(changed)
         idl = self._driver.idl
         if not idl.holds_lock:
             self.doubt()
@@ -256,8 +260,8 @@ class Reconciler:
         later = self._dirty.take()
         later.everything = later.everything or is_audit
         taken = await self._share(later, desired, shares.MOST)
-        self._retry(self._refusals.begin(now))
-        self._retry(self._contested.due(now))
+        if self._refusals or self._contested:
+            self._retry([*self._refusals.begin(now), *self._contested.due(now)])
         spent = self._idle_groups.spent(now)
         for name in spent:
             self._dirty.touch_set(name, None, Cause.DESIRED)
@@ -265,9 +269,11 @@ class Reconciler:
             self._dirty.touch_set(name, None, Cause.DATABASE)
             self._dirty.touch_rows(self._pending_rows.without_ports.get(name, ()), Cause.SURROUNDINGS)
         taken.restore(self._dirty.take())
-        find = self._replica.address_set, self._replica.port_group
-        if any(all(each(name) is None for each in find) for name in taken.sets):  # one that a row lacked may come
-            taken.touch_rows(self._pending_rows.obstructed, Cause.SURROUNDINGS)
+        obstructed = self._pending_rows.obstructed
+        if obstructed and not all(
+            is_there(name, self._replica) for name in taken.sets
+        ):  # one that a row lacked may come
+            taken.touch_rows(obstructed, Cause.SURROUNDINGS)
         plan_options = PlanOptions(
             owner=self.options.owner,
             prune=prune,
@@ -317,10 +323,12 @@ class Reconciler:
 
     async def _plan(self, round_: _Round, rest: AbstractSet[Subject] = frozenset()) -> Plan:
         """Plan without what is blocked and without `rest`; in a thread if it takes long."""
-        refused = {**self._refusals.left_out, **dict.fromkeys(rest, "not yet")}
+        refused = {**self._refusals.left_out, **dict.fromkeys(rest, "not yet")} if self._refusals or rest else {}
         plan = await self._make_plan(round_, refused)
-        if held := self._contested.hold(plan.subjects, self._timers.now, lambda: self._other_writer(round_)):
-            plan = await self._make_plan(round_, {**refused, **held})
+        if self._contested:
+            held = self._contested.hold(plan.subjects, self._timers.now, lambda: self._other_writer(round_))
+            if held:
+                plan = await self._make_plan(round_, {**refused, **held})
         for subject, error in plan.failed.items():
             log.error("northbound: can't be planned", object=describe(subject), exc_info=error)
             self._refusals.add(subject, f"it can't be written: {error}", self._timers.now)
@@ -494,9 +502,9 @@ class Reconciler:
 
     def _complete(self, result: RoundResult) -> RoundResult:
         writes = result.outcome is not RoundOutcome.STANDBY  # what is left out is for the writer to say
-        self._observer.blocked(self._refusals.counts if writes else {})
-        self._observer.contested(len(self._contested.words) if writes else 0)
-        blocked = {**self._refusals.words, **self._contested.words} if writes else {}
+        contested = self._contested.words if writes else {}
+        self.blocked, self.contested = self._refusals.counts if writes else {}, len(contested)
+        blocked = {**self._refusals.words, **contested} if writes else {}
         return attrs.evolve(
             result,
             conflicts=self._conflicts.known,

@@ -47,7 +47,7 @@ class Refusals:
     @property
     def counts(self) -> Mapping[str, int]:
         """The number of these objects by kind."""
-        return Counter(map(kind_of, self._known))
+        return Counter(map(kind_of, self._known)) if self._known else {}
 
     @property
     def next_try(self) -> float | None:

@@ -113,17 +113,8 @@ class Observer(Protocol):
     def facts(self, facts: DatabaseFacts) -> None:
         """Take what is known now, whenever it changed."""
 
-    def replica(self, sizes: Mapping[str, int]) -> None:
-        """Take the number of rows in the replica by table, whenever it changed."""
-
     def transaction(self, outcome: RoundOutcome, operations: Mapping[str, int], seconds: float) -> None:
         """Take a transaction: how it ended, its operations by kind, and the time until its answer."""
-
-    def blocked(self, counts: Mapping[str, int]) -> None:
-        """Take the number of objects that the server refuses by kind, after each round."""
-
-    def contested(self, number: int) -> None:
-        """Take the number of objects that wait because somebody else undoes what is written, after each round."""
 
     def repaired(self, number: int) -> None:
         """Take the number of rows and sets that somebody else had changed and that were put right."""
@@ -135,16 +126,7 @@ class NoObserver:
     def facts(self, facts: DatabaseFacts) -> None:
         """Ignore it."""
 
-    def replica(self, sizes: Mapping[str, int]) -> None:
-        """Ignore it."""
-
     def transaction(self, outcome: RoundOutcome, operations: Mapping[str, int], seconds: float) -> None:
-        """Ignore it."""
-
-    def blocked(self, counts: Mapping[str, int]) -> None:
-        """Ignore it."""
-
-    def contested(self, number: int) -> None:
         """Ignore it."""
 
     def repaired(self, number: int) -> None:

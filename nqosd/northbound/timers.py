@@ -40,7 +40,8 @@ class Timers:
 
     def foresee(self, moment: float) -> None:
         """Wake at a moment, and not at the one that was foreseen before."""
-        self._foreseen = self._again(self._foreseen, moment)
+        if self._foreseen is None or self._foreseen.when() != moment or moment <= self.now:
+            self._foreseen = self._again(self._foreseen, moment)
 
     def close(self) -> None:
         """Wake nobody any more."""

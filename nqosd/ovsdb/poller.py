@@ -7,6 +7,7 @@ such a number would be that connection's.
 """
 
 import asyncio
+import math
 import os
 from collections.abc import Callable
 from socket import socket
@@ -25,6 +26,7 @@ class LoopPoller:
         self._wanted: dict[socket, int] = {}
         self._delay: float | None = None
         self._timer: asyncio.Handle | None = None
+        self._due = 0.0
 
     def begin(self) -> None:
         """Start to collect anew."""
@@ -56,11 +58,7 @@ class LoopPoller:
         for source, events in self._wanted.items():
             if source not in self._armed:
                 self._add(source, events)
-        self._cancel_timer()
-        if self._delay is not None:
-            self._timer = (
-                self._loop.call_later(self._delay, self._wake) if self._delay else self._loop.call_soon(self._wake)
-            )
+        self._set_timer()
 
     def disarm(self) -> None:
         """Drop everything: nobody is woken any more."""
@@ -84,7 +82,18 @@ class LoopPoller:
         self._loop.remove_writer(number)
         os.close(number)
 
-    def _cancel_timer(self) -> None:
+    def _set_timer(self) -> None:
+        """Wake in time; a timer that is due earlier stays, since to wake too early does no harm."""
+        due = math.inf if self._delay is None else self._loop.time() + self._delay
         if self._timer is not None:
+            if self._due <= due < math.inf:
+                return
             self._timer.cancel()
             self._timer = None
+        if self._delay is not None:
+            self._due = due
+            self._timer = self._loop.call_at(due, self._ring) if self._delay else self._loop.call_soon(self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._wake()

@@ -1,6 +1,6 @@
 """Metrics of the Northbound database; it implements the observer of `nqosd.northbound`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -83,9 +83,20 @@ class NorthboundMetrics:
         )
         for outcome in OF_TRANSACTIONS:
             self._transactions.labels(outcome.value)
-        for kind in OperationKind:
-            self._operations.labels(kind.value)
-        self.blocked(dict.fromkeys(OF_SUBJECTS, 0))
+        self._operations_by_kind = {kind.value: self._operations.labels(kind.value) for kind in OperationKind}
+        self._blocked.set(dict.fromkeys(OF_SUBJECTS, 0))
+
+    def ask(
+        self,
+        *,
+        rows: Callable[[], Mapping[str, int]],
+        blocked: Callable[[], Mapping[str, int]],
+        contested: Callable[[], float],
+    ) -> None:
+        """Ask these whenever the metrics are read, from another thread."""
+        self._rows.ask(rows)
+        self._blocked.ask(blocked)
+        self._contested.set_function(contested)
 
     def facts(self, facts: DatabaseFacts) -> None:
         """Take what is known of the database now."""
@@ -97,10 +108,6 @@ class NorthboundMetrics:
         if facts.connected:
             self._info.labels(facts.remote, facts.zone or "", facts.northd_version or "").set(1)
 
-    def replica(self, sizes: Mapping[str, int]) -> None:
-        """Take the number of rows by table."""
-        self._rows.set(sizes)
-
     def transaction(self, outcome: RoundOutcome, operations: Mapping[str, int], seconds: float) -> None:
         """Count a transaction; its operations count only if it was committed."""
         self._transactions.labels(outcome.value).inc()
@@ -108,15 +115,7 @@ class NorthboundMetrics:
         if outcome is RoundOutcome.COMMITTED:
             self._last_commit.set_to_current_time()
             for kind, number in operations.items():
-                self._operations.labels(kind).inc(number)
-
-    def blocked(self, counts: Mapping[str, int]) -> None:
-        """Take the number of objects that the server refuses by kind."""
-        self._blocked.set(counts)
-
-    def contested(self, number: int) -> None:
-        """Take the number of objects that wait because somebody else undoes what is written."""
-        self._contested.set(number)
+                self._operations_by_kind[kind].inc(number)
 
     def repaired(self, number: int) -> None:
         """Count rows and sets that were put right."""

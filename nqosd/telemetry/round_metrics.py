@@ -23,8 +23,7 @@ class RoundMetrics:
             "nqosd_rounds", "Rounds by outcome; a growing number of refused or timed_out ones needs a look at the log.",
             ["outcome"], registry=registry,
         )  # fmt: skip
-        for outcome in RoundOutcome:
-            self._rounds.labels(outcome.value)
+        self._rounds_by_outcome = {outcome: self._rounds.labels(outcome.value) for outcome in RoundOutcome}
         self._duration = Histogram(
             "nqosd_round_duration_seconds", "Time of a round, from taking the changes to the end of its transaction.",
             registry=registry, buckets=DURATIONS,
@@ -60,7 +59,6 @@ class RoundMetrics:
         self._selections = Gauge(
             "nqosd_selections", "Distinct selections of pods that policies refer to.", registry=registry
         )
-
         self._unconverged = Gauge(
             "nqosd_unconverged_seconds",
             "Age of the oldest change, from Kubernetes or the database, that isn't in the database; "
@@ -73,14 +71,27 @@ class RoundMetrics:
             registry=registry,
         )
 
-    def ask(self, *, unconverged: Callable[[], float], out_of_touch: Callable[[], float]) -> None:
-        """Ask these whenever the metrics are read."""
+    def ask(
+        self,
+        *,
+        unconverged: Callable[[], float],
+        out_of_touch: Callable[[], float],
+        objects: Callable[[], Mapping[str, int]],
+        left_out: Callable[[], Mapping[str, int]],
+        desired: Callable[[], Mapping[str, int]],
+        selections: Callable[[], float],
+    ) -> None:
+        """Ask these whenever the metrics are read, from another thread."""
         self._unconverged.set_function(unconverged)
         self._out_of_touch.set_function(out_of_touch)
+        self._objects.ask(objects)
+        self._left_out.ask(left_out)
+        self._desired.ask(desired)
+        self._selections.set_function(selections)
 
     def ended(self, outcome: RoundOutcome, seconds: float) -> None:
         """Count a round that took so many seconds."""
-        self._rounds.labels(outcome.value).inc()
+        self._rounds_by_outcome[outcome].inc()
         self._duration.observe(seconds)
 
     def committed(self, latencies: Iterable[float]) -> None:
@@ -92,22 +103,6 @@ class RoundMetrics:
         """Count a round in which the incremental result was not that of a full compilation."""
         self._differences.inc()
 
-    def objects(self, by_kind: Mapping[str, int]) -> None:
-        """Set the numbers of objects in the cache."""
-        self._objects.set(by_kind)
-
-    def left_out(self, by_kind: Mapping[str, int]) -> None:
-        """Set the numbers of objects that are left out."""
-        self._left_out.set(by_kind)
-
     def policies(self, by_state: Mapping[str, int]) -> None:
         """Set the numbers of policies in each state."""
         self._policies.set(by_state)
-
-    def desired(self, sizes: Mapping[str, int]) -> None:
-        """Set the numbers of rows that there should be, by table."""
-        self._desired.set(sizes)
-
-    def selections(self, number: int) -> None:
-        """Set the number of selections."""
-        self._selections.set(number)

@@ -83,7 +83,7 @@ def test_transactions() -> None:
     assert value(metrics.registry, "nqosd_last_commit_timestamp_seconds") == 0
     metrics.northbound.transaction(RoundOutcome.COMMITTED, {insert: 2}, 0.01)
     metrics.northbound.repaired(3)
-    metrics.northbound.blocked({"row": 2})
+    metrics.northbound.ask(rows=dict, blocked=lambda: {"row": 2}, contested=lambda: 1)
     assert value(metrics.registry, "nqosd_transactions_total", {"result": "refused"}) == 1
     assert value(metrics.registry, "nqosd_transactions_total", {"result": "committed"}) == 1
     assert value(metrics.registry, "nqosd_operations_total", {"kind": insert}) == 2
@@ -104,7 +104,7 @@ def test_the_database() -> None:
         connected=True, synced=True, lock_held=True, remote="unix:/x", zone="node-1", northd_version="25.03.0"
     )
     metrics.northbound.facts(known)
-    metrics.northbound.replica({"QoS": 4, "Address_Set": 9})
+    metrics.northbound.ask(rows=lambda: {"QoS": 4, "Address_Set": 9}, blocked=dict, contested=int)
     assert value(metrics.registry, "nqosd_northbound_connected") == 1
     assert value(metrics.registry, "nqosd_northbound_synced") == 1
     assert value(metrics.registry, "nqosd_lock_held") == 1
@@ -124,13 +124,22 @@ def test_a_check_that_differs_counts() -> None:
 
 
 def test_a_state_without_policies_is_zero() -> None:
-    """The states are set as a whole: one that no policy is in any more shows 0, not its last number."""
+    """Families are set or asked as a whole: one that no policy is in any more shows 0, not its last number."""
     metrics = Metrics()
     metrics.rounds.policies({"Applied": 3, "Invalid": 1})
     metrics.rounds.policies({"Applied": 4})
-    metrics.rounds.objects({"Pod": 7})
-    metrics.rounds.desired({"QoS": 5, "Port_Group": 0})
-    metrics.rounds.selections(2)
+    left_out = {"NetworkQoS": 1}
+    metrics.rounds.ask(
+        unconverged=float,
+        out_of_touch=float,
+        objects=lambda: {"Pod": 7},
+        left_out=lambda: left_out,
+        desired=lambda: {"QoS": 5, "Port_Group": 0},
+        selections=lambda: 2,
+    )
+    assert value(metrics.registry, "nqosd_left_out_objects", {"kind": "NetworkQoS"}) == 1
+    left_out = {}
+    assert value(metrics.registry, "nqosd_left_out_objects", {"kind": "NetworkQoS"}) == 0
     assert value(metrics.registry, "nqosd_policies", {"state": "Applied"}) == 4
     assert value(metrics.registry, "nqosd_policies", {"state": "Invalid"}) == 0
     assert value(metrics.registry, "nqosd_objects", {"kind": "Pod"}) == 7
