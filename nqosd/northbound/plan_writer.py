@@ -49,7 +49,7 @@ class Written:
     @property
     def operations(self) -> Mapping[str, int]:
         """The operations that were committed, by kind; those that were tried, if none was."""
-        return sum((Counter(each.counts) for each in self.committed), Counter()) or self.tried.counts
+        return sum((each.counts for each in self.committed), Counter[str]()) or self.tried.counts
 
     @property
     def subjects(self) -> AbstractSet[Subject]:

@@ -9,7 +9,12 @@ from collections.abc import Iterable, Mapping
 from sys import intern
 from typing import TypeVar, cast
 
+import msgspec
+
 T = TypeVar("T", str, int)
+
+_NUL = rb"\u0000"
+"""How JSON writes it; the six characters themselves, with another backslash, have it in them, too."""
 
 
 class UnfitError(ValueError):
@@ -26,11 +31,20 @@ def checked(columns: Mapping[str, object]) -> dict[str, object]:
     Raises:
         UnfitError: a server would close the connection on one of them.
     """
+    try:
+        may_be_unfit = _NUL in msgspec.json.encode(columns)
+    except UnicodeEncodeError:
+        may_be_unfit = True
+    if may_be_unfit:
+        _refuse_unfit(columns)
+    return dict(columns)
+
+
+def _refuse_unfit(columns: Mapping[str, object]) -> None:
     for column, value in columns.items():
         for text in _texts(value):
-            if "\0" in text or (not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text)):
+            if "\0" in text or any("\ud800" <= each <= "\udfff" for each in text):
                 raise UnfitError(f"{column} {text!r:.200} has a character that OVSDB can't hold (NUL or a surrogate)")
-    return dict(columns)
 
 
 def _texts(value: object) -> Iterable[str]:

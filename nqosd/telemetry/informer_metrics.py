@@ -39,8 +39,8 @@ class InformerMetrics:
         )  # fmt: skip
         for kind in ResourceKind:
             self._synced.labels(kind.value)
-            self._events.labels(kind.value)
             self._undecodable.labels(kind.value)
+        self._events_by_kind = {kind: self._events.labels(kind.value) for kind in ResourceKind}
 
     def listed(self, kind: ResourceKind, objects: int, seconds: float) -> None:  # noqa: ARG002 - the cache counts objects
         """Note that all objects of a kind are known."""
@@ -53,7 +53,7 @@ class InformerMetrics:
 
     def events(self, kind: ResourceKind, number: int) -> None:
         """Count objects that arrived."""
-        self._events.labels(kind.value).inc(number)
+        self._events_by_kind[kind].inc(number)
 
     def undecodable(self, kind: ResourceKind) -> None:
         """Count an answer that wasn't believed."""

@@ -5,8 +5,7 @@ sets and maps are sorted; text that no database can hold is refused here (`wire.
 connection on it.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -155,8 +154,3 @@ def mutate(
         mutations.append([column, "insert", ["set", list(inserted)]])
     body = {"op": "mutate", "table": target.table, "where": target.where, "mutations": mutations}
     return Operation(kind, target.subject, body)
-
-
-def count_by_kind(operations: Iterable[Operation]) -> dict[str, int]:
-    """Count operations by kind."""
-    return {kind.value: number for kind, number in Counter(each.kind for each in operations).items()}

@@ -16,6 +16,7 @@ order, and what can't be done now and why. Pure. The rules:
 - Whatever is written, the writer's record goes with it; it alone is never written.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
@@ -25,7 +26,7 @@ import attrs
 from nqosd.compiler.desired import Desired, RowKey
 from nqosd.compiler.prefixes import Prefixes
 from nqosd.northbound.plan.draft import Draft
-from nqosd.northbound.plan.operations import Operation, OperationKind, SetName, Subject, SwitchName, count_by_kind
+from nqosd.northbound.plan.operations import Operation, OperationKind, SetName, Subject, SwitchName
 from nqosd.northbound.plan.plan_options import PlanOptions
 from nqosd.northbound.plan.record_operations import plan_record
 from nqosd.northbound.plan.row_operations import RowPlanner
@@ -78,10 +79,10 @@ class Plan:
         subjects = dict.fromkeys(each.subject for each in self.operations if not isinstance(each.subject, SwitchName))
         return sorted(subjects, key=lambda subject: 2 if subject in deleted else isinstance(subject, RowKey))
 
-    @property
-    def counts(self) -> Mapping[str, int]:
+    @cached_property
+    def counts(self) -> Counter[str]:
         """The number of operations by kind."""
-        return count_by_kind(self.operations)
+        return Counter(each.kind.value for each in self.operations)
 
 
 def make_plan(desired: Desired, view: Replica, scope: PlanScope, plan_options: PlanOptions) -> Plan:
