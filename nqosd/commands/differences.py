@@ -35,7 +35,7 @@ def sections(desired: Desired, view: Replica, plan: Plan, owner: str) -> Iterato
     """Compare everything; `plan` is the plan of the whole scope."""
     yield from _policies(desired, view, plan, owner)
     yield from _sets(desired, view, plan, owner)
-    if unreadable := view.unreadable():
+    if unreadable := view.rows.unreadable():
         lines = (line for row in unreadable for line in _stored(row, {}, view))
         yield Section(f"rows of {owner} that don't say what they are for", tuple(lines), ())
 
@@ -60,10 +60,10 @@ def remarks(plan: Plan) -> Iterator[str]:
 def _policies(desired: Desired, view: Replica, plan: Plan, owner: str) -> Iterator[Section]:
     before: defaultdict[str, list[str]] = defaultdict(list)
     after: defaultdict[str, list[str]] = defaultdict(list)
-    for key in sorted({*desired.rows, *view.row_keys()}):
+    for key in sorted({*desired.rows, *view.rows.known_keys()}):
         wanted = desired.rows.get(key)
         ids = _external_ids(key, owner)
-        there = [line for row in view.rows(key) for line in (_heading(key), *_stored(row, ids, view, key.switch))]
+        there = [line for row in view.rows.get(key) for line in (_heading(key), *_stored(row, ids, view, key.switch))]
         before[key.policy] += there
         if wanted is None:
             after[key.policy] += there if key in plan.idle_rows else []
@@ -90,7 +90,7 @@ def _heading(key: RowKey) -> str:
 
 
 def _stored(row: StoredRow, expected: Mapping[str, str], view: Replica, switch: str = "") -> Iterator[str]:
-    places = sorted(_switch(uuid, view) for uuid in view.switches_of(row.uuid))
+    places = sorted(_switch(uuid, view) for uuid in view.rows.switches_of(row.uuid))
     if places != [switch]:
         yield f"  attached to: {', '.join(places) or 'no switch'}"
     yield from _columns(row.direction, row.priority, row.match, row.action, row.bandwidth)
@@ -125,13 +125,13 @@ def _map(values: Mapping[str, int]) -> str:
 
 
 def _sets(desired: Desired, view: Replica, plan: Plan, owner: str) -> Iterator[Section]:
-    for name in sorted({*desired.address_sets, *view.address_set_names()}):
-        wanted, stored = desired.address_sets.get(name), view.address_set(name)
+    for name in sorted({*desired.address_sets, *view.address_sets.names()}):
+        wanted, stored = desired.address_sets.get(name), view.address_sets.get(name)
         after = None if wanted is None else _Side(wanted.external_ids(owner), wanted.addresses)
         yield from _set(f"address set {name}", stored, after, plan, owner)
-    for name in sorted({*desired.port_groups, *view.port_group_names()}):
-        group, stored = desired.port_groups.get(name), view.port_group(name)
-        ports = {} if group is None else {uuid: port for port in group.ports if (uuid := view.port(port))}
+    for name in sorted({*desired.port_groups, *view.port_groups.names()}):
+        group, stored = desired.port_groups.get(name), view.port_groups.get(name)
+        ports = {} if group is None else {uuid: port for port in group.ports if (uuid := view.ports.uuid_of(port))}
         if stored is not None:
             stored = attrs.evolve(stored, members={ports.get(each, f"uuid {each}") for each in stored.members})
         is_missing = group is None or (stored is None and not ports)

@@ -40,7 +40,7 @@ def presence(row: QosRow, desired: Desired, view: Replica, owner: str) -> Presen
     """Look for a row."""
     scope = PlanScope(frozenset({row.key}), dict.fromkeys(row.sets))
     plan = make_plan(desired, view, scope, PlanOptions(owner))
-    uuid = next((stored.uuid for stored in view.rows(row.key)), "")
+    uuid = next((stored.uuid for stored in view.rows.get(row.key)), "")
     if row.key in plan.waiting:
         return Presence(RowPresence.WAITING, uuid, f"logical switch {row.key.switch} isn't there")
     if row.key in plan.without_ports:

@@ -42,7 +42,7 @@ class ConnectionFacts:
             zone=replica.zone if synced else before.zone,
             northd_version=replica.northd_version if synced else before.northd_version,
             switches=replica.switches if synced else before.switches,
-            theirs=replica.theirs if synced else before.theirs,
+            theirs=replica.rows.theirs if synced else before.theirs,
             is_contended=is_contended,
             other_holder=_other_holder(idl) if is_contended else "",
         )

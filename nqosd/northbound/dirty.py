@@ -136,7 +136,8 @@ def note_delta(dirty: Dirty, delta: Delta, idle_rows: IdleRows, pending_rows: Pe
     for name, members in delta.sets.items():
         changed = (members.added | members.removed or None) if is_there(name, view) else None
         dirty.touch_set(name, changed, Cause.DESIRED)
-        dirty.touch_rows(_rows_of_group(name, pending_rows, view), Cause.DESIRED)
+        if rows := _rows_of_group(name, pending_rows, view):
+            dirty.touch_rows(rows, Cause.DESIRED)
     for policy in delta.policies:
         dirty.touch_rows(idle_rows.of_policy(policy), Cause.DESIRED)
 
@@ -178,11 +179,11 @@ def note_changes(
 
 def is_there(name: str, view: Replica) -> bool:
     """Say whether a set of that name is in the database."""
-    return view.address_set(name) is not None or view.port_group(name) is not None
+    return view.address_sets.get(name) is not None or view.port_groups.get(name) is not None
 
 
 def _rows_of_group(name: str, pending_rows: PendingRows, view: Replica) -> AbstractSet[RowKey]:
     """Return the rows whose senders are in a port group, stored or not; none for an address set."""
-    if view.address_set(name) is not None:
+    if view.address_sets.get(name) is not None:
         return frozenset()
-    return view.keys_of_users(name) | pending_rows.without_ports.get(name, frozenset())
+    return view.rows.keys_of_users(name) | pending_rows.without_ports.get(name, frozenset())

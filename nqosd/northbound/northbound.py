@@ -116,7 +116,7 @@ class Northbound:
 
     def row_keys(self) -> Collection[RowKey]:
         """Return the keys of our rows in the database, as far as they are known."""
-        return () if self._driver is None else self._driver.idl.replica.row_keys()
+        return () if self._driver is None else self._driver.idl.replica.rows.known_keys()
 
     async def copied(self) -> AsyncIterator[tuple[str, str, Mapping[str, object]]]:
         """Give what the database holds (see `Replica.copied`), and others their turn after each row."""

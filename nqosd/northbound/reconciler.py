@@ -104,7 +104,7 @@ class Reconciler:
         self._contested = Contested()
         self._backlog = Backlog()
         self._unsettled: frozenset[str] = frozenset()  # namespaces of which a commit left something to write
-        self._standby = StandbyView(options.lock)
+        self._standby: StandbyView | None = None
         self._writer = PlanWriter(
             self._commit, self._refusals, self._conflicts.suspect, observer, lambda: self._timers.now
         )
@@ -128,11 +128,12 @@ class Reconciler:
         if not changes.cleared:
             gone = [name for name in changes.sets if not is_there(name, self._replica)]
             self._idle_groups.vanished(gone, self._timers.now)
-        for dirty in (self._dirty, self._standby.dirty):
+        standby = None if self._driver.idl.holds_lock else self._stand_back()
+        for dirty in (self._dirty,) if standby is None else (self._dirty, standby.dirty):
             note_changes(dirty, changes, self._pending_rows, self._absent_ports, self._replica, theirs=theirs)
-        if not self._driver.idl.holds_lock:
-            self._standby.wrote(changes)
-            self._foresee_look()
+        if standby is not None:
+            standby.wrote(changes)
+            self._foresee_look(standby)
         if self._dirty and not awaited and not self._in_flight and self._driver.idl.holds_lock:
             self._wake()
 
@@ -180,7 +181,7 @@ class Reconciler:
             if not idl.is_synced:
                 return self._complete(RoundResult(RoundOutcome.DISCONNECTED))
             return self._complete(await self._stand_by(desired, delta, may_wait))
-        self._standby = StandbyView(self.options.lock)
+        self._standby = None
         if reason := self._permit.withheld(claim, self._timers.now):
             return self._complete(RoundResult(RoundOutcome.WITHHELD, problem=reason))
         round_ = await self._begin(desired, prune=prune, may_wait=may_wait, claim=claim)
@@ -234,7 +235,7 @@ class Reconciler:
 
     async def _stand_by(self, desired: Desired, delta: Delta, may_wait: Callable[[RowKey], bool]) -> RoundResult:
         """Write nothing, and see now and then whether the holder of the lock does."""
-        standby, now = self._standby, self._timers.now
+        standby, now = self._stand_back(), self._timers.now
         note_delta(standby.dirty, delta, IdleRows(), self._pending_rows, self._replica)
         policies: AbstractSet[str] = frozenset()
         if (taken := standby.take(now)) is not None:
@@ -245,11 +246,17 @@ class Reconciler:
             plan = await self._make_plan(round_, {})
             policies = self._note_open(round_, plan)
             standby.found(plan.operations, taken, now)
-        self._foresee_look()
+        self._foresee_look(standby)
         return RoundResult(RoundOutcome.STANDBY, policies=policies, problem=standby.words)
 
-    def _foresee_look(self) -> None:
-        if (moment := self._standby.next_look(self._timers.now)) is not None:
+    def _stand_back(self) -> StandbyView:
+        """Give what is seen of the holder of the lock since another one holds it."""
+        if self._standby is None:
+            self._standby = StandbyView(self.options.lock)
+        return self._standby
+
+    def _foresee_look(self, standby: StandbyView) -> None:
+        if (moment := standby.next_look(self._timers.now)) is not None:
             self._timers.foresee(moment)
 
     async def _begin(
@@ -268,7 +275,8 @@ class Reconciler:
         for name in self._idle_groups.back(desired.port_groups, now):
             self._dirty.touch_set(name, None, Cause.DATABASE)
             self._dirty.touch_rows(self._pending_rows.without_ports.get(name, ()), Cause.SURROUNDINGS)
-        taken.restore(self._dirty.take())
+        if self._dirty:
+            taken.restore(self._dirty.take())
         obstructed = self._pending_rows.obstructed
         if obstructed and not all(
             is_there(name, self._replica) for name in taken.sets
@@ -344,7 +352,7 @@ class Reconciler:
         def work() -> Plan:
             plan = make_plan(round_.desired, self._replica, round_.scope, plan_options)
             for name, prefixes in plan.listed.items():
-                self._replica.share(name, prefixes)
+                self._replica.address_sets.share(name, prefixes)
             return plan
 
         return work() if round_.is_light else await self._driver.aside(work)
@@ -384,7 +392,7 @@ class Reconciler:
         if rest.operations:
             rows = {each for each in rest.subjects if isinstance(each, RowKey)}
             names = (each.name for each in rest.subjects if isinstance(each, SetName))
-            rows.update(*map(self._replica.keys_of_users, names))
+            rows.update(*map(self._replica.rows.keys_of_users, names))
             self._unsettled = frozenset(key.policy.partition("/")[0] for key in rows)
 
             # What the database told of what is given up was our own change.
@@ -511,7 +519,7 @@ class Reconciler:
             waiting=self._pending_rows.waiting,
             blocked=blocked,
             left=self._backlog.namespaces | self._unsettled,
-            left_since=self._backlog.since if writes else self._standby.since,
+            left_since=self._backlog.since if writes else self._stand_back().since,
         )
 
 

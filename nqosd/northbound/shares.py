@@ -130,13 +130,13 @@ def _given_up(
     dirty: Dirty, desired: Desired, view: Replica, waiting: AbstractSet[RowKey]
 ) -> Mapping[str, Sequence[tuple[int, _Piece]]]:
     """List by namespace the sets that come last and for which no row waits; a set of senders makes a row do nothing."""
-    sources = functools.cache(lambda key: frozenset[str]().union(*(row.sources for row in view.rows(key))))
+    sources = functools.cache(lambda key: frozenset[str]().union(*(row.sources for row in view.rows.get(key))))
     found: dict[str, list[tuple[bool, str, int]]] = {}
     for name in dirty.sets:
-        users = view.keys_of_users(name) if _comes_last(name, desired, view) else waiting
+        users = view.rows.keys_of_users(name) if _comes_last(name, desired, view) else waiting
         if waiting.isdisjoint(users):
             weight = weight_of(0, {name: dirty.members[name]}, desired)
-            if users and name not in desired.port_groups and (stored := view.address_set(name)) is not None:
+            if users and name not in desired.port_groups and (stored := view.address_sets.get(name)) is not None:
                 weight += len(stored.members) // _MEMBERS
             for namespace in set(map(_namespace, users)) or {""}:
                 mine = found.setdefault(namespace, [])
@@ -164,7 +164,7 @@ def _queues(dirty: Dirty, desired: Desired, view: Replica) -> Mapping[str, Seque
     needed = {name for names in lacking.values() for name in names}
     for name in dirty.sets.keys() - needed:
         if not _comes_last(name, desired, view):
-            for namespace in {_namespace(key) for key in view.keys_of_users(name)} or {""}:
+            for namespace in {_namespace(key) for key in view.rows.keys_of_users(name)} or {""}:
                 sets.setdefault(namespace, {})[name] = None
     queues: dict[str, list[_Piece]] = {name: [[each] for each in sorted(mine)] for name, mine in sets.items()}
     for (policy, network, switch), keys in sorted(groups.items()):
@@ -195,7 +195,9 @@ def _weighed(pieces: Sequence[_Piece], dirty: Dirty, desired: Desired) -> Sequen
 
 def _comes_last(name: str, desired: Desired, view: Replica) -> bool:
     """Say whether rows that refer to a set must be written first: it is given up, or it may lose its last port."""
-    return name not in desired.address_sets and (name not in desired.port_groups or view.port_group(name) is not None)
+    return name not in desired.address_sets and (
+        name not in desired.port_groups or view.port_groups.get(name) is not None
+    )
 
 
 def _namespace(key: RowKey) -> str:

@@ -61,7 +61,7 @@ class Rounds:
 
     def _check(self, result: RoundResult) -> None:
         """Assert that a round that claims to be settled left out only what it says is lacking."""
-        missing = {key for key in self.desired.rows if not self.database.replica.rows(key)}
+        missing = {key for key in self.desired.rows if not self.database.replica.rows.get(key)}
         waiting = {key for keys in result.waiting.values() for key in keys}
         for key in missing:
             lacking = self.reconciler.lacking(key.policy)
@@ -72,7 +72,7 @@ class Rounds:
     def _has_no_port(self, key: RowKey) -> bool:
         groups = self.desired.port_groups
         senders = [groups[name].ports for name in self.desired.rows[key].sets if name in groups]
-        return any(not any(map(self.database.replica.port, ports)) for ports in senders)
+        return any(not any(map(self.database.replica.ports.uuid_of, ports)) for ports in senders)
 
     async def settle(self) -> list[RoundResult]:
         """Run rounds as long as something wakes the daemon; return their results."""

@@ -93,7 +93,7 @@ async def test_what_was_refused_before_delays_nobody(database: ModelDatabase) ->
     rounds.driver.transactions.clear()
     result = await rounds.round(attrs.evolve(MANY, rows={**MANY.rows, VIDEO.key: attrs.evolve(VIDEO, sets=())}))
     assert (result.outcome, result.blocked.keys()) == (RoundOutcome.COMMITTED, MANY.rows.keys())
-    assert database.replica.rows(VIDEO.key)
+    assert database.replica.rows.get(VIDEO.key)
     assert len(rounds.driver.transactions) <= refusals.AT_ONCE + 1
     rounds.driver.refused = set()
     expire(rounds)

@@ -139,5 +139,5 @@ async def _held(database: ModelDatabase) -> Rounds:
 
 
 def _edit(database: ModelDatabase) -> None:
-    (uuid,) = (stored.uuid for stored in database.replica.rows(VIDEO.key))
+    (uuid,) = (stored.uuid for stored in database.replica.rows.get(VIDEO.key))
     database.edit("QoS", uuid, priority=1)

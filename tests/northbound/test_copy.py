@@ -59,15 +59,15 @@ def test_a_copy_answers_alike() -> None:
         copy.apply(table, uuid, {"insert": json.loads(json.dumps(row))})
     assert list(copy.copied()) == list(original.copied())
     for one in (original, copy):
-        assert [each.uuid for each in one.rows(KEY)] == ["q1"]
-        assert one.rows(KEY) == original.rows(KEY)
-        assert [each.uuid for each in one.unreadable()] == ["q2"]
-        assert one.switches_of("q1") == {"s1"}
+        assert [each.uuid for each in one.rows.get(KEY)] == ["q1"]
+        assert one.rows.get(KEY) == original.rows.get(KEY)
+        assert [each.uuid for each in one.rows.unreadable()] == ["q2"]
+        assert one.rows.switches_of("q1") == {"s1"}
         assert one.switches == original.switches
         assert (one.zone, one.northd_version) == ("zone", "25.03.0")
-        assert one.address_set("nqosd_a") == original.address_set("nqosd_a")
-        assert one.port_group("nqosd_g") == original.port_group("nqosd_g")
-        assert one.port("pod") == "p1"
+        assert one.address_sets.get("nqosd_a") == original.address_sets.get("nqosd_a")
+        assert one.port_groups.get("nqosd_g") == original.port_groups.get("nqosd_g")
+        assert one.ports.uuid_of("pod") == "p1"
     assert not copy.switches["green"].has_acls
     (mark,) = copy.switches["blue"].others
     assert copy.switches["blue"] == Switch(("way out",), (mark,), has_acls=True, theirs=True)

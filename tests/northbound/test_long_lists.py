@@ -24,7 +24,7 @@ STATE = desired([row(VIDEO.key, others=["set_b"])], [SENDERS, LISTED])
 
 def members(daemon: Daemon) -> object:
     """Give the members of the list as the daemon holds them in its replica."""
-    stored = driver_of(daemon).idl.replica.address_set("set_b")
+    stored = driver_of(daemon).idl.replica.address_sets.get("set_b")
     assert stored is not None
     return stored.members
 
@@ -74,7 +74,7 @@ async def test_a_list_goes_with_its_last_row(ovsdb_nb: OvsdbServer) -> None:
     async with running(options_of(ovsdb_nb.unix)) as daemon:
         await daemon.write(STATE)
         await daemon.write(desired([VIDEO], [SENDERS]))
-        assert driver_of(daemon).idl.replica.address_set("set_b") is None
+        assert driver_of(daemon).idl.replica.address_sets.get("set_b") is None
         assert [outcome for outcome, _ in daemon.watcher.transactions] == [RoundOutcome.COMMITTED] * 2
 
 

@@ -20,7 +20,7 @@ def test_a_plan_makes_the_database_equal_to_what_is_desired(database: ModelDatab
     """Duplicates, wrong contents, wrong switches, rows and sets too many or too few: all is right afterwards."""
     converge(database, desired)
     assert contents_of(database) == expected_contents(database, desired)
-    assert database.replica.unreadable() == []
+    assert database.replica.rows.unreadable() == []
 
 
 @given(databases(), desired_states())
@@ -37,8 +37,8 @@ def test_no_row_refers_to_a_group_without_members(database: ModelDatabase, desir
     """Whatever is there and may stay: after the plan each row of ours that names a port group of ours has a sender."""
     converge(database, desired, PlanOptions("nqosd", may_wait=lambda _key: stay))
     replica = database.replica
-    for row in (row for key in replica.row_keys() for row in replica.rows(key)):
-        groups = [group for name in row.references if (group := replica.port_group(name))]
+    for row in (row for key in replica.rows.known_keys() for row in replica.rows.get(key)):
+        groups = [group for name in row.references if (group := replica.port_groups.get(name))]
         assert all(group.members for group in groups if is_ours(group.external_ids, "nqosd"))
 
 
@@ -49,7 +49,7 @@ def test_no_port_group_is_deleted_before_its_time(database: ModelDatabase, desir
     converge(database, desired)
     spare = plan_whole(database, desired).spare
     assert {row["name"]: uuid for uuid, row in database.tables["Port_Group"].items()}.items() >= before.items()
-    assert all(database.replica.port_group(name).members == set() for name in spare)  # type: ignore[union-attr]
+    assert all(database.replica.port_groups.get(name).members == set() for name in spare)  # type: ignore[union-attr]
     converge(database, desired, PlanOptions("nqosd", spent=spare))
     assert spare.isdisjoint(row["name"] for row in database.tables["Port_Group"].values())
 
@@ -128,7 +128,7 @@ def test_every_operation_on_a_row_is_guarded(database: ModelDatabase, desired: D
 def test_nothing_is_named_twice(database: ModelDatabase, desired: Desired, stay: bool, detach: bool) -> None:  # noqa: FBT001
     """No row is changed by two operations, and no set of members names one twice, whatever lingered before."""
     idle_rows = IdleRows()
-    idle_rows.add({key: frozenset({"set_a"}) for key in database.replica.row_keys()}, 0.0)
+    idle_rows.add({key: frozenset({"set_a"}) for key in database.replica.rows.known_keys()}, 0.0)
     plan_options = PlanOptions("nqosd", may_wait=lambda _key: stay, idle_rows=idle_rows, detach=detach)
     bodies = [each.body for each in plan_whole(database, desired, plan_options).operations]
     targets = [(repr(each["where"]), each["op"], repr(each.get("row"))) for each in bodies if "where" in each]

@@ -58,7 +58,7 @@ async def test_a_member_costs_the_same_in_a_large_set(database: ModelDatabase) -
     members = NotToBeWalked(SENDERS.addresses | {"10.0.0.9"})
     rounds.desired = attrs.evolve(BOTH, address_sets={**BOTH.address_sets, "set_a": AddressSet("set_a", "x", members)})
     delta = Delta(sets={"set_a": Members(added={"10.0.0.9"})})
-    stored = database.replica.address_set("set_a")
+    stored = database.replica.address_sets.get("set_a")
     assert stored is not None
     stored.external_ids["nqosd.io/selection"] = "x"
     stored.members = NotToBeWalked(stored.members)
@@ -153,5 +153,5 @@ async def test_two_switches_of_one_name_have_one_row(database: ModelDatabase) ->
     rounds = await converged(database)
     database.add("Logical_Switch", name="node1")
     assert [result.outcome for result in await rounds.settle()] in ([], [RoundOutcome.UNCHANGED])
-    (stored,) = database.replica.rows(VIDEO.key)
-    assert len(database.replica.switches_of(stored.uuid)) == 1
+    (stored,) = database.replica.rows.get(VIDEO.key)
+    assert len(database.replica.rows.switches_of(stored.uuid)) == 1

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("impatience")
 async def test_edits_by_others_are_repaired_and_reported(database: ModelDatabase) -> None:
     """A changed row, a changed set and a deleted set are put right, and the result names exactly these."""
     rounds = await converged(database)
-    (uuid,) = (stored.uuid for stored in database.replica.rows(VIDEO.key))
+    (uuid,) = (stored.uuid for stored in database.replica.rows.get(VIDEO.key))
     database.edit("QoS", uuid, priority=1)
     (set_b,) = database.rows("Address_Set", name="set_b")
     database.edit("Address_Set", set_b, addresses=frozenset({"10.6.6.6"}))
@@ -69,7 +69,7 @@ async def test_an_audit_finds_what_nobody_reported(database: ModelDatabase) -> N
     """When it is time everything is compared; a difference that no change announced is repaired and reported."""
     rounds = await converged(database)
     rounds.reconciler.options = attrs.evolve(rounds.reconciler.options, audit_interval=1e-9)
-    (uuid,) = (stored.uuid for stored in database.replica.rows(VIDEO.key))
+    (uuid,) = (stored.uuid for stored in database.replica.rows.get(VIDEO.key))
     database.edit("QoS", uuid, priority=1)
     database.replica.take_changes()
     result = await rounds.round()

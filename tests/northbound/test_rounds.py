@@ -118,9 +118,9 @@ def test_rounds_end_where_they_should(
 def check_harmless(rounds: Rounds, policy: str) -> None:
     """Assert that the rows of a policy that linger have nobody who sends."""
     replica = rounds.database.replica
-    for key in replica.row_keys():
-        for row in replica.rows(key) if key.policy == policy and key not in rounds.desired.rows else ():
+    for key in replica.rows.known_keys():
+        for row in replica.rows.get(key) if key.policy == policy and key not in rounds.desired.rows else ():
             assert row.sources
             for name in row.sources:
-                stored = replica.address_set(name) or replica.port_group(name)
+                stored = replica.address_sets.get(name) or replica.port_groups.get(name)
                 assert stored is None or not stored.members

@@ -34,7 +34,7 @@ def with_victim(state: Desired, *addresses: str) -> Desired:
 
 def written(daemon: Daemon) -> int:
     """Count the rows in the database."""
-    return len(driver_of(daemon).idl.replica.row_keys())
+    return len(driver_of(daemon).idl.replica.rows.known_keys())
 
 
 async def test_a_small_change_does_not_wait_for_a_large_one(ovsdb_nb: OvsdbServer) -> None:
@@ -66,7 +66,7 @@ async def test_the_first_comparison_is_written_in_shares_too(
     async with running(options_of(ovsdb_nb.unix)) as daemon:
         first = await daemon.round(with_victim(LARGE, "10.0.0.1"))
         assert (first.outcome, first.left) == (RoundOutcome.COMMITTED, {"attacker"})
-        assert VIDEO.key in driver_of(daemon).idl.replica.row_keys()
+        assert VIDEO.key in driver_of(daemon).idl.replica.rows.known_keys()
         await daemon.settle()
         assert written(daemon) == len(LARGE.rows) + 1
         assert (await daemon.round()).outcome is RoundOutcome.UNCHANGED
@@ -220,7 +220,7 @@ def test_a_policy_on_a_switch_is_never_written_by_halves(
             now = contents_of(database)
             for each in old.rows.keys() | new.rows.keys():
                 assert group(now.rows, each) in (group(old.rows, each), group(new.rows, each))
-            for stored in (found for each in now.rows for found in database.replica.rows(each)):
+            for stored in (found for each in now.rows for found in database.replica.rows.get(each)):
                 for name in stored.references - after.address_sets.keys() - after.port_groups.keys():
                     assert now.address_sets.get(name) == old.address_sets.get(name)
                     assert now.port_groups.get(name) == old.port_groups.get(name)

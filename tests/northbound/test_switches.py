@@ -89,11 +89,11 @@ def test_rows_of_the_old_controller_are_followed() -> None:
     old = {"k8s.ovn.org/owner-type": "NetworkQoS", "k8s.ovn.org/name": "games:video"}
     row = egress_ip(database, one, action={"dscp": 8}, external_ids=old)
     assert database.replica.switches == {"node1": Switch(theirs=True), "node2": Switch()}
-    assert database.replica.theirs == {"games/video": 1}
+    assert database.replica.rows.theirs == {"games/video": 1}
     database.refill()
     assert database.replica.switches["node1"].theirs
     database.edit("QoS", row, external_ids={})
-    assert (database.replica.switches["node1"], database.replica.theirs) == (Switch(), {})
+    assert (database.replica.switches["node1"], database.replica.rows.theirs) == (Switch(), {})
     database.edit("QoS", row, external_ids=old)
     database.edit("Logical_Switch", one, qos_rules=frozenset())
     assert database.replica.switches["node1"] == Switch()

@@ -94,7 +94,7 @@ class Contents:
 def contents_of(database: ModelDatabase) -> Contents:
     """Read what a database holds of ours; a port group without members is none."""
     replica, found = database.replica, Contents({}, {}, {})
-    for each in replica.row_keys():
+    for each in replica.rows.known_keys():
         found.rows[each] = [
             (
                 stored.direction,
@@ -103,15 +103,15 @@ def contents_of(database: ModelDatabase) -> Contents:
                 dict(stored.action),
                 dict(stored.bandwidth),
                 dict(stored.external_ids),
-                sorted(replica.switch_name(switch) or "" for switch in replica.switches_of(stored.uuid)),
+                sorted(replica.switch_name(switch) or "" for switch in replica.rows.switches_of(stored.uuid)),
             )
-            for stored in replica.rows(each)
+            for stored in replica.rows.get(each)
         ]
-    for name in replica.address_set_names():
-        if (stored_set := replica.address_set(name)) and stored_set.external_ids.get(OWNER) == database.owner:
+    for name in replica.address_sets.names():
+        if (stored_set := replica.address_sets.get(name)) and stored_set.external_ids.get(OWNER) == database.owner:
             found.address_sets[name] = frozenset(stored_set.members), dict(stored_set.external_ids)
-    for name in replica.port_group_names():
-        stored_set = replica.port_group(name)
+    for name in replica.port_groups.names():
+        stored_set = replica.port_groups.get(name)
         if stored_set and stored_set.members and stored_set.external_ids.get(OWNER) == database.owner:
             found.port_groups[name] = frozenset(stored_set.members), dict(stored_set.external_ids)
     return found

@@ -194,7 +194,7 @@ class Messages:
             self._come_into_step(idl, server, clock)
             idl.resync("what was told may have been a lie that nobody can tell")
             self._come_into_step(idl, server, clock)
-            if (names := set(idl.replica.address_set_names())) != {"set_a"}:
+            if (names := set(idl.replica.address_sets.names())) != {"set_a"}:
                 raise AssertionError(f"the replica holds {sorted(names)}")
             idl.close()
 

@@ -42,7 +42,7 @@ class RowPlanner:
 
     def examine(self, key: RowKey) -> None:
         """Plan one row."""
-        wanted, stored = self._desired.rows.get(key), self._view.rows(key)
+        wanted, stored = self._desired.rows.get(key), self._view.rows.get(key)
         if (words := self._refusal(key, wanted)) is not None:
             self.blocked[key] = words
             return
@@ -70,7 +70,7 @@ class RowPlanner:
     def remove_unreadable(self) -> None:
         """Remove rows of ours of which nobody can say what they are for."""
         if _UNREADABLE not in self._plan_options.refused:
-            rows = self._view.unreadable()
+            rows = self._view.rows.unreadable()
             free = [row for row in rows if self._refusal_of_switch(_UNREADABLE, [row], None) is None]
             self._draft.attempt(_UNREADABLE, self._remove, _UNREADABLE, free)
 
@@ -104,7 +104,7 @@ class RowPlanner:
         refused = self._plan_options.refused
         if not refused:
             return None
-        at = {place for row in stored for place in self._view.switches_of(row.uuid)}
+        at = {place for row in stored for place in self._view.rows.switches_of(row.uuid)}
         if switch is not None and len(stored) == 1 and at == {switch}:
             return None
         names = {self._view.switch_name(place) or "" for place in at} | ({key.switch} if switch is not None else set())
@@ -127,7 +127,7 @@ class RowPlanner:
         return bool(row.sources) and not any(
             name in self._desired.address_sets
             or name in self._desired.port_groups
-            or self._view.port_group(name) is not None
+            or self._view.port_groups.get(name) is not None
             for name in row.sources
         )
 
@@ -146,7 +146,7 @@ class RowPlanner:
             target = self._guarded(wanted.key, kept)
             self._draft.rows.append(update(OperationKind.ROW_UPDATE, target, columns))
             self.leaving[kept.uuid] = kept
-        switches = self._view.switches_of(kept.uuid)
+        switches = self._view.rows.switches_of(kept.uuid)
         if switches != {switch}:
             self._guarded(wanted.key, kept)
         if switch not in switches:
@@ -158,7 +158,7 @@ class RowPlanner:
             return
         for row in stored:
             self._guarded(key, row)
-            self._detach(row, self._view.switches_of(row.uuid))
+            self._detach(row, self._view.rows.switches_of(row.uuid))
             self.leaving[row.uuid] = row
 
     def _detach(self, row: StoredRow, switches: Iterable[str]) -> None:
@@ -167,7 +167,7 @@ class RowPlanner:
             self._draft.edit_switch(switch, name).detached.add(row.uuid)
 
     def _is_at(self, row: StoredRow, switch: str) -> bool:
-        return switch in self._view.switches_of(row.uuid)
+        return switch in self._view.rows.switches_of(row.uuid)
 
     def _guarded(self, key: RowKey, row: StoredRow) -> RowTarget:
         target = RowTarget(schema.QOS, row.uuid, key)

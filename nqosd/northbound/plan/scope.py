@@ -33,9 +33,9 @@ class PlanScope:
         """Return the scope of everything that is desired or there."""
         names = dict.fromkeys(desired.address_sets)
         names |= dict.fromkeys(desired.port_groups)
-        names |= dict.fromkeys(view.address_set_names())
-        names |= dict.fromkeys(view.port_group_names())
-        return cls(frozenset(desired.rows).union(view.row_keys()), names, unreadable=True)
+        names |= dict.fromkeys(view.address_sets.names())
+        names |= dict.fromkeys(view.port_groups.names())
+        return cls(frozenset(desired.rows).union(view.rows.known_keys()), names, unreadable=True)
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.sets or self.unreadable)

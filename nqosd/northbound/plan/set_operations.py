@@ -56,13 +56,13 @@ class SetPlanner:
 
     def examine(self, name: str, touched: AbstractSet[str] | None) -> None:
         """Plan one set; `touched` names the members to compare, None stands for everything."""
-        wanted, stored = self._desired.address_sets.get(name), self._view.address_set(name)
+        wanted, stored = self._desired.address_sets.get(name), self._view.address_sets.get(name)
         if wanted is not None:
             every = isinstance(wanted.addresses, Prefixes)  # which can't say quickly whether one of them is there
             self._bring(_ADDRESS_SETS, stored, wanted, wanted.addresses, None if every else touched)
         elif stored is not None:
             self._unwanted.add(name)
-        group, stored = self._desired.port_groups.get(name), self._view.port_group(name)
+        group, stored = self._desired.port_groups.get(name), self._view.port_groups.get(name)
         if group is not None:
             self._bring_group(group, stored, touched if stored is not None else None)
         elif stored is not None:
@@ -71,7 +71,7 @@ class SetPlanner:
     def is_portless(self, name: str) -> bool:
         """Say whether it is a port group without members for now: a match that names it would be an error."""
         group = self._desired.port_groups.get(name)
-        return group is not None and (self._is_pausing(name) or not any(map(self._view.port, group.ports)))
+        return group is not None and (self._is_pausing(name) or not any(map(self._view.ports.uuid_of, group.ports)))
 
     def refusal(self, name: str) -> str | None:
         """Return in words why rows can't refer to a set, or None when they can once the transaction is done."""
@@ -92,33 +92,33 @@ class SetPlanner:
             return
         names = self._unwanted.union(*(row.references for row in leaving.values())) - later
         for name in sorted(names):
-            used = not self._view.users_of(name) <= leaving.keys()
+            used = not self._view.rows.users_of(name) <= leaving.keys()
             if used and name not in self._unwanted:  # the rows that still refer to it are for another plan
                 continue
             if name not in self._desired.address_sets:
-                stored = self._view.address_set(name)
+                stored = self._view.address_sets.get(name)
                 self._draft.attempt(SetName(name), self._drop, _ADDRESS_SETS, stored, used=used)
             if name not in self._desired.port_groups:
-                group = self._view.port_group(name)
+                group = self._view.port_groups.get(name)
                 self._draft.attempt(SetName(name), self._give_up, group, used=used)
 
     def _stored_as_desired(self, name: str) -> StoredSet | None:
         if name in self._desired.address_sets:
-            return self._view.address_set(name)
-        return self._view.port_group(name) if name in self._desired.port_groups else None
+            return self._view.address_sets.get(name)
+        return self._view.port_groups.get(name) if name in self._desired.port_groups else None
 
     def _bring_group(self, group: PortGroup, stored: StoredSet | None, touched: AbstractSet[str] | None) -> None:
         """Plan a port group, whose members are uuids in the database and names in what is desired."""
         members = set()
         for port in group.ports if touched is None else group.ports & touched:
-            uuid = self._view.port(port)
+            uuid = self._view.ports.uuid_of(port)
             if uuid is None:
                 self.absent_ports.setdefault(port, set()).add(group.name)
             else:
                 members.add(uuid)
         if stored is None and (not members or self._is_pausing(group.name)):  # it comes with its first port
             return
-        uuids = None if touched is None else {uuid for port in touched if (uuid := self._view.port(port))}
+        uuids = None if touched is None else {uuid for port in touched if (uuid := self._view.ports.uuid_of(port))}
         self._bring(_PORT_GROUPS, stored, group, members, uuids)
 
     def _bring(
@@ -171,7 +171,7 @@ class SetPlanner:
             self._draft.sets.append(mutate(OperationKind.SET_MUTATE, target, table.column, *encoded))
 
     def _is_pausing(self, name: str) -> bool:
-        return name in self._plan_options.pausing and self._view.port_group(name) is None
+        return name in self._plan_options.pausing and self._view.port_groups.get(name) is None
 
     def _give_up(self, group: StoredSet | None, *, used: bool) -> None:
         """Empty a port group that nobody wants; delete it if it has been empty for long."""

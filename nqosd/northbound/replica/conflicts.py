@@ -50,5 +50,5 @@ class Conflicts:
             self._watch(names)
 
     def _is_theirs(self, name: str) -> bool:
-        stored = self._view.address_set(name) or self._view.port_group(name)
+        stored = self._view.address_sets.get(name) or self._view.port_groups.get(name)
         return name in self.known or (stored is not None and not is_ours(stored.external_ids, self._owner))

@@ -8,16 +8,14 @@ It stands in for the rows of python-ovs. Measured with 2,000 rows and 2,000 sets
 `tools/bench/northbound.py`.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping
 from typing import Protocol, cast
 
-from nqosd.compiler.desired import RowKey
 from nqosd.compiler.switches import Switches
 from nqosd.northbound.replica.name_table import AclTable, PortTable, SwitchTable
 from nqosd.northbound.replica.row_table import RowTable
 from nqosd.northbound.replica.set_table import SetTable
-from nqosd.northbound.replica.stored import StoredRow, StoredSet
+from nqosd.northbound.replica.stored import StoredSet
 from nqosd.northbound.replica.updates import Changes
 from nqosd.ovsdb import schema, wire
 from nqosd.ovsdb.wire import UpdateError
@@ -65,25 +63,25 @@ class _GlobalTable:
 
 
 class Replica:
-    """Everything that is monitored."""
+    """Everything that is monitored, in tables to read from: nobody but `apply` and `clear` changes one."""
 
     def __init__(self, owner: str) -> None:
         self._changes = Changes()
         changes = self._changes
-        self._rows = RowTable(changes, owner)
-        self._address_sets = SetTable(changes, "addresses", wire.strings, by_member=True)
-        self._port_groups = SetTable(changes, "ports", wire.uuids, by_member=False)
-        self._ports = PortTable(changes)
+        self.rows = RowTable(changes, owner)
+        self.address_sets = SetTable(changes, "addresses", wire.strings, by_member=True)
+        self.port_groups = SetTable(changes, "ports", wire.uuids, by_member=False)
+        self.ports = PortTable(changes)
         self._acls = AclTable(changes)
-        self._switches = SwitchTable(changes, self._rows, self._ports, self._acls)
+        self._switches = SwitchTable(changes, self.rows, self.ports, self._acls)
         self._surroundings: Switches = {}
         self._global = _GlobalTable(changes)
         self._tables: Mapping[str, _Table] = {
-            schema.QOS: self._rows,
-            schema.ADDRESS_SET: self._address_sets,
-            schema.PORT_GROUP: self._port_groups,
+            schema.QOS: self.rows,
+            schema.ADDRESS_SET: self.address_sets,
+            schema.PORT_GROUP: self.port_groups,
             schema.SWITCH: self._switches,
-            schema.SWITCH_PORT: self._ports,
+            schema.SWITCH_PORT: self.ports,
             schema.ACL: self._acls,
             schema.GLOBAL: self._global,
         }
@@ -140,7 +138,7 @@ class Replica:
     @property
     def size(self) -> Mapping[str, int]:
         """The number of rows that are held, by table; of QoS those of ours."""
-        return {name: len(uuids) for name, uuids in self._uuids.items()} | {schema.QOS: len(self._rows)}
+        return {name: len(uuids) for name, uuids in self._uuids.items()} | {schema.QOS: len(self.rows)}
 
     @property
     def switches(self) -> Switches:
@@ -154,10 +152,10 @@ class Replica:
     def copied(self) -> Iterator[tuple[str, str, Mapping[str, object]]]:
         """Give everything by table and uuid, in the form that `apply` takes as `insert`; it may change meanwhile."""
         tables = {
-            schema.QOS: self._rows.copied(),
-            schema.ADDRESS_SET: self._address_sets.copied(wire.string_set),
-            schema.PORT_GROUP: self._port_groups.copied(wire.uuid_set),
-            schema.SWITCH_PORT: self._ports.copied(),
+            schema.QOS: self.rows.copied(),
+            schema.ADDRESS_SET: self.address_sets.copied(wire.string_set),
+            schema.PORT_GROUP: self.port_groups.copied(wire.uuid_set),
+            schema.SWITCH_PORT: self.ports.copied(),
             schema.ACL: self._acls.copied(),
             schema.SWITCH: self._switches.copied(),
         }
@@ -168,39 +166,6 @@ class Replica:
             for uuid, columns in rows:
                 yield table, uuid, columns
 
-    @property
-    def theirs(self) -> Mapping[str, int]:
-        """How many rows ovn-kubernetes' own controller has for each policy; the same object until that changes."""
-        return self._rows.theirs
-
-    def share(self, name: str, members: AbstractSet[str]) -> None:
-        """Keep these members of an address set, which has them, in the place of a copy."""
-        self._address_sets.share(name, members)
-
-    def rows(self, key: RowKey) -> list[StoredRow]:
-        """Return the rows with that key, in a fixed order: one, unless something went wrong."""
-        return self._rows.get(key)
-
-    def row_keys(self) -> Collection[RowKey]:
-        """Return the keys of all rows."""
-        return self._rows.keys()
-
-    def unreadable(self) -> list[StoredRow]:
-        """Return rows of ours that don't say what they are for."""
-        return self._rows.unreadable()
-
-    def switches_of(self, row: str) -> AbstractSet[str]:
-        """Return the uuids of the switches that refer to the row with that uuid."""
-        return self._rows.switches_of(row)
-
-    def users_of(self, name: str) -> AbstractSet[str]:
-        """Return the uuids of our rows whose match names a set or port group."""
-        return self._rows.users_of(name)
-
-    def keys_of_users(self, name: str) -> AbstractSet[RowKey]:
-        """Return the keys of our rows whose match names a set or port group."""
-        return self._rows.keys_of_users(name)
-
     def switch(self, name: str) -> str | None:
         """Return the uuid of a logical switch."""
         return self._switches.uuid_of(name)
@@ -209,29 +174,9 @@ class Replica:
         """Return the name of a logical switch."""
         return self._switches.name_of(uuid)
 
-    def address_set(self, name: str) -> StoredSet | None:
-        """Return the address set of that name, whoever owns it."""
-        return self._address_sets.get(name)
-
-    def address_set_names(self) -> Iterator[str]:
-        """Yield the names of all address sets that are monitored."""
-        return self._address_sets.names()
-
-    def port_group(self, name: str) -> StoredSet | None:
-        """Return the port group of that name, whoever owns it."""
-        return self._port_groups.get(name)
-
-    def port_group_names(self) -> Iterator[str]:
-        """Yield the names of all port groups that are monitored."""
-        return self._port_groups.names()
-
-    def port(self, name: str) -> str | None:
-        """Return the uuid of a logical switch port."""
-        return self._ports.uuid_of(name)
-
     def records(self) -> list[StoredSet]:
         """Return the records of writers, in a fixed order; no other question finds them."""
-        return self._address_sets.records()
+        return self.address_sets.records()
 
     @staticmethod
     def _apply(table: _Table, uuids: set[str], uuid: str, update: Mapping[str, object]) -> None:

@@ -42,7 +42,7 @@ class RowTable:
         """Return the rows with that key, in a fixed order: one, unless something went wrong."""
         return [self._rows[uuid] for uuid in sorted(self._by_key.get(key, _NONE))]
 
-    def keys(self) -> Collection[RowKey]:
+    def known_keys(self) -> Collection[RowKey]:
         """Return every key."""
         return self._by_key.keys()
 
