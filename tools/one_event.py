@@ -26,7 +26,7 @@ from nqosd.informers.reflector import Reflector
 from nqosd.northbound.plan.operations import Operation
 from nqosd.northbound.reconciler import Reconciler
 from nqosd.northbound.replica.idl_driver import IdlDriver
-from nqosd.northbound.results import NoObserver
+from nqosd.northbound.results import Observer
 from nqosd.ovsdb.connection_options import Options
 from tests.api.manifests import wire
 from tests.informers.wire import BY_KIND
@@ -65,7 +65,7 @@ class _Daemon:
         self._woken = asyncio.Event()
         self._inbox = Inbox(self._woken)
         driver = cast("IdlDriver", self.driver)
-        self._reconciler = Reconciler(Options(), driver, NoObserver(), self._woken.set, self.driver.write)
+        self._reconciler = Reconciler(Options(), driver, Observer(), self._woken.set, self.driver.write)
         self._reflectors = {kind: Reflector(BY_KIND[kind], 0.0) for kind in ResourceKind if kind in BY_KIND}
 
     async def take(self, kind: ResourceKind, *objects: bytes) -> None:

@@ -36,7 +36,7 @@ from nqosd.informers.manifests.source import ManifestSource
 from nqosd.informers.resources import RESOURCES
 from nqosd.kube.client import KubeClient
 from nqosd.northbound.northbound import Northbound
-from nqosd.northbound.results import DatabaseFacts, RoundOutcome
+from nqosd.northbound.results import DatabaseFacts, Observer, RoundOutcome
 from nqosd.runtime import garbage, signals
 from nqosd.statistics.stats_options import endpoint_options
 from nqosd.status.events import EventRecorder
@@ -246,7 +246,7 @@ class Daemon:
 
 
 @attrs.frozen
-class _DatabaseWatch:
+class _DatabaseWatch(Observer):
     """The observer of the database: what is known about it goes to metrics, health and systemd."""
 
     metrics: NorthboundMetrics

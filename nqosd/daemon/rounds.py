@@ -126,16 +126,7 @@ class Rounds:
         self._batch: list[Change] = []
         self._written_from: dict[str, str] = {}
         self._changed: set[str] = set()
-        health.await_part("informers", lambda: "; ".join(filter(None, (self._unlisted(), self.contact.problem))))
-        health.await_part("convergence", lambda: self.convergence.problem)
-        metrics.ask(
-            unconverged=lambda: self.convergence.seconds,
-            out_of_touch=lambda: self.contact.seconds,
-            objects=lambda: {} if self._compiler is None else self._compiler.tables.sizes(),
-            left_out=lambda: self._isolation.numbers,
-            desired=lambda: {} if self._compiler is None else self._compiler.desired.sizes,
-            selections=lambda: 0 if self._compiler is None else self._compiler.selections,
-        )
+        self._let_others_ask()
 
     @property
     def compiler(self) -> IncrementalCompiler | None:
@@ -146,6 +137,20 @@ class Rounds:
     def zone(self) -> str | None:
         """The zone's name; None as long as it isn't known."""
         return self._zone
+
+    def _let_others_ask(self) -> None:
+        """Let health and metrics ask how it is now."""
+        health = self._health
+        health.await_part("informers", lambda: "; ".join(filter(None, (self._unlisted(), self.contact.problem))))
+        health.await_part("convergence", lambda: self.convergence.problem)
+        self._metrics.ask(
+            unconverged=lambda: self.convergence.seconds,
+            out_of_touch=lambda: self.contact.seconds,
+            objects=lambda: {} if self._compiler is None else self._compiler.tables.sizes(),
+            left_out=lambda: self._isolation.numbers,
+            desired=lambda: {} if self._compiler is None else self._compiler.desired.sizes,
+            selections=lambda: 0 if self._compiler is None else self._compiler.selections,
+        )
 
     async def run(self) -> None:
         """Run a round whenever something has changed, for ever."""
@@ -204,13 +209,36 @@ class Rounds:
         if settings is None or self.inbox.unsynced:
             self.convergence.awaits(self._unlisted() or "the database's zone isn't known yet")
             return
-        changes, versions = self._isolation.admit(self.inbox.take(self._policies_at_once)), self.contact.versions()
+        changes = self._isolation.admit(self.inbox.take(self._policies_at_once))
+        known: dict[str, str] = {kind: version for kind, version in self.contact.versions().items() if version}
         self._batch, self._zone = changes, settings.zone
+        self.publisher.rows_of_theirs(facts.theirs)
         if self._compiler is None:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
         compiler.switches = facts.switches
-        self.publisher.rows_of_theirs(facts.theirs)
+        delta = await self._compile(compiler, settings, changes)
+        if delta:
+            arrived = ((change.namespace, change.seen) for change in changes)
+            self._awaiting += itertools.islice(arrived, MOST_AWAITING - len(self._awaiting))
+        self._note_versions(changes, known)
+        if compiler.lacks_zone:
+            self._await_zone(settings.zone)
+            return
+        prune = self._may_prune(compiler)
+        result = await self._northbound.reconcile(
+            compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)
+        )
+        self.convergence.ended(result, pruned=prune)
+        came = Came(as_number(known.get(ResourceKind.NETWORK_QOS, "")), self.inbox.held, self._isolation.policies)
+        await self._take(result, compiler, delta, came)
+        seconds = time.monotonic() - started
+        self.last = RoundState(result.outcome.value, time.time(), seconds)
+        self._metrics.ended(result.outcome, seconds)
+        self.inbox.round_ended()
+
+    async def _compile(self, compiler: IncrementalCompiler, settings: Settings, changes: list[Change]) -> Delta:
+        """Compile changes, in a thread if it takes long, and say what people should know of the objects."""
         async with self.compiling:
             if compiler.takes_long(settings, changes):
                 delta = await aside(lambda: compiler.configure(settings, changes))
@@ -223,29 +251,7 @@ class Rounds:
         self._objections.take(changes, delta.pods, compiler, events)
         if self.options.check_compile:
             self._check(compiler)
-        if delta:
-            arrived = ((change.namespace, change.seen) for change in changes)
-            self._awaiting += itertools.islice(arrived, MOST_AWAITING - len(self._awaiting))
-        known: dict[str, str] = {kind: version for kind, version in versions.items() if version}
-        self._note_versions(changes, known)
-        if compiler.lacks_zone:
-            self._await_zone(settings.zone)
-            return
-        prune = self._may_prune(compiler)
-        result = await self._northbound.reconcile(
-            compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)
-        )
-        self.convergence.ended(result, pruned=prune)
-        came = Came(
-            as_number(known.get(ResourceKind.NETWORK_QOS, "")),
-            self.inbox.held,
-            frozenset(self._isolation.policies),
-        )
-        await self._take(result, compiler, delta, came)
-        seconds = time.monotonic() - started
-        self.last = RoundState(result.outcome.value, time.time(), seconds)
-        self._metrics.ended(result.outcome, seconds)
-        self.inbox.round_ended()
+        return delta
 
     def _settings_for(self, zone: str | None, northd_version: str | None) -> Settings | None:
         """Give the settings by what the database says; they are put together when something of that changes."""

@@ -16,7 +16,7 @@ import structlog
 from nqosd.api.changes import ResourceKind, Sink
 from nqosd.api.objects import Pod
 from nqosd.informers.merged import Merged
-from nqosd.informers.observer import InformerObserver, Unobserved
+from nqosd.informers.observer import InformerObserver
 from nqosd.informers.pacing import CONFIRM
 from nqosd.informers.pulse import Pulse
 from nqosd.informers.reflector import Reflector
@@ -51,7 +51,7 @@ class ApiServerSource:
     ) -> None:
         self._client = client
         self._options = options or ReflectorOptions()
-        self._observer = observer or Unobserved()
+        self._observer = observer or InformerObserver()
         self._in_touch = in_touch or _nobody
         self._reflectors = {each: Reflector(each, time.monotonic(), self._options) for each in resources}
         self._begin: Callable[[Resource], asyncio.Task[None]] | None = None

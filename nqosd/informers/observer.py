@@ -3,14 +3,12 @@
 Rule: labels are few (kinds, outcomes), and no call is made for a single event.
 """
 
-from typing import Protocol
-
 from nqosd.api.changes import ResourceKind
 from nqosd.informers.transitions import RequestOutcome
 
 
-class InformerObserver(Protocol):
-    """Who counts."""
+class InformerObserver:
+    """Counts nothing; who counts takes its place."""
 
     def listed(self, kind: ResourceKind, objects: int, seconds: float) -> None:
         """All objects of a kind have been told; it took so many seconds since the list was begun."""
@@ -26,22 +24,3 @@ class InformerObserver(Protocol):
 
     def installed(self, kind: ResourceKind, *, is_installed: bool) -> None:
         """The CustomResourceDefinition of a kind is missing, or there; told once, and at each change."""
-
-
-class Unobserved:
-    """Nobody counts."""
-
-    def listed(self, kind: ResourceKind, objects: int, seconds: float) -> None:
-        """Count nothing."""
-
-    def watch_restarted(self, kind: ResourceKind, reason: RequestOutcome) -> None:
-        """Count nothing."""
-
-    def events(self, kind: ResourceKind, number: int) -> None:
-        """Count nothing."""
-
-    def undecodable(self, kind: ResourceKind) -> None:
-        """Count nothing."""
-
-    def installed(self, kind: ResourceKind, *, is_installed: bool) -> None:
-        """Count nothing."""

@@ -27,7 +27,7 @@ from nqosd.northbound.reconciler import Reconciler
 from nqosd.northbound.replica.idl import NorthboundIdl
 from nqosd.northbound.replica.idl_driver import IdlDriver
 from nqosd.northbound.replica.replica import Replica
-from nqosd.northbound.results import DatabaseFacts, Lacking, NoObserver, Observer, RoundOutcome, RoundResult
+from nqosd.northbound.results import DatabaseFacts, Lacking, Observer, RoundOutcome, RoundResult
 from nqosd.ovsdb.connection_options import Options
 from nqosd.ovsdb.remotes import resolve
 
@@ -42,7 +42,7 @@ class Northbound:
     def __init__(self, options: Options, observer: Observer | None = None) -> None:
         self.wake = asyncio.Event()
         self._options = options
-        self._observer = observer or NoObserver()
+        self._observer = observer or Observer()
         self._connection_facts = ConnectionFacts()
         self._driver: IdlDriver | None = None
         self._reconciler: Reconciler | None = None

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
-from typing import Protocol
 
 import attrs
 
@@ -107,8 +106,8 @@ class DatabaseFacts:
     """Which other instance seems to hold the lock, so that nothing of this one is written, in words."""
 
 
-class Observer(Protocol):
-    """Who wants to count. Each method returns at once."""
+class Observer:
+    """Counts nothing; who counts takes its place. Each method returns at once."""
 
     def facts(self, facts: DatabaseFacts) -> None:
         """Take what is known now, whenever it changed."""
@@ -118,16 +117,3 @@ class Observer(Protocol):
 
     def repaired(self, number: int) -> None:
         """Take the number of rows and sets that somebody else had changed and that were put right."""
-
-
-class NoObserver:
-    """Counts nothing."""
-
-    def facts(self, facts: DatabaseFacts) -> None:
-        """Ignore it."""
-
-    def transaction(self, outcome: RoundOutcome, operations: Mapping[str, int], seconds: float) -> None:
-        """Ignore it."""
-
-    def repaired(self, number: int) -> None:
-        """Ignore it."""

@@ -3,12 +3,13 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from nqosd.api.changes import ResourceKind
+from nqosd.informers.observer import InformerObserver
 from nqosd.informers.transitions import RequestOutcome
 
 LISTS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
-class InformerMetrics:
+class InformerMetrics(InformerObserver):
     """Lists, watches and what they bring, by kind."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from nqosd.api.changes import Change, Object, ResourceKind
+from nqosd.informers.observer import InformerObserver
 from nqosd.informers.transitions import RequestOutcome
 
 DEADLINE = 30.0
@@ -57,7 +58,7 @@ class Listener:
         return await self.until(lambda: set(kinds) <= set(self.synced_kinds), f"synced: {', '.join(kinds)}")
 
 
-class Counter:
+class Counter(InformerObserver):
     """An observer that keeps everything."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from nqosd.api.changes import ResourceKind
 from nqosd.api.decoding import DecodeError
 from nqosd.informers.answers import ReadAhead, read_event, read_page
-from nqosd.informers.observer import Unobserved
+from nqosd.informers.observer import InformerObserver
 from nqosd.informers.reflector import Reflector
 from nqosd.informers.reflector_driver import LIGHT_POLICIES, ReflectorDriver, Shared
 from nqosd.informers.reflector_reports import Reporter
@@ -49,7 +49,7 @@ async def test_a_long_policy_is_read_in_a_thread(size: int) -> None:
 
     resource = attrs.evolve(POLICIES, decode=decode)
     reflector = Reflector(resource, 0.0)
-    driver = ReflectorDriver(reflector, cast("Shared", None), Reporter(resource, Unobserved()))
+    driver = ReflectorDriver(reflector, cast("Shared", None), Reporter(resource, InformerObserver()))
     policy = json.loads(manifests.policy({"priority": 1, "egress": [{"dscp": 1}]}, annotations={"x": "y" * size}))
     line = wire.event("ADDED", policy)
     read = await driver._reader(read_event, [line])

@@ -10,7 +10,7 @@ from nqosd.northbound.claim import WriterClaim
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.plan.plan_options import never
 from nqosd.northbound.replica.idl_driver import IdlDriver
-from nqosd.northbound.results import DatabaseFacts, NoObserver, RoundOutcome, RoundResult
+from nqosd.northbound.results import DatabaseFacts, Observer, RoundOutcome, RoundResult
 from nqosd.ovsdb.connection_options import Options
 from nqosd.ovsdb.remotes import Remote
 from tests.northbound.rounds import EMPTY, delta_between
@@ -20,7 +20,7 @@ TIMEOUT = 20.0
 """Seconds that anything may take before a test fails."""
 
 
-class Watcher(NoObserver):
+class Watcher(Observer):
     """Keeps every transaction that was sent: how it ended and what it held; and what was said of the database."""
 
     def __init__(self) -> None:

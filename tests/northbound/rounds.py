@@ -8,7 +8,7 @@ from nqosd.compiler.desired import Delta, Desired, Members, RowKey
 from nqosd.northbound.plan.plan_options import never
 from nqosd.northbound.reconciler import Reconciler
 from nqosd.northbound.replica.idl_driver import IdlDriver
-from nqosd.northbound.results import NoObserver, RoundResult
+from nqosd.northbound.results import Observer, RoundResult
 from nqosd.ovsdb.connection_options import Options
 from tests.northbound.database import ModelDatabase
 from tests.northbound.fake_driver import FakeDriver
@@ -33,7 +33,7 @@ class Rounds:
         self.results: list[RoundResult] = []
         options = Options(detach_after=detach_after, audit_interval=audit_interval)
         driver = cast("IdlDriver", self.driver)
-        self.reconciler = Reconciler(options, driver, NoObserver(), self.woken.set, self.driver.write)
+        self.reconciler = Reconciler(options, driver, Observer(), self.woken.set, self.driver.write)
         self._policies: set[str] = set()
 
     def tell(self) -> None:

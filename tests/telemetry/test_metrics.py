@@ -10,19 +10,14 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from nqosd.api.changes import ResourceKind
-from nqosd.informers.observer import InformerObserver
 from nqosd.informers.transitions import RequestOutcome
 from nqosd.northbound.plan.operations import OperationKind
-from nqosd.northbound.results import DatabaseFacts, Observer, RoundOutcome
+from nqosd.northbound.results import DatabaseFacts, RoundOutcome
 from nqosd.status.events import EventObserver
 from nqosd.status.writer import StatusObserver
-from nqosd.telemetry.informer_metrics import InformerMetrics
 from nqosd.telemetry.metrics import Metrics
-from nqosd.telemetry.northbound_metrics import NorthboundMetrics
 from nqosd.telemetry.status_metrics import StatusMetrics
 
-OF_INFORMERS: type[InformerObserver] = InformerMetrics
-OF_NORTHBOUND: type[Observer] = NorthboundMetrics
 OF_STATUS: type[StatusObserver] = StatusMetrics
 OF_EVENTS: type[EventObserver] = StatusMetrics
 

@@ -17,7 +17,7 @@ from nqosd.api.changes import Change, ResourceKind, Sink
 from nqosd.informers.manifests.folders import Look, ManifestFolder
 from nqosd.informers.manifests.parsing import ManifestProblem
 from nqosd.informers.manifests.paths import Manifests
-from nqosd.informers.observer import InformerObserver, Unobserved
+from nqosd.informers.observer import InformerObserver
 from nqosd.informers.pacing import CONFIRM
 from nqosd.informers.pulse import Pulse
 from nqosd.informers.store import FEW, Store
@@ -76,7 +76,7 @@ class ManifestSource:
         say: Callable[[str], None] = _nobody,
     ) -> None:
         self._options = options or ManifestOptions()
-        self._observer = observer or Unobserved()
+        self._observer = observer or InformerObserver()
         self._say = say
         self._folder = ManifestFolder([str(path) for path in paths], self._options.still)
         self._stores = {kind: Store(kind) for kind in ResourceKind}
