@@ -4,6 +4,7 @@ In: contexts, and who is a member where. Out: the policies beyond a limit, with 
 the older policies have their room first; one for which there is none is left out, and a younger one may fit.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from nqosd.api.networkqos import NetworkQoS
@@ -125,16 +126,14 @@ class Room:
         `users` are the policies that need a selection. What moved in one that is left out concerns it alone; what
         moved in the others, also what is left for younger ones.
         """
-        moved: dict[str, dict[str, int]] = {}
+        moved: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
         for selection, number in self._membership.moved().items():
             for key in users.get(selection, ()):
-                mine = moved.setdefault(key.partition("/")[0], {})
-                mine[key] = mine.get(key, 0) + number
+                moved[key.partition("/")[0]][key] += number
         for namespace, mine in moved.items():
-            beyond = self._beyond.get(namespace, {})
-            applied = sum(number for key, number in mine.items() if key not in beyond)
-            left_out = max((mine[key] for key in beyond if key in mine), default=0)
-            self._slack[namespace] = self._slack.get(namespace, 0) - applied - left_out
+            left_out = [mine[key] for key in self._beyond.get(namespace, ()) if key in mine]
+            applied = sum(mine.values()) - sum(left_out)
+            self._slack[namespace] = self._slack.get(namespace, 0) - applied - max(left_out, default=0)
         return [namespace for namespace in moved if self._slack[namespace] < 0]
 
     def settle(self, namespace: str) -> Iterable[str]:
