@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from nqosd import __version__
 from tests.checkout import ROOT
 from tests.docs.console import blocks
 from tests.services.browser import DESK, Browser
@@ -130,6 +131,12 @@ def test_links_of_the_top_level_lead_somewhere(page: str) -> None:
     """What README and changelog link to is in the checkout."""
     links = LINK.findall((ROOT / page).read_text())
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_changelog_has_this_version() -> None:
+    """The newest version of the changelog is that of the checkout, and what comes after it has a place above it."""
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert headings[:2] == ["Unreleased", __version__]
 
 
 @pytest.mark.parametrize("name", files())
