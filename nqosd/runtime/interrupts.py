@@ -18,10 +18,15 @@ def run(main: Coroutine[object, object, T]) -> T:
     Raises:
         KeyboardInterrupt: it was Ctrl-C; what ran has ended. A second Ctrl-C raises it wherever the command is.
     """
-    return asyncio.run(_interruptible(main))
+    return asyncio.run(interruptible(main))
 
 
-async def _interruptible(main: Coroutine[object, object, T]) -> T:
+async def interruptible(main: Coroutine[object, object, T]) -> T:
+    """Await a coroutine in a loop that runs more than one, one after the other; the same else.
+
+    Raises:
+        KeyboardInterrupt: as `run` does.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(main)
     is_interrupted = False
 

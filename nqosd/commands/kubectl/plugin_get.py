@@ -16,6 +16,7 @@ from nqosd.commands.get_tables import keys
 from nqosd.commands.kubectl.pod_proxy import Cluster, cluster
 from nqosd.commands.kubectl.zones import Speaker, find_zones
 from nqosd.commands.output import complain
+from nqosd.runtime.interrupts import interruptible
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,10 +25,10 @@ def run(options: argparse.Namespace) -> int:
     said: set[str] = set()
     with asyncio.Runner() as runner:
         connection = cluster(options)
-        there = runner.run(connection.__aenter__())
+        there = runner.run(interruptible(connection.__aenter__()))
 
         def get(what: str) -> Any:  # noqa: ANN401 - what the path has
-            entries, problems = runner.run(_ask(there, what, options))
+            entries, problems = runner.run(interruptible(_ask(there, what, options)))
             for each in problems:
                 if each not in said:
                     complain(each)
