@@ -30,10 +30,20 @@ class _Loss:
 
 
 class Contact:
-    """One for each daemon; `wake` is called when a round is needed because of what was reported."""
+    """One for each daemon; `wake` is called when a round is needed because of what was reported.
 
-    def __init__(self, wake: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+    `waits_since` says when the first change was heard that waits until what it needs has been listed, if any does.
+    """
+
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        waits_since: Callable[[], float | None] = lambda: None,
+    ) -> None:
         self._wake = wake
+        self._waits_since = waits_since
         self._clock = clock
         self._lost: dict[ResourceKind, _Loss] = {}
         self._in_touch_since = clock()
@@ -77,7 +87,9 @@ class Contact:
         ahead = before.ahead_of(known)
         if not known or before.process == process or (before.versions and not ahead):
             return ""
-        if not self._lost and self._clock() - max(held_since, self._in_touch_since) >= self.noticed:
+        proven = max(held_since, self._in_touch_since) + self.noticed
+        waits_since = self._waits_since()
+        if not self._lost and self._clock() >= proven and (waits_since is None or waits_since > proven):
             return ""
         who = f"{before.host}, process {before.process}" if before.process else "somebody who left no record"
         state = self.state or "catching up with the API server"

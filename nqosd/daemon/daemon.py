@@ -80,6 +80,7 @@ class Daemon:
         self._rounds = Rounds(
             round_options(config), self._northbound, self._metrics.rounds, self._health, KubernetesWriters()
         )
+        self._metrics.informers.ask(self._rounds.inbox.unsynced)
         self._http: HttpServer | None = None
         self._writers = KubernetesWriters()
 
@@ -124,6 +125,7 @@ class Daemon:
         if is_narrow:
             sink = hearing = Hearing(source, self._rounds.inbox)
             self._rounds.told_zone = hearing.zone_is
+            self._rounds.publisher.hears_all_pods = False
             self._rounds.contact.versions = lambda: hearing.versions(source.resource_versions)
         else:
             self._rounds.contact.versions = lambda: source.resource_versions

@@ -60,6 +60,8 @@ class Publisher:
 
     def __init__(self, northbound: Northbound, writers: KubernetesWriters) -> None:
         self.writers = writers
+        self.hears_all_pods = True
+        """Whether pods of other zones are heard of: who hears of some only can't say where senders are."""
         self.states: dict[str, tuple[str, str]] = {}
         """By policy, the reason and message of its condition."""
         self._northbound = northbound
@@ -184,8 +186,10 @@ class Publisher:
             self._zones = frozenset({self._zone, *map(self._zone_of, nodes)})
         return self._zones
 
-    def _sources(self, key: str, compiler: IncrementalCompiler, *, has_senders: bool) -> frozenset[str]:
-        """Name the zones that have senders of a policy."""
+    def _sources(self, key: str, compiler: IncrementalCompiler, *, has_senders: bool) -> frozenset[str] | None:
+        """Name the zones that have senders of a policy; None where that isn't known."""
+        if not self.hears_all_pods and len(self._all_zones(compiler)) > 1:
+            return None
         nodes, known = compiler.source_nodes(key), compiler.tables.nodes
         if nodes is None:
             return frozenset({self._zone}) if has_senders else frozenset()

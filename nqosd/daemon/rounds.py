@@ -99,7 +99,7 @@ class Rounds:
         self.publisher = Publisher(northbound, writers)
         self.inbox = Inbox(northbound.wake)
         self.first_plan = FirstPlan(northbound.wake.set)
-        self.contact = Contact(northbound.wake.set)
+        self.contact = Contact(northbound.wake.set, waits_since=lambda: self.inbox.elsewhere_since)
         self.convergence = Convergence(lambda: self.inbox.owed_since)
         self._northbound = northbound
         self._metrics = metrics

@@ -43,7 +43,8 @@ class ZoneCounts:
 class StatusVerdict:
     """What the status of a policy should say; `conditions` begins with `Ready`.
 
-    `kept` are the types of conditions that an earlier version has written for zones that don't report yet.
+    `kept` are the types of conditions that an earlier version has written for zones that don't report yet; as many of
+    them stay as there is room for.
     """
 
     summary: str
@@ -56,11 +57,25 @@ class StatusVerdict:
         """The condition over all zones."""
         return self.conditions[0]
 
+    @property
+    def zones(self) -> tuple[Condition, ...]:
+        """The conditions of zones that aren't well."""
+        return self.conditions[1:]
+
 
 def sum_up(
-    mine: Condition, own: str, sources: AbstractSet[str], standing: Standing, kept: AbstractSet[str] = frozenset()
+    mine: Condition,
+    own: str,
+    sources: AbstractSet[str],
+    standing: Standing,
+    kept: AbstractSet[str] = frozenset(),
+    *,
+    knows_senders: bool = True,
 ) -> StatusVerdict:
-    """Sum up; `mine` is the condition in this daemon's `own` zone, `sources` the zones with senders."""
+    """Sum up; `mine` is the condition in this daemon's `own` zone, `sources` the zones with senders.
+
+    Who doesn't know which zones have senders gives all that there are.
+    """
     generation = mine.observed_generation
     if mine.reason in SAME_EVERYWHERE:
         summary = f"Not applied: {_cut(mine.message)}"
@@ -86,7 +101,7 @@ def sum_up(
     ]
     counts = ZoneCounts(len(sources), max(0, len(sources) - len(unwell)), len(standing.failing))
     zones = tuple(attrs.evolve(each, observed_generation=generation) for each in unwell[:MAX_ZONES])
-    summary, ready = _outcome(mine, own, sources, standing, counts)
+    summary, ready = _outcome(mine, own, sources, standing, counts, knows_senders=knows_senders)
     if counts.with_senders > 1 and counts.ready < counts.with_senders:
         ready = attrs.evolve(
             ready, message=f"{ready.message} ({counts.ready} of {counts.with_senders} zones are ready)"
@@ -95,7 +110,13 @@ def sum_up(
 
 
 def _outcome(
-    mine: Condition, own: str, sources: AbstractSet[str], standing: Standing, counts: ZoneCounts
+    mine: Condition,
+    own: str,
+    sources: AbstractSet[str],
+    standing: Standing,
+    counts: ZoneCounts,
+    *,
+    knows_senders: bool,
 ) -> tuple[str, Condition]:
     """Give the summary and the condition `Ready`."""
     if standing.failing:
@@ -112,13 +133,16 @@ def _outcome(
         others = len(standing.behind) - 1
         text = f"Waiting for zone {min(standing.behind)}" + (f" and {_count(others, 'other zone')}" if others else "")
         return text, Condition(READY, UNKNOWN, ConditionReason.WAITING_FOR_ZONE, text, mine.observed_generation)
-    return APPLIED, _applied(mine, own, sources, standing.warnings)
+    return APPLIED, _applied(mine, own, sources, standing.warnings, knows_senders=knows_senders)
 
 
-def _applied(mine: Condition, own: str, sources: AbstractSet[str], elsewhere: Sequence[str]) -> Condition:
+def _applied(
+    mine: Condition, own: str, sources: AbstractSet[str], elsewhere: Sequence[str], *, knows_senders: bool
+) -> Condition:
     text, _warned, warnings = mine.message.partition(WARNING)
     if sources - {own}:
-        text = f"Applied in {_count(len(sources), 'zone')} with senders."
+        zones = _count(len(sources), "zone")
+        text = f"Applied in {zones} with senders." if knows_senders else f"Applied in all {zones}."
     found = [each for each in dict.fromkeys(elsewhere) if each not in warnings]
     warnings = " ".join([*([warnings] if warnings else []), *found[:MAX_WARNINGS]])
     reason = ConditionReason.APPLIED if sources else ConditionReason.NO_SOURCE_PODS

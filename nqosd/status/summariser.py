@@ -77,8 +77,8 @@ class Summariser:
         self._holder = holder
         self.wake = asyncio.Event()
         self._campaigned = self._listed = self._summed = self._retried = float("-inf")
-        self._heard: tuple[float, frozenset[str]] = float("-inf"), frozenset()
-        """When all reports were listed, and the namespaces of which this zone had something to write yet."""
+        self._pending: AbstractSet[str] = frozenset()
+        """The namespaces of which this zone had something to write yet, when what waits was summed up last."""
         self._reports = Reports()
         self._view: ZonesView | None = None
         self._unsettled: set[str] = set()
@@ -146,13 +146,13 @@ class Summariser:
         """Give the policies that may stand otherwise than when they were last summed up."""
         news = view.news_since(self._view) if self._view is not None and now - self._summed < AFRESH else None
         self._view = view
-        heard = self._listed, frozenset(state.report.pending if state.report is not None else ())
         if news is None:
             self._summed = now
             return state.entries.keys()
-        if heard == self._heard and now - self._retried < LOOK:
+        pending = state.report.pending.keys() if state.report is not None else frozenset[str]()
+        if pending == self._pending and now - self._retried < LOOK:
             return news | state.changed
-        self._heard, self._retried = heard, now
+        self._pending, self._retried = pending, now
         return news | state.changed | self._unsettled
 
     async def _list(self, progress: Progress, now: float) -> bool:
@@ -176,18 +176,20 @@ class Summariser:
         begun = time.monotonic()
         for key in sorted(keys):
             if (entry := state.entries.get(key)) is not None:
-                self._sum_up_one(entry, progress.zone, view, kept)
+                self._sum_up_one(entry, progress, view, kept)
             if time.monotonic() - begun > TURN:
                 await asyncio.sleep(0)
                 begun = time.monotonic()
 
-    def _sum_up_one(self, entry: Entry, own: str, view: ZonesView, kept: frozenset[str]) -> None:
+    def _sum_up_one(self, entry: Entry, progress: Progress, view: ZonesView, kept: frozenset[str]) -> None:
         policy, mine, sources = entry.standing.policy, entry.standing.mine, entry.standing.sources
-        standing = view.standing(policy.key, entry.needed, sources or frozenset({own}))
+        own, asked = progress.zone, progress.zones if sources is None else sources
+        standing = view.standing(policy.key, entry.needed, asked or frozenset({own}))
         (self._unsettled.add if standing.behind else self._unsettled.discard)(policy.key)
         if standing.behind and not standing.failing and not _may_say_behind(entry):
             return
-        self._writer.submit(policy, sum_up(mine, own, sources, standing, kept))
+        verdict = sum_up(mine, own, asked, standing, kept, knows_senders=sources is not None)
+        self._writer.submit(policy, verdict)
 
 
 def _may_say_behind(entry: Entry) -> bool:

@@ -29,11 +29,11 @@ class Progress:
 
 @attrs.frozen
 class PolicyStanding:
-    """How a policy stands in this zone, and the zones in which it has senders."""
+    """How a policy stands in this zone, and the zones in which it has senders; None: any may have some."""
 
     policy: NetworkQoS
     mine: Condition
-    sources: frozenset[str]
+    sources: frozenset[str] | None
 
 
 @attrs.frozen

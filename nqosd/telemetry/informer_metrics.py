@@ -1,5 +1,8 @@
 """Metrics of the informers; it implements their observer."""
 
+from collections.abc import Collection
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from nqosd.api.changes import ResourceKind
@@ -43,9 +46,13 @@ class InformerMetrics(InformerObserver):
             self._undecodable.labels(kind.value)
         self._events_by_kind = {kind: self._events.labels(kind.value) for kind in ResourceKind}
 
+    def ask(self, unsynced: Collection[ResourceKind]) -> None:
+        """Look there, whenever the metrics are read, for the kinds of which not all objects are known."""
+        for kind in ResourceKind:
+            self._synced.labels(kind.value).set_function(partial(_is_synced, kind, unsynced))
+
     def listed(self, kind: ResourceKind, objects: int, seconds: float) -> None:  # noqa: ARG002 - the cache counts objects
-        """Note that all objects of a kind are known."""
-        self._synced.labels(kind.value).set(1)
+        """Take the time of a list."""
         self._lists.labels(kind.value).observe(seconds)
 
     def watch_restarted(self, kind: ResourceKind, reason: RequestOutcome) -> None:
@@ -63,3 +70,7 @@ class InformerMetrics(InformerObserver):
     def installed(self, kind: ResourceKind, *, is_installed: bool) -> None:
         """Note whether the resource exists."""
         self._installed.labels(kind.value).set(is_installed)
+
+
+def _is_synced(kind: ResourceKind, unsynced: Collection[ResourceKind]) -> float:
+    return kind not in unsynced

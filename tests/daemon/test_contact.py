@@ -16,7 +16,8 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.contact = Contact(lambda: None, lambda: self.now)
+        self.waits_since: float | None = None
+        self.contact = Contact(lambda: None, lambda: self.now, waits_since=lambda: self.waits_since)
 
 
 @pytest.fixture
@@ -60,6 +61,19 @@ def test_in_touch_it_always_writes_in_the_end(clock: Clock) -> None:
     clock.contact.in_touch(ResourceKind.POD, is_in_touch=True)
     assert clock.contact.refusal(MINE.versions, MINE.process, before, held_since)
     assert not clock.contact.refusal({}, MINE.process, before, held_since), "there is no API server"
+
+
+def test_what_waits_for_its_pods_to_be_listed_is_caught_up_with(clock: Clock) -> None:
+    """As long as a change waits that the writer before may have known, time in touch proves nothing."""
+    before = attrs.evolve(OTHER, versions={"Pod": "9999"})
+    held_since = clock.now
+    clock.waits_since = held_since + NOTICED
+    clock.now += 10 * NOTICED
+    assert "catching up" in clock.contact.refusal(MINE.versions, MINE.process, before, held_since)
+    clock.waits_since += 0.1
+    assert clock.contact.refusal(MINE.versions, MINE.process, before, held_since) == "", "it came later"
+    clock.waits_since = None
+    assert clock.contact.refusal(MINE.versions, MINE.process, before, held_since) == ""
 
 
 def test_it_says_for_how_long_with_which_kinds_and_why(clock: Clock) -> None:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.api.changes import Change, ResourceKind
-from nqosd.api.labels import LabelSelector
-from nqosd.api.networkqos import NetworkQoS, PodPeer
-from nqosd.api.objects import Namespace, Pod
+from nqosd.api.labels import LabelSelector, Operator, Requirement
+from nqosd.api.networkqos import Classifier, EgressRule, NetworkQoS, NetworkQoSSpec, PodPeer
+from nqosd.api.objects import Namespace, Node, Pod
 from nqosd.cache.tables import Tables
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.effective_policies import peers_of
@@ -54,6 +54,9 @@ class Site:
         if self.inbox.unsynced:
             return
         self.compiler.apply(self.inbox.take())
+        for node in Zone.of(self.zone, self.compiler.tables.nodes).nodes or ():
+            watches = self.watches
+            assert watches.is_synced(ALL_PODS) or watches.is_synced(attrs.evolve(ALL_PODS, node=node)), node
         for policy in self.compiler.tables.policies.values():
             if _has_senders(policy, self.compiler.tables, self.zone):
                 self._check_listed(policy)
@@ -106,7 +109,8 @@ def test_the_rows_are_those_of_who_hears_of_all(
 ) -> None:
     """However far watches lag behind each other, and whatever selections come and go, in the end rows are the same.
 
-    In between, no policy is compiled before all its peers have been listed. In the end each pod has a namespace, as on
+    In between, nothing is compiled before the pods of each of the zone's nodes have been listed, and no policy before
+    all its peers have been. In the end each pod has a namespace, as on
     any API server: who hears of some pods only asks for those of the namespaces that there are.
     """
     every = [[_apart(change) for change in batch] for batch in drawn]
@@ -131,3 +135,39 @@ def test_the_rows_are_those_of_who_hears_of_all(
             assert site.compiler.desired == compile_everything(site.watches.truth, settings).desired
 
     asyncio.run(run())
+
+
+async def test_no_watch_is_left_before_all_that_are_needed_have_told() -> None:
+    """Though it isn't needed any more and time passes, it goes on until what is needed instead has been listed."""
+    clock, inbox = Clock(), Inbox(asyncio.Event())
+    old, new = (LabelSelector((Requirement("app", Operator.IN, (value,)),)) for value in ("old", "new"))
+    watches = FakeWatches(inbox, clock, {str(each): each for each in (old, new)})
+
+    def settle(*, but: Resource | None = None) -> None:
+        while sources := [each for each in watches.sources() if each != but]:
+            watches.tell(sources[0])
+
+    def select(peers: LabelSelector) -> None:
+        rule = EgressRule(1, classifier=Classifier(to=(PodPeer(peers),)))
+        policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(1, (rule,)))
+        watches.happen(Change(ResourceKind.NETWORK_QOS, policy.key, None, policy))
+
+    watches.happen(Change(ResourceKind.NAMESPACE, "a", None, Namespace("a", {})))
+    watches.happen(Change(ResourceKind.NODE, "n1", None, Node("n1")))
+    watches.happen(Change(ResourceKind.POD, "a/s", None, Pod("a", "s", node="n1")))
+    select(old)
+    watches.hearing.zone_is("n1")
+    settle()
+    of_old, of_new = (attrs.evolve(ALL_PODS, namespace="a", labels=str(each)) for each in (old, new))
+    assert watches.is_synced(of_old)
+    select(new)
+    settle(but=of_new)
+    for _ in range(3):
+        clock.now += LINGER
+        watches.hearing.changed([])
+        assert {of_old, of_new} <= set(watches.parts)
+    settle()
+    clock.now += LINGER
+    watches.hearing.changed([])
+    assert watches.is_synced(of_new)
+    assert of_old not in watches.parts

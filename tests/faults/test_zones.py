@@ -118,6 +118,20 @@ def test_a_zone_that_fails_is_named(zones: Zones) -> None:
     assert zones.conditions().keys() == {"Ready"}
 
 
+def test_who_hears_of_some_pods_asks_all_zones(zones: Zones) -> None:
+    """With `kubernetes.pods = "auto"` senders may be in any zone: one that nobody hears of is waited for, and named."""
+    first, second = zones.sites
+    zones.home.cluster.delete({"kind": "Pod", "metadata": {"namespace": zones.home.namespace, "name": "on-n1"}})
+    first.start_daemon(options={"kubernetes": {"pods": "auto"}})
+    zones.await_summary("Waiting for zone n2")
+    second.start_daemon(options={"kubernetes": {"pods": "auto"}})
+    zones.await_summary(APPLIED)
+    assert zones.conditions()["Ready"]["message"] == "Applied in all 2 zones."
+    second.nb.nbctl("ls-del", "n2")
+    zones.await_summary("Not applied in zone n2")
+    assert zones.ready() == ("False", "WaitingForSwitch")
+
+
 def test_a_node_that_is_gone_counts_no_more(zones: Zones) -> None:
     """The summary no longer depends on its zone."""
     for site in zones.sites:

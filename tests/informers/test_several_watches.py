@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -152,6 +153,27 @@ async def test_a_watch_that_is_left_for_what_it_told_says_no_more(api_server: Ap
             await asyncio.gather(task, return_exceptions=True)
     assert told.listener.tables[POD] == {}
     assert out_of_touch == []
+
+
+async def test_who_waits_for_all_lists_waits_for_no_watch_that_was_left(api_server: ApiServer, namespace: str) -> None:
+    """All watches that there are list anew when they are asked to; one that ends before it has keeps nobody waiting."""
+    told = Told()
+    async with hearing(api_server, told) as source:
+        kept, left = attrs.evolve(PODS, namespace=namespace), attrs.evolve(PODS, node="node-1")
+        for each in (kept, left):
+            source.watch(each)
+        await until(lambda: told.synced_times == 2, "listed")
+        reflectors = source._reflectors
+        reflectors[left].list_again("a test", time.monotonic() + 3600)
+        asked = asyncio.create_task(source.list_again("a test", [POD]))
+        await asyncio.sleep(0)
+        assert reflectors[kept].is_to_list
+        await until(lambda: not reflectors[kept].is_to_list, "listed anew")
+        await asyncio.sleep(0)
+        assert not asked.done()
+        source.leave(left)
+        async with asyncio.timeout(10):
+            await asked
 
 
 def _pod(label: str) -> Pod:

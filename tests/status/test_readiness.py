@@ -193,6 +193,25 @@ def test_the_status_is_bounded(number: int) -> None:
     assert len(json.dumps(body, ensure_ascii=False).encode()) < 16_384
 
 
+def test_who_hears_of_some_pods_asks_all_zones() -> None:
+    """Where senders may be anywhere each zone counts, and one that fails is named though nobody knows of any there."""
+
+    def said(*reports: ZoneReport, silent: str = "") -> StatusVerdict:
+        held = Reports()
+        held.listed([Renewal(each, "2026-11-24T10:00:00Z") for each in reports], 0.0)
+        for each in reports:
+            if each.zone not in silent:
+                held.renewed(Renewal(each, "2026-11-24T10:01:00Z"), OLD)
+        zones = frozenset("abc")
+        return sum_up(MINE, "a", zones, held.view(zones, OLD).standing(KEY, 10, zones), knows_senders=False)
+
+    well = said(zone("a"), zone("b"), zone("c"))
+    assert (well.ready.status, well.ready.message, well.counts) == ("True", "Applied in all 3 zones.", ZoneCounts(3, 3))
+    assert said(zone("a"), zone("b", video=WAITS), zone("c")).ready.reason == "WaitingForSwitch"
+    assert said(zone("a"), zone("b", 9), zone("c")).ready.reason == "WaitingForZone"
+    assert said(zone("a"), zone("b"), zone("c"), silent="c").ready.reason == "ZoneSilent"
+
+
 @pytest.mark.parametrize("lacks", ["switches", "obstacles"])
 def test_the_status_of_a_policy_on_many_switches_is_bounded(lacks: str) -> None:
     """Where one database has its rows on 400 switches and something is wrong with each, it is below 16 KiB too."""

@@ -146,7 +146,11 @@ def test_informers() -> None:
     """Lists, restarts, objects and missing resources count by kind."""
     metrics = Metrics()
     pods = {"kind": "Pod"}
+    unsynced = set(ResourceKind)
+    metrics.informers.ask(unsynced)
     metrics.informers.listed(ResourceKind.POD, 1000, 0.3)
+    assert value(metrics.registry, "nqosd_synced", pods) == 0, "another watch of pods may have told nothing yet"
+    unsynced.remove(ResourceKind.POD)
     metrics.informers.watch_restarted(ResourceKind.POD, RequestOutcome.BROKEN)
     metrics.informers.events(ResourceKind.POD, 1000)
     metrics.informers.events(ResourceKind.POD, 1)
