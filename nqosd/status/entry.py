@@ -11,11 +11,13 @@ import attrs
 
 from nqosd.api.decoding.policies import COLUMNS, columns_of
 from nqosd.api.networkqos import Condition, NetworkQoS, NetworkQoSStatus
-from nqosd.status.conditions import READY, TYPE_PREFIX, ConditionReason, stamped
-from nqosd.status.readiness import StatusVerdict
+from nqosd.status.conditions import READY, TRUE, TYPE_PREFIX, ConditionReason, stamped
+from nqosd.status.readiness import MAX_ZONES, StatusVerdict
 
 MANAGER = "nqosd"
 _REASONS = frozenset(ConditionReason)
+_SUMMED = frozenset({ConditionReason.WAITING_FOR_ZONE, ConditionReason.ZONE_SILENT})
+"""What no zone says of itself: no condition of before has these reasons."""
 TRUSTED = 10.0
 """Seconds for which the answer to a write counts more than what the informer still shows."""
 CONFIRMED = 1500.0
@@ -119,11 +121,19 @@ class PolicyStatus:
             return None
         status = self._status(monotonic)
         before = {each.type: each for each in status.conditions}
-        kept = [each for each in status.conditions if not _is_of_a_zone(each) or each.type in verdict.kept]
         new = {each.type: stamped(each, before.get(each.type), now) for each in verdict.conditions}
-        conditions = (*new.values(), *(each for each in kept if each.type not in new))
+        others = [each for each in status.conditions if not _is_of_a_zone(each) and each.type not in new]
+        kept = [
+            each for each in status.conditions if each.type in verdict.kept - new.keys() and each.reason not in _SUMMED
+        ]
+        kept.sort(key=lambda each: each.status == TRUE)
+        room = MAX_ZONES - len(verdict.zones)
+        conditions = (*new.values(), *kept[:room], *others)
+        # those beyond are no reason to write: whoever writes them would write them again
+        beyond = {each.type for each in kept[room:]}
         old = before.get(READY)
-        said = status.summary, before, {each for each in status.columns if each[0] not in self._dropped}
+        found = {name: each for name, each in before.items() if name not in beyond}
+        said = status.summary, found, {each for each in status.columns if each[0] not in self._dropped}
         columns = {each for each in columns_of(_columns(verdict)) if each[0] not in self._dropped}
         is_right = said == (verdict.summary, {each.type: each for each in conditions}, columns)
         if is_right and (REPORTED_AT in self._dropped or _is_confirmed(status.reported_at, now)):

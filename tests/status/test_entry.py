@@ -8,7 +8,7 @@ import pytest
 from nqosd.api.decoding.policies import COLUMNS, columns_of
 from nqosd.api.networkqos import Condition, NetworkQoSStatus
 from nqosd.status.entry import AHEAD, CONFIRMED, TRUSTED, PolicyStatus, Removal, Write
-from nqosd.status.readiness import APPLIED, ZoneCounts
+from nqosd.status.readiness import APPLIED, MAX_ZONES, ZoneCounts
 from tests.status.policies import WAITING, policy, verdict, zone_condition
 
 NOW = "2026-11-24T12:00:00Z"
@@ -161,6 +161,44 @@ def test_conditions_of_well_zones_go() -> None:
     kept = frozenset({"Ready-In-Zone-b"})
     write = PolicyStatus(policy(status=old), verdict(kept=kept)).write(NOW, 0.0)
     assert [each.type for each in written(write).conditions] == ["Ready", "Ready-In-Zone-b", "Accepted"]
+
+
+OLD = tuple(zone_condition(f"z{number:03}", "False" if number % 100 == 99 else "True") for number in range(1000))
+"""What daemons of before have written, of which one in a hundred isn't well."""
+ACCEPTED = Condition("Accepted", "True", "r", "m", last_transition_time=NOW)
+KEPT = frozenset(each.type for each in OLD)
+
+
+@pytest.mark.parametrize("unwell", [0, 4, MAX_ZONES])
+def test_of_what_is_kept_as_much_stays_as_there_is_room_for(unwell: int) -> None:
+    """Ten zones have a condition at most, those that are known not to be well first; others' conditions all stay."""
+    zones = tuple(zone_condition(f"new-{number}", "False") for number in range(unwell))
+    status = NetworkQoSStatus("", (*OLD, ACCEPTED))
+    write = PolicyStatus(policy(status=status), verdict("False", zones=zones, kept=KEPT)).write(NOW, 0.0)
+    ready, *found = written(write).conditions
+    assert ready.type == "Ready"
+    assert [each.type for each in found[:unwell]] == [each.type for each in zones]
+    assert found[unwell:-1] == [each for each in OLD if each.status == "False"][: MAX_ZONES - unwell]
+    assert found[-1] == ACCEPTED
+
+
+@pytest.mark.parametrize("reason", ["WaitingForZone", "ZoneSilent"])
+def test_what_was_summed_up_is_no_condition_of_before(reason: str) -> None:
+    """That a zone was waited for doesn't stay when it isn't any more, though it still doesn't report."""
+    waited = attrs.evolve(OLD[0], status="Unknown", reason=reason)
+    entry = PolicyStatus(policy(status=NetworkQoSStatus("", (waited,))), verdict(kept=KEPT))
+    assert [each.type for each in written(entry.write(NOW, 0.0)).conditions] == ["Ready"]
+
+
+def test_what_there_is_no_room_for_is_no_reason_to_write() -> None:
+    """Zones of before that write theirs again have that from nobody's writing; those that report cost a write."""
+    said = verdict("False", kept=KEPT)
+    status = written(PolicyStatus(policy(status=NetworkQoSStatus("", OLD)), said).write(NOW, 0.0))
+    shown = {each.type for each in status.conditions}
+    again = attrs.evolve(status, conditions=(*status.conditions, *(each for each in OLD if each.type not in shown)))
+    assert PolicyStatus(policy(status=again), said).write(NOW, 0.0) is None
+    fewer = attrs.evolve(said, kept=KEPT - {OLD[0].type})
+    assert PolicyStatus(policy(status=again), fewer).write(NOW, 0.0) is not None
 
 
 def test_a_removal_leaves_what_others_have_written() -> None:

@@ -15,7 +15,7 @@ from nqosd.status import leases as election_leases
 from nqosd.status import reports, summariser
 from nqosd.status.conditions import condition
 from nqosd.status.leases import Election, Leases, report_name
-from nqosd.status.readiness import APPLIED
+from nqosd.status.readiness import APPLIED, MAX_ZONES
 from nqosd.status.zone_report import ZoneFinding, ZoneReport
 from nqosd.status.zone_state import PolicyStanding, Progress
 from nqosd.status.zone_status import ZoneStatus
@@ -170,6 +170,37 @@ async def test_a_zone_that_is_gone_leaves_nothing(cluster: Cluster, client: Kube
         one.zones = frozenset({"a"})
         one.commit(cluster.get())
         await eventually(lambda: leases(cluster).keys() == {"nqosd-status", "nqosd-zone-a"})
+        assert ready(cluster) == ("True", "Applied")
+
+
+async def test_conditions_of_before_are_taken_over(cluster: Cluster, client: KubeClient, running: Running) -> None:
+    """Of a hundred zones that wrote a condition each, ten keep it until they report; the others are counted."""
+    names = [f"node-{number:03}" for number in range(100)]
+    one = Zone(client, cluster, names[0], frozenset(names))
+    cluster.create()
+    before = [
+        {"type": f"Ready-In-Zone-{name}", "status": "True", "reason": "Success", "message": "m"}
+        | {"lastTransitionTime": "2026-11-24T00:00:00Z"}
+        for name in names
+    ]
+    patch = {"status": {"conditions": before}}
+    content_type = "application/merge-patch+json"
+    cluster.server.request("PATCH", f"{cluster.path('video')}/status", patch, content_type=content_type)
+    assert len(cluster.get().status.conditions) == 100
+    async with running(one.run):
+        one.commit(cluster.get(), sources=frozenset(names[:1]))
+        await eventually(lambda: ready(cluster) == ("True", "Applied"))
+        kept = cluster.get().status.conditions[1:]
+        assert [(each.type, each.reason) for each in kept] == [(each["type"], "Success") for each in before[1:11]]
+        one.commit(cluster.create(priority=11))
+        await eventually(lambda: ready(cluster) == ("Unknown", "WaitingForZone"))
+        assert len(cluster.get().status.conditions) == 1 + MAX_ZONES
+        assert "(1 of 100 zones are ready)" in cluster.ready().message
+        driven = Leases(client, cluster.namespace)
+        version = int(cluster.resource_version())
+        for name in names[1:]:
+            assert (await driven.report(ZoneReport(name, version), "driver")).accepted
+        await eventually(lambda: len(cluster.get().status.conditions) == 1, 60.0)
         assert ready(cluster) == ("True", "Applied")
 
 
