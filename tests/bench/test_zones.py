@@ -82,3 +82,14 @@ async def test_a_small_run_measures_real_daemons_and_a_fleet_that_costs_the_same
     assert 0.9 < cost.fleet_start_bytes / received < 1.1
     assert cost.change.seconds is not None
     assert cost.change.writes["status"] >= 1
+
+
+@pytest.mark.timeout(600)
+async def test_zones_that_only_report_are_waited_for_too() -> None:
+    """With no zone of the fleet that does all a daemon does, a changed policy is Ready when all have reported it."""
+    load = attrs.evolve(LOAD, fleet=0)
+    [cost] = await measured([3], {"auto": {"kubernetes": {"pods": "auto"}}}, load)
+    received = statistics.mean(each.received for each in cost.started)
+    assert cost.fleet_start_bytes < received / 2
+    assert cost.change.seconds is not None
+    assert cost.change.writes["reports"] >= 3

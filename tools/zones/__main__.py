@@ -25,7 +25,11 @@ def main() -> int:
     parser.add_argument("--daemons", type=int, default=2, help="real daemons; the others are the fleet's")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long pods change")
     parser.add_argument("--changes", type=int, default=200, help="how many pods change in this time")
-    parser.add_argument("--fleet", type=int, help="zones of the fleet at most; without it, every node has a daemon")
+    parser.add_argument(
+        "--fleet",
+        type=int,
+        help="zones of the fleet that do all that a daemon does; the others only watch policies and report",
+    )
     parser.add_argument(
         "--compare",
         default='kubernetes.pods="auto"',
@@ -51,6 +55,7 @@ async def measured(sizes: Sequence[int], modes: Mapping[str, Options], load: Loa
         for nodes in sizes:
             cluster.fill(etcd, range(filled, nodes))
             filled = max(filled, nodes)
+            cluster.await_cache(api)
             for mode, options in modes.items():
                 costs.append(await measure(api, nodes, mode, options, load, fleet=mode == [*modes][-1]))
                 print(f"[bench-zones] {nodes} nodes, {mode}: done", file=sys.stderr, flush=True)

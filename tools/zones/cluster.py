@@ -7,6 +7,7 @@ The pods of a node are spread over 100 namespaces; policy k selects those of nam
 of every policy. Two policies have peers, the databases of their namespace: a tenth of its pods.
 """
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from tests.api.manifests import Json
 from tests.services.etcd import Etcd
 from tests.services.kubernetes import ApiServer
+from tests.services.process import ServiceError
 from tools.bench import decoding
 
 PODS_OF_A_NODE = 250
@@ -68,6 +70,15 @@ def fill(etcd: Etcd, nodes: range) -> None:
         objects += [(f"pods/{namespace(index)}/pod-{index}", _pod(pod, index)) for index in pods]
         for begin in range(0, len(objects), BATCH):
             etcd.put({f"/registry/{key}": value for key, value in objects[begin : begin + BATCH]})
+
+
+def await_cache(api: ApiServer) -> None:
+    """Wait until the API server has read all pods from etcd: until then it refuses lists of them."""
+    newest = json.loads(api.request("GET", "/api/v1/pods?limit=1"))["metadata"]["resourceVersion"]
+    while True:
+        with contextlib.suppress(ServiceError):
+            api.request("GET", f"/api/v1/pods?limit=1&resourceVersion={newest}&resourceVersionMatch=NotOlderThan")
+            return
 
 
 def touch(api: ApiServer, index: int) -> None:

@@ -77,11 +77,20 @@ def _stream(group: Sequence[Request], seconds: float) -> Stream:
     return Stream(group[0], group[-1] if len(group) > 1 else None, seconds / len(group))
 
 
-class Fleet:
-    """So many zones; a context manager of asyncio, which starts them over some seconds."""
+def _reporting(script: Script) -> Script:
+    """Give the part of a script that brings news of policies, and reports."""
+    return attrs.evolve(script, streams=[each for each in script.streams if POLICIES in each.first.target])
 
-    def __init__(self, server: ApiServer, script: Script, zones: Sequence[str]) -> None:
-        self.script = script
+
+class Fleet:
+    """So many zones; a context manager of asyncio, which starts them over some seconds.
+
+    The first ones do the `whole` script, the others only what a report needs.
+    """
+
+    def __init__(self, server: ApiServer, script: Script, zones: Sequence[str], whole: int) -> None:
+        self._script = script
+        self._whole = whole
         self._base = server.url
         self._tls = ssl.create_default_context(cafile=server.ca_file)
         self.zones = zones
@@ -92,7 +101,7 @@ class Fleet:
         """Bytes of the bodies of reports."""
         self.synced = asyncio.Event()
         """When every stream has had its first answer."""
-        self._to_sync = len(zones) * len(script.streams)
+        self._to_sync = whole * len(script.streams) + (len(zones) - whole) * len(_reporting(script).streams)
         self.reports: list[float] = []
         """Seconds that each report took."""
         self.awaited = b""
@@ -103,8 +112,9 @@ class Fleet:
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, read_bufsize=2**18)
         if not self._to_sync:
             self.synced.set()
-        for zone in self.zones:
-            it = _Zone(self, self._session, self._base, zone)
+        for number, zone in enumerate(self.zones):
+            script = self._script if number < self._whole else _reporting(self._script)
+            it = _Zone(self, script, self._session, self._base, zone)
             self._tasks += [asyncio.create_task(each) for each in it.jobs()]
         return self
 
@@ -124,9 +134,9 @@ class Fleet:
 class _Zone:
     """One zone of a fleet."""
 
-    def __init__(self, fleet: Fleet, session: aiohttp.ClientSession, base: str, name: str) -> None:
+    def __init__(self, fleet: Fleet, script: Script, session: aiohttp.ClientSession, base: str, name: str) -> None:
         self._fleet, self._session, self._base, self._name = fleet, session, base, name
-        self._script = fleet.script
+        self._script = script
         self._spread = min(LONGEST_SPREAD, SPREAD * len(fleet.zones))
         self._version = b""
         self._heard = asyncio.Event()

@@ -39,7 +39,7 @@ class Load:
     seconds: float = 20.0
     changes: int = 200
     fleet: int | None = None
-    """Zones of the fleet at most; None makes one for each node that has no real daemon."""
+    """How many zones of the fleet do all that a daemon does; the others only watch policies and report."""
 
 
 @attrs.frozen
@@ -109,10 +109,11 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
         ]
         await asyncio.sleep(load.seconds)  # in which the last daemon shows what it does again and again
         requests = recorders[-1].requests
-        rest = [cluster.zone(number) for number in range(load.daemons, nodes)][: load.fleet if fleet else 0]
+        rest = [cluster.zone(number) for number in range(load.daemons, nodes)] if fleet else []
+        whole = min(len(rest), len(rest) if load.fleet is None else load.fleet)
         before = usage(api.pid).cpu
         made = script(cluster.zone(load.daemons - 1), requests, time.monotonic() - requests[0].moment)
-        others = await stack.enter_async_context(Fleet(api, made, rest))
+        others = await stack.enter_async_context(Fleet(api, made, rest, whole))
         async with asyncio.timeout(DEADLINE):
             await others.synced.wait()
         fleet_cpu, fleet_bytes = usage(api.pid).cpu - before, others.received
@@ -124,8 +125,8 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
             busy=await _window(api, recorders, asyncio.to_thread(_churn, api, nodes, load)),
             resident=max(usage(each.pid).resident for each, _started in running),
             with_fleet=fleet,
-            fleet_start_cpu=fleet_cpu / max(len(rest), 1),
-            fleet_start_bytes=fleet_bytes / max(len(rest), 1),
+            fleet_start_cpu=fleet_cpu / max(whole, 1),
+            fleet_start_bytes=fleet_bytes / max(whole, 1),
             change=await _change(api, recorders, others),
         )
 
