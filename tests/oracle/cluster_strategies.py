@@ -15,7 +15,14 @@ Manifest = dict[str, object]
 NAMESPACES = ("red", "blue", "green")
 NODES = ("n1", "n-2", "n3")
 ZONES = (None, None, None, "n1", "z1", "elsewhere")
-NETWORKS = {"stream": "layer3", "flat": "layer2", "vlan-100": "localnet", "corp/one": "layer3", "ext_stream": "layer3"}
+NETWORKS = {
+    "stream": "layer3",
+    "flat": "layer2",
+    "vlan-100": "localnet",
+    "corp/one": "layer3",
+    "corp-one": "layer3",
+    "ext_stream": "layer3",
+}
 _TOPOLOGIES = ("layer3", "layer2", "localnet")
 _LABELS = {"app": ("web", "db"), "tier": ("a", "b")}
 _POD_NETWORKS = "k8s.ovn.org/pod-networks"
@@ -129,7 +136,7 @@ def _nads(draw: st.DrawFn, namespace: str, name: str) -> Manifest:
     if spoilt == "topology":
         config = {"name": network, "topology": "ring", "type": "ovn-k8s-cni-overlay"}
     owner = draw(st.sampled_from(("", "UserDefinedNetwork", "ClusterUserDefinedNetwork")))
-    named = "net-a" if one_in(draw, 8) else name
+    named = "net-a" if one_in(draw, 3) else name
     references = [{"apiVersion": "k8s.ovn.org/v1", "kind": owner, "name": named, "uid": "u", "controller": True}]
     return manifest(
         "NetworkAttachmentDefinition",

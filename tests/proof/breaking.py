@@ -41,6 +41,11 @@ def in_places(change: Callable[[PodAddress], PodAddress | None]) -> Mutation:
     }
 
 
+def in_definitions(change: Callable[[tuple[bool, str, str]], tuple[bool, str, str]]) -> Mutation:
+    """Change the order of definitions, of which the first one counts: not accepted, age, key."""
+    return {"compiler.network_switches:_precedence": lambda real: lambda entry: change(real(entry))}
+
+
 def in_peers(change: Callable[[PodPeer], PodPeer | AnyAddress]) -> Mutation:
     """Change every entry that selects pods, wherever a classifier is read."""
 

@@ -18,6 +18,7 @@ from nqosd.compiler.precedence import WINNER
 from tests.proof.breaking import (
     Mutation,
     always_on_side,
+    in_definitions,
     in_peers,
     in_places,
     in_ports,
@@ -29,6 +30,12 @@ from tests.proof.breaking import (
 _OTHER = {Family.IP4: Family.IP6, Family.IP6: Family.IP4, None: None}
 _TURNED = {Direction.TO_LPORT: Direction.FROM_LPORT, Direction.FROM_LPORT: Direction.TO_LPORT}
 _FIRST_OF_IP6_ALONE = 1 << 32
+
+
+def _turned(text: str) -> str:
+    """Give a text that comes the later in the order of texts the earlier this one does."""
+    return "".join(chr(0x7F - ord(character)) for character in text) + "\x7f"
+
 
 FAMILIES: Mapping[str, Mutation] = {
     "families of pods' addresses swapped": in_places(lambda place: attrs.evolve(place, family=_OTHER[place.family])),
@@ -186,9 +193,30 @@ SOURCES: Mapping[str, Mutation] = {
         "compiler.effective_policies:EffectivePolicy.selects": lambda _: lambda _self, _network: True
     },
     "labels of a user-defined network's owner not looked up": {
-        "compiler.network_switches:_owner_labels": lambda _: lambda nad, *_: nad.labels
+        "compiler.network_switches:owner_labels": lambda _: lambda nad, *_: nad.labels
     },
 }
+
+DEFINITIONS: Mapping[str, Mutation] = {
+    "definitions that ovn-kubernetes accepted don't come first": in_definitions(lambda rank: (False, *rank[1:])),
+    "the younger definition counts": in_definitions(lambda rank: (rank[0], _turned(rank[1]), rank[2])),
+    "a definition of unknown age is the oldest": {"compiler.network_switches:_YOUNGEST": lambda _: ""},
+    "of definitions of one age the last one counts": in_definitions(lambda rank: (*rank[:2], _turned(rank[2]))),
+    "definitions that disagree count": {
+        "compiler.network_switches:Network.switches": lambda _: property(lambda _self: ())
+    },
+    "networks have switches of others": {
+        "compiler.network_switches:Network.switches": lambda _: property(lambda self: (self.name,))
+    },
+    "a user-defined network owns definitions of other names": {
+        "compiler.network_switches:_owner_of": lambda _: (
+            lambda nad, tables: tables.user_networks.get(
+                f"{nad.namespace}/{nad.owner_name}" if nad.owner_kind == "UserDefinedNetwork" else nad.owner_name
+            )
+        )
+    },
+}
+"""Whose definition of a network counts, and whose labels count for it."""
 
 PRECEDENCE: Mapping[str, Mutation] = {
     "rule order reversed": {
@@ -246,4 +274,6 @@ ACTIONS: Mapping[str, Mutation] = {
     "and within or without parentheses": {"compiler.expression:_bracketed": lambda _: lambda part, _mixing: str(part)},
 }
 
-MUTATIONS: Mapping[str, Mutation] = {**FAMILIES, **PREFIXES, **PORTS, **PEERS, **SOURCES, **PRECEDENCE, **ACTIONS}
+MUTATIONS: Mapping[str, Mutation] = {
+    **FAMILIES, **PREFIXES, **PORTS, **PEERS, **SOURCES, **DEFINITIONS, **PRECEDENCE, **ACTIONS,
+}  # fmt: skip

@@ -18,6 +18,7 @@ def rarities() -> list[Scenario]:
     every = (
         _neighbouring_ports(),
         _owner_labels(),
+        _owners_of_other_names(),
         _selectors(),
         _without_addresses(),
         _empty_sets(),
@@ -61,6 +62,25 @@ def _owner_labels() -> list[Manifest]:
                 }
             ],
         ),
+    ]
+
+
+def _owners_of_other_names() -> list[Manifest]:
+    """Definitions that say they are of user-defined networks which ovn-kubernetes would have given their names."""
+    chosen = {"networkSelector": {"matchLabels": {"tier": "a"}}}
+    cluster = {"networkSelectionType": "ClusterUserDefinedNetworks", "clusterUserDefinedNetworkSelector": chosen}
+    secondary = {
+        "networkSelectionType": "SecondaryUserDefinedNetworks",
+        "secondaryUserDefinedNetworkSelector": {"namespaceSelector": {}, **chosen},
+    }
+    return [
+        namespace("red"),
+        manifest("ClusterUserDefinedNetwork", None, "wide", labels={"tier": "a"}),
+        manifest("UserDefinedNetwork", "red", "narrow", labels={"tier": "a"}),
+        nad("red/mine", "stream", owner=("ClusterUserDefinedNetwork", "wide")),
+        nad("red/yours", "flat", topology="layer2", owner=("UserDefinedNetwork", "narrow")),
+        pod("p0", "10.0.0.1", networks={"red/mine": ["10.1.0.1"], "red/yours": ["10.2.0.1"]}),
+        policy("owned", networkSelectors=[cluster, secondary]),
     ]
 
 

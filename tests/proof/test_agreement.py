@@ -9,6 +9,7 @@ from tests.oracle.strategies import Settings as Options
 from tests.oracle.strategies import clusters
 from tests.oracle.strategies import settings as options
 from tests.proof.agreement import Case
+from tests.proof.rarities import rarities
 from tests.proof.scenarios import VERSIONS, Scenario, packets
 
 PACKETS = 100
@@ -22,3 +23,10 @@ def test_every_packet_takes_its_rule(objects: dict[str, list[Manifest]], option:
         scenario = Scenario(objects, option, version)
         case = Case.of(scenario)
         assert case.compare(packets(scenario, case.oracle, PACKETS, str(seed))).different == ()
+
+
+def test_what_is_rare_takes_its_rule() -> None:
+    """So it is where something matters that generated clusters hold seldom, such as who owns a definition."""
+    for scenario in rarities():
+        case = Case.of(scenario)
+        assert case.compare(packets(scenario, case.oracle, PACKETS, "rarities")).different == ()
