@@ -12,6 +12,7 @@ from tests.services.daemon import Nqosd
 from tests.services.kubernetes import ApiServer
 from tests.services.ovsdb import OvsdbServer
 from tests.services.process import ServiceError
+from tools.bench.bounded import STATUS
 
 ZONES = ("zone-a", "zone-b")
 SILENT = 120.0
@@ -146,6 +147,18 @@ def test_ready_is_right_always(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd])
     assert [after[zone] > before[zone] for zone in ZONES] == [True, False]
     second.start()
     assert wait(cluster, 60)
+
+
+def test_what_a_status_adds_to_an_object(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd]) -> None:
+    """With the note of who wrote it, it is as long as the benchmark of policies at their bounds takes it to be."""
+    for daemon in daemons:
+        daemon.start()
+    assert wait(cluster, 60)
+    path = "/apis/k8s.ovn.org/v1alpha1/namespaces/default/networkqoses/video"
+    policy = json.loads(cluster.request("GET", path))
+    notes = [each for each in policy["metadata"]["managedFields"] if each.get("subresource") == "status"]
+    written = [json.dumps(part, separators=(",", ":")) for part in (policy["status"], notes)]
+    assert sum(map(len, written)) == pytest.approx(STATUS, rel=0.05)
 
 
 def test_nothing_is_left_of_what_is_over(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd]) -> None:
