@@ -32,7 +32,7 @@ SELDOM = 2.0
 STATUS = 888
 """Bytes that the status adds to an object, with the note of who wrote it, where the policy is applied on one network.
 
-Measured with kube-apiserver 1.36, as `tests/e2e/test_status.py` does; of one that isn't applied it is up to twice as long.
+Measured with kube-apiserver 1.36, as `tests/e2e/test_status.py` does; one that isn't applied has up to twice as many.
 """
 
 
