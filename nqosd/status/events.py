@@ -7,7 +7,6 @@ queue, are tried a few times, and an object that keeps changing gets ten at once
 import asyncio
 import datetime as dt
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -16,6 +15,7 @@ import attrs
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.api.objects import Pod
 from nqosd.kube.writes import CONFLICT, Answer, ApiClient, Complaints, send
+from nqosd.status.budgets import Budgets
 from nqosd.status.condition_changes import Note, transition
 
 CONTROLLER = "nqosd"
@@ -31,8 +31,6 @@ PAUSE = 1.0
 AT_ONCE = 10
 """How many Events an object may have at once; then it earns one more every REFILL seconds."""
 REFILL = 60.0
-BUDGETS = 10_000
-"""How many objects' budgets are remembered: the ones that had Events last."""
 
 
 class EventObserver(Protocol):
@@ -63,12 +61,6 @@ class _Event:
     body: Mapping[str, object]
 
 
-@attrs.define
-class _Budget:
-    left: float
-    at: float
-
-
 class EventRecorder:
     """Writes Events while `run` runs; `instance` is what tells this daemon from others, such as its host's name."""
 
@@ -80,7 +72,7 @@ class EventRecorder:
         self._instance = instance[:MAX_INSTANCE]
         self._clock = clock
         self._queue: asyncio.Queue[_Event] = asyncio.Queue(QUEUE)
-        self._budgets: OrderedDict[str, _Budget] = OrderedDict()
+        self._budgets = Budgets(AT_ONCE, REFILL)
         self._complaints = Complaints("an Event")
         self._made = 0
 
@@ -94,7 +86,7 @@ class EventRecorder:
 
     def _record(self, subject: _Subject, note: Note) -> None:
         now = self._clock()
-        if not self._spend(subject.uid or str(subject), now):
+        if not self._budgets.spend(subject.uid or str(subject), now):
             self._observer.event("limited")
             return
         try:
@@ -134,19 +126,6 @@ class EventRecorder:
             await asyncio.sleep(_pause(answer, attempt))
         self._complaints.refused(answer, str(event.subject))
         self._observer.event("refused")
-
-    def _spend(self, subject: str, now: float) -> bool:
-        """Take one Event from an object's budget, if there is one left."""
-        budget = self._budgets.pop(subject, None) or _Budget(AT_ONCE, now)
-        budget.left = min(AT_ONCE, budget.left + max(0.0, now - budget.at) / REFILL)
-        budget.at = now
-        self._budgets[subject] = budget
-        if len(self._budgets) > BUDGETS:
-            self._budgets.popitem(last=False)
-        if budget.left < 1:
-            return False
-        budget.left -= 1
-        return True
 
     def _event(self, subject: _Subject, note: Note, now: float) -> _Event:
         self._made += 1

@@ -1,9 +1,9 @@
 """Writes what was summed up into the status of policies, beside the rounds and never in their way.
 
 In: the verdict on each policy, and each change of its object. Out: patches of the status subresource, one for each
-policy whose status doesn't say so yet. Rule: a policy waits only for its own last write. Of several verdicts only the
-newest is written; a write that is refused is tried again, ever more slowly, until the daemon says that the object is
-gone.
+policy whose status doesn't say so yet. Rule: a policy waits only for its own last write, and for its namespace's turn.
+Of several verdicts only the newest is written; a write that is refused is tried again, ever more slowly, until the
+daemon says that the object is gone.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from nqosd.kube.writes import NOT_FOUND, UNPROCESSABLE, Answer, ApiClient, Compl
 from nqosd.status.entry import PolicyStatus, Write
 from nqosd.status.job import LAST_PAUSE, Job
 from nqosd.status.readiness import StatusVerdict
+from nqosd.status.turns import Turns
 
 _log = structlog.get_logger()
 
@@ -79,7 +80,7 @@ class StatusWriter:
         self._say = say
         self._now = now
         self._jobs: dict[str, Job] = {}
-        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        self._queue = Turns[Job]()
         self._busy: set[Job] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -126,7 +127,7 @@ class StatusWriter:
         """Queue a policy if there is something to write and it isn't waiting already."""
         if job.at_rest and self._due(job) is not None:
             job.queued = True
-            self._queue.put_nowait(job)
+            self._queue.put(job.entry.policy.namespace, job)
         self._note(job)
 
     def _due(self, job: Job) -> Write | None:

@@ -204,6 +204,19 @@ def test_of_a_pod_with_too_many_attachments_none_counts() -> None:
     assert len(attachments(pod(networks=listed))) == 64
 
 
+def test_of_a_pod_with_too_many_addresses_none_counts() -> None:
+    """Each is a member of every set of somebody else's that selects the pod: fifty pods would fill it."""
+    listed = {
+        f"red/flat/{each}": {"ip_addresses": [f"10.0.{each}.{host}" for host in range(13)]} for each in range(1, 6)
+    }
+    value = decode_pod(pod(networks=listed)).value
+    assert value.attachments == ()
+    assert value.problem is not None
+    assert value.problem.endswith("65 addresses; a pod has 64 at most")
+    listed["red/flat/5"]["ip_addresses"].pop()
+    assert len(attachments(pod(networks=listed))) == 5
+
+
 @pytest.mark.parametrize("key", ["x" * 100_000, f"{'x' * 100_000}/data"])
 def test_a_key_of_any_length_is_not_remembered(key: str) -> None:
     """A user may write another one again and again."""

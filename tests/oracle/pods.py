@@ -27,6 +27,9 @@ MAX_ADDRESSES = 16
 MAX_ATTACHMENTS = 64
 """Of a pod; of one with more, none counts."""
 
+MAX_OF_POD = 64
+"""Addresses of all attachments of a pod together; of one with more, none counts."""
+
 _DNS = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _KEY = re.compile(rf"default|(?=[^/]{{1,63}}/){_DNS}/(?=[^/]{{1,253}}(/|$)){_DNS}(?:\.{_DNS})*(?:/[1-9][0-9]{{0,4}})?")
 """A key of an attachment; namespaces are DNS labels, and names DNS subdomains."""
@@ -99,6 +102,7 @@ def read_attachments(manifest: Object) -> dict[str, Attachment]:
     if len(listed) > MAX_ATTACHMENTS:
         return {}
     found: dict[str, Attachment] = {}
+    number = 0
     for key, entry in listed.items():
         if not _KEY.fullmatch(key):
             continue
@@ -107,13 +111,15 @@ def read_attachments(manifest: Object) -> dict[str, Attachment]:
         except UnreadableError:
             continue
         nad = _nad_key(key)
+        number += len(addresses)
         before = found.get(nad, Attachment((), frozenset()))
         locked = key == DEFAULT and isinstance(entry, dict) and entry.get("role") == "infrastructure-locked"
         found[nad] = Attachment((*before.keys, key), before.addresses | addresses, before.locked or locked)
     if DEFAULT not in listed:
         with suppress(UnreadableError):
             found[DEFAULT] = Attachment((DEFAULT,), _status_addresses(manifest))
-    return found
+            number += len(found[DEFAULT].addresses)
+    return found if number <= MAX_OF_POD else {}
 
 
 def _nad_key(key: str) -> str:

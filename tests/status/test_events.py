@@ -10,7 +10,7 @@ import structlog
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.client import KubeClient, Response
 from nqosd.kube.writes import Answer
-from nqosd.status import events
+from nqosd.status import budgets, events
 from nqosd.status.condition_changes import Note, repaired
 from nqosd.status.events import EventRecorder
 from nqosd.status.writer import StatusWriter
@@ -177,13 +177,13 @@ async def test_the_queue_is_bounded() -> None:
 async def test_budgets_are_bounded(running: Running) -> None:
     """However many policies come and go, only the last ones are remembered."""
     client = FakeClient()
-    client.answers.extend(Response(201, b"{}") for _ in range(events.BUDGETS + 50))
+    client.answers.extend(Response(201, b"{}") for _ in range(budgets.REMEMBERED + 50))
     counting = Counting()
     recorder = EventRecorder(client, counting, instance="h")
     async with running(recorder.run):
-        for number in range(events.BUDGETS + 50):
+        for number in range(budgets.REMEMBERED + 50):
             recorder.record(attrs.evolve(known(), uid=str(number)), NOTE)
             if number % events.QUEUE == 0:
                 await recorder.drain()
-        await eventually(lambda: counting.results["written"] == events.BUDGETS + 50)
-    assert len(recorder._budgets) == events.BUDGETS
+        await eventually(lambda: counting.results["written"] == budgets.REMEMBERED + 50)
+    assert len(recorder._budgets._budgets) == budgets.REMEMBERED

@@ -28,6 +28,10 @@ MAX_ADDRESSES = 16
 MAX_ATTACHMENTS = 64
 """Of a pod. Each is a network interface; the match of a limit of the pod's own names all addresses on a switch."""
 
+MAX_OF_POD = 64
+"""Addresses of a pod, of all attachments together: each is a member of every set that selects the pod, and whoever
+selects pods of others may have so many members and no more."""
+
 _LOCKED = "infrastructure-locked"
 _IPV4_BITS = 32
 _IPV6_BITS = 128
@@ -55,8 +59,8 @@ class Attachments:
 def read_attachments(text: str | None, pod_ips: Iterable[str]) -> Attachments:
     """Find a pod's attachments; an annotation that is empty or null says nothing, as one that isn't there.
 
-    One that is no JSON object, or lists too many, leaves the pod without attachments: even of its default network
-    nothing is known.
+    One that is no JSON object, or lists too many attachments or addresses, leaves the pod without attachments: even of
+    its default network nothing is known.
     """
     found: dict[str, tuple[str, ...]] = {}
     problems: list[str] = []
@@ -80,6 +84,9 @@ def read_attachments(text: str | None, pod_ips: Iterable[str]) -> Attachments:
                 found[DEFAULT_NETWORK] = addresses
         except ValueError as error:
             problems.append(f"status.podIPs: {error}")
+    if (number := sum(map(len, found.values()))) > MAX_OF_POD:
+        problem = f"{number} addresses; a pod has {MAX_OF_POD} at most"
+        return Attachments(problems=(f"metadata.annotations[{POD_NETWORKS}]: {problem}", *problems))
     default = networks.get(DEFAULT_NETWORK)
     locked = DEFAULT_NETWORK if default is not None and default.role == _LOCKED else None
     return Attachments(tuple([Attachment(key, found[key], key == locked) for key in sorted(found)]), tuple(problems))
