@@ -15,7 +15,7 @@ from nqosd.api.objects import Namespace, NetworkAttachment, Node, Pod, UserDefin
 
 @attrs.define
 class Tables:
-    """All objects that a NetworkQoS can depend on, by key; `user_networks` holds both user-defined kinds."""
+    """All objects that a NetworkQoS can depend on, by key."""
 
     policies: dict[str, NetworkQoS] = attrs.field(factory=dict)
     pods: dict[str, Pod] = attrs.field(factory=dict)
@@ -23,6 +23,7 @@ class Tables:
     nodes: dict[str, Node] = attrs.field(factory=dict)
     attachments: dict[str, NetworkAttachment] = attrs.field(factory=dict)
     user_networks: dict[str, UserDefinedNetwork] = attrs.field(factory=dict)
+    cluster_networks: dict[str, UserDefinedNetwork] = attrs.field(factory=dict)
     _tables: Mapping[ResourceKind, dict[str, Object]] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -34,7 +35,7 @@ class Tables:
             ResourceKind.NODE: self.nodes,
             ResourceKind.NETWORK_ATTACHMENT_DEFINITION: self.attachments,
             ResourceKind.USER_DEFINED_NETWORK: self.user_networks,
-            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: self.user_networks,
+            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: self.cluster_networks,
         }
         self._tables = cast("Mapping[ResourceKind, dict[str, Object]]", tables)
 
@@ -48,21 +49,12 @@ class Tables:
 
     def objects(self) -> Mapping[ResourceKind, Mapping[str, Object]]:
         """Give all objects by kind and key."""
-        networks = self.user_networks.items()
-        return {
-            **self._tables,
-            ResourceKind.USER_DEFINED_NETWORK: {key: each for key, each in networks if each.namespace},
-            ResourceKind.CLUSTER_USER_DEFINED_NETWORK: {key: each for key, each in networks if not each.namespace},
-        }
+        return self._tables
 
     def keys(self) -> dict[ResourceKind, dict[str, None]]:
         """Give the keys of all objects by kind."""
-        return {kind: dict.fromkeys(found) for kind, found in self.objects().items()}
+        return {kind: dict.fromkeys(found) for kind, found in self._tables.items()}
 
     def sizes(self) -> dict[str, int]:
         """Count the objects by kind; they may change meanwhile, in another thread."""
-        namespaced = sum(1 for each in list(self.user_networks.values()) if each.namespace)
-        return {kind.value: len(found) for kind, found in self._tables.items()} | {
-            ResourceKind.USER_DEFINED_NETWORK.value: namespaced,
-            ResourceKind.CLUSTER_USER_DEFINED_NETWORK.value: max(0, len(self.user_networks) - namespaced),
-        }
+        return {kind.value: len(found) for kind, found in self._tables.items()}

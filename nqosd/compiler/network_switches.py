@@ -192,7 +192,9 @@ def _owner_of(nad: NetworkAttachment, tables: Tables) -> UserDefinedNetwork | No
     """
     if nad.name != nad.owner_name:
         return None
-    return tables.user_networks.get(nad.name if nad.owner_kind == "ClusterUserDefinedNetwork" else nad.key)
+    if nad.owner_kind == "ClusterUserDefinedNetwork":
+        return tables.cluster_networks.get(nad.name)
+    return tables.user_networks.get(nad.key)
 
 
 def is_of_type(nad: NetworkAttachment, kind: NetworkSelectionType) -> bool:

@@ -97,13 +97,5 @@ def compiled(tables: Tables, settings: Settings, switches: Switches) -> Incremen
 
 
 def everything(tables: Tables) -> list[tuple[ResourceKind, str, Object]]:
-    """List all objects of some tables; both kinds of user-defined networks go by the first."""
-    by_kind: dict[ResourceKind, Mapping[str, Object]] = {
-        ResourceKind.NAMESPACE: tables.namespaces,
-        ResourceKind.NODE: tables.nodes,
-        ResourceKind.NETWORK_ATTACHMENT_DEFINITION: tables.attachments,
-        ResourceKind.USER_DEFINED_NETWORK: tables.user_networks,
-        ResourceKind.POD: tables.pods,
-        ResourceKind.NETWORK_QOS: tables.policies,
-    }
-    return [(kind, key, value) for kind, table in by_kind.items() for key, value in table.items()]
+    """List all objects of some tables."""
+    return [(kind, key, value) for kind, table in tables.objects().items() for key, value in table.items()]

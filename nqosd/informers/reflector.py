@@ -41,6 +41,10 @@ CLOCKS_DIFFER = 0.001
 """How much faster the server's clock may run than this one's, as a share: each is slewed by 0.05 % at most. A watch
 that ends in its time by the server's clock has done so."""
 
+AGAIN = 1.5
+"""How long after a fault objects that may have been pruned are listed again, in units of the time between two looks at
+a definition: one may have been in the place of another for less than that, and nobody has seen it."""
+
 
 class Reflector:
     """The state of one resource's list and watch. `now` is always monotonic time in seconds.
@@ -281,7 +285,7 @@ class Reflector:
         if doubt := self.store.doubt(keys, few):
             return doubt
         step.changes.extend(self.store.retain(keys, now))
-        self._trust.listed(self._began, now)
+        self._trust.listed(self._began, now, self._options.absence * AGAIN if self.resource.may_be_pruned else math.inf)
         self.lists += 1
         return ""
 

@@ -66,6 +66,11 @@ class Resource:
         return bool(self.group)
 
     @property
+    def may_be_pruned(self) -> bool:
+        """Whether a server with another definition drops fields that are asked for from what it tells."""
+        return self.optional and not self.only_metadata
+
+    @property
     def api_version(self) -> str:
         """What stands under `apiVersion`: `v1`, or `group/version`."""
         return f"{self.group}/{self.version}" if self.group else self.version

@@ -50,12 +50,16 @@ class Trust:
         """Whether a list was asked for that hasn't been completed."""
         return self._asked_for > -math.inf
 
-    def listed(self, began: float, now: float) -> None:
-        """Take note that a list was completed; one that began too early isn't the one that was asked for."""
+    def listed(self, began: float, now: float, again: float = math.inf) -> None:
+        """Take note that a list was completed; one that began too early isn't the one that was asked for.
+
+        One that had a reason is repeated after `again` seconds.
+        """
         self.listed_at, self._took = now, now - began
         if began >= self._asked_for:
+            interval = min(self._interval, again) if self.doubt else self._interval
             self._asked_for, self.doubt = -math.inf, ""
-            self.due = now + self._interval * self._a_little_more()
+            self.due = now + interval * self._a_little_more()
         else:
             self.due = max(self._asked_for, now + SPACING)
         if self._shown:

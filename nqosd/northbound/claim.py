@@ -53,7 +53,7 @@ class Permit:
             return ""
         if self._held_since is None:
             self._held_since = now
-        found = [WriterRecord.of(each.external_ids) for each in self._replica.records()]
+        found = self._replica.writers()
         before = [each for each in found if each.owner == self._owner]
         if not before and sum(self._replica.size[table] for table in schema.OWNED) > len(found):
             before = [WriterRecord(self._owner)]

@@ -10,7 +10,6 @@ import structlog
 from nqosd.api.text import shortened
 from nqosd.northbound.other_writers import other_holder
 from nqosd.northbound.replica.idl import NorthboundIdl
-from nqosd.northbound.replica.writer_record import WriterRecord
 from nqosd.northbound.results import DatabaseFacts
 
 _MOST = 10
@@ -44,7 +43,7 @@ class ConnectionFacts:
             switches=replica.switches if synced else before.switches,
             theirs=replica.rows.theirs if synced else before.theirs,
             is_contended=is_contended,
-            other_holder=_other_holder(idl) if is_contended else "",
+            other_holder=other_holder(replica.writers(), idl.owner, idl.lock_name) if is_contended else "",
         )
         if self.facts != before:
             self._tell(before, idl)
@@ -88,8 +87,3 @@ class ConnectionFacts:
             )
         else:
             log.info("northbound: no row of ovn-kubernetes' own NetworkQoS controller is left")
-
-
-def _other_holder(idl: NorthboundIdl) -> str:
-    records = (WriterRecord.of(each.external_ids) for each in idl.replica.records())
-    return other_holder(records, idl.owner, idl.lock_name)

@@ -34,7 +34,6 @@ from nqosd.northbound.refusals import Refusals
 from nqosd.northbound.replica.conflicts import Conflicts
 from nqosd.northbound.replica.idl_driver import IdlDriver
 from nqosd.northbound.replica.updates import Changes
-from nqosd.northbound.replica.writer_record import WriterRecord
 from nqosd.northbound.results import Lacking, Observer, RoundOutcome, RoundResult
 from nqosd.northbound.shares import Backlog, weight_of
 from nqosd.northbound.standby import StandbyView
@@ -343,8 +342,7 @@ class Reconciler:
         return plan
 
     def _other_writer(self, round_: _Round) -> str:
-        records = (WriterRecord.of(each.external_ids) for each in self._replica.records())
-        return other_writer(records, round_.plan_options.record)
+        return other_writer(self._replica.writers(), round_.plan_options.record)
 
     async def _make_plan(self, round_: _Round, refused: Mapping[Subject, str]) -> Plan:
         plan_options = attrs.evolve(round_.plan_options, refused=refused) if refused else round_.plan_options

@@ -1,11 +1,12 @@
 """What a standby sees of whoever holds the lock: whether changes get into the database.
 
 In: what changed, as desired and in the database, and plans that nobody sends. Out: in words, what the holder leaves
-undone, and since when. The rule: each row, and each member of a set, has an age of its own, whatever else is written:
-it counts from the first look that finds it undone, and anew only when a look doesn't, or when the row was written and
-is to be something else by now.
+undone, since when, and whether it writes at all. The rule: each row, and each member of a set, has an age of its own,
+whatever else is written: it counts from the first look that finds it undone, and anew only when a look doesn't, or when
+the row was written and is to be something else by now.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
@@ -21,7 +22,9 @@ PAUSE = 1.5
 LATE = 2 * PAUSE
 """Seconds after which something is late: what is found once or twice is on its way."""
 SAID_AFTER = 5 * PAUSE
-"""Seconds after which the log says so: a server may be slow for a while."""
+"""Seconds after which the log says so, and for which a holder that wrote something counts as writing: a server may be
+slow for a while."""
+NO_WRITES = "doesn't write"
 _NAMED = 3
 """How many objects the words name."""
 
@@ -44,13 +47,16 @@ class StandbyView:
         self._due: float | None = None
         self._undone: dict[_Item, tuple[float, object]] = {}
         self._written: set[Subject] = set()
-        self._is_said = False
+        self._is_written = False
+        self._written_at = -math.inf
+        self._said = ""
 
     def wrote(self, changes: Changes) -> None:
         """Note that somebody changed rows or sets of ours, or that all of them were read anew."""
         if changes.cleared:
             self._undone.clear()
         self._written.update(changes.rows, map(SetName, changes.sets))
+        self._is_written |= bool(self._written) and not changes.cleared
 
     def next_look(self, now: float) -> float | None:
         """Return when to look; None if nothing has changed."""
@@ -73,12 +79,15 @@ class StandbyView:
             since, known = before.get(item, (now, value))
             self._undone[item] = (since if value == known or item[0] not in self._written else now, value)
         self._written.clear()
+        if self._is_written:
+            self._is_written, self._written_at = False, now
+        does = "writes, but not yet" if self._writes(now) else NO_WRITES
         self.since = min((since for since, _ in self._undone.values()), default=None)
         late = dict.fromkeys(item[0] for item, (since, _) in self._undone.items() if now - since >= LATE)
         names = [describe(each) for each in late][:_NAMED]
         more = f"; and {len(late) - _NAMED} more" if len(late) > _NAMED else ""
         self.words = (
-            f"another client of the database holds the lock {self._lock!r} and doesn't write {'; '.join(names)}{more}: "
+            f"another client of the database holds the lock {self._lock!r} and {does} {'; '.join(names)}{more}: "
             "see what the daemon says whose role is active; if there is none, look for who else takes this lock"
             if late
             else ""
@@ -93,14 +102,21 @@ class StandbyView:
                 case _:
                     self.dirty.restore(taken)
 
+    def _writes(self, now: float) -> bool:
+        """Say whether rows or sets of ours were written lately, though not all."""
+        return now - self._written_at < SAID_AFTER
+
     def _say(self, now: float) -> None:
-        """Tell the log, once when it begins and once when it is over."""
-        if self._is_said and not self.words:
-            self._is_said = False
+        """Tell the log, once when it begins, once when the holder stops writing, and once when it is over."""
+        if self._said and not self.words:
+            self._said = ""
             log.info("northbound: what wasn't written is as it should be now", lock=self._lock)
-        elif not self._is_said and self.since is not None and now - self.since >= SAID_AFTER:
-            self._is_said = True
-            log.warning("northbound: whoever has the lock doesn't write", lock=self._lock, reason=self.words)
+        elif self.since is not None and now - self.since >= SAID_AFTER:
+            writes = self._writes(now)
+            event = f"northbound: whoever has the lock {'has more to write' if writes else NO_WRITES}"
+            if event != self._said:
+                self._said = event
+                (log.info if writes else log.warning)(event, lock=self._lock, reason=self.words)
 
 
 def _items(operation: Operation) -> Iterator[tuple[_Item, object]]:

@@ -168,7 +168,10 @@ def test_any_kind_is_left_out_until_it_changes(monkeypatch: pytest.MonkeyPatch) 
     propagate = IncrementalCompiler._propagate
 
     def fail(compiler: IncrementalCompiler, *arguments: Any) -> object:  # noqa: ANN401 - passed on as they came
-        if any(not each.labels for each in compiler.tables.user_networks.values()):
+        if any(
+            not each.labels
+            for each in (*compiler.tables.user_networks.values(), *compiler.tables.cluster_networks.values())
+        ):
             raise ValueError("a defect")
         return propagate(compiler, *arguments)
 

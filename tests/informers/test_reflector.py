@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from nqosd.informers.pacing import CONFIRM
-from nqosd.informers.reflector import Reflector
+from nqosd.informers.reflector import AGAIN, Reflector
 from nqosd.informers.reflector_steps import GetPage, GetStream, ReflectorOptions, Step, Wait
 from nqosd.informers.transitions import Phase, RequestOutcome
 from nqosd.informers.trust import SPACING
@@ -743,6 +743,15 @@ def test_a_list_that_began_before_the_time_is_not_the_one_that_was_asked_for() -
     reflector.lines([bookmark(9, end=True)], 10.0)
     assert not reflector.doubt
     assert not reflector.is_to_list
+
+
+def test_what_may_be_pruned_is_listed_again_some_time_after_a_fault() -> None:
+    """Only once, since the second list had no reason, and nobody is alarmed for it."""
+    reflector = resumed(watching("a"), 1.0)
+    lists = lists_of_a_quiet_kind(reflector, 1500.0, says_how_far=True, began=1.0)
+    assert len(lists) == 2
+    assert lists[1] - lists[0] == pytest.approx(1.1 * AGAIN * OPTIONS.absence, abs=OPTIONS.watch_time)
+    assert not reflector.doubt
 
 
 def test_a_list_that_never_begins_to_stream_is_paged() -> None:

@@ -4,13 +4,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import pytest
 from structlog.testing import capture_logs
 
+from nqosd.northbound import shares
 from nqosd.northbound import standby as standby_view
 from nqosd.northbound.results import RoundOutcome
+from nqosd.northbound.standby import NO_WRITES
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE
 from tests.northbound.desires import address_set, desired
 from tests.northbound.real import Daemon, add_switches, options_of, running
+from tests.northbound.test_shares import LARGE
 from tests.services.generation import every_generation
 from tests.services.ovsdb import OvsdbServer
 
@@ -71,6 +75,33 @@ async def test_one_member_that_is_not_written_is_said(ovsdb_nb: OvsdbServer) -> 
             await _looks(standby)
         await standby.run_until(lambda: f"set {SENDERS.name}" in standby.results[-1].problem)
         assert standby.results[-1].left_since is not None
+
+
+async def test_a_holder_that_writes_a_long_backlog_is_not_said_to_write_nothing(
+    ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What isn't there yet is named while share after share is written, and that nothing is written once that is so."""
+    monkeypatch.setattr(shares, "MOST", 10)
+    add_switches(ovsdb_nb, "node1")
+    async with running(options_of(ovsdb_nb.unix)) as writer:
+        await writer.write(desired())
+        async with running(options_of(ovsdb_nb.unix), writer=False) as standby:
+            await standby.round(desired())
+            with capture_logs() as logs:
+                await standby.round(LARGE)
+                assert (await writer.round(LARGE)).left
+                for _ in range(LOOKS):
+                    await _looks(standby)
+                    assert (await writer.round()).left
+                    assert NO_WRITES not in standby.results[-1].problem
+                assert "writes, but not yet" in standby.results[-1].problem
+                await standby.run_until(lambda: NO_WRITES in standby.results[-1].problem)
+            assert [each["event"] for each in logs] == [
+                "northbound: whoever has the lock has more to write",
+                "northbound: whoever has the lock doesn't write",
+            ]
+            await writer.settle()
+            await standby.run_until(lambda: not standby.results[-1].problem)
 
 
 async def _looks(standby: Daemon) -> None:

@@ -17,6 +17,7 @@ from nqosd.northbound.replica.row_table import RowTable
 from nqosd.northbound.replica.set_table import SetTable
 from nqosd.northbound.replica.stored import StoredSet
 from nqosd.northbound.replica.updates import Changes
+from nqosd.northbound.replica.writer_record import WriterRecord
 from nqosd.ovsdb import schema, wire
 from nqosd.ovsdb.wire import UpdateError
 
@@ -177,6 +178,10 @@ class Replica:
     def records(self) -> list[StoredSet]:
         """Return the records of writers, in a fixed order; no other question finds them."""
         return self.address_sets.records()
+
+    def writers(self) -> list[WriterRecord]:
+        """Return what the records of writers say."""
+        return [WriterRecord.of(each.external_ids) for each in self.records()]
 
     @staticmethod
     def _apply(table: _Table, uuids: set[str], uuid: str, update: Mapping[str, object]) -> None:
