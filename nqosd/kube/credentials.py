@@ -119,6 +119,12 @@ async def load_credentials(options: KubeOptions) -> Credentials:
         credentials = await _from_kubeconfig(options)
     # kubectl and every other client accept certificates that lack what RFC 5280 wants of them; Python 3.13 would not.
     credentials.configuration.disable_strict_ssl_verification = True
+    for name in ("host", "proxy", "tls_server_name"):
+        value = getattr(credentials.configuration, name)
+        if not isinstance(value, str | None):
+            raise KubeConfigError(
+                f"kubeconfig {options.kubeconfig}: {name} is no text: compare it with one of kubectl's"
+            )
     if credentials.token:
         # a token file often ends with a newline, which no header may contain
         credentials.configuration.api_key["BearerToken"] = credentials.token.strip()
@@ -130,7 +136,11 @@ def _explicit(options: KubeOptions, server: str) -> Credentials:
     configuration.cert_file = options.cert_file
     configuration.key_file = options.key_file
     if options.token_file is not None:
-        configuration.api_key["BearerToken"] = f"Bearer {_read(options.token_file).decode().strip()}"
+        try:
+            token = _read(options.token_file).decode().strip()
+        except UnicodeDecodeError as error:
+            raise KubeConfigError(f"{options.token_file}: {error}: write the token into it, as text") from error
+        configuration.api_key["BearerToken"] = f"Bearer {token}"
     return Credentials(configuration)
 
 
@@ -145,7 +155,7 @@ def _in_cluster() -> Credentials:
         # not the library's own refreshing: one rule re-reads tokens from every source
         loader = InClusterConfigLoader(SERVICE_TOKEN_FILENAME, SERVICE_CERT_FILENAME, try_refresh_token=False)
         loader.load_and_set(configuration)
-    except (ConfigException, OSError) as error:
+    except (ConfigException, OSError, UnicodeDecodeError) as error:
         raise KubeConfigError(
             f"in-cluster credentials: {error} Outside a pod, give a kubeconfig or an address instead."
         ) from error

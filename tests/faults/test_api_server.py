@@ -4,6 +4,9 @@ import contextlib
 import time
 from pathlib import Path
 
+import yaml
+
+from nqosd.kube.credentials import FILES_MIN_AGE
 from tests.faults import manifests
 from tests.faults.cluster import Cluster
 from tests.faults.relay import Way
@@ -125,6 +128,29 @@ def test_the_token_expires_and_is_replaced(bare_site: Site) -> None:
     site.change()
     daemon.wait_until(lambda: daemon.metric("nqosd_watch_restarts_total", reason="refused") > 0, what="refused")
     file.write_text(short_lived_token(site.cluster.server, 3600))
+    site.settle(60)
+
+
+def test_the_kubeconfig_is_replaced_by_nonsense_and_mended(bare_site: Site) -> None:
+    """The daemon goes on with what it knows, and says in its log what is wrong with the file."""
+    site = bare_site
+    kubeconfig = site.cluster.kubeconfig(site.directory / "edited.kubeconfig", port=site.api.port)
+    daemon = site.start_daemon(kubeconfig=kubeconfig)
+    site.settle()
+    good = kubeconfig.read_text()
+    for name, value in (("proxy-url", 7), ("tls-server-name", ["localhost"])):
+        found = yaml.safe_load(good)
+        found["clusters"][0]["cluster"][name] = value
+        kubeconfig.write_text(yaml.safe_dump(found))
+        time.sleep(FILES_MIN_AGE)
+        site.api.cut()
+        words = f"{name.replace('-', '_').removesuffix('_url')} is no text"
+        daemon.wait_until(lambda words=words: words in daemon.log_file.read_text(), what=f"aware: {words}")  # type: ignore[misc]
+        site.change()
+        site.settle(60)
+    kubeconfig.write_text(good)
+    site.api.cut()
+    site.change()
     site.settle(60)
 
 

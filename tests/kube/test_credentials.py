@@ -115,6 +115,17 @@ async def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
         credentials.endpoint()
 
 
+async def test_a_token_that_is_no_text_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file may be damaged, or another one have been put in its place."""
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    monkeypatch.setattr(kube_credentials, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    for options in (KubeOptions(server=SERVER, token_file=str(tmp_path / "token")), KubeOptions(in_cluster=True)):
+        with pytest.raises(KubeConfigError, match="can't decode byte 0xff"):
+            await load_credentials(options)
+
+
 async def test_a_fifo_in_place_of_a_file_is_named(tmp_path: Path) -> None:
     """Nobody waits for somebody to write to it, be it a token, a certificate or the kubeconfig."""
     fifo = str(tmp_path / "fifo")
@@ -166,6 +177,14 @@ async def test_a_kubeconfig_with_certificates_inside(
         assert others_may(Path(file)) == 0
 
 
+KUBECONFIG = """
+current-context: x
+contexts: [{{name: x, context: {{cluster: c, user: u}}}}]
+clusters: [{{name: c, cluster: {{server: "https://127.0.0.1:1", {cluster}}}}}]
+users: [{{name: u, user: {{token: secret}}}}]
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -176,6 +195,8 @@ async def test_a_kubeconfig_with_certificates_inside(
         ("{}", "kubeconfig"),
         ("{current-context: x, contexts: [], clusters: [], users: []}", "with name x"),
         ("current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\nclusters: []\nusers: []", "with name c"),
+        (KUBECONFIG.format(cluster="proxy-url: 7"), "proxy is no text"),
+        (KUBECONFIG.format(cluster="tls-server-name: [x]"), "tls_server_name is no text"),
     ],
 )
 async def test_a_malformed_kubeconfig_is_an_error_that_names_it(tmp_path: Path, text: str, words: str) -> None:
