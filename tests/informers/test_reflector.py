@@ -16,14 +16,12 @@ from tests.informers import wire
 from tests.informers.wire import appeared, bookmark, event, key, network, page, repainted, value, vanished
 
 OPTIONS = ReflectorOptions(page_size=2, watch_time=5.0, list_time=60.0, streaming_retry=3600.0, absence=30.0)
-NETWORKS = attrs.evolve(wire.NETWORKS, only_metadata=False)
-"""A kind whose lists name it."""
 LIST = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 
 
 def streamed() -> Reflector:
     """Give a reflector at the start."""
-    return Reflector(NETWORKS, 0.0, OPTIONS, uniform=lambda: 0.5)
+    return Reflector(wire.NETWORKS, 0.0, OPTIONS, uniform=lambda: 0.5)
 
 
 def paged() -> Reflector:
@@ -426,7 +424,7 @@ def test_a_list_that_removes_half_or_a_few_is_believed_at_once(known: int, left:
 def test_where_reflectors_share_a_kind_a_list_that_removes_a_few_is_believed_the_second_time(left: int) -> None:
     """Each may know no more than a few objects, which are all of the kind together."""
     listed = [*(event("ADDED", network(name, 1)) for name in MANY[:left]), bookmark(20, end=True)]
-    reflector = Reflector(NETWORKS, 0.0, OPTIONS, is_shared=True, uniform=lambda: 0.5)
+    reflector = Reflector(wire.NETWORKS, 0.0, OPTIONS, is_shared=True, uniform=lambda: 0.5)
     reflector.lines([*(event("ADDED", network(name, 1)) for name in MANY[:3]), bookmark(9, end=True)], 0.0)
     reflector.lines([wire.error(410)], 1.0)
     reflector.waited(1.0)
@@ -636,7 +634,7 @@ def test_a_watch_without_a_word_is_followed_by_a_count_now_and_then() -> None:
 
 def test_the_probe_is_counted_after_each_watch() -> None:
     """Its watches are short, and whatever one has told, the server's store is asked again after it."""
-    reflector = Reflector(attrs.evolve(NETWORKS, is_probe=True), 0.0, OPTIONS, uniform=lambda: 0.5)
+    reflector = Reflector(attrs.evolve(wire.NETWORKS, is_probe=True), 0.0, OPTIONS, uniform=lambda: 0.5)
     reflector.lines([event("ADDED", network("a", 1)), bookmark(9, end=True)], 0.0)
     for now in (3.0, 6.0):
         assert query_of(reflector)["timeoutSeconds"] == "3"
