@@ -104,7 +104,9 @@ nads = st.builds(
     st.sampled_from(["", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]),
     st.booleans(),
 )
-user_networks = st.builds(UserDefinedNetwork, st.sampled_from(["", "a"]), st.sampled_from([*NADS, "u1"]), labels)
+user_networks, cluster_networks = (
+    st.builds(UserDefinedNetwork, st.just(namespace), st.sampled_from([*NADS, "u1"]), labels) for namespace in ("a", "")
+)
 blocks = st.sampled_from(
     [
         IPBlock(IPNetwork.of("0.0.0.0/0"), (IPNetwork.of("10.0.0.0/30"),)),
@@ -180,6 +182,8 @@ _KINDS: dict[ResourceKind, st.SearchStrategy[Object]] = {
     ResourceKind.NETWORK_ATTACHMENT_DEFINITION: nads,
     ResourceKind.NAMESPACE: namespaces,
     ResourceKind.NODE: nodes,
+    ResourceKind.USER_DEFINED_NETWORK: user_networks,
+    ResourceKind.CLUSTER_USER_DEFINED_NETWORK: cluster_networks,
 }
 
 
@@ -187,10 +191,7 @@ _KINDS: dict[ResourceKind, st.SearchStrategy[Object]] = {
 def changes(draw: st.DrawFn) -> Change:
     """Draw a change of any kind; a third are deletions, also of what isn't there. `old` is left to the tables."""
     kind = draw(st.sampled_from([ResourceKind.POD, ResourceKind.POD, *ResourceKind]))
-    if kind in (ResourceKind.USER_DEFINED_NETWORK, ResourceKind.CLUSTER_USER_DEFINED_NETWORK):
-        value: Object = draw(user_networks)
-    else:
-        value = draw(_KINDS[kind])
+    value: Object = draw(_KINDS[kind])
     return Change(kind, value.key, None, None if draw(st.integers(0, 2)) == 0 else value)
 
 
