@@ -368,12 +368,12 @@ class IncrementalCompiler:
             self._mark(key, stale)
         for selection, network, switch in shift.touched:
             turned = (selection, network, switch) in shift.sites
-            for key in self._subscriptions.users.get(selection, ()):
+            for key in self._subscriptions.of(selection):
                 if turned or self._effective[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
         self._settle_room(namespaces, changed, stale, delta)
         for selection in shift.without_ports | shift.spread:
-            delta.policies.update(self._subscriptions.users.get(selection, ()))
+            delta.policies.update(self._subscriptions.of(selection))
         scopes: dict[tuple[str, str], MatchScope] = {}
         for key, network, switch in stale:
             scope = scopes.setdefault((key, network), MatchScope(network, self._state.name))

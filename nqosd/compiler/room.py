@@ -6,6 +6,7 @@ the older policies have their room first; one for which there is none is left ou
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.problems import Problem
@@ -120,21 +121,24 @@ class Room:
         """Say how many members the sets of those policies of a namespace have that there is room for."""
         return sum(size for key, size in self._members(namespace).items() if self.problem(key) is None)
 
-    def due(self, users: Mapping[PodSelection, Iterable[str]]) -> list[str]:
+    def due(self, users: Mapping[PodSelection, Mapping[str, AbstractSet[str]]]) -> list[str]:
         """List the namespaces that may have come beyond a limit of members by pods that came, or may have left one.
 
-        `users` are the policies that need a selection. What moved in one that is left out concerns it alone; what
-        moved in the others, also what is left for younger ones.
+        `users` are the policies that need a selection, by namespace. What moved in one that is left out concerns it
+        alone; what moved in the others, also what is left for younger ones.
         """
-        moved: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+        applied: defaultdict[str, int] = defaultdict(int)
+        left_out: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
         for selection, number in self._membership.moved().items():
-            for key in users.get(selection, ()):
-                moved[key.partition("/")[0]][key] += number
-        for namespace, mine in moved.items():
-            left_out = [mine[key] for key in self._beyond.get(namespace, ()) if key in mine]
-            applied = sum(mine.values()) - sum(left_out)
-            self._slack[namespace] = self._slack.get(namespace, 0) - applied - max(left_out, default=0)
-        return [namespace for namespace in moved if self._slack[namespace] < 0]
+            for namespace, keys in users.get(selection, {}).items():
+                beyond = self._beyond.get(namespace, {}).keys() & keys  # goes through the fewer ones
+                applied[namespace] += number * (len(keys) - len(beyond))
+                for key in beyond:
+                    left_out[namespace][key] += number
+        for namespace, number in applied.items():
+            most = max(left_out[namespace].values()) if namespace in left_out else 0
+            self._slack[namespace] = self._slack.get(namespace, 0) - number - most
+        return [namespace for namespace in applied if self._slack[namespace] < 0]
 
     def settle(self, namespace: str) -> Iterable[str]:
         """Look at a namespace anew; gives the policies of which something else is to be said than before."""

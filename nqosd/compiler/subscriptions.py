@@ -5,8 +5,9 @@ needs is counted, and filled where one of them is applied. Rule: senders are fil
 room, since they say how many rows there are; peers after it, since they are what there may be no room for.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from itertools import chain
 
 from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.compiler.set_members import Membership
@@ -17,19 +18,27 @@ class Subscriptions:
 
     def __init__(self, membership: Membership) -> None:
         self._membership = membership
-        self.users: dict[PodSelection, set[str]] = {}
-        """The policies that need a selection."""
+        self.users: dict[PodSelection, dict[str, set[str]]] = {}
+        """The policies that need a selection, by namespace: a pod that moves must not cost what there are of them."""
         self._moved: dict[PodSelection, None] = {}
 
     def change(self, policy: str, before: AbstractSet[PodSelection], after: AbstractSet[PodSelection]) -> None:
         """Take what a policy needs now; the membership follows later, for all policies at once."""
+        namespace = policy.partition("/")[0]
         for selection in after - before:
-            self.users.setdefault(selection, set()).add(policy)
+            self.users.setdefault(selection, {}).setdefault(namespace, set()).add(policy)
         for selection in before - after:
-            self.users[selection].discard(policy)
-            if not self.users[selection]:
+            users = self.users[selection]
+            users[namespace].discard(policy)
+            if not users[namespace]:
+                del users[namespace]
+            if not users:
                 del self.users[selection]
         self._moved |= dict.fromkeys(before ^ after)
+
+    def of(self, selection: PodSelection) -> Iterator[str]:
+        """Give the policies that need a selection."""
+        return chain.from_iterable(self.users.get(selection, {}).values())
 
     def count(self) -> None:
         """Drop what nobody needs any more, fill the senders, and count the peers."""
@@ -45,6 +54,6 @@ class Subscriptions:
         """
         moved, self._moved = self._moved | dict.fromkeys(turned), {}
         peers = [each for each in moved if each in self.users and each.role is SelectionUse.PEER]
-        wanted = {each for each in peers if any(map(is_applied, self.users[each]))}
+        wanted = {each for each in peers if any(map(is_applied, self.of(each)))}
         self._membership.empty(each for each in peers if each not in wanted)
         self._membership.fill(each for each in peers if each in wanted)

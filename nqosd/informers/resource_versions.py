@@ -15,6 +15,6 @@ def as_number(version: str) -> int:
 
 def is_older(version: str, other: str) -> bool:
     """Return whether `version` comes before `other`."""
-    if not all(each.isascii() and each.isdecimal() for each in (version, other)):
+    if not (version.isdecimal() and other.isdecimal() and version.isascii() and other.isascii()):
         return False
     return (len(version), version) < (len(other), other)

@@ -146,23 +146,26 @@ def check_type(raw: bytes, api_version: str, kind: str, *, may_be_partial: bool 
     Raises:
         DecodeError: it says something else, or nothing.
     """
-    start = bytes(memoryview(raw)[:TYPE_LENGTH])
-    types = [(api_version, kind), *([(PARTIAL_VERSION, PARTIAL)] if may_be_partial else [])]
-    if any(start.startswith(_beginnings(*each)) for each in types):
+    if bytes(memoryview(raw)[:TYPE_LENGTH]).startswith(_beginnings(api_version, kind, may_be_partial)):
         return
     try:
         found = _type.decode(raw)
     except MALFORMED as error:
         raise DecodeError(f"{kind}: {error}") from error
-    if (found.api_version, found.kind) not in types:
+    if (found.api_version, found.kind) not in _types(api_version, kind, may_be_partial):
         raise DecodeError(f"'{found.api_version} {found.kind}' instead of '{api_version} {kind}'")
 
 
+def _types(api_version: str, kind: str, may_be_partial: bool) -> list[tuple[str, str]]:  # noqa: FBT001
+    return [(api_version, kind), *([(PARTIAL_VERSION, PARTIAL)] if may_be_partial else [])]
+
+
 @functools.lru_cache(maxsize=64)
-def _beginnings(api_version: str, kind: str) -> tuple[bytes, bytes]:
-    return (
-        f'{{"kind":"{kind}","apiVersion":"{api_version}",'.encode(),
-        f'{{"apiVersion":"{api_version}","kind":"{kind}",'.encode(),
+def _beginnings(api_version: str, kind: str, may_be_partial: bool) -> tuple[bytes, ...]:  # noqa: FBT001 - cached
+    return tuple(
+        text.encode()
+        for version, name in _types(api_version, kind, may_be_partial)
+        for text in (f'{{"kind":"{name}","apiVersion":"{version}",', f'{{"apiVersion":"{version}","kind":"{name}",')
     )
 
 
