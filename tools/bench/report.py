@@ -23,7 +23,7 @@ INTRODUCTION = """\
 
 `make bench` measures this and writes this file and `benchmark.csv`. The workload: one namespace, pods on one node, each
 in the source set of one policy, every tenth in a set of peers; each policy has a rule with a limit to a CIDR with two
-exceptions, and a rule to the peers on one port. The limits of members are lifted, since the largest size is beyond
+exceptions, and a rule to the peers on one port. The limits of a namespace are lifted, since the largest size is beyond
 them, and the peer has none. The daemon is the real process; ovsdb-server is the real one, on a
 unix socket; the API server is a light one that streams pods of 5.6 KB as WatchList over HTTP. Latency is measured from
 outside: from the moment before a watch event is written to the one at which another OVSDB client has received the

@@ -24,8 +24,15 @@ IDLE = 10.0
 CHURN_RATE = 200.0
 CHURN_TIME = 20.0
 TIMEOUT = 300.0
-UNBOUNDED = {"limits": {"members": 100_000_000, "namespace_members": 1_000_000_000}}
-"""The peer has no limits, and a thousand policies to ten thousand pods each are beyond those of a namespace."""
+UNBOUNDED = {
+    "limits": {
+        "policies": 100_000,
+        "namespace_selectors": 1_000_000,
+        "members": 100_000_000,
+        "namespace_members": 1_000_000_000,
+    }
+}
+"""The peer has no limits, and a thousand policies to ten thousand pods each, and one more, are beyond a namespace's."""
 
 _T = TypeVar("_T")
 
