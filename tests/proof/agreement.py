@@ -23,6 +23,7 @@ from nqosd.config.options import Limits
 from tests.informers.wire import BY_KIND
 from tests.oracle.decoded import Object
 from tests.oracle.meaning import Decision, Oracle, UndecidedError, read_meaning
+from tests.oracle.networks import DEFAULT
 from tests.oracle.packet import Packet
 from tests.oracle.probes import Send
 from tests.oracle.rows import AmbiguousError, Result, Rows, pipeline_of, read_rows
@@ -146,8 +147,12 @@ class Case:
                 yield f"{key}: ready is {entry['ready']}, and should be {expected}: {entry['problems']}"
             elif not expected and not (entry["problems"] and all(problem["field"] for problem in entry["problems"])):
                 yield f"{key}: not ready, without a field that says why: {entry['problems']}"
+        known = {DEFAULT, *(nad.network for nad in self.oracle.cluster.networks.nads.values())}
         for row in self.compiled["qos"]:
             key, network = row["external_ids"].get("nqosd.io/policy", ""), row["external_ids"]["nqosd.io/network"]
+            if network not in known:
+                yield f"{key}: a row on network {network}, which no definition that counts is of"
+                continue
             direction = self.oracle.cluster.networks.direction(network)
             if row["direction"] != direction:
                 yield f"{key}: a row on network {network} is {row['direction']}, and should be {direction}"
