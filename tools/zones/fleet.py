@@ -104,8 +104,9 @@ class Fleet:
         self._to_sync = whole * len(script.streams) + (len(zones) - whole) * len(_reporting(script).streams)
         self.reports: list[float] = []
         """Seconds that each report took."""
-        self.awaited = b""
+        self.awaited = 0
         """The resource version of a policy that zones report as soon as they have seen it."""
+        self._members: list[_Zone] = []
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
@@ -115,8 +116,15 @@ class Fleet:
         for number, zone in enumerate(self.zones):
             script = self._script if number < self._whole else _reporting(self._script)
             it = _Zone(self, script, self._session, self._base, zone)
+            self._members.append(it)
             self._tasks += [asyncio.create_task(each) for each in it.jobs()]
         return self
+
+    def await_reports(self, version: int) -> None:
+        """Let zones report as soon as they have seen this version of a policy, which some may have by now."""
+        self.awaited = version
+        for each in self._members:
+            each.look()
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
@@ -138,7 +146,7 @@ class _Zone:
         self._fleet, self._session, self._base, self._name = fleet, session, base, name
         self._script = script
         self._spread = min(LONGEST_SPREAD, SPREAD * len(fleet.zones))
-        self._version = b""
+        self._newest = self._version = 0
         self._heard = asyncio.Event()
 
     def jobs(self) -> Sequence[Coroutine[None, None, None]]:
@@ -180,10 +188,16 @@ class _Zone:
                 seen = found[-1] if found else seen
                 if version is None and LIST_END in tail:
                     return seen
-                if POLICIES in target and self._version != self._fleet.awaited and self._fleet.awaited in found:
-                    self._version = self._fleet.awaited
-                    self._heard.set()
+                if POLICIES in target:
+                    self._newest = max(self._newest, *map(int, found), 0)
+                    self.look()
         return seen
+
+    def look(self) -> None:
+        """See to a report, if what is awaited has been seen."""
+        if self._version < self._fleet.awaited <= self._newest:
+            self._version = self._fleet.awaited
+            self._heard.set()
 
     async def _report(self, request: Request) -> None:
         """Report at once when there is news, else in time."""
@@ -191,7 +205,7 @@ class _Zone:
         while True:
             body = self._own_body(request.body)
             if self._version:
-                body = _REPORTED.sub(rb"\g<1>" + self._version, body)
+                body = _REPORTED.sub(rb"\g<1>%d" % self._version, body)
             now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
             body = _RENEWED.sub(rb"\g<1>" + now, body)
             begin = time.monotonic()

@@ -181,7 +181,7 @@ async def _change(api: ApiServer, recorders: Sequence[Recorder], fleet: Fleet) -
     patch = {"spec": {"priority": 1 + old % 99}}
     answer = await asyncio.to_thread(api.request, "PATCH", path, patch, content_type="application/merge-patch+json")
     changed = json.loads(answer)
-    fleet.awaited = changed["metadata"]["resourceVersion"].encode()
+    fleet.await_reports(int(changed["metadata"]["resourceVersion"]))
     seconds: float | None = None
     found: dict[str, Any] = {}
     zones = {f"Ready-In-Zone-{cluster.zone(number)}" for number in range(len(recorders))}
