@@ -58,7 +58,7 @@ def measure_real(size: Size) -> RealCell:
         api.kubectl("create", "namespace", NAMESPACE)
         api.request("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", **node()})
         pods = Pods(size.policies)
-        _create(api, POLICIES_PATH, (wire(policy(number)) for number in range(size.policies)))
+        _create(api, POLICIES_PATH, (_new_policy(number, size) for number in range(size.policies)))
         _create(api, PODS_PATH, (_created(pods, number) for number in range(size.pods)))
         with Monitor(server.socket) as monitor:
             begin = time.monotonic()
@@ -88,6 +88,15 @@ def _add(api: ApiServer, monitor: Monitor, pods: Pods, number: int) -> tuple[flo
     answered = time.monotonic()
     monitor.wait(lambda it: address(number) in it.seen, TIMEOUT)
     return sent, answered, monitor.seen[address(number)]
+
+
+def _new_policy(number: int, size: Size) -> bytes:
+    """Give a policy without what only a server may set."""
+    described = policy(number, size.rules)
+    meta = described["metadata"]
+    assert isinstance(meta, dict)
+    del meta["resourceVersion"]
+    return wire(described)
 
 
 def _created(pods: Pods, number: int) -> bytes:
