@@ -79,6 +79,10 @@ class Traces:
     policy: str = ""
     unanswered: str = ""
 
+    def has_written_since(self, before: "Traces") -> bool:
+        """Say whether it has written between two looks; that a policy waits for it longer shows nothing."""
+        return self.wrote > before.wrote
+
     @property
     def warning(self) -> str:
         """Say what isn't known; empty where it is known to be off, or never was there."""

@@ -47,7 +47,8 @@ async def _take_over(config: Config, options: argparse.Namespace, action: Action
         seen = await _traces(config, settings.zone)
         before = Holdings.of(await database.select(TABLES))
         has_written = await _changes(database, before.marked(OVN_KUBERNETES), options.watch)
-        if has_written or await _traces(config, settings.zone) != seen:
+        now = await _traces(config, settings.zone)
+        if has_written or now.has_written_since(seen):
             raise RefusedError(
                 "ovn-kubernetes writes rows or statuses, so its NetworkQoS controller still runs; turn it off first "
                 "(--enable-network-qos=false)"
@@ -60,7 +61,7 @@ async def _take_over(config: Config, options: argparse.Namespace, action: Action
         action["instances"] = dict(sorted(before.instances().items()))
         action["owner"], action["rows"] = "ovn-kubernetes", entries(before, theirs)
         action["written"] = {kind.replace("_", " "): number for kind, number in sorted(plan.counts.items())}
-        action["warnings"] = [*filter(None, [seen.warning]), *_losses(before, compiled, tables)]
+        action["warnings"] = [*filter(None, [now.warning]), *_losses(before, compiled, tables)]
         if not options.apply:
             return
         operations = (*removal(before, theirs), *plan.operations)

@@ -102,10 +102,12 @@ def sum_up(
     counts = ZoneCounts(len(sources), max(0, len(sources) - len(unwell)), len(standing.failing))
     zones = tuple(attrs.evolve(each, observed_generation=generation) for each in unwell[:MAX_ZONES])
     summary, ready = _outcome(mine, own, sources, standing, counts, knows_senders=knows_senders)
+    text, _warned, told = ready.message.partition(WARNING)
     if counts.with_senders > 1 and counts.ready < counts.with_senders:
-        ready = attrs.evolve(
-            ready, message=f"{ready.message} ({counts.ready} of {counts.with_senders} zones are ready)"
-        )
+        text = f"{text} ({counts.ready} of {counts.with_senders} zones are ready)"
+    if warnings := _warnings(told, mine.message.partition(WARNING)[2], standing.warnings):
+        text = f"{text}{WARNING}{warnings}"
+    ready = _ready(ready, text)
     return StatusVerdict(summary, (ready, *zones), counts, kept)
 
 
@@ -133,22 +135,27 @@ def _outcome(
         others = len(standing.behind) - 1
         text = f"Waiting for zone {min(standing.behind)}" + (f" and {_count(others, 'other zone')}" if others else "")
         return text, Condition(READY, UNKNOWN, ConditionReason.WAITING_FOR_ZONE, text, mine.observed_generation)
-    return APPLIED, _applied(mine, own, sources, standing.warnings, knows_senders=knows_senders)
+    return APPLIED, _applied(mine, own, sources, knows_senders=knows_senders)
 
 
-def _applied(
-    mine: Condition, own: str, sources: AbstractSet[str], elsewhere: Sequence[str], *, knows_senders: bool
-) -> Condition:
-    text, _warned, warnings = mine.message.partition(WARNING)
+def _applied(mine: Condition, own: str, sources: AbstractSet[str], *, knows_senders: bool) -> Condition:
+    text, _warned, _warnings_here = mine.message.partition(WARNING)
     if sources - {own}:
         zones = _count(len(sources), "zone")
         text = f"Applied in {zones} with senders." if knows_senders else f"Applied in all {zones}."
-    found = [each for each in dict.fromkeys(elsewhere) if each not in warnings]
-    warnings = " ".join([*([warnings] if warnings else []), *found[:MAX_WARNINGS]])
     reason = ConditionReason.APPLIED if sources else ConditionReason.NO_SOURCE_PODS
     reason = ConditionReason(mine.reason) if sources <= {own} and mine.status == TRUE else reason
-    condition = attrs.evolve(mine, status=TRUE, reason=reason.value)
-    return _ready(condition, f"{text}{WARNING}{warnings}" if warnings else text)
+    return attrs.evolve(mine, type=READY, status=TRUE, reason=reason.value, message=text)
+
+
+def _warnings(told: str, here: str, elsewhere: Sequence[str]) -> str:
+    """Put together what is said already, and what zones that have applied it warn of, also while others haven't."""
+    warnings = told
+    found = [each for each in dict.fromkeys(elsewhere) if each not in here]
+    for each in (here, *found[:MAX_WARNINGS]):
+        if each not in warnings:
+            warnings = f"{warnings} {each}" if warnings else each
+    return warnings
 
 
 def _ready(condition: Condition, message: str) -> Condition:

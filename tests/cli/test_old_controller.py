@@ -57,6 +57,18 @@ def test_only_a_policy_that_it_would_have_answered_shows_that_it_is_off(
     assert bool(found.warning) == (not unanswered)
 
 
+def test_a_policy_that_waits_is_no_write() -> None:
+    """Between two looks a policy becomes old enough to show that it is off; only a later time shows that it isn't."""
+    new = policy("new", "2026-11-26T11:59:10Z")
+    listed = json.dumps({"items": [ANSWERED, new]}).encode()
+    before, after = traces(listed, "n1", NOW), traces(listed, "n1", NOW + dt.timedelta(seconds=20))
+    assert (before.unanswered, after.unanswered) == ("", "a/new")
+    assert not after.has_written_since(before)
+    written = policy("new", "2026-11-26T11:59:10Z", entry("n1", "2026-11-26T12:00:05Z"))
+    now = traces(json.dumps({"items": [ANSWERED, written]}).encode(), "n1", NOW + dt.timedelta(seconds=20))
+    assert now.has_written_since(before)
+
+
 def test_the_last_zone_that_wrote_counts_for_a_database_of_the_whole_cluster() -> None:
     """There the controller of any node is looked for; what a person or nqosd applied is no trace."""
     listed = json.dumps({"items": [ANSWERED]}).encode()

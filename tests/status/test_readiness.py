@@ -134,6 +134,25 @@ def test_warnings_of_other_zones() -> None:
     assert said.ready.message == "Applied in 3 zones with senders. Warning: here there"
 
 
+@pytest.mark.parametrize("lacking", ["silent", "behind", "failing"])
+def test_warnings_while_a_zone_is_not_well(lacking: str) -> None:
+    """What zones warn of is said as well while another one has not applied the policy, as on moving node by node."""
+    mine = condition(policy(), report("default", warnings=("here",)), "a")
+    warned = zone("b", video=ZoneFinding("Applied", "there"))
+    third = {"silent": zone("c"), "behind": zone("c", 9), "failing": zone("c", video=WAITS)}[lacking]
+    said = summed([zone("a"), warned, third], "abc", mine=mine, silent="c" if lacking == "silent" else "")
+    assert said.ready.status != "True"
+    assert said.ready.message.endswith("(2 of 3 zones are ready) Warning: here there")
+
+
+def test_a_zone_that_fails_repeats_no_warning() -> None:
+    """Its own message has the warnings already."""
+    lacks = Lacking(("x",))
+    mine = condition(policy(), report("default", warnings=("here",)), "a", lacks)
+    said = summed([zone("a", video=WAITS), zone("b", video=ZoneFinding("Applied", "there"))], "ab", mine=mine)
+    assert said.ready.message.endswith("database yet. (1 of 2 zones are ready) Warning: here there")
+
+
 def test_a_report_survives_its_text() -> None:
     """What was encoded is read again; anything else is no report."""
     full = ZoneReport("b", 20, {"team-a": 9}, {KEY: WAITS}, frozenset({"team-b"}))
