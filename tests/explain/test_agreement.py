@@ -121,7 +121,7 @@ def test_generated_packets_find_winners() -> None:
     found: dict[RuleOutcome | None, int] = {}
 
     @given(clusters(), options())
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=150, deadline=None, derandomize=True, database=None)
     def count(objects: dict[str, list[Manifest]], option: Options) -> None:
         oracle, world = read_meaning(objects, **option), world_of(objects, option, VERSIONS[-1])
         for send in packets(Scenario(objects, option, VERSIONS[-1]), oracle, 20, "0"):
