@@ -61,8 +61,8 @@ class Publisher:
         self.hears_all_pods = True
         """Whether pods of other zones are heard of: who hears of some only can't say where senders are."""
         self.states: dict[str, tuple[str, str]] = {}
-        self._log = PolicyLog()
         """By policy, the reason and message of its condition."""
+        self._log = PolicyLog()
         self._northbound = northbound
         self._lost_fields: tuple[str, ...] = ()
         self._theirs: Mapping[str, int] = {}

@@ -139,7 +139,7 @@ def _outcome(
 
 
 def _applied(mine: Condition, own: str, sources: AbstractSet[str], *, knows_senders: bool) -> Condition:
-    text, _warned, _warnings_here = mine.message.partition(WARNING)
+    text = mine.message.partition(WARNING)[0]
     if sources - {own}:
         zones = _count(len(sources), "zone")
         text = f"Applied in {zones} with senders." if knows_senders else f"Applied in all {zones}."
