@@ -2,7 +2,8 @@
 
 In: the changes of a round, the compiler after it. Out: log lines, and an Event for a pod that claims an address of an
 older pod in another namespace. Rule: each objection is said when it begins or its words change, however often the
-object does; Events are written by the daemon that writes rows, for pods of its own zone.
+object does, and of each namespace so many lines as its budget has; Events are written by the daemon that writes rows,
+for pods of its own zone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from nqosd.api.networkqos import NetworkQoS
 from nqosd.compiler.address_owners import Refused
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import NEWEST_TESTED, OvnVersion
+from nqosd.daemon.log_budget import LogBudget
 from nqosd.status.condition_changes import claimed
 from nqosd.status.events import EventRecorder
 
@@ -30,6 +32,7 @@ class Objections:
         self._ignored: Mapping[str, str] = {}
         self._of_switches: Mapping[str, str] = {}
         self._ovn: OvnVersion | None = None
+        self._lines = LogBudget("objects change too often to log each time what of them doesn't count")
 
     def take(
         self,
@@ -43,18 +46,18 @@ class Objections:
         `events` is None where the log is enough.
         """
         for change in changes:
-            _say_unreadable(change)
+            self._say_unreadable(change)
         self._say_ignored(compiler)
         self._say_of_switches(compiler)
         self._say_untested(compiler.settings.ovn)
         for key in sorted(pods):
-            _say_refused(key, compiler, events)
+            self._say_refused(key, compiler, events)
 
     def _say_ignored(self, compiler: IncrementalCompiler) -> None:
         before, self._ignored = self._ignored, compiler.networks.ignored
         if before is not self._ignored:
             for key, why in self._ignored.items():
-                if before.get(key) != why:
+                if before.get(key) != why and self._lines.spend(key.partition("/")[0]):
                     _log.warning("a definition of a network is ignored", definition=key, why=why)
 
     def _say_of_switches(self, compiler: IncrementalCompiler) -> None:
@@ -73,25 +76,28 @@ class Objections:
                 newest_tested="{}.{:02}".format(*NEWEST_TESTED),
             )
 
+    def _say_refused(self, key: str, compiler: IncrementalCompiler, events: EventRecorder | None) -> None:
+        pod, refused = compiler.tables.pods.get(key), compiler.refused(key)
+        if pod is None or not refused or not compiler.has_node(pod.node):
+            return
+        if self._lines.spend(pod.namespace):
+            _log.warning("addresses of a pod don't count", pod=key, why=_said(refused))
+        lost = [each for each in refused if each.owner]
+        if lost and events is not None:
+            events.record_for_pod(pod, claimed(_said(lost)))
 
-def _say_refused(key: str, compiler: IncrementalCompiler, events: EventRecorder | None) -> None:
-    pod, refused = compiler.tables.pods.get(key), compiler.refused(key)
-    if pod is None or not refused or not compiler.has_node(pod.node):
-        return
-    _log.warning("addresses of a pod don't count", pod=key, why=_said(refused))
-    lost = [each for each in refused if each.owner]
-    if lost and events is not None:
-        events.record_for_pod(pod, claimed(_said(lost)))
-
-
-def _say_unreadable(change: Change) -> None:
-    new, old = change.new, change.old
-    if new is None or isinstance(new, NetworkQoS) or new.problem is None:
-        return
-    if old is None or isinstance(old, NetworkQoS) or old.problem != new.problem:
-        _log.warning(
-            "a part of an object can't be read and counts for nothing", kind=change.kind, key=new.key, why=new.problem
-        )
+    def _say_unreadable(self, change: Change) -> None:
+        new, old = change.new, change.old
+        if new is None or isinstance(new, NetworkQoS) or new.problem is None:
+            return
+        is_new = old is None or isinstance(old, NetworkQoS) or old.problem != new.problem
+        if is_new and self._lines.spend(change.namespace):
+            _log.warning(
+                "a part of an object can't be read and counts for nothing",
+                kind=change.kind,
+                key=new.key,
+                why=new.problem,
+            )
 
 
 def _said(refused: Iterable[Refused]) -> str:

@@ -10,18 +10,19 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 import attrs
+import structlog
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Node
 from nqosd.api.text import shortened
 from nqosd.compiler.desired import RowKey
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.daemon.policy_log import PolicyLog
+from nqosd.daemon.log_budget import LogBudget
 from nqosd.informers.served_schema import lost_of
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import RoundResult
 from nqosd.status.condition_changes import repaired
-from nqosd.status.conditions import condition
+from nqosd.status.conditions import TRUE, condition
 from nqosd.status.events import EventRecorder
 from nqosd.status.zone_state import PolicyStanding, Progress
 from nqosd.status.zone_status import ZoneStatus
@@ -31,6 +32,8 @@ WHOLE_CLUSTER = "global"
 
 TURN = 0.005
 """Seconds after which others have their turn."""
+
+_log = structlog.get_logger()
 
 
 @attrs.frozen
@@ -62,7 +65,7 @@ class Publisher:
         """Whether pods of other zones are heard of: who hears of some only can't say where senders are."""
         self.states: dict[str, tuple[str, str]] = {}
         """By policy, the reason and message of its condition."""
-        self._log = PolicyLog()
+        self._lines = LogBudget("policies turn too often to log each time: their statuses say it")
         self._northbound = northbound
         self._lost_fields: tuple[str, ...] = ()
         self._theirs: Mapping[str, int] = {}
@@ -158,7 +161,10 @@ class Publisher:
         now = condition(policy, report, self._zone, self._northbound.lacking(key))
         if self.states.get(key) != (now.reason, now.message):
             self.states[key] = (now.reason, now.message)
-            self._log.say(policy, now)
+            if self._lines.spend(policy.namespace):
+                (_log.info if now.status == TRUE else _log.warning)(
+                    "policy", policy=key, reason=now.reason, detail=now.message, generation=policy.generation
+                )
         return PolicyStanding(policy, now, self._sources(key, compiler, has_senders=bool(report.networks)))
 
     def _noted(self, policy: NetworkQoS) -> Iterator[str]:
