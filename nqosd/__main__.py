@@ -5,9 +5,6 @@ that takes time.
 """
 
 import sys
-from pathlib import Path
-
-from nqosd.runtime import signals
 
 PLUGIN = "kubectl-nqos"
 SERVICES = ("run", "stats")
@@ -15,9 +12,13 @@ SERVICES = ("run", "stats")
 
 def main() -> int:
     """Run the command that the arguments name."""
-    if sys.argv[1:2] and sys.argv[1] in SERVICES:
-        signals.hold()
     try:
+        from pathlib import Path  # noqa: PLC0415 - Ctrl-C meanwhile is one like any other
+
+        from nqosd.runtime import signals  # noqa: PLC0415
+
+        if sys.argv[1:2] and sys.argv[1] in SERVICES:
+            signals.hold()
         from nqosd import cli  # noqa: PLC0415 - see the rule above
 
         if Path(sys.argv[0]).stem == PLUGIN:

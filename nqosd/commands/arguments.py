@@ -64,8 +64,9 @@ def add_config(parser: ArgumentParser) -> None:
 
 def add_kubeconfig(parser: ArgumentParser, kubeconfig: str, context: str) -> None:
     """Let a kubeconfig be named, and its context; the texts say which one counts without."""
-    parser.add_argument("--kubeconfig", default=None, metavar="FILE", help=f"the kubeconfig (default: {kubeconfig})")
-    parser.add_argument("--context", default=None, metavar="NAME", help=f"its context (default: {context})")
+    help_file, help_context = f"the kubeconfig (default: {kubeconfig})", f"its context (default: {context})"
+    parser.add_argument("--kubeconfig", type=filled, default=None, metavar="FILE", help=help_file)
+    parser.add_argument("--context", type=filled, default=None, metavar="NAME", help=help_context)
 
 
 def add_cluster(parser: ArgumentParser) -> None:
@@ -106,15 +107,20 @@ def add_packet(parser: ArgumentParser, pod: str) -> None:
         "--network", type=filled, default=None, metavar="NAME", help="the network (default: each of the pod's)"
     )
     parser.add_argument(
-        "--from", dest="source", default=None, metavar="ADDRESS", help="the source (default: the pod's own address)"
+        "--from",
+        dest="source",
+        type=filled,
+        default=None,
+        metavar="ADDRESS",
+        help="the source (default: the pod's own address)",
     )
     add_format(parser, "text", "json")
     add_wide(parser)
     parser.add_argument("--all", action="store_true", help="in text, list policies of other namespaces too")
 
 
-def add_what(parser: ArgumentParser) -> None:
-    """Add the arguments that say what of a daemon's state to show, and how."""
+def add_what(parser: ArgumentParser, home: str) -> None:
+    """Add the arguments that say what of a daemon's state to show, and how; `home` is a policy's usual namespace."""
     parser.add_argument(
         "what",
         choices=["policies", "selections", "rows", "networks", "policy"],
@@ -127,7 +133,14 @@ def add_what(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="only these: a policy (for rows too), a set, a network or a definition; with its namespace or without",
     )
-    parser.add_argument("-n", "--namespace", default="", metavar="NAMESPACE", help="only what is in this namespace")
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        type=filled,
+        default=None,
+        metavar="NAMESPACE",
+        help=f"only what is in this namespace (default: all; for policy {home})",
+    )
     add_format(parser, "table", "json")
     add_wide(parser)
     parser.add_argument("-w", "--watch", action="store_true", help="go on, and show what is new or has changed")

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
             f"--ovn-version {options.ovn_version}: not a release of OVN; write year and month, as in 24.09"
         )
     manifests = read_manifests(options.paths)
-    tables, zone = tables_of(manifests), zone_name(options.zone)
+    tables, zone = tables_of(manifests), zone_name(options.zone or "")
     if not manifests.problems and (problem := zone_problem(tables, zone)):
         raise UsageError(f"--zone: {problem}")
     any_network = options.unselected_networks == "all"

@@ -73,7 +73,7 @@ def _offline(options: argparse.Namespace, question: Question | PodQuestion) -> F
     manifests = read_manifests(options.paths)
     if manifests.problems:
         raise QuestionError("\n".join(map(str, manifests.problems)))
-    tables, zone = tables_of(manifests), zone_name(options.zone)
+    tables, zone = tables_of(manifests), zone_name(options.zone or "")
     if problem := zone_problem(tables, zone):
         raise UsageError(f"--zone: {problem}")
     settings = Settings(zone=zone, ovn=version, any_network=options.unselected_networks == "all")

@@ -18,8 +18,8 @@ from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration
 from nqosd.commands.exits import OK, CommandError, UsageError
 from nqosd.commands.get_tables import Entry, columns, detail, keys, zone_of
-from nqosd.commands.matches import cut, width
-from nqosd.commands.output import say, show
+from nqosd.commands.matches import LEAST, cut, width
+from nqosd.commands.output import complain, say, show
 from nqosd.config.options import HttpSection
 from nqosd.explain.prefix_lists import folded
 from nqosd.informers.manifests.parsing import DEFAULT_NAMESPACE
@@ -39,7 +39,7 @@ class GetError(CommandError):
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    section = configuration(options).http
+    section, options.home = configuration(options).http, DEFAULT_NAMESPACE
     return follow(lambda what: fetch(section, what), options)
 
 
@@ -51,14 +51,22 @@ def follow(get: Callable[[str], Any], options: argparse.Namespace) -> int:
         tell_policy(get(f"policy/{quote(one_policy(options))}"), options)
         return OK
     shown: list[Entry] | None = None
+    problem = ""
     while True:
-        found = _chosen(get(options.what), options)
+        try:
+            found, now = _chosen(get(options.what), options), ""
+        except CommandError as error:
+            if shown is None:
+                raise
+            found, now = shown, str(error)  # a daemon that is started again is waited for
+        if now and now != problem:
+            complain(now)
         new = found if shown is None else [each for each in found if each not in shown]
         if new or shown is None:
             _print(new, options, is_first=shown is None)
         if not options.watch:
             return OK
-        shown = found
+        shown, problem = found, now
         time.sleep(INTERVAL)
 
 
@@ -70,10 +78,10 @@ def one_policy(options: argparse.Namespace) -> str:
     """
     if len(options.names) != 1 or options.watch:
         raise UsageError("policy: name one, as NAMESPACE/NAME or with -n, and without --watch")
-    namespace, _slash, name = options.names[0].rpartition("/")
-    if not name or "/" in namespace or (namespace and options.namespace not in ("", namespace)):
+    namespace, slash, name = options.names[0].rpartition("/")
+    if not name or "/" in namespace or (slash and (not namespace or options.namespace not in (None, namespace))):
         raise UsageError(f"policy {options.names[0]}: write NAME or NAMESPACE/NAME, and no other namespace with -n")
-    return f"{namespace or options.namespace or DEFAULT_NAMESPACE}/{name}"
+    return f"{namespace or options.namespace or options.home}/{name}"
 
 
 def tell_policy(found: Entry | list[Entry], options: argparse.Namespace) -> None:
@@ -86,8 +94,10 @@ def tell_policy(found: Entry | list[Entry], options: argparse.Namespace) -> None
             if entries:
                 say(f"{zone_of(each)}{title}:")
                 shown = _rows(entries, options) if title == "rows" else entries
-                for line in table(header, map(cells, shown)).splitlines():
-                    say(cut(f"  {line}", width(options) if title == "rows" else None))
+                lines = [f"  {line}" for line in table(header, map(cells, shown)).splitlines()]
+                room = _room(lines[0], options) if title == "rows" else None
+                for line in lines:
+                    say(cut(line, room))
 
 
 def _chosen(found: list[Entry], options: argparse.Namespace) -> list[Entry]:
@@ -120,9 +130,15 @@ def _print(found: list[Entry], options: argparse.Namespace, *, is_first: bool) -
     if options.what == "rows":
         found = _rows(found, options)
     lines = table(header, map(cells, found)).splitlines()
-    room = width(options) if options.what == "rows" else None
+    room = _room(lines[0], options) if options.what == "rows" else None
     for line in lines if is_first else lines[1:]:
         say(cut(line, room))
+
+
+def _room(header: str, options: argparse.Namespace) -> int | None:
+    """Give how long a line with a match may be: on a narrow terminal the match alone is cut, and lines are broken."""
+    room = width(options)
+    return None if room is None else max(room, header.index("MATCH") + LEAST)
 
 
 def _rows(rows: list[Entry], options: argparse.Namespace) -> list[Entry]:

@@ -22,14 +22,15 @@ def _cluster(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--token-file",
-        default="",
+        type=filled,
+        default=None,
         metavar="FILE",
         help="the daemons' token (default: `token` of the Secret nqosd-http beside them, if it may be read)",
     )
 
 
 def _zones(parser: ArgumentParser) -> None:
-    parser.add_argument("--zone", default=None, metavar="Z", help="only this zone (default: all)")
+    parser.add_argument("--zone", type=filled, default=None, metavar="Z", help="only this zone (default: all)")
 
 
 def _explain(parser: ArgumentParser) -> None:
@@ -37,7 +38,8 @@ def _explain(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-n",
         "--namespace",
-        default="",
+        type=filled,
+        default=None,
         metavar="NAMESPACE",
         help="of the pods (default: that of the kubeconfig's context)",
     )
@@ -47,7 +49,7 @@ def _explain(parser: ArgumentParser) -> None:
 
 
 def _get(parser: ArgumentParser) -> None:
-    add_what(parser)
+    add_what(parser, "that of the kubeconfig's context")
     _zones(parser)
     _cluster(parser)
 

@@ -65,7 +65,8 @@ def _apply(parser: ArgumentParser) -> None:
 
 
 def _offline(parser: ArgumentParser, when: str = "") -> None:
-    parser.add_argument("--zone", default="", metavar="Z", help=f"{when}a zone's name (default: the whole cluster)")
+    help_zone = f"{when}a zone's name (default: the whole cluster)"
+    parser.add_argument("--zone", type=filled, default=None, metavar="Z", help=help_zone)
     before = "" if when else ", such as 23.03; before 24.09 some rows need a shield"
     parser.add_argument(
         "--ovn-version",
@@ -149,7 +150,7 @@ def _diff(parser: ArgumentParser) -> None:
 
 
 def _get(parser: ArgumentParser) -> None:
-    add_what(parser)
+    add_what(parser, "default")
     add_config(parser)
 
 

@@ -23,6 +23,7 @@ from nqosd.config import Config
 from nqosd.daemon.daemon_options import kube_options, northbound_options
 from nqosd.kube.client import KubeClient
 from nqosd.northbound.ownership import TABLES, Held, Holdings, removal
+from nqosd.northbound.plan.operations import OperationKind
 from nqosd.northbound.plan.plan import make_plan
 from nqosd.northbound.plan.plan_options import PlanOptions
 from nqosd.northbound.plan.scope import PlanScope
@@ -60,7 +61,8 @@ async def _take_over(config: Config, options: argparse.Namespace, action: Action
         theirs = before.marked(OVN_KUBERNETES)
         action["instances"] = dict(sorted(before.instances().items()))
         action["owner"], action["rows"] = "ovn-kubernetes", entries(before, theirs)
-        action["written"] = {kind.replace("_", " "): number for kind, number in sorted(plan.counts.items())}
+        written = {kind: number for kind, number in sorted(plan.counts.items()) if kind != OperationKind.WAIT.value}
+        action["written"] = {kind.replace("_", " "): number for kind, number in written.items()}
         action["warnings"] = [*filter(None, [now.warning]), *_losses(before, compiled, tables)]
         if not options.apply:
             return

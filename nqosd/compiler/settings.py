@@ -46,7 +46,7 @@ def zone_name(text: str) -> str:
 
 def parse_ovn_version(text: str) -> OvnVersion | None:
     """Read `NB_Global.options:northd_internal_version` (e.g. `25.03.0-20.41.0-77.6`); None if it isn't one."""
-    match = re.match(r"(\d{2})\.(\d{2})(?:\D|$)", text)
+    match = re.match(r"(\d{2})\.(0[1-9]|1[0-2])(?:\D|$)", text)
     return (int(match[1]), int(match[2])) if match else None
 
 

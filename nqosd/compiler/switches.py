@@ -79,7 +79,7 @@ class Switch:
                 f"{lost[0]} doesn't act on packets that a rule of nqosd matches, as its priority is lower: "
                 "limit the rules by networkSelectors or podSelector, or ask whoever wrote that row"
             )
-        elif (mirrored := self.mirrored(direction)) and not self.has_acls:
+        if (mirrored := self.mirrored(direction)) and not self.has_acls:
             yield (
                 f"{mirrored[0]} acts on connections from outside only where an ACL of the switch tracks connections, "
                 "and this one has no ACL of that kind: ovn-kubernetes writes one, so look why it is gone"

@@ -69,8 +69,14 @@ def _no_way(question: PodQuestion, asked: Sequence[Attachment], world: World) ->
         return "there is no such pod"
     if target.host_network:
         return "it is on the host network; name the node's address"
+    if target.ended:
+        return "it has ended, and its addresses may be another pod's by now; name an address"
+    if not target.attachments:
+        return "it has no address on any network yet"
     ours = ", ".join(dict.fromkeys(_name(each, world) for each in asked))
-    theirs = ", ".join(dict.fromkeys(_name(each, world) for each in target.attachments)) or "none"
+    theirs = ", ".join(dict.fromkeys(_name(each, world) for each in target.attachments))
+    if not any(each.addresses for each in target.attachments):
+        return f"its addresses on {theirs} aren't known, so only an ipBlock can match it: name an address"
     return f"it has no address on {ours} that pod {question.pod} could send to; its networks are: {theirs}"
 
 

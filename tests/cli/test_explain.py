@@ -47,6 +47,21 @@ kind: Pod
 metadata: {name: host, namespace: default}
 spec: {nodeName: ovn-worker, hostNetwork: true}
 status: {phase: Running, podIP: 192.0.2.1}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: ended
+  namespace: default
+  annotations: {k8s.ovn.org/pod-networks: '{"default": {"ip_addresses": ["10.244.1.77/24"]}}'}
+spec: {nodeName: ovn-worker}
+status: {phase: Succeeded}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: new, namespace: default}
+spec: {nodeName: ovn-worker}
+status: {phase: Pending}
 """
 
 Answer = dict[str, Any]
@@ -181,6 +196,7 @@ def test_a_pod_that_sends_nothing(capsys: pytest.CaptureFixture[str], more: str)
         ({"--network": "blue"}, "--network blue: pod default/pod1 isn't on it; its networks are: default, ovn-stream"),
         ({"--from": "fd00::1"}, "--from fd00::1: it must be of the same family as --to 10.245.2.3"),
         ({"--ovn-version": "new"}, "--ovn-version new"),
+        ({"--ovn-version": "24.13"}, "--ovn-version 24.13"),
         ({"--southbound": "unix:/x"}, "--southbound"),
     ],
 )
@@ -225,6 +241,9 @@ def test_to_a_pod(capsys: pytest.CaptureFixture[str], more: str) -> None:
     assert "network ovn-stream (layer3), from 10.245.4.3 to 10.245.2.3" in text
     _code, _out, err = asked(capsys, "--pod", "default/pod1", "--to", "pod/default/host", GUIDE, more)
     assert "--to pod default/host: it is on the host network; name the node's address" in err
+    for name, said in {"ended": "it has ended, and its addresses", "new": "it has no address on any network"}.items():
+        code, _out, err = asked(capsys, "--pod", "default/pod1", "--to", f"pod/default/{name}", GUIDE, more)
+        assert (code, f"--to pod default/{name}: {said}" in err) == (USAGE, True)
     text = asked(capsys, "--pod", "default/host", "--to", "pod/default/pod1", GUIDE, more)[1]
     assert "no rule: the pod is on the host network" in text
     _code, _out, err = asked(

@@ -255,7 +255,7 @@ def test_the_action(mistakes: Path, tmp_path: Path) -> None:
     mistakes.rename(tmp_path / "bad.yaml")
 
     def run(**inputs: str) -> subprocess.CompletedProcess[str]:
-        given = {name: each["default"] for name, each in action["inputs"].items()} | inputs
+        given = {name: each.get("default", "") for name, each in action["inputs"].items()} | inputs
         environment = {name: given[name.lower()] for name in step["env"]}
         command = ["bash", "-eo", "pipefail", "-c", step["run"]]
         environment |= {**os.environ, "RUNNER_TEMP": str(tmp_path), "PYTHONPATH": os.getcwd()}  # noqa: PTH109

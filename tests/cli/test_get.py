@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from nqosd.cli import BAD_CONFIG, FAILED, OK, USAGE, main
+from nqosd.commands.kubectl_table import KUBECTL
+from nqosd.commands.table import NQOSD
 from tests.cli.documents import conforming
 from tests.services.daemon import Nqosd
 from tests.services.ovsdb import OvsdbServer
@@ -125,7 +127,13 @@ def test_one_policy(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:
     assert err.count("404") == 1
     assert got(capsys, daemon.config, "policy")[0] == USAGE
     said = "write NAME or NAMESPACE/NAME, and no other namespace with -n\n"
-    for wrong in (("a/b/c",), ("a/",), ("default/qos-external", "-n", "other"), ("a/b/c", "-n", "a")):
+    for wrong in (
+        ("a/b/c",),
+        ("a/",),
+        ("/qos-external",),
+        ("default/qos-external", "-n", "other"),
+        ("a/b/c", "-n", "a"),
+    ):
         assert got(capsys, daemon.config, "policy", *wrong) == (USAGE, "", f"nqosd get: policy {wrong[0]}: {said}")
     for same in (("-n", "default", "default/qos-external"), ("default/qos-external",)):
         assert got(capsys, daemon.config, "policy", *same)[0] == OK
@@ -145,6 +153,62 @@ def test_watching(daemon: Nqosd, tmp_path: Path) -> None:
         finally:
             process.kill()
     assert [each.split()[0] for each in lines] == ["POLICY", "default/broken", "default/qos-external", "default/mended"]
+
+
+def test_watching_a_daemon_that_is_started_again(daemon: Nqosd, tmp_path: Path) -> None:
+    """With --watch a daemon that is away is named once and waited for; one that never was there ends it with 1."""
+    line = [sys.executable, "-m", "nqosd", "get", "policies", "--watch", "--config", str(daemon.config)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            lines = [process.stdout.readline() for _ in range(3)]
+            daemon.stop()
+            said = process.stderr.readline()
+            done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+            (tmp_path / "broken.yaml").write_text(BROKEN.replace("64", "63").replace("broken", "mended"))
+            daemon.start()
+            lines.append(process.stdout.readline())
+            process.send_signal(signal.SIGINT)
+            _out, more = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert "no daemon answers there" in said
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert lines[-1].split()[0].startswith("default/")
+    assert (process.returncode, "no daemon answers there" in more) == (130, False)
+
+
+def test_no_column_is_lost_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], daemon: Nqosd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a line is too long its match is cut, and nothing else is."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    for what in (("rows",), ("policy", "qos-external")):
+        lines = [line for line in got(capsys, daemon.config, *what)[1].splitlines() if "to-lport" in line]
+        assert len(lines) == 2
+        assert all("20000 kbps, burst 100 kb" in line and line.endswith("…") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("get", "policies", "-n", ""),
+        ("diff", "--kubeconfig", ""),
+        ("diff", "--context="),
+        ("compile", "--zone", "", str(GUIDE)),
+        ("explain", "--pod", "a/b", "--to", "192.0.2.1", "--from", ""),
+    ],
+)
+def test_names_that_are_empty(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    """An option that is given names something: an empty one, as a variable that isn't set makes it, is refused."""
+    for program in (NQOSD, KUBECTL) if arguments[0] in ("get", "diff") else (NQOSD,):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments], program=program)
+        streams = capsys.readouterr()
+        assert (ended.value.code, streams.out) == (USAGE, "")
+        assert "it is empty; name one, or leave it out" in streams.err
 
 
 def test_matches_are_for_the_eye(capsys: pytest.CaptureFixture[str], daemon: Nqosd) -> None:

@@ -162,6 +162,9 @@ def test_a_switch_that_tracks_no_connections_is_said(
     daemon.wait_until(lambda: said in message(capsys, daemon), what="done with the warning again")
     assert main(["diff", "--config", str(daemon.config)]) == OK
     assert said in capsys.readouterr().err
+    add_theirs(ovsdb_nb, owner_type="SomethingElse")
+    both = (said, "doesn't act on packets that a rule of nqosd matches")
+    daemon.wait_until(lambda: all(each in message(capsys, daemon) for each in both), what="done with both warnings")
 
 
 def test_a_mark_of_somebody_else_is_said(

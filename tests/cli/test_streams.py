@@ -208,6 +208,13 @@ def wait_until_read(pipe: IO[bytes]) -> None:
         time.sleep(0.01)
 
 
+def test_nothing_is_imported_before_ctrl_c_is_one_like_any_other() -> None:
+    """What the program imports first is imported where Ctrl-C is caught."""
+    line = "import sys; had = set(sys.modules); import nqosd.__main__; print(sorted(set(sys.modules) - had))"
+    done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['nqosd', 'nqosd.__main__']"
+
+
 def test_ctrl_c_on_standard_input() -> None:
     """Ctrl-C while `compile` waits for more of its standard input ends it with 130 and without a word."""
     line = [sys.executable, "-m", "nqosd", "compile", "-"]

@@ -281,6 +281,10 @@ def test_what_rights_do_not_reach(capsys: pytest.CaptureFixture[str], stage: Sta
     code, out, err = asked(capsys, stage, "get", "rows", "--token-file", str(tmp_path / "none"))
     assert (code, out) == (FAILED, "")
     assert err == f"kubectl nqos get: --token-file {tmp_path}/none: No such file or directory\n"
+    (tmp_path / "binary").write_bytes(b"\xff")
+    code, out, err = asked(capsys, stage, "get", "rows", "--token-file", str(tmp_path / "binary"))
+    assert (code, out) == (FAILED, "")
+    assert err == f"kubectl nqos get: --token-file {tmp_path}/binary: a token is ASCII, and this has other bytes\n"
     code, out, err = asked(capsys, stage, "get", "rows", "--daemons", "default")
     said = "there is no pod app.kubernetes.io/name=nqosd in namespace default; --daemons names another namespace"
     assert (code, out, err) == (FAILED, "", f"kubectl nqos get: {said}\n")
@@ -296,6 +300,33 @@ def test_pods_that_do_not_answer(capsys: pytest.CaptureFixture[str], stage: Stag
     assert away.startswith("pod nqosd-1 on node ovn-worker3: 503 ")
     assert "connection refused" in away
     assert [pending, *rest] == ["pod nqosd-2 on node ovn-worker3: its phase is Pending", THIRD.strip()]
+
+
+def test_pods_of_other_zones(capsys: pytest.CaptureFixture[str], stage: Stage) -> None:
+    """With --zone a pod of another zone that doesn't answer is nobody's matter, unless nobody speaks for the zone."""
+    with daemon_pod(stage.cluster, "ovn-worker3", 2, phase="Pending"):
+        for command in (("get", "policies"), ("diff",)):
+            code, _out, err = asked(capsys, stage, *command, "--zone", NODES[0])
+            assert (code, err) == (OK, "")
+            code, out, err = asked(capsys, stage, *command, "--zone", "ovn-worker3")
+            assert (code, out, "pod nqosd-2 on node ovn-worker3: its phase is Pending" in err) == (FAILED, "", True)
+    with daemon_pod(stage.cluster, NODES[0], 2, phase="Pending"):
+        code, _out, err = asked(capsys, stage, "get", "policies", "--zone", NODES[0])
+        assert (code, err) == (FAILED, f"pod nqosd-2 on node {NODES[0]}: its phase is Pending\n")
+        code, _out, err = asked(capsys, stage, "get", "policies", "--zone", "ovn-worker3")
+        assert (code, f"pod nqosd-2 on node {NODES[0]}" in err, THIRD.strip() in err) == (FAILED, True, True)
+
+
+def test_the_namespace_of_the_context(capsys: pytest.CaptureFixture[str], stage: Stage, tmp_path: Path) -> None:
+    """A policy's name alone is looked for where kubectl would look for it."""
+    elsewhere = yaml.safe_load(stage.kubeconfig.read_text())
+    elsewhere["contexts"][0]["context"]["namespace"] = "elsewhere"
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(elsewhere))
+    there = {"kubeconfig": tmp_path / "kubeconfig"}
+    code, out, err = asked(capsys, stage, "get", "policy", "qos-external", **there)
+    assert (code, out, err.count("404 there is no NetworkQoS elsewhere/qos-external")) == (FAILED, "", len(NODES))
+    for same in (("default/qos-external",), ("qos-external", "-n", "default")):
+        assert "zone ovn-worker, policy:" in asked(capsys, stage, "get", "policy", *same, **there)[1]
 
 
 class Redirecting(http.server.BaseHTTPRequestHandler):

@@ -113,6 +113,7 @@ def test_a_takeover_shows_its_plan_and_does_nothing_unless_told_to(theirs: Site)
     action = Commands(theirs).document("takeover", "--from", "ovn-kubernetes", "--watch", "1")
     assert (action["applied"], action["owner"], len(action["rows"])) == (False, "ovn-kubernetes", 4)
     assert sum(action["written"].values()) > 0
+    assert "wait" not in action["written"]
     assert theirs.read().versions == before
 
 

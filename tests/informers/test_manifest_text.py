@@ -109,6 +109,27 @@ def test_numbers_are_still_numbers() -> None:
     assert "metadata.labels" in (namespace.problem or "")
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("2e1", 20), ("1E+1", 10), ("1.0e1", 10), ("08", 8), ("010", 8), ("0x10", 16), ("1_0", 10), ("20.0", 20)],
+)
+def test_numbers_are_those_that_kubectl_reads(written: str, meant: int) -> None:
+    """A number without a point before its exponent, and one with a zero in front, are numbers as in go-yaml."""
+    policy = f"{{priority: 1, egress: [{{dscp: {written}}}]}}"
+    (found,) = parse(
+        f"{{apiVersion: k8s.ovn.org/v1alpha1, kind: NetworkQoS, metadata: {{name: x}}, spec: {policy}}}"
+    ).objects
+    assert isinstance(found.value, NetworkQoS)
+    assert found.value.spec is not None
+    assert [rule.dscp for rule in found.value.spec.egress] == [meant]
+
+
+def test_keys_that_are_numbers() -> None:
+    """A key that is a number is the text that JSON has for it."""
+    text = "{apiVersion: v1, kind: Namespace, metadata: {name: a, labels: {2e1: a, 08: b, 1.5: c, '2e3': d}}}"
+    assert parse(text).objects[0].value == Namespace("a", {"20": "a", "8": "b", "1.5": "c", "2e3": "d"})
+
+
 def test_other_kinds_are_ignored() -> None:
     """A folder of manifests may hold anything; one debug line tells what was passed over."""
     with capture_logs() as lines:

@@ -36,6 +36,8 @@ def run(options: argparse.Namespace) -> int:
             return entries
 
         try:
+            if options.what == "policy":  # its name alone means what it means to kubectl
+                options.home = runner.run(interruptible(there.namespace()))
             code = follow(get, options)
         finally:
             runner.run(connection.__aexit__(None, None, None))

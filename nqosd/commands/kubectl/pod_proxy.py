@@ -97,7 +97,7 @@ class Cluster:
 
     client: KubeClient
     daemons: str
-    _token_file: str = ""
+    _token_file: str | None = None
     _token: str = ""
     _no_token: str = ""
 
@@ -171,10 +171,13 @@ class Cluster:
                 body = await self.get(f"/api/v1/namespaces/{self.daemons}/secrets/{SECRET}")
                 token = msgspec.json.decode(body, type=_Secret).data.get("token", b"")
             self._token = token.decode("ascii").strip()
-        except (ClusterError, ValueError) as error:
-            self._no_token = f" (there is no token: {error})"
         except OSError as error:
             raise ClusterError(f"--token-file {self._token_file}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            where = f"--token-file {self._token_file}" if self._token_file else f"Secret {SECRET}"
+            raise ClusterError(f"{where}: a token is ASCII, and this has other bytes") from error
+        except (ClusterError, ValueError) as error:
+            self._no_token = f" (there is no token: {error})"
 
 
 @contextlib.asynccontextmanager

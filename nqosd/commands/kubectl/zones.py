@@ -111,22 +111,34 @@ async def find_zones(cluster: Cluster, options: argparse.Namespace) -> Zones:
         except msgspec.MsgspecError as error:
             raise ClusterError(f"{pod}: its answer makes no sense: {error}; is it of this version?") from error
 
-    found, problems = await each(overview, [pod for pod in await cluster.pods() if PORT in pod.ports])
+    zone = options.zone
+    pods = [pod for pod in await cluster.pods() if PORT in pod.ports]
+    nodes, unknown = await _nodes(cluster, zone)
+    names = {node.name for node in nodes}
+    near = [pod for pod in pods if zone is None or unknown or pod.node in names]
+    found, problems = await each(overview, near)
+    others, far_problems = await each(overview, [pod for pod in pods if pod not in near])
     best: dict[tuple[str, str], Speaker] = {}
-    for pod, said in sorted(found, key=lambda one: (one[1].role == ACTIVE, one[1].synced)):
+    for pod, said in sorted([*found, *others], key=lambda one: (one[1].role == ACTIVE, one[1].synced)):
         best[said.zone, said.instance] = Speaker(said.zone, said.instance, pod)
-    speakers = [one for one in sorted(best.values()) if options.zone in (None, one.zone)]
-    return Zones(cluster, tuple(speakers), (*problems, *await _left_out(cluster, speakers, options.zone)))
+    speakers = [one for one in sorted(best.values()) if zone in (None, one.zone)]
+    if not speakers:
+        problems += far_problems  # one of these may be the zone's
+    return Zones(cluster, tuple(speakers), (*problems, *unknown, *_left_out(nodes, speakers, zone, unknown)))
 
 
-async def _left_out(cluster: Cluster, speakers: list[Speaker], zone: str | None) -> list[str]:
-    """Name the nodes for which no daemon has answered."""
+async def _nodes(cluster: Cluster, zone: str | None) -> tuple[list[Node], list[str]]:
+    """Give the nodes of a zone, or all, that have logical switches; and why they aren't known."""
     try:
         nodes = [decode_node(raw).value for raw in decode_list(await cluster.get("/api/v1/nodes"), "v1", "Node").items]
     except (ClusterError, DecodeError) as error:
-        return [f"whether a daemon has answered for every node isn't known: {error}"]
-    wanted = [node for node in nodes if not node.is_hybrid and zone in (None, node.name, node.zone)]
-    missing = [node.name for node in wanted if not any(one.is_for(node) for one in speakers)]
-    if zone and not wanted and not speakers:
+        return [], [f"whether a daemon has answered for every node isn't known: {error}"]
+    return [node for node in nodes if not node.is_hybrid and zone in (None, node.name, node.zone)], []
+
+
+def _left_out(nodes: list[Node], speakers: list[Speaker], zone: str | None, unknown: list[str]) -> list[str]:
+    """Name the nodes for which no daemon has answered."""
+    missing = [node.name for node in nodes if not any(one.is_for(node) for one in speakers)]
+    if zone and not nodes and not speakers and not unknown:
         return [f"--zone {zone}: no node is of it"]
     return [f"no daemon has answered for the nodes {', '.join(shortened(missing))}"] if missing else []

@@ -5,6 +5,7 @@ nor numbers to the base of sixty, keys are texts, no key twice, `<<` merges); ti
 the text, whatever it holds, since what aliases stand for is counted as if it were written out.
 """
 
+import re
 from collections.abc import Iterator
 
 import attrs
@@ -32,6 +33,8 @@ _TEXT, _TIME, _NULL, _BOOL = (f"{_PREFIX}{name}" for name in ("str", "timestamp"
 _INT, _FLOAT, _MERGE = (f"{_PREFIX}{name}" for name in ("int", "float", "merge"))
 _LIST, _MAP = f"{_PREFIX}seq", f"{_PREFIX}map"
 _BREAKS = (_TIME, _INT, _FLOAT)
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+"""What is a number beside those of YAML 1.1, as in go-yaml, with which kubectl reads manifests: `2e4`, `08`."""
 
 
 class TextError(ValueError):
@@ -88,9 +91,11 @@ class _Loader(_SafeLoader):
             raise TextError("it ends where more is to come")
         return event, event.start_mark.line + 1
 
-    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool] | bool) -> str:  # noqa: FBT001
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:
         """Say what a scalar without a tag is."""
         tag = str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+        if tag == _TEXT and implicit[0] and _NUMBER.fullmatch(value):
+            return _FLOAT
         return _TEXT if tag == _TIME or (tag in _BREAKS and ":" in value) else tag
 
 
@@ -243,7 +248,7 @@ def _key(value: object, line: int) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return str(value)
+        return f"{value:.0f}" if value == value // 1 else str(value)
     raise TextError("a key must be a text; quote it", line)
 
 
