@@ -6,7 +6,8 @@ import pytest
 
 from nqosd.api.objects import Namespace, Pod
 from nqosd.informers.manifests.parsing import LARGEST, MOST_SHOWN, parse_manifest
-from nqosd.informers.manifests.yaml_documents import DEEPEST, LONGEST_NUMBER, MOST_ALIASED, MOST_VALUES
+from nqosd.informers.manifests.yaml_documents import DEEPEST, MOST_ALIASED, MOST_VALUES
+from nqosd.informers.manifests.yaml_scalars import LONGEST_NUMBER
 from tests.informers.test_manifest_text import keys, parse
 
 GOOD = "{apiVersion: v1, kind: Node, metadata: {name: n}}"

@@ -9,6 +9,8 @@ from nqosd.api.changes import ResourceKind
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Namespace, Pod, UserDefinedNetwork
 from nqosd.informers.manifests.parsing import Manifest, parse_manifest
+from nqosd.informers.manifests.yaml_documents import yaml_documents
+from nqosd.informers.manifests.yaml_scalars import LONGEST_NUMBER
 
 POLICY = """
 apiVersion: k8s.ovn.org/v1alpha1
@@ -111,7 +113,10 @@ def test_numbers_are_still_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("2e1", 20), ("1E+1", 10), ("1.0e1", 10), ("08", 8), ("010", 8), ("0x10", 16), ("1_0", 10), ("20.0", 20)],
+    [
+        *(("2e1", 20), ("1E+1", 10), ("1.0e1", 10), ("1_e1", 10), ("08", 8), ("0_8", 8), ("20.0", 20), ("1_0", 10)),
+        *(("010", 8), ("0o10", 8), ("0O10", 8), ("0x10", 16), ("0X1f", 31), ("0b11", 3), ("0B11", 3)),
+    ],
 )
 def test_numbers_are_those_that_kubectl_reads(written: str, meant: int) -> None:
     """A number without a point before its exponent, and one with a zero in front, are numbers as in go-yaml."""
@@ -124,10 +129,19 @@ def test_numbers_are_those_that_kubectl_reads(written: str, meant: int) -> None:
     assert [rule.dscp for rule in found.value.spec.egress] == [meant]
 
 
+@pytest.mark.parametrize("written", ["1e400", "-67e7893", "1.0e+400", "1e", "0x", "0o8", "1.2.3", "=", "2026-01-01"])
+def test_texts_that_look_like_numbers(written: str) -> None:
+    """What has no value as a number is a text, as in go-yaml: part of a commit's hash, for example."""
+    text = f"{{apiVersion: v1, kind: Namespace, metadata: {{name: a, labels: {{commit: {written}}}}}}}"
+    assert parse(text).objects[0].value == Namespace("a", {"commit": written})
+
+
 def test_keys_that_are_numbers() -> None:
-    """A key that is a number is the text that JSON has for it."""
+    """A key that is a number is the text that JSON has for it, with all its digits."""
     text = "{apiVersion: v1, kind: Namespace, metadata: {name: a, labels: {2e1: a, 08: b, 1.5: c, '2e3': d}}}"
     assert parse(text).objects[0].value == Namespace("a", {"20": "a", "8": "b", "1.5": "c", "2e3": "d"})
+    for key in ("20260101123456789", "9" * LONGEST_NUMBER):
+        assert [each.content for each in yaml_documents(f"{{{key}: x}}".encode())] == [{key: "x"}]
 
 
 def test_other_kinds_are_ignored() -> None:

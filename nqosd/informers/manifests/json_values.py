@@ -11,14 +11,8 @@ from json.decoder import JSONObject  # type: ignore[attr-defined]  # the stubs l
 from typing import NoReturn
 
 from nqosd.api.text import visible
-from nqosd.informers.manifests.yaml_documents import (
-    DEEPEST,
-    EXCERPT,
-    LONGEST_NUMBER,
-    MOST_VALUES,
-    TextError,
-    YamlDocument,
-)
+from nqosd.informers.manifests.yaml_documents import DEEPEST, MOST_VALUES, YamlDocument
+from nqosd.informers.manifests.yaml_scalars import EXCERPT, LONGEST_NUMBER, TextError
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _TOKEN = re.compile(rf"{_STRING}|[{{}}\[\]:]")

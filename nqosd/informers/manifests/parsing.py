@@ -16,7 +16,8 @@ from nqosd.api.changes import Object, ResourceKind
 from nqosd.api.decoding import DecodeError
 from nqosd.api.text import visible
 from nqosd.informers.manifests.json_values import json_documents
-from nqosd.informers.manifests.yaml_documents import TextError, YamlDocument, yaml_documents
+from nqosd.informers.manifests.yaml_documents import YamlDocument, yaml_documents
+from nqosd.informers.manifests.yaml_scalars import TextError
 from nqosd.informers.resources import RESOURCES, Resource
 
 _log = structlog.get_logger()

@@ -1,17 +1,27 @@
 """The documents of a YAML text, as the values that JSON has.
 
-In: bytes. Out: for each document its number, line and content. Rules: it is YAML as Kubernetes reads it (neither times
-nor numbers to the base of sixty, keys are texts, no key twice, `<<` merges); time and memory grow with the length of
-the text, whatever it holds, since what aliases stand for is counted as if it were written out.
+In: bytes. Out: for each document its number, line and content. Rules: it is YAML as Kubernetes reads it (keys are
+texts, no key twice, `<<` merges); time and memory grow with the length of the text, whatever it holds, since what
+aliases stand for is counted as if it were written out.
 """
 
-import re
 from collections.abc import Iterator
 
 import attrs
 import yaml
 
 from nqosd.api.text import visible
+from nqosd.informers.manifests.yaml_scalars import (
+    EXCERPT,
+    LIST,
+    MAP,
+    MERGE,
+    ScalarLoader,
+    TextError,
+    foreign,
+    key_text,
+    scalar,
+)
 
 DEEPEST = 100
 """Collections within each other."""
@@ -19,30 +29,6 @@ MOST_ALIASED = 1 << 20
 """Characters and values of a document that its aliases stand for, all together."""
 MOST_VALUES = 1_000_000
 """Keys and values of a document: to forget them holds up all threads, 40 ms for so many."""
-LONGEST_NUMBER = 400
-"""Digits; the largest float has 309."""
-EXCERPT = 60
-
-if yaml.__with_libyaml__:
-    from yaml import CSafeLoader as _SafeLoader
-else:  # slower, the same result
-    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
-
-_PREFIX = "tag:yaml.org,2002:"
-_TEXT, _TIME, _NULL, _BOOL = (f"{_PREFIX}{name}" for name in ("str", "timestamp", "null", "bool"))
-_INT, _FLOAT, _MERGE = (f"{_PREFIX}{name}" for name in ("int", "float", "merge"))
-_LIST, _MAP = f"{_PREFIX}seq", f"{_PREFIX}map"
-_BREAKS = (_TIME, _INT, _FLOAT)
-_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-"""What is a number beside those of YAML 1.1, as in go-yaml, with which kubectl reads manifests: `2e4`, `08`."""
-
-
-class TextError(ValueError):
-    """A text isn't a manifest; `line` counts from 1, 0 where there is none."""
-
-    def __init__(self, message: str, line: int = 0) -> None:
-        super().__init__(message)
-        self.line = line
 
 
 @attrs.frozen
@@ -81,7 +67,7 @@ def yaml_documents(text: bytes) -> Iterator[YamlDocument]:
             loader.dispose()
 
 
-class _Loader(_SafeLoader):
+class _Loader(ScalarLoader):
     """Parses, and knows what scalars are."""
 
     def read(self) -> tuple[yaml.Event, int]:
@@ -90,13 +76,6 @@ class _Loader(_SafeLoader):
         if event is None or event.start_mark is None:
             raise TextError("it ends where more is to come")
         return event, event.start_mark.line + 1
-
-    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:
-        """Say what a scalar without a tag is."""
-        tag = str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
-        if tag == _TEXT and implicit[0] and _NUMBER.fullmatch(value):
-            return _FLOAT
-        return _TEXT if tag == _TIME or (tag in _BREAKS and ":" in value) else tag
 
 
 @attrs.define
@@ -145,8 +124,8 @@ class _Builder:
         if len(self._open) >= DEEPEST:
             raise TextError(f"more than {DEEPEST} lists and maps within each other; no object needs so many", line)
         is_map = isinstance(event, yaml.MappingStartEvent)
-        if event.tag not in (None, "!", _MAP if is_map else _LIST):
-            raise _foreign(str(event.tag), line)
+        if event.tag not in (None, "!", MAP if is_map else LIST):
+            raise foreign(str(event.tag), line)
         self._open.append(_Open(line, event.anchor, self._read, fields={} if is_map else None))
         self._read += 1
 
@@ -178,28 +157,10 @@ class _Builder:
         return value
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> object:
-        value: str = event.value
-        given = "" if event.tag in (None, "!") else str(event.tag)
-        tag = given or self._loader.resolve(yaml.ScalarNode, value, event.implicit)
-        if tag == _TEXT:
-            return value
-        if tag == _NULL:
-            return None
-        if tag == _MERGE and not given:
-            return _MERGING if self._awaits_key() else value
-        shown = visible(value[:EXCERPT])
-        try:
-            if tag == _BOOL:
-                return _Loader.bool_values[value.lower()]
-            if tag in (_INT, _FLOAT) and len(value) <= LONGEST_NUMBER:
-                node = yaml.ScalarNode(tag, value)
-                return self._loader.construct_yaml_int(node) if tag == _INT else self._loader.construct_yaml_float(node)
-        except (ValueError, LookupError) as error:
-            raise TextError(f"{shown} can't be read as !!{tag.removeprefix(_PREFIX)}; remove the tag", line) from error
-        if tag in (_INT, _FLOAT):
-            message = f"{shown}… is a number of {len(value)} digits; if it is a text, quote it"
-            raise TextError(message, line)
-        raise _foreign(tag, line)
+        tag = self._loader.tag_of(event)
+        if tag == MERGE and event.tag is None:
+            return _MERGING if self._awaits_key() else event.value
+        return scalar(self._loader, tag, event.value, line)
 
     def _awaits_key(self) -> bool:
         return bool(self._open) and self._open[-1].fields is not None and not self._open[-1].awaits_value
@@ -208,7 +169,7 @@ class _Builder:
         if collection.fields is None:
             collection.items.append(value)
         elif not collection.awaits_value:
-            collection.key, collection.awaits_value = None if value is _MERGING else _key(value, line), True
+            collection.key, collection.awaits_value = None if value is _MERGING else key_text(value, line), True
             if collection.key is not None and collection.key in collection.fields:
                 shown = visible(collection.key[:EXCERPT])
                 raise TextError(f"the key {shown} stands twice in the map that begins at line {collection.line}", line)
@@ -239,19 +200,3 @@ def _merged(value: object, line: int) -> list[object]:
     if not all(isinstance(each, dict) for each in values):
         raise TextError("<< merges a map, or a list of maps, and this is neither", line)
     return values
-
-
-def _key(value: object, line: int) -> str:
-    """Make a key the text that it is in JSON."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return f"{value:.0f}" if value == value // 1 else str(value)
-    raise TextError("a key must be a text; quote it", line)
-
-
-def _foreign(tag: str, line: int) -> TextError:
-    shown = visible(tag.replace(_PREFIX, "!!")[:EXCERPT])
-    return TextError(f"the tag {shown} says what no object of Kubernetes can hold; remove it", line)
