@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import ip_network
+from typing import TypeAlias
 
 import attrs
 
@@ -78,16 +79,30 @@ ANYTHING = Ranges()
 """The ranges of a network of which none are known."""
 
 
+Subnets: TypeAlias = Mapping[str, tuple[str, ...]]
+"""CIDRs by the name of a network, or of a switch."""
+
+
+def network_subnets(networks: Networks, nodes: Mapping[str, Node]) -> Subnets:
+    """Give the subnets of each network where they are known."""
+    found = {name: network.subnets for name, network in networks.by_name.items() if network.subnets}
+    default = tuple(cidr for node in nodes.values() for cidr in node.subnets.get(DEFAULT_NETWORK, ()))
+    return {**found, DEFAULT_NETWORK: default} if default else found
+
+
 def network_ranges(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str, Ranges]:
     """Give the ranges of each network where they are known."""
-    found = {name: Ranges.of(network.subnets) for name, network in networks.by_name.items() if network.subnets}
-    default = [cidr for node in nodes.values() for cidr in node.subnets.get(DEFAULT_NETWORK, ())]
-    return {**found, DEFAULT_NETWORK: Ranges.of(default)} if default else found
+    return ranges_of(network_subnets(networks, nodes), {}, {})
 
 
 def switch_ranges(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str, Ranges]:
     """Give the ranges that the pods on a switch have their addresses from, by switch, where they are known."""
-    return {name: Ranges.of(subnets) for name, subnets in switch_subnets(networks, nodes).items()}
+    return ranges_of(switch_subnets(networks, nodes), {}, {})
+
+
+def ranges_of(subnets: Subnets, before: Subnets, known: Mapping[str, Ranges]) -> Mapping[str, Ranges]:
+    """Give the ranges of subnets, name by name; those `known` of the ones `before` are taken where nothing changed."""
+    return {name: known[name] if before.get(name) == each else Ranges.of(each) for name, each in subnets.items()}
 
 
 @lru_cache(maxsize=1 << 15)  # a node's ranges hardly ever change, and all nodes' are put together when one does

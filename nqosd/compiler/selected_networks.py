@@ -129,7 +129,15 @@ class SelectedNetworks:
     def renew(self, networks: Networks) -> None:
         """Take the networks as they are now."""
         self._networks, before, attachments = networks, self._seen, self._tables.attachments
-        self._seen = {(key, nad.network): self._see(nad) for key, nad in attachments.items() if nad.network}
+        tables = self._tables
+        scopes = {
+            name: namespace_labels(name, tables.namespaces) for name in {nad.namespace for nad in attachments.values()}
+        }
+        self._seen = {
+            (key, nad.network): (nad, scopes[nad.namespace], owner_labels(nad, tables))
+            for key, nad in attachments.items()
+            if nad.network
+        }
         self._seen[_DEFAULT] = ()
         changed = [pair for pair, seen in self._seen.items() if before.get(pair) != seen]
         for pair in changed:
@@ -178,6 +186,3 @@ class SelectedNetworks:
             self._chosen[selectors] = self._index.chosen(selectors)
         selected = _Selected(self._chosen[selectors] & self._counting, self._of_network)
         return Choice(selected, self._networks.ignored_of(policy.namespace, selectors, self._tables))
-
-    def _see(self, nad: NetworkAttachment) -> _Seen:
-        return nad, namespace_labels(nad.namespace, self._tables.namespaces), owner_labels(nad, self._tables)

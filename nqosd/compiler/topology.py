@@ -11,7 +11,7 @@ import attrs
 
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.tables import Tables
-from nqosd.compiler.address_ranges import ANYTHING, Ranges, network_ranges, switch_ranges
+from nqosd.compiler.address_ranges import ANYTHING, Ranges, Subnets, network_subnets, ranges_of
 from nqosd.compiler.network_switches import Network, Networks, switch_subnets
 from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.switches import Switches
@@ -38,7 +38,8 @@ class ClusterTopology:
         self._tables = tables
         self.networks = Networks.of({})
         self.zone = Zone.of(zone, {})
-        self.subnets: Mapping[str, tuple[str, ...]] = {}
+        self.subnets: Subnets = {}
+        self._network_subnets: Subnets = {}
         self.ranges: Mapping[str, Ranges] = {}
         self.switch_ranges: Mapping[str, Ranges] = {}
         self.switches: Switches = {}
@@ -95,7 +96,7 @@ class ClusterTopology:
         before, self.subnets = self.subnets, switch_subnets(self.networks, self._tables.nodes)
         changed = {name for name in before.keys() | self.subnets.keys() if before.get(name) != self.subnets.get(name)}
         if changed:
-            self.switch_ranges = switch_ranges(self.networks, self._tables.nodes)
+            self.switch_ranges = ranges_of(self.subnets, before, self.switch_ranges)
         return changed
 
     def _moved(self) -> dict[str, None]:
@@ -107,7 +108,8 @@ class ClusterTopology:
 
     def _rerange(self) -> Ranges | None:
         """Derive the ranges of networks anew; gives the default network's before, if they have changed."""
-        before, self.ranges = self.ranges, network_ranges(self.networks, self._tables.nodes)
+        subnets, self._network_subnets = self._network_subnets, network_subnets(self.networks, self._tables.nodes)
+        before, self.ranges = self.ranges, ranges_of(self._network_subnets, subnets, self.ranges)
         old = before.get(DEFAULT_NETWORK, ANYTHING)
         return None if old == self.ranges.get(DEFAULT_NETWORK, ANYTHING) else old
 

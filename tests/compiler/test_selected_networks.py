@@ -10,7 +10,7 @@ from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec, NetworkSelectionType, NetworkSelector
 from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Topology, UserDefinedNetwork
-from nqosd.compiler import selected_networks
+from nqosd.compiler import address_ranges, selected_networks
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.network_switches import TOLD
@@ -180,3 +180,22 @@ def test_a_policy_is_told_of_few_of_very_many_ignored_definitions() -> None:
     assert ["a/d002" in told[0], "a/d003" in told[1], "a/d004" in told[2]] == [True] * 3
     assert told[3:] == ["spec.networkSelectors: more definitions are ignored; nqosd get networks"]
     assert len(compiler._effective["a/p1"].ignored) < TOLD
+
+
+def test_ranges_of_networks_that_stay_the_same_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A definition with other subnets has its own read, of the network and of its switch; all others keep theirs."""
+    definitions = [attrs.evolve(definition(number), subnets=("10.0.0.0/16",)) for number in range(MANY)]
+    compiler = compiled([*definitions, policy(1)])
+    read: list[tuple[str, ...]] = []
+    original = address_ranges.Ranges.of
+
+    def counted(cidrs: Iterable[str]) -> address_ranges.Ranges:
+        read.append(tuple(cidrs))
+        return original(read[-1])
+
+    monkeypatch.setattr(address_ranges.Ranges, "of", counted)
+    compiler.apply(put(attrs.evolve(definitions[0], subnets=("10.9.0.0/16",))))
+    assert read == [("10.9.0.0/16",)] * 2
+    monkeypatch.undo()
+    assert not any("10.0.0.1" in each.addresses for each in compiler.desired.address_sets.values())
+    hold(compiler)
