@@ -22,6 +22,8 @@ PAGE = Path(__file__).parents[1] / "docs/security.md"
 PODS = 100
 LONGEST_POD = 200.0
 """Milliseconds until a new pod's address is in its set, at p99."""
+LONGEST_STATUS = 2000.0
+"""Milliseconds until a changed policy has its status, at p99."""
 LONGEST_SILENCE = 1.0
 """Seconds."""
 NOTHING = Attack("", "", "", "", begin=Attacker.nothing)
@@ -56,8 +58,8 @@ def _try(victim: Victim, attack: Attack, pods: int, share: float) -> Seen:
 
 def _noticed(seen: Seen) -> bool:
     """Say whether the victim noticed more of an attack than it may."""
-    slow = seen.pods.p99 > LONGEST_POD or seen.silence > LONGEST_SILENCE
-    return slow or bool(seen.changed or seen.meets or seen.unanswered)
+    slow = seen.pods.p99 > LONGEST_POD or seen.statuses.p99 > LONGEST_STATUS
+    return slow or seen.silence > LONGEST_SILENCE or bool(seen.changed or seen.meets or seen.unanswered)
 
 
 def _machine(pods: int) -> str:

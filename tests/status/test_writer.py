@@ -273,6 +273,21 @@ async def test_a_request_that_hangs_delays_nobody(running: Running) -> None:
     assert len(client.requests) == 2
 
 
+async def test_a_namespace_keeps_no_other_waiting(running: Running) -> None:
+    """Who has one policy waits for one write of somebody who has hundreds, whenever those came."""
+    mine = policies.policy()
+    crowd = [attrs.evolve(mine, namespace="crowd", name=f"p{number}", uid=f"u-{number}") for number in range(100)]
+    client = FakeClient(*(patched(each) for each in (crowd[0], mine, *crowd[1:])))
+    counting = Counting()
+    writer = StatusWriter(client, counting)
+    for each in (*crowd, mine):
+        writer.submit(each, verdict())
+    async with running(writer.run):
+        await eventually(lambda: counting.results["written"] == len(crowd) + 1)
+    written = [path.split("/")[5] for _method, path, _body in client.requests]
+    assert written == ["crowd", "team-a", *["crowd"] * (len(crowd) - 1)]
+
+
 async def test_the_server_says_when_to_come_back(running: Running) -> None:
     """A server that is too busy isn't asked again before the time that it names."""
     client = FakeClient(Response(429, b"too many requests", 1.5), patched(policies.policy()))

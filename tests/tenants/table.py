@@ -6,6 +6,7 @@ In: what was seen. Out: text. Rule: what an attack is and what it did before com
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from tests.services.latency import Latency
 from tests.tenants.attack import Attack
 from tests.tenants.watching import Seen
 
@@ -14,6 +15,7 @@ END = "<!-- to here -->"
 HELD = "tests/tenants/test_attacks.py::test_the_victims_rows_stay"
 HEADER = (
     "attack", "may write", "before", "now", "the attacker's policies", "rows changed", "new pod, p99 (worst)",
+    "status, p99 (worst)", "lines of the log",
     "/healthz silent", "tests",
 )  # fmt: skip
 
@@ -31,16 +33,17 @@ def holders(attack: Attack) -> str:
 def row(seen: Seen) -> tuple[str, ...]:
     """Give the row of an attack, without its tests."""
     changed = "; ".join([str(seen.changed), *seen.meets])
-    pods = f"{seen.pods.p99:.0f} ms ({seen.pods.worst:.0f} ms)"
-    return *texts(seen.attack), _reasons(seen.reasons), changed, pods, f"{seen.silence * 1000:.0f} ms"
+    latencies = _of(seen.pods), _of(seen.statuses)
+    silence = f"{seen.silence * 1000:.0f} ms"
+    return *texts(seen.attack), _reasons(seen.reasons), changed, *latencies, f"{seen.lines:,}", silence
 
 
 def markdown(found: Sequence[Seen], alone: Seen, machine: str) -> str:
     """Write the table, and what was seen without an attack."""
     lines = [HEADER, ["---"] * len(HEADER), *((*row(each), holders(each.attack)) for each in found)]
     said = (
-        f"Without an attack: new pod {alone.pods.p99:.0f} ms ({alone.pods.worst:.0f} ms), /healthz silent for "
-        f"{alone.silence * 1000:.0f} ms. {machine}"
+        f"Without an attack: new pod {_of(alone.pods)}, status {_of(alone.statuses)}, {alone.lines:,} lines of the "
+        f"log, /healthz silent for {alone.silence * 1000:.0f} ms. {machine}"
     )
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", said])
 
@@ -57,6 +60,10 @@ def rows(page: str) -> list[list[str]]:
     part = page.partition(BEGIN)[2].partition(END)[0]
     lines: Iterable[str] = [line for line in part.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines][2:]
+
+
+def _of(latency: Latency) -> str:
+    return f"{latency.p99:.0f} ms ({latency.worst:.0f} ms)"
 
 
 def _reasons(reasons: Counter[str]) -> str:

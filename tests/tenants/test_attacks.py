@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from nqosd.daemon.log_budget import LINES, REFILL
 from tests.tenants.attack import Attack
 from tests.tenants.attacker import attacker_of
 from tests.tenants.attacks import ATTACKS
@@ -14,12 +15,17 @@ from tests.tenants.watching import under_attack
 
 PODS = 3
 SHARE = 0.02
+OTHER_LINES = 200
+"""What the log may say besides what has a budget."""
 _SWITCH = re.compile(r"QoS on (\S+):")
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_the_victims_rows_stay(victim: Victim, attack: Attack) -> None:
     """Whatever the attacker writes, rows and rates of the victim stay as they are, its new pods come, all is answered.
+
+    The log has no more lines than the attacker's budget, in which each that is earned may be followed by one that says
+    that it is spent again.
 
     Rows and sets are compared byte for byte, and the attacker limits nobody else.
     """
@@ -38,6 +44,7 @@ def test_the_victims_rows_stay(victim: Victim, attack: Attack) -> None:
         path = f"/apis/k8s.ovn.org/v1alpha1/namespaces/{site.namespace}/networkqoses"
         assert attacker.namespace.encode() not in site.cluster.server.request("GET", path)
         assert (seen.changed, seen.meets, seen.unanswered) == (0, (), 0)
+        assert seen.lines < LINES + OTHER_LINES + 2 * seen.seconds / REFILL
         assert seen.silence
         assert seen.updates
     site.settle(60)

@@ -5,6 +5,7 @@ what happens in the database is told by an OVSDB monitor of its own.
 """
 
 import contextlib
+import http.client
 import json
 import re
 import time
@@ -31,6 +32,13 @@ OUTSIDE = "ext_n1"
 SHARED = "shared_ovn_layer2_switch"
 SWITCHES = (FLAT, OUTSIDE, SHARED, f"{NETWORK}_ovn_layer2_switch")
 """Switches beside those of the victim's networks: what attackers ask for, and one that tenants share."""
+
+EVERYBODY, NOBODY = "everybody", "nobody"
+"""Policies of the victim: one with a rule for packets to all pods, and one that selects no pods."""
+_OF_EVERYBODY = " of pods * in namespaces * "
+"""Sets in which pods of attackers belong, too."""
+STATUS_LOOK = 0.02
+"""Seconds between two looks at a status."""
 
 DEADLINE = 120.0
 _MACS = ("0a:00:00:00:00:01", "0a:00:00:00:00:02")
@@ -107,6 +115,9 @@ class Victim:
         with OvnCentral(GENERATIONS[-1]) as central, open_site(cluster, central.nb) as site:
             site.fill()
             _share(site)
+            rule = manifests.rule(9, to=[{"namespaceSelector": {}}])
+            cluster.create(manifests.policy(site.namespace, EVERYBODY, priority=5, rules=[rule]))
+            cluster.create(manifests.policy(site.namespace, NOBODY, priority=50, app="nobody"))
             victim = cls(site, central, _packets(site))
             victim._add_ports()
             timeout = {"transaction_timeout": NorthboundSection().transaction_timeout}
@@ -121,8 +132,9 @@ class Victim:
         return addresses_of(self.site)["default"][0].partition("/")[0]
 
     def rows_and_sets(self) -> Own:
-        """Read what the daemon has in the database."""
-        return self.site.read().own
+        """Read what the daemon has in the database, but for sets of all pods of the cluster."""
+        own = self.site.read().own
+        return attrs.evolve(own, sets=tuple(each for each in own.sets if _OF_EVERYBODY not in each))
 
     def treatment(self) -> dict[str, tuple[str, ...]]:
         """Say what northd and ovn-trace let happen to the victim's packets: marks, and meters with rate and burst."""
@@ -146,6 +158,20 @@ class Victim:
         answered = time.monotonic()
         low, high = number % 250 + 1, number // 250
         return max(0.0, witness.wait(f"10.244.{high}.{low}") - answered)
+
+    def status_follows(self) -> bool:
+        """Change the policy that selects no pods, and wait until its status is about that; False: it isn't in time."""
+        policy, server = manifests.policy(self.site.namespace, NOBODY), self.site.cluster.server
+        path = f"/apis/k8s.ovn.org/v1alpha1/namespaces/{self.site.namespace}/networkqoses/{NOBODY}"
+        end = time.monotonic() + DEADLINE
+        with contextlib.suppress(ServiceError, OSError, http.client.HTTPException):
+            self.site.cluster.patch(policy, {"spec": {"priority": 50 + next(self.site._numbers) % 50}})
+            while time.monotonic() < end:
+                found = json.loads(server.request("GET", path))
+                if found["status"].get("observedGeneration") == found["metadata"]["generation"]:
+                    return True
+                time.sleep(STATUS_LOOK)
+        return False
 
     def forget_new_pods(self) -> None:
         """Delete the pods that were made."""

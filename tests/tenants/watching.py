@@ -2,17 +2,19 @@
 
 In: a victim, an attack. Out: `Seen`. Rules: an attack goes on from before the first new pod of the victim until after
 the last one; a pod's time ends with the change of the database that an OVSDB monitor tells; /healthz is asked all the
-while, on a new connection each time.
+while, on a new connection each time; the victim's statuses are watched while the attack goes on.
 """
 
 import contextlib
+import functools
 import http.client
 import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +28,7 @@ from tests.tenants.attacker import Attacker, attacker_of
 from tests.tenants.victim import DEADLINE, Victim, Witness
 
 PROBE_INTERVAL = 0.1
+STATUS_INTERVAL = 0.2
 UPDATE_INTERVAL = 0.05
 """Seconds between an answer to the attacker and the next update: 10 to 20 a second."""
 POD_INTERVAL = 0.05
@@ -39,12 +42,18 @@ class Seen:
 
     `changed`: the victim's rows that changed or went at any moment, and what is new at the end and not the attacker's.
 
+    `statuses`: how long it took until a changed policy of the victim's had its status; `lines`: those of the
+    log, in so many `seconds`.
+
     `meets`: what the victim's packets meet beside the attack's objects that they didn't meet before.
     """
 
     attack: Attack
     updates: int
     pods: Latency
+    statuses: Latency
+    lines: int
+    seconds: float
     silence: float
     unanswered: int
     changed: int
@@ -52,23 +61,26 @@ class Seen:
     reasons: Counter[str]
 
 
-class HealthProbe(threading.Thread):
-    """Asks /healthz again and again until it is left; a context manager."""
+class Probe(threading.Thread):
+    """Asks something again and again until it is left; a context manager."""
 
-    def __init__(self, port: int) -> None:
-        super().__init__(name="healthz", daemon=True)
+    def __init__(self, ask: Callable[[], bool], interval: float) -> None:
+        super().__init__(name="probe", daemon=True)
         self.unanswered = 0
-        self.longest = 0.0
-        """Seconds from a question to its answer, at worst."""
-        self._port = port
+        self.seconds: list[float] = []
+        """From each question to its answer."""
+        self._ask = ask
+        self._interval = interval
         self._ended = threading.Event()
 
     def run(self) -> None:
         """Ask, and ask again."""
-        while not self._ended.wait(PROBE_INTERVAL):
+        while True:
             begin = time.monotonic()
             self.unanswered += not self._ask()
-            self.longest = max(self.longest, time.monotonic() - begin)
+            self.seconds.append(time.monotonic() - begin)
+            if self._ended.wait(self._interval):
+                return
 
     def __enter__(self) -> Self:
         self.start()
@@ -80,13 +92,14 @@ class HealthProbe(threading.Thread):
         self._ended.set()
         self.join()
 
-    def _ask(self) -> bool:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=DEADLINE)
-            with contextlib.closing(connection):
-                connection.request("GET", "/healthz")
-                return connection.getresponse().status == http.client.OK
-        return False
+
+def _is_healthy(port: int) -> bool:
+    """Ask /healthz."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.client.OK
+    return False
 
 
 class Attacking:
@@ -121,16 +134,18 @@ def under_attack(victim: Victim, attack: Attack, pods: int, share: float = 1.0) 
     """
     before, treated = victim.rows_and_sets(), victim.treatment()
     daemon = victim.site.daemon
+    logged, begin = _lines(daemon.log_file), time.monotonic()
     with (
         contextlib.closing(Witness(victim.site.nb, victim.address)) as witness,
         attacker_of(victim.site, share) as attacker,
-        HealthProbe(daemon.port) as probe,
+        Probe(functools.partial(_is_healthy, daemon.port), PROBE_INTERVAL) as probe,
         ThreadPoolExecutor(1, "attacker") as pool,
     ):
         attacking = Attacking(attack, attacker)
         done = pool.submit(attacking.run)
         try:
-            seconds = list(_new_pods(victim, witness, attacking, pods, done))
+            with Probe(victim.status_follows, STATUS_INTERVAL) as statuses:
+                seconds = list(_new_pods(victim, witness, attacking, pods, done))
         finally:
             attacking.end()
         done.result()
@@ -146,13 +161,20 @@ def under_attack(victim: Victim, attack: Attack, pods: int, share: float = 1.0) 
                 attack=attack,
                 updates=attacking.updates,
                 pods=Latency.of(seconds),
-                silence=probe.longest,
+                statuses=Latency.of(statuses.seconds),
+                lines=_lines(daemon.log_file) - logged,
+                seconds=time.monotonic() - begin,
+                silence=max(probe.seconds),
                 unanswered=probe.unanswered,
                 changed=witness.changed + len(_differences(before, victim.rows_and_sets(), attacker)),
                 meets=tuple(f"{switch}: {during[switch]}" for switch in treated if during[switch] != treated[switch]),
                 reasons=attacker.reasons(),
             ),
         )
+
+
+def _lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n")
 
 
 def _differences(before: Own, now: Own, attacker: Attacker) -> set[str]:
