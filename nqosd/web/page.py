@@ -34,7 +34,7 @@ h1 { font-size: 1.3rem; margin: .2rem 0; } h2 { font-size: 1.05rem; margin: 1.4r
 .bad { background: var(--bad); }
 article { border: 1px solid var(--line); border-radius: .5rem; padding: .5rem .7rem; margin: .5rem 0; }
 form { display: flex; gap: .4rem; } input { flex: 1; min-width: 0; }
-input, button { font: inherit; padding: .2rem .5rem; }
+input, button { font: inherit; padding: .2rem .5rem; } input::placeholder { color: inherit; opacity: .7; }
 article > b { overflow-wrap: anywhere; }
 p, ul { margin: .3rem 0; overflow-wrap: anywhere; } ul { padding-left: 1.2rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }

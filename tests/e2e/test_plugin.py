@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from nqosd.cli import FAILED, OK, USAGE, main
-from nqosd.commands.exits import DIFFERENT
+from nqosd.commands.exits import DIFFERENT, INTERRUPTED
 from nqosd.commands.kubectl.plugin_explain import UNSURE
 from nqosd.commands.kubectl_table import KUBECTL
 from tests.cli.documents import conforming
@@ -300,6 +301,24 @@ def test_pods_that_do_not_answer(capsys: pytest.CaptureFixture[str], stage: Stag
     assert away.startswith("pod nqosd-1 on node ovn-worker3: 503 ")
     assert "connection refused" in away
     assert [pending, *rest] == ["pod nqosd-2 on node ovn-worker3: its phase is Pending", THIRD.strip()]
+
+
+def test_watching_a_zone_that_goes_and_comes(stage: Stage) -> None:
+    """With --watch a daemon that is away is named each time, and those of other zones go on."""
+    plugin = Path(sys.executable).with_name("kubectl-nqos")
+    line = [str(plugin), "get", "policies", "--watch", "--kubeconfig", str(stage.kubeconfig)]
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            for _time in range(2):
+                assert THIRD in process.stderr
+                stage.second_daemon.stop()
+                assert f"no daemon has answered for the nodes {NODES[1]}, ovn-worker3\n" in process.stderr
+                stage.second_daemon.start()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(120) == INTERRUPTED
+        finally:
+            process.kill()
 
 
 def test_pods_of_other_zones(capsys: pytest.CaptureFixture[str], stage: Stage) -> None:

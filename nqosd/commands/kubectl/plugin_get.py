@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
             for each in problems:
                 if each not in said:
                     complain(each)
+            said.clear()  # what is over and comes back is said again
             said.update(problems)
             return entries
 
