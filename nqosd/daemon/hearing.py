@@ -118,9 +118,9 @@ class Hearing:
             return set()
         return {each for each in self._needed.needs(change) if not self._watches.is_synced(each)}
 
-    def _wanted(self) -> set[Resource]:
-        """Give the watches that are needed; after more than MOST were, not before half as many would do."""
-        wanted = self._needed.watches().union(*map(self._lacking, self._held.values()))
+    def _wanted(self, needed: set[Resource]) -> set[Resource]:
+        """Give the watches to have, by those needed; after more than MOST were, not before half as many would do."""
+        wanted = needed.union(*map(self._lacking, self._held.values()))
         most = MOST // 2 if ALL_PODS in self._watches.parts else MOST
         return {ALL_PODS} if ALL_PODS in wanted or len(wanted) > most else wanted
 
@@ -128,21 +128,28 @@ class Hearing:
         """Begin the watches that are needed now, and leave those that haven't been for a while."""
         if self._zone is None or not _FIRST.isdisjoint(self._inbox.unsynced):
             return
-        wanted = self._wanted()
+        needed = self._needed.watches()
+        wanted, is_synced = self._wanted(needed), self._watches.is_synced
         for each in wanted.difference(self._watches.parts):
             self._watches.watch(each)
-        if not all(map(self._watches.is_synced, wanted)):
-            return
-        if ResourceKind.POD in self._inbox.unsynced:
-            self._inbox.synced(ResourceKind.POD)
-        self._leave(set(self._watches.parts) - wanted)
+        unneeded = set(self._watches.parts) - wanted
+        if all(map(is_synced, wanted)):
+            if ResourceKind.POD in self._inbox.unsynced:
+                self._inbox.synced(ResourceKind.POD)
+            self._leave(unneeded, unneeded)
+        elif ResourceKind.POD in self._inbox.unsynced or is_synced(ALL_PODS) or all(map(is_synced, needed)):
+            # What is compiled has all it needs without them: only who waits for something needs more.
+            self._leave(unneeded, unneeded - needed - {ALL_PODS})
 
-    def _leave(self, unneeded: set[Resource]) -> None:
+    def _leave(self, unneeded: set[Resource], may_go: set[Resource]) -> None:
+        """Leave what hasn't been needed for a while, and of more than MOST the first, as far as they may go."""
         now = self._clock()
         self._unneeded = {each: self._unneeded.get(each, now) for each in unneeded}
-        for each in [each for each, since in self._unneeded.items() if now - since >= LINGER]:
-            if each in self._watches.parts:  # what leaving one tells may have led here, and to leaving others
-                self._watches.leave(each)
+        oldest = sorted(may_go, key=self._unneeded.__getitem__)
+        if oldest and (len(oldest) > MOST or now - self._unneeded[oldest[0]] >= LINGER):
+            self._watches.leave(oldest[0])
+            self._settle()  # what it alone has told may have been what others were needed for
+            return
         if self._unneeded and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LINGER, self._look_again)
 

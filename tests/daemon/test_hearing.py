@@ -1,6 +1,8 @@
 """Who hears only of the pods that matter has the rows of who hears of all."""
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 from random import Random
 
 import attrs
@@ -137,37 +139,65 @@ def test_the_rows_are_those_of_who_hears_of_all(
     asyncio.run(run())
 
 
+class OnePolicy:
+    """A policy with a sender, whose peers a test chooses by the value of a label."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self.clock = Clock()
+        self._selectors = {each: LabelSelector((Requirement("app", Operator.IN, (each,)),)) for each in values}
+        selectors = {str(each): each for each in self._selectors.values()}
+        self.watches = FakeWatches(Inbox(asyncio.Event()), self.clock, selectors)
+        self.watches.happen(Change(ResourceKind.NAMESPACE, "a", None, Namespace("a", {})))
+        self.watches.happen(Change(ResourceKind.NODE, "n1", None, Node("n1")))
+        self.watches.happen(Change(ResourceKind.POD, "a/s", None, Pod("a", "s", node="n1")))
+        self.select(values[0])
+        self.watches.hearing.zone_is("n1")
+        self.settle()
+
+    def select(self, value: str) -> None:
+        """Let the policy have other peers."""
+        rule = EgressRule(1, classifier=Classifier(to=(PodPeer(self._selectors[value]),)))
+        policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(1, (rule,)))
+        self.watches.happen(Change(ResourceKind.NETWORK_QOS, policy.key, None, policy))
+
+    def settle(self, *, but: Resource | None = None) -> None:
+        """Let all be told, but for what one watch has to tell."""
+        while sources := [each for each in self.watches.sources() if each != but]:
+            self.watches.tell(sources[0])
+
+    def watch_of(self, value: str) -> Resource:
+        """Give the watch of these peers."""
+        return attrs.evolve(ALL_PODS, namespace="a", labels=str(self._selectors[value]))
+
+
 async def test_no_watch_is_left_before_all_that_are_needed_have_told() -> None:
     """Though it isn't needed any more and time passes, it goes on until what is needed instead has been listed."""
-    clock, inbox = Clock(), Inbox(asyncio.Event())
-    old, new = (LabelSelector((Requirement("app", Operator.IN, (value,)),)) for value in ("old", "new"))
-    watches = FakeWatches(inbox, clock, {str(each): each for each in (old, new)})
-
-    def settle(*, but: Resource | None = None) -> None:
-        while sources := [each for each in watches.sources() if each != but]:
-            watches.tell(sources[0])
-
-    def select(peers: LabelSelector) -> None:
-        rule = EgressRule(1, classifier=Classifier(to=(PodPeer(peers),)))
-        policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(1, (rule,)))
-        watches.happen(Change(ResourceKind.NETWORK_QOS, policy.key, None, policy))
-
-    watches.happen(Change(ResourceKind.NAMESPACE, "a", None, Namespace("a", {})))
-    watches.happen(Change(ResourceKind.NODE, "n1", None, Node("n1")))
-    watches.happen(Change(ResourceKind.POD, "a/s", None, Pod("a", "s", node="n1")))
-    select(old)
-    watches.hearing.zone_is("n1")
-    settle()
-    of_old, of_new = (attrs.evolve(ALL_PODS, namespace="a", labels=str(each)) for each in (old, new))
+    site = OnePolicy(("old", "new"))
+    watches, of_old, of_new = site.watches, site.watch_of("old"), site.watch_of("new")
     assert watches.is_synced(of_old)
-    select(new)
-    settle(but=of_new)
+    site.select("new")
+    site.settle(but=of_new)
     for _ in range(3):
-        clock.now += LINGER
+        site.clock.now += LINGER
         watches.hearing.changed([])
         assert {of_old, of_new} <= set(watches.parts)
-    settle()
-    clock.now += LINGER
+    site.settle()
+    site.clock.now += LINGER
     watches.hearing.changed([])
     assert watches.is_synced(of_new)
     assert of_old not in watches.parts
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_peers_that_change_again_and_again_leave_few_watches(*, is_slow: bool) -> None:
+    """Of the watches that nobody needs any more some stay, even where the next peers are always still to be listed."""
+    values = [f"v{number}" for number in range(5 * MOST)]
+    site = OnePolicy(values)
+    for before, value in itertools.pairwise(values):
+        site.clock.now += 0.1
+        site.select(value)
+        site.settle(but=site.watch_of(value) if is_slow else None)
+        assert len(site.watches.parts) <= MOST + 3
+        assert site.watches.is_synced(site.watch_of(before))
+    site.settle()
+    assert site.watches.is_synced(site.watch_of(values[-1]))

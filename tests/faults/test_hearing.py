@@ -1,16 +1,20 @@
 """A daemon of a zone that hears only of the pods that matter there."""
 
 import json
+import time
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
+from nqosd.daemon.needed_pods import MOST
 from tests.faults import manifests
 from tests.faults.liar import Answer, Liar
 from tests.faults.manifests import NODES
 from tests.faults.site import Site
 from tests.faults.test_answers import empty_list
 from tests.faults.test_out_of_touch import has_lock, said
+from tests.services.daemon import Nqosd
 
 AUTO = {"kubernetes": {"pods": "auto"}}
 
@@ -143,6 +147,29 @@ def test_lists_of_no_pods_are_believed_the_second_time(zone: Site) -> None:
         assert zone.settle(60).versions == before.versions
         zone.api.lead_to(zone.cluster.server.port)
         zone.settle()
+
+
+def test_peers_that_change_again_and_again_keep_nobody_from_hearing(zone: Site) -> None:
+    """A tenant who changes the peers of a policy some times a second takes few watches, and the daemon stays in touch.
+
+    Each would take a connection to the API server for a minute, and there are a hundred of these.
+    """
+    zone.settle()
+    before = descriptors(zone.daemon)
+    for number in range(150):
+        to = [{"podSelector": {"matchLabels": {"app": f"v{number}"}}}]
+        change = {"spec": manifests.policy(zone.namespace, "first", rules=[manifests.rule(9, to=to)])["spec"]}
+        zone.cluster.patch(manifests.policy(zone.namespace, "first"), change)
+        time.sleep(0.05)
+        if number % 10 == 0:
+            assert zone.daemon.is_ready(), said(zone.daemon)
+            assert descriptors(zone.daemon) < before + 2 * MOST
+    zone.settle()
+
+
+def descriptors(daemon: Nqosd) -> int:
+    """Count what a daemon has open."""
+    return sum(1 for _ in Path(f"/proc/{daemon.pid}/fd").iterdir())
 
 
 def doubted(site: Site) -> float:
