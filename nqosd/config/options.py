@@ -77,7 +77,7 @@ class KubernetesSection:
     """How many objects one page of a LIST holds, where the server can't stream the list."""
     crd_retry: float = _option(30.0, Between(1, 3600, "seconds"))
     """Seconds between two looks for a resource whose CustomResourceDefinition isn't installed, and at whether that of
-    NetworkQoS has all fields."""
+    NetworkQoS has all fields. One that was there and has gone is looked for every 5 s in the first two minutes."""
     watch_time: float = _option(5.0, Between(2, 60, "seconds"))
     """How long the API server is asked to keep a watch; 3 s later, a server or line that hangs is noticed.
 

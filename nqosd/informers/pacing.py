@@ -4,6 +4,7 @@ In: what happened, and how long a request or stream took. Out: seconds to wait. 
 worked, whatever ended it, and what the server is asked for again and again is asked for ever more rarely.
 """
 
+import math
 from collections.abc import Callable
 
 from nqosd.informers.transitions import Pause, Phase, RequestOutcome
@@ -13,6 +14,9 @@ LIVED = 1.0
 """Seconds: a watch that stood longer has worked, even if nothing happened; its end is no failure in a row."""
 CONFIRM = 3.0
 """Seconds from a list, or a 404, that is hard to believe to a second one."""
+SOON, LOOKS = 5.0, 24
+"""Seconds between the first looks for a definition that was there and has gone, and how many these are: two minutes.
+An upgrade that replaces definitions deletes them and makes them again, and nobody knows of the objects until then."""
 
 _STOOD = {
     RequestOutcome.ENDED,
@@ -33,6 +37,7 @@ class Pacing:
         self._requests = Backoff(uniform)
         self._lists = Backoff(uniform)
         self._absences = 0
+        self._was_there = False
 
     @property
     def failures(self) -> int:
@@ -43,6 +48,7 @@ class Pacing:
         """Take note that the server gave an object, a bookmark or a page."""
         self._requests.succeeded()
         self._absences = 0
+        self._was_there = True
 
     def after(
         self, phase: Phase, outcome: RequestOutcome, pause: Pause, stood: float, retry_after: float | None
@@ -60,10 +66,14 @@ class Pacing:
                 return self._lists.failed(retry_after)
             case Pause.ABSENCE:
                 self._absences += 1
-                # the first look is repeated soon, for a server that has just started may not know of a definition yet
-                absence = self._absence if self._absences > 1 else min(self._absence, CONFIRM)
-                return absence * (0.9 + 0.2 * self._uniform())
+                return min(self._absence, self._until_there()) * (0.9 + 0.2 * self._uniform())
             case Pause.CONFIRM:
                 return CONFIRM
             case Pause.NONE:
                 return None
+
+    def _until_there(self) -> float:
+        """Give the seconds until the next look for a definition that isn't there, unless less is configured."""
+        if self._absences == 1:  # a server that has just started may not know of a definition yet
+            return CONFIRM
+        return SOON if self._was_there and self._absences <= LOOKS else math.inf

@@ -27,7 +27,7 @@ from nqosd.api.changes import Object
 from nqosd.api.decoding import Bookmark, DecodeError, Failure, ObjectList
 from nqosd.informers.answers import Event, ObjectEvent, Page, excerpt, read_event, read_failure, read_page, read_refusal
 from nqosd.informers.listing import Listing
-from nqosd.informers.pacing import Pacing
+from nqosd.informers.pacing import CONFIRM, Pacing
 from nqosd.informers.reflector_steps import Action, GetPage, GetStream, Move, ReflectorOptions, Step, Wait
 from nqosd.informers.resource_versions import is_older
 from nqosd.informers.resources import Resource
@@ -284,8 +284,11 @@ class Reflector:
         few = 0 if self._is_shared or self.resource.only_metadata or not is_list else FEW
         if doubt := self.store.doubt(keys, few):
             return doubt
+        again = self._options.absence * AGAIN if self.resource.may_be_pruned else math.inf
+        if self.store.is_doubted:  # who said twice that most is gone may say something else soon
+            again = min(again, CONFIRM)
         step.changes.extend(self.store.retain(keys, now))
-        self._trust.listed(self._began, now, self._options.absence * AGAIN if self.resource.may_be_pruned else math.inf)
+        self._trust.listed(self._began, now, again)
         self.lists += 1
         return ""
 

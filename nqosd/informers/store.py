@@ -65,6 +65,11 @@ class Store:
         self._doubted = gone
         return f"{news} of {len(self._objects)} objects that are known aren't there"
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether some objects were said not to be there, and since then no list was taken for all there is."""
+        return bool(self._doubted)
+
     def retain(self, keys: Collection[str], seen: float) -> list[Change]:
         """Take note that no other objects than these are there."""
         self._doubted = frozenset()

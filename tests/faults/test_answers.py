@@ -133,7 +133,7 @@ def test_a_list_that_lacks_most_is_believed_the_second_time(lied: Lied) -> None:
     lied.liar.tell(Lacking(2))
     lied.daemon.wait_until(lambda: lied.daemon.metric("nqosd_objects", kind="Pod") == 0, what="told twice")
     lied.liar.stop_lying()
-    lied.site.settle(120)  # a watch that isn't cut here goes on from a version yet to come, until objects are counted
+    lied.site.settle()  # also where a watch isn't cut here and goes on from a version yet to come
 
 
 NOT_FOUND = Answer(b"404 page not found\n", status=404, content_type="text/plain")

@@ -1,12 +1,13 @@
 """What a reflector tells and asks for, step by step."""
 
 import itertools
+import math
 from collections.abc import Callable
 
 import attrs
 import pytest
 
-from nqosd.informers.pacing import CONFIRM
+from nqosd.informers.pacing import CONFIRM, LOOKS, SOON
 from nqosd.informers.reflector import AGAIN, Reflector
 from nqosd.informers.reflector_steps import GetPage, GetStream, ReflectorOptions, Step, Wait
 from nqosd.informers.transitions import Phase, RequestOutcome
@@ -364,6 +365,21 @@ def test_objects_of_a_removed_definition_are_deleted_after_a_second_look() -> No
     assert not reflector.doubt
 
 
+def test_a_removed_definition_is_looked_for_again_and_again() -> None:
+    """An upgrade may make it anew: it is soon found, and asked for as rarely as the options say after two minutes."""
+    reflector, now = resumed(watching("a")), 1.0
+    reflector.missing(now)
+    waits = list[float]()
+    for _ in range(LOOKS + 2):
+        assert isinstance(reflector.action, Wait)
+        now += reflector.action.seconds
+        reflector.waited(now)
+        reflector.missing(now)
+        assert isinstance(reflector.action, Wait)
+        waits.append(reflector.action.seconds)
+    assert waits == [CONFIRM, *[SOON] * (LOOKS - 1), OPTIONS.absence, OPTIONS.absence]
+
+
 MANY = [f"n{number:02}" for number in range(30)]
 
 
@@ -385,6 +401,11 @@ def test_a_list_that_would_remove_more_than_half_is_believed_the_second_time(lef
     assert second.changes == [vanished(name, seen=4.0) for name in MANY[left:]]
     assert not reflector.doubt
     assert reflector.resource_version == "20"
+    assert query_of(reflector)["timeoutSeconds"] == "4"
+    reflector.ended(8.0)
+    assert "sendInitialEvents" in query_of(reflector)
+    reflector.lines([*(event("ADDED", network(name, 1)) for name in MANY), bookmark(21, end=True)], 8.0)
+    assert query_of(reflector)["timeoutSeconds"] == str(math.ceil(OPTIONS.watch_time))
 
 
 def test_a_doubted_list_that_was_wrong_deletes_nothing() -> None:
