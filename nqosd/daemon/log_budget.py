@@ -9,7 +9,7 @@ import time
 
 import structlog
 
-from nqosd.status.budgets import Budgets
+from nqosd.runtime.budgets import Budgets
 
 LINES = 1000
 """Lines about one namespace at once: one for each policy, of as many as there may be by default."""

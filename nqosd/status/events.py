@@ -15,7 +15,7 @@ import attrs
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.api.objects import Pod
 from nqosd.kube.writes import CONFLICT, Answer, ApiClient, Complaints, send
-from nqosd.status.budgets import Budgets
+from nqosd.runtime.budgets import Budgets
 from nqosd.status.condition_changes import Note, transition
 
 CONTROLLER = "nqosd"

@@ -10,7 +10,8 @@ import structlog
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.client import KubeClient, Response
 from nqosd.kube.writes import Answer
-from nqosd.status import budgets, events
+from nqosd.runtime import budgets
+from nqosd.status import events
 from nqosd.status.condition_changes import Note, repaired
 from nqosd.status.events import EventRecorder
 from nqosd.status.writer import StatusWriter
