@@ -1,1 +1,1 @@
-"""What the process needs of Python and of the system: threads, signals, files, garbage collection, back-off, budgets."""
+"""What the process needs of Python and the system: threads, signals, files, garbage collection, back-off, budgets."""
