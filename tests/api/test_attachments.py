@@ -1,10 +1,12 @@
 """Which addresses a pod has on which network."""
 
+import json
 import sys
 
 import pytest
 
-from nqosd.api.decoding import decode_pod
+from nqosd.api.decoding import addresses, decode_pod
+from nqosd.api.decoding.addresses import MAX_ATTACHMENTS, read_attachments
 from nqosd.api.names import attachment_key, is_namespace, is_node
 from nqosd.api.objects import Attachment, Pod
 from tests.api.manifests import POD_NETWORKS, Json, pod
@@ -202,6 +204,14 @@ def test_of_a_pod_with_too_many_attachments_none_counts() -> None:
     assert value.problem.endswith("65 attachments; a pod has 64 at most")
     del listed["red/flat/1"]
     assert len(attachments(pod(networks=listed))) == 64
+
+
+def test_of_too_many_attachments_none_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user can write tens of thousands that are wrong: their number is what is said, and none is looked at."""
+    monkeypatch.setattr(addresses, "explain", lambda *_: pytest.fail("explained"))
+    text = json.dumps({f"a/n{number}": 1 for number in range(MAX_ATTACHMENTS + 1)})
+    (problem,) = read_attachments(text, ()).problems
+    assert problem.endswith(f"{MAX_ATTACHMENTS + 1} attachments; a pod has {MAX_ATTACHMENTS} at most")
 
 
 def test_of_a_pod_with_too_many_addresses_none_counts() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from nqosd.api.decoding import Decoded, DecodeError, decode_network_attachment, decode_user_defined_network
+from nqosd.api.decoding.attachment_definitions import MAX_CONFIG
 from nqosd.api.objects import NetworkAttachment, NetworkRole, Topology, UserDefinedNetwork
 from tests.api.manifests import Json, definition, wire
 
@@ -111,6 +112,7 @@ def test_a_list_with_one_plugin_renders_a_network() -> None:
     [
         ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ("[]", "a list is not an object"),
+        (f"{{{' ' * MAX_CONFIG}}}", f"{MAX_CONFIG + 2} characters; a configuration has {MAX_CONFIG} at most"),
         (CONFIG | {"topology": "layer4"}, "topology: layer4 is none of layer3, layer2, localnet"),
         (CONFIG | {"role": "boss"}, "role: boss is none of primary, secondary"),
         (CONFIG | {"name": None}, "name: a network needs one"),

@@ -97,7 +97,9 @@ def _decode(text: str, problems: list[str]) -> Mapping[str, _PodNetwork | None]:
     try:
         return _pod_networks.decode(text) or {}
     except msgspec.ValidationError:
-        return dict(_decode_each(_undecoded.decode(text) or {}, problems))
+        listed = _undecoded.decode(text) or {}
+        # of too many their number is all that is said: to explain each of thousands takes long
+        return dict.fromkeys(listed) if len(listed) > MAX_ATTACHMENTS else dict(_decode_each(listed, problems))
 
 
 def _decode_each(networks: Mapping[str, msgspec.Raw], problems: list[str]) -> Iterator[tuple[str, _PodNetwork | None]]:

@@ -37,6 +37,9 @@ CONFIG_FIELD = "spec.config"
 RESERVED = (DEFAULT_NETWORK, "ovn-kubernetes")
 """Names that ovn-kubernetes keeps for the cluster's default network."""
 
+MAX_CONFIG = 1 << 16
+"""Characters of a CNI configuration; it has some hundred. A million take seconds, and hundreds of MB, to parse."""
+
 MAX_RANGES = 64
 """Of a network; it has one or two. They stand in a match of each of its switches where senders have limits."""
 
@@ -156,6 +159,8 @@ def decode_user_defined_network(raw: bytes) -> Decoded[UserDefinedNetwork]:
 def _read_config(text: str | None, override: str | None) -> _Network:
     if not text:  # the plugins of a definition without configuration read it from the node's disk
         return _Network()
+    if len(text) > MAX_CONFIG:
+        raise ValueError(f"{len(text)} characters; a configuration has {MAX_CONFIG} at most")
     config = json.loads(text, object_pairs_hook=_Config, parse_constant=_no_constant)
     if not isinstance(config, _Config):
         raise ValueError(f"{shown(config)} is not an object")  # noqa: TRY004 - malformed, as all else that is
