@@ -166,8 +166,11 @@ def test_a_rule_goes_while_its_row_lingers(bare_site: Site) -> None:
     assert site.settle().own.rows != before.rows
 
 
-def test_a_switch_that_disappears_under_a_transaction(site: Site) -> None:
+def test_a_switch_that_disappears_under_a_transaction(bare_site: Site) -> None:
     """A transaction for a switch that is gone by then writes nothing; the rows come when the switch does."""
+    site = bare_site
+    site.start_daemon(options={"northbound": {"probe_interval": 30, "transaction_timeout": 60}})  # the line is held
+    site.settle()
     refused = site.daemon.metric("nqosd_transactions_total", result="refused")
     taken = site.wire.taken[Way.UP]
     site.wire.hold(Way.UP)
