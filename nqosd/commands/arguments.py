@@ -85,6 +85,11 @@ def add_wide(parser: ArgumentParser) -> None:
     parser.add_argument("--wide", action="store_true", help="show matches as OVN has them, however long")
 
 
+def add_namespace(parser: ArgumentParser, meaning: str) -> None:
+    """Let a namespace be named; without one it is None."""
+    parser.add_argument("-n", "--namespace", type=filled, default=None, metavar="NAMESPACE", help=meaning)
+
+
 def add_packet(parser: ArgumentParser, pod: str) -> None:
     """Add the arguments that say which packet is asked about, and how to print the answer; `pod` is a pod's form."""
     parser.add_argument("--to", required=True, metavar=f"ADDRESS|{pod}", help="the destination")
@@ -133,14 +138,7 @@ def add_what(parser: ArgumentParser, home: str) -> None:
         metavar="NAME",
         help="only these: a policy (for rows too), a set, a network or a definition; with its namespace or without",
     )
-    parser.add_argument(
-        "-n",
-        "--namespace",
-        type=filled,
-        default=None,
-        metavar="NAMESPACE",
-        help=f"only what is in this namespace (default: all; for policy {home})",
-    )
+    add_namespace(parser, f"only what is in this namespace (default: all; for policy {home})")
     add_format(parser, "table", "json")
     add_wide(parser)
     parser.add_argument("-w", "--watch", action="store_true", help="go on, and show what is new or has changed")

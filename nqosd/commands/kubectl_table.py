@@ -5,7 +5,7 @@ In: nothing. Out: `KUBECTL`. Rule: as in `table`, nothing is imported here that 
 
 from argparse import ArgumentParser
 
-from nqosd.commands.arguments import add_format, add_kubeconfig, add_looks, add_packet, add_what, filled
+from nqosd.commands.arguments import add_format, add_kubeconfig, add_looks, add_namespace, add_packet, add_what, filled
 from nqosd.commands.table import Command, Program
 
 PREFIX = "nqosd.commands.kubectl.plugin_"
@@ -35,14 +35,7 @@ def _zones(parser: ArgumentParser) -> None:
 
 def _explain(parser: ArgumentParser) -> None:
     parser.add_argument("pod", metavar="pod/NAME", help="the pod that sends; pod/NAMESPACE/NAME for another namespace")
-    parser.add_argument(
-        "-n",
-        "--namespace",
-        type=filled,
-        default=None,
-        metavar="NAMESPACE",
-        help="of the pods (default: that of the kubeconfig's context)",
-    )
+    add_namespace(parser, "of the pods (default: that of the kubeconfig's context)")
     add_packet(parser, "pod/NAME")
     _cluster(parser)
     parser.set_defaults(zone=None)
