@@ -3,6 +3,7 @@
 In: a row, and what is desired beside it. Out: an AssertionError with the match, if it asks for anything else.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -22,31 +23,39 @@ _PREDICATES = frozenset({"ip4", "ip6", "tcp", "udp", "sctp"})
 
 def check_tokens(row: QosRow, desired: Desired) -> None:
     """Check that each alternative asks for a sender first, and for nothing else than a rule can."""
-    for alternative in _parts(parse(row.match).node, every=False):
+    assert _references(row.match, is_of_policy=bool(row.key.policy)) <= desired.members().keys(), row.match
+
+
+@functools.lru_cache(maxsize=4096)  # most rows of a mutated cluster are those of before
+def _references(match: str, *, is_of_policy: bool) -> frozenset[str]:
+    """Check a match, and return the names of the sets that it refers to."""
+    names = set()
+    for alternative in _parts(parse(match).node, every=False):
         sender, *others = _parts(alternative, every=True)
-        if isinstance(sender, Ask) and not row.key.policy:  # neighbour discovery passes, whoever sends it
-            assert sender.predicate.name in _NEIGHBOUR_DISCOVERY, row.match
+        if isinstance(sender, Ask) and not is_of_policy:  # neighbour discovery passes, whoever sends it
+            assert sender.predicate.name in _NEIGHBOUR_DISCOVERY, match
             continue
-        assert isinstance(sender, Comparison), row.match
-        assert sender.field.name in _SENDER, row.match
+        assert isinstance(sender, Comparison), match
+        assert sender.field.name in _SENDER, match
         for other in others:
             for part in _parts(other, every=False):
-                _check_part(part, row)
+                _check_part(part, match)
         for value in _values(alternative):
             if isinstance(value, Reference):
-                assert value.name in desired.members()
+                names.add(value.name)
             elif isinstance(value, str):
-                assert PORT.fullmatch(value), row.match
+                assert PORT.fullmatch(value), match
+    return frozenset(names)
 
 
-def _check_part(part: Node, row: QosRow) -> None:
+def _check_part(part: Node, match: str) -> None:
     for each in _parts(part, every=True):  # a range of ports is two comparisons
         if isinstance(each, Comparison):
-            assert each.field.name in _MEANT, row.match
-            assert each.relation in ("==", "<=", ">="), row.match
+            assert each.field.name in _MEANT, match
+            assert each.relation in ("==", "<=", ">="), match
         else:
-            assert isinstance(each, Ask), row.match
-            assert each.predicate.name in _PREDICATES, row.match
+            assert isinstance(each, Ask), match
+            assert each.predicate.name in _PREDICATES, match
 
 
 def _parts(node: Node, *, every: bool) -> tuple[Node, ...]:

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from tools.fuzz.targets import TARGETS
 
 COVERAGE = re.compile(r"cov: (\d+) ft: (\d+)")
 LAST_LINES = 40
+PASSED_ON = "[fuzz] "
+"""Lines of a process that are about how far it is begin so."""
 
 
 def main() -> int:
@@ -53,15 +55,21 @@ def _run(name: str, runs: int, seed: int, directory: Path) -> Mapping[str, int] 
     place = directory / f"{name}-{seed}"
     began = time.monotonic()
     command = [sys.executable, "-m", "tools.fuzz.worker", name, str(runs), str(seed), str(place)]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    text = ended.stdout.decode(errors="backslashreplace")
+    lines: deque[str] = deque(maxlen=LAST_LINES)
+    coverage: Sequence[str] = ("0", "0")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        for line in process.stdout or ():
+            lines.append(line.decode(errors="backslashreplace").rstrip("\n"))
+            if found := COVERAGE.search(lines[-1]):
+                coverage = found.groups()
+            if lines[-1].startswith(PASSED_ON):
+                print(lines[-1], flush=True)
     figures = place / "figures.json"
-    if ended.returncode != 0 or not figures.exists():
-        tail = "\n".join(text.splitlines()[-LAST_LINES:])
-        print(f"[fuzz] {name}, seed {seed}: a find (exit code {ended.returncode})\n{tail}", flush=True)
+    if process.returncode != 0 or not figures.exists():
+        tail = "\n".join(lines)
+        print(f"[fuzz] {name}, seed {seed}: a find (exit code {process.returncode})\n{tail}", flush=True)
         return None
     found = json.loads(figures.read_text())
-    coverage = COVERAGE.findall(text)[-1]
     came_to = ", ".join(f"{number:,} {word}" for word, number in sorted(found["came to"].items()))
     print(
         f"[fuzz] {name}, seed {seed}: {found['inputs']:,} inputs in {time.monotonic() - began:.0f} s"
