@@ -34,7 +34,7 @@ class Cause(Flag):
 
 
 _JOINED = tuple(map(Cause, range(1 << len(Cause))))
-"""Every value of `Cause`, since joining two by `|` takes a microsecond, and there may be as many as rows."""
+"""Every value of `Cause`, since joining two by `|` takes a microsecond, and there may be as many as rows and sets."""
 
 
 @attrs.define
@@ -58,7 +58,8 @@ class Dirty:
 
     def touch_set(self, name: str, members: AbstractSet[str] | None, cause: Cause) -> None:
         """Look at these members of a set, or at all of it (None)."""
-        self.sets[name] = self.sets.get(name, cause) | cause
+        before = self.sets.get(name)
+        self.sets[name] = cause if before is None else _JOINED[before._value_ | cause._value_]
         if members is None:
             self.members[name] = None
         elif (known := self.members.setdefault(name, set())) is not None:

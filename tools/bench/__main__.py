@@ -1,10 +1,11 @@
-"""`make bench`: the benchmark. `python -m tools.bench short|full [REPEATS]`.
+"""`make bench`: the benchmark. `python -m tools.bench [short|full] [REPEATS] [--out DIRECTORY]`.
 
 Out: the report on standard output, and in docs/. `short` measures the cells of the peer's table, `full` also
 100,000 pods with 1,000 policies, and one cell on a real kube-apiserver. Rule: of repeated measurements the median
 counts, and of repeated counts the largest.
 """
 
+import argparse
 import os
 import platform
 import statistics
@@ -30,22 +31,22 @@ REPEATS = 3
 
 def main() -> int:
     """Measure all cells, print the report and write it."""
-    sizes = FULL if sys.argv[1:2] == ["full"] else SHORT
-    repeats = int(sys.argv[2]) if len(sys.argv) > 2 else REPEATS
+    options = _parse()
+    sizes = FULL if options.sizes == "full" else SHORT
     cells = []
     for size in sizes:
         begin = time.monotonic()
         found = [
             measure(size, idle=number == 0 and size == LARGE, churn=number == 0 and size in (LARGE, HUGE))
-            for number in range(repeats if size != HUGE else 1)
+            for number in range(options.repeats if size != HUGE else 1)
         ]
         cells.append(median(found))
         print(f"[bench] {size}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
     real = measure_real(LARGE) if HUGE in sizes else None
-    report = markdown(cells, machine(repeats), {size: stages(size) for size in (SMALL, LARGE)}, real)
-    DOCS.mkdir(exist_ok=True)
-    (DOCS / "benchmark.md").write_text(report)
-    (DOCS / "benchmark.csv").write_text(comma_separated(cells))
+    report = markdown(cells, machine(options.repeats), {size: stages(size) for size in (SMALL, LARGE)}, real)
+    options.out.mkdir(exist_ok=True, parents=True)
+    (options.out / "benchmark.md").write_text(report)
+    (options.out / "benchmark.csv").write_text(comma_separated(cells))
     print(report)
     return 0
 
@@ -76,6 +77,14 @@ def _middle(values: Sequence[object]) -> object:
         times = zip(*(each.times for each in values if isinstance(each, Latency)), strict=True)
         return Latency(*map(statistics.median, times))
     return statistics.median(each for each in values if isinstance(each, float))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tools.bench", description="Measure the daemon beside goals and the peer.")
+    parser.add_argument("sizes", nargs="?", choices=("short", "full"), default="short", help="(default: short)")
+    parser.add_argument("repeats", nargs="?", type=int, default=REPEATS, help=f"(default: {REPEATS})")
+    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIRECTORY", help="(default: docs/)")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
