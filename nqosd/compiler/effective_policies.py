@@ -122,33 +122,66 @@ Choose = Callable[[NetworkQoS], Choice]
 """Says which networks a policy is for."""
 
 
+@attrs.frozen
+class Standings:
+    """How the oldest valid policies of one namespace stand; those that can be `applied`, by key, in order of age."""
+
+    ranks: Mapping[str, Rank]
+    applied: Mapping[str, NetworkQoS]
+    _readings: Mapping[str, PolicyReading]
+    _shield_above: int | None
+
+    @classmethod
+    def of(cls, oldest: Iterable[NetworkQoS], settings: Settings, read: Read) -> "Standings":
+        """Derive them of as many policies as a namespace may have at most, the oldest first."""
+        specs = {policy.key: (policy, policy.spec) for policy in oldest if policy.spec is not None}
+        readings = {key: read(key, spec, settings.limits) for key, (_policy, spec) in specs.items()}
+        beyond = _beyond(readings, settings.limits)
+        fitting = [policy for key, (policy, _spec) in specs.items() if key not in beyond]
+        ranks = {**standings(fitting), **{key: Rank(None, excess=problem) for key, problem in beyond.items()}}
+        shield_above = lowest_limit(fitting, ranks) if settings.tables_are_apart else None
+        applied = {policy.key: policy for policy in fitting if ranks[policy.key].rank is not None}
+        return cls(ranks, applied, readings, shield_above)
+
+    def contexts(self, choose: Choose) -> Mapping[str, EffectivePolicy]:
+        """Give the contexts of those that can be applied, by key, in order of age."""
+        return {
+            key: EffectivePolicy(
+                key=key,
+                namespace=policy.namespace,
+                spec=policy.spec,
+                rank=rank,
+                networks=choice.networks,
+                shield_above=self._shield_above,
+                ignored=choice.ignored,
+                criteria=_criteria(key, self._readings[key]),
+            )
+            for key, policy in self.applied.items()
+            if policy.spec is not None and (rank := self.ranks[key].rank) is not None and (choice := choose(policy))
+        }
+
+
 def namespace_contexts(
     policies: Iterable[NetworkQoS], choose: Choose, settings: Settings, read: Read
 ) -> tuple[Mapping[str, EffectivePolicy], Mapping[str, Rank]]:
     """Give the contexts and the standings of the valid policies of one namespace, by key."""
-    limits = settings.limits
     valid = sorted((policy for policy in policies if policy.spec is not None), key=age)
-    oldest = {policy.key: policy.spec for policy in valid[: limits.policies] if policy.spec is not None}
-    readings = {key: read(key, spec, limits) for key, spec in oldest.items()}
-    beyond = _beyond(valid, readings, limits)
-    fitting = [policy for policy in valid if policy.key not in beyond]
-    ranks = {**standings(fitting), **{key: Rank(None, excess=problem) for key, problem in beyond.items()}}
-    shield_above = lowest_limit(fitting, ranks) if settings.tables_are_apart else None
-    effective_policies = {
-        policy.key: EffectivePolicy(
-            key=policy.key,
-            namespace=policy.namespace,
-            spec=policy.spec,
-            rank=rank,
-            networks=choice.networks,
-            shield_above=shield_above,
-            ignored=choice.ignored,
-            criteria=_criteria(policy.key, readings[policy.key]),
-        )
-        for policy in fitting
-        if policy.spec is not None and (rank := ranks[policy.key].rank) is not None and (choice := choose(policy))
-    }
-    return effective_policies, ranks
+    number = settings.limits.policies
+    found = Standings.of(valid[:number], settings, read)
+    younger = {policy.key: too_many(policy.namespace, settings.limits) for policy in valid[number:]}
+    return found.contexts(choose), {**found.ranks, **younger}
+
+
+def too_many(namespace: str, limits: Limits) -> Rank:
+    """Say how a policy stands for which there are enough older ones in its namespace."""
+    problem = Problem(
+        "metadata.namespace",
+        f"namespace {namespace} has more policies than the {limits.policies} that limits.policies "
+        "allows; the oldest are applied and this one is not: remove others, or ask the administrator of nqosd "
+        "for a higher limit",
+        limit="policies",
+    )
+    return Rank(None, excess=problem)
 
 
 def _criteria(key: str, reading: PolicyReading) -> tuple[Criteria, ...]:
@@ -157,31 +190,17 @@ def _criteria(key: str, reading: PolicyReading) -> tuple[Criteria, ...]:
     return reading.criteria or ()
 
 
-def _beyond(
-    policies: Iterable[NetworkQoS], readings: Mapping[str, PolicyReading], limits: Limits
-) -> Mapping[str, Problem]:
-    """Say which policies, given by age, are beyond a limit: by what they ask for, or by what older ones have taken.
-
-    Those that are beyond the number of policies haven't been read.
-    """
+def _beyond(readings: Mapping[str, PolicyReading], limits: Limits) -> Mapping[str, Problem]:
+    """Say which policies, given by age, are beyond a limit: by what they ask for, or by what older ones have taken."""
     found: dict[str, Problem] = {}
     left = {"prefixes": limits.namespace_prefixes, "selectors": limits.namespace_selectors}
-    for policy in policies:
-        if (reading := readings.get(policy.key)) is not None:
-            taken = {option: reading.sizes.get(option, 0) for option in left}
-            short = next((option for option, number in taken.items() if number > left[option]), None)
-            if reading.excess is not None:
-                found[policy.key] = reading.excess
-            elif short is not None:
-                found[policy.key] = no_room("spec.egress", policy.key, short, limits, "write fewer")
-            else:
-                left = {option: number - taken[option] for option, number in left.items()}
+    for key, reading in readings.items():
+        taken = {option: reading.sizes.get(option, 0) for option in left}
+        short = next((option for option, number in taken.items() if number > left[option]), None)
+        if reading.excess is not None:
+            found[key] = reading.excess
+        elif short is not None:
+            found[key] = no_room("spec.egress", key, short, limits, "write fewer")
         else:
-            found[policy.key] = Problem(
-                "metadata.namespace",
-                f"namespace {policy.namespace} has more policies than the {limits.policies} that limits.policies "
-                "allows; the oldest are applied and this one is not: remove others, or ask the administrator of nqosd "
-                "for a higher limit",
-                limit="policies",
-            )
+            left = {option: number - taken[option] for option, number in left.items()}
     return found

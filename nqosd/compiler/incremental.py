@@ -11,7 +11,6 @@ A batch goes down in the order in which things depend on each other: nodes (zone
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -25,12 +24,12 @@ from nqosd.compiler.address_owners import AddressClaims, Refused, claimant_of
 from nqosd.compiler.address_ranges import ANYTHING
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
 from nqosd.compiler.desired_state import State
-from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
+from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, Standings, too_many
 from nqosd.compiler.matching import MatchScope
-from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.network_switches import Choice, Networks
 from nqosd.compiler.pod_addresses import places
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
-from nqosd.compiler.precedence import Rank
+from nqosd.compiler.precedence import PoliciesByAge, Rank
 from nqosd.compiler.prefixes import Prefixes
 from nqosd.compiler.return_traffic import SwitchRows
 from nqosd.compiler.room import Room
@@ -85,7 +84,9 @@ class IncrementalCompiler:
         self._refused: dict[str, tuple[Refused, ...]] = {}
         self._membership = Membership(self.tables.namespaces)
         self._state = State(self._settings.owner, self._membership)
-        self._policies: defaultdict[str, set[str]] = defaultdict(set)
+        self._ages = PoliciesByAge()
+        self._oldest: dict[str, dict[str, None]] = {}
+        """By namespace, the valid policies there that there are not too many of, the oldest first."""
         self._effective: dict[str, EffectivePolicy] = {}
         self._limits_pods: defaultdict[str, set[str]] = defaultdict(set)
         """By namespace, the policies there whose limits are each pod's own."""
@@ -125,7 +126,7 @@ class IncrementalCompiler:
 
     def weight(self, namespace: str) -> int:
         """Say how many rows, selectors and members, of these MEMBERS for one, the policies of a namespace take."""
-        readings = (self._readings.get(key) for key in self._policies.get(namespace, ()))
+        readings = (self._readings.get(key) for key in self._oldest.get(namespace, ()))
         selectors = sum(each.sizes.get("selectors", 0) for each in readings if each)
         return self._room.rows(namespace) + selectors + self._room.members(namespace) // MEMBERS
 
@@ -245,13 +246,9 @@ class IncrementalCompiler:
         namespaces: dict[str, list[str]] = {}
         for key in batch[ResourceKind.NETWORK_QOS]:
             namespaces.setdefault(self._file(key), []).append(key)
-        for namespace in self._policies if networks else ():
-            namespaces.setdefault(namespace, [])
         for namespace in batch[ResourceKind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
-        changed: dict[str, None] = {}
-        for namespace, keys in sorted(namespaces.items()):
-            changed |= dict.fromkeys(self._recontext(namespace, keys, delta))
+        changed = self._reconsider(namespaces, delta, networks=networks) if namespaces or networks else {}
         self._place(pods, delta)
         self._rebuild(namespaces, changed, delta)
         return delta
@@ -298,41 +295,74 @@ class IncrementalCompiler:
 
     def _file(self, key: str) -> str:
         """Note under its namespace that a policy is there, or no longer; gives the namespace."""
-        namespace = key.partition("/")[0]
-        self._selected.take(key, _network_selectors(self.tables.policies.get(key)))
-        (self._policies[namespace].add if key in self.tables.policies else self._policies[namespace].discard)(key)
-        return namespace
+        self._ages.put(key, self.tables.policies.get(key))
+        return key.partition("/")[0]
 
-    def _recontext(self, namespace: str, changed: Iterable[str], delta: Delta) -> Iterable[str]:
-        """Derive the contexts of a namespace's policies anew; gives the policies whose contexts changed.
+    def _reconsider(self, namespaces: Mapping[str, list[str]], delta: Delta, *, networks: bool) -> dict[str, None]:
+        """Derive contexts anew, where policies or networks changed; gives the policies whose contexts did."""
+        standings = [self._stand(namespace, keys, delta) for namespace, keys in sorted(namespaces.items())]
+        self._selected.look()
+        changed = dict.fromkeys(self._rechoose(namespaces) if networks else ())
+        for found, keys in standings:
+            changed |= dict.fromkeys(self._recontext(found, keys))
+        delta.policies.update(changed)
+        return changed
 
-        `changed` are the keys of policies that came, went or say something else.
+    def _stand(self, namespace: str, changed: Iterable[str], delta: Delta) -> tuple[Standings, Sequence[str]]:
+        """Say anew how the policies of a namespace stand, and note which networks those select that can be applied.
+
+        `changed` are the keys of policies that came, went or say something else. Gives the keys of all that may stand
+        otherwise: of more than there may be these are the oldest, those that were, and what changed.
         """
-        keys = sorted(self._policies[namespace])
-        policies = [self.tables.policies[key] for key in keys]
-        choose = partial(self._selected.choice, any_network=self._settings.any_network)
-        effective_policies, ranks = namespace_contexts(policies, choose, self._settings, self._read)
-        self._keep(keys, effective_policies)
-        others: list[str] = []
-        for key in dict.fromkeys([*keys, *changed]):
-            if self._standings.get(key) != ranks.get(key):
-                _put(self._standings, key, ranks.get(key))
-                delta.policies.add(key)
-            before, after = self._effective.get(key), effective_policies.get(key)
-            if before != after:
-                others.append(key)
-                _put(self._effective, key, after)
-                limits_pods = after is not None and after.spec.bandwidth_scope is BandwidthScope.POD
-                (self._limits_pods[namespace].add if limits_pods else self._limits_pods[namespace].discard)(key)
-                self._subscriptions.change(key, _selections(before), _selections(after))
-        delta.policies.update(others)
-        for key in changed:
-            if key not in self.tables.policies:
+        policies, limits = self.tables.policies, self._settings.limits
+        before = self._oldest.pop(namespace, {})
+        oldest = dict.fromkeys(self._ages.oldest(namespace, limits.policies))
+        if oldest:
+            self._oldest[namespace] = oldest
+        found = Standings.of((policies[key] for key in oldest), self._settings, self._read)
+        keys = sorted({**before, **oldest, **dict.fromkeys(changed)})
+        for key in keys:
+            rank = found.ranks.get(key)
+            if key not in oldest:
                 self._readings.pop(key, None)
-        if not keys:
-            del self._policies[namespace]
-            self._limits_pods.pop(namespace, None)
-        return others
+                rank = too_many(namespace, limits) if _is_valid(policies.get(key)) else None
+            if self._standings.get(key) != rank:
+                _put(self._standings, key, rank)
+                delta.policies.add(key)
+            self._selected.take(key, _network_selectors(found.applied.get(key)))
+        return found, keys
+
+    def _recontext(self, standings: Standings, keys: Sequence[str]) -> Iterable[str]:
+        """Derive the contexts of some policies of one namespace anew; gives those whose contexts changed."""
+        effective_policies = standings.contexts(self._choose)
+        self._keep(keys, effective_policies)
+        return [key for key in keys if self._put_context(key, effective_policies.get(key))]
+
+    def _rechoose(self, but: Collection[str]) -> Iterable[str]:
+        """Let the policies of all but some namespaces select networks anew; gives those whose contexts changed."""
+        changed = []
+        for key, effective in self._effective.items():
+            if effective.namespace not in but:
+                choice = self._choose(self.tables.policies[key])
+                if (choice.networks, choice.ignored) != (effective.networks, effective.ignored):
+                    changed.append((key, attrs.evolve(effective, networks=choice.networks, ignored=choice.ignored)))
+        return [key for key, after in changed if self._put_context(key, after)]
+
+    def _choose(self, policy: NetworkQoS) -> Choice:
+        return self._selected.choice(policy, any_network=self._settings.any_network)
+
+    def _put_context(self, key: str, after: EffectivePolicy | None) -> bool:
+        """Take the context of a policy; says whether it is another one than before."""
+        before, namespace = self._effective.get(key), key.partition("/")[0]
+        if before == after:
+            return False
+        _put(self._effective, key, after)
+        limits_pods = after is not None and after.spec.bandwidth_scope is BandwidthScope.POD
+        (self._limits_pods[namespace].add if limits_pods else self._limits_pods[namespace].discard)(key)
+        if not self._limits_pods[namespace]:
+            del self._limits_pods[namespace]
+        self._subscriptions.change(key, _selections(before), _selections(after))
+        return True
 
     def _read(self, key: str, spec: NetworkQoSSpec, limits: Limits) -> PolicyReading:
         """Read what a policy asks for, unless it has been read."""
@@ -358,7 +388,7 @@ class IncrementalCompiler:
     def _rebuild(self, namespaces: Iterable[str], changed: Collection[str], delta: Delta) -> None:
         """Build the units anew whose inputs changed, and say what that and the new members come to.
 
-        `changed` are policies with other contexts, `namespaces` those in which there may be other room.
+        `changed` are policies with other contexts, `namespaces` those in which policies came, went or changed.
         """
         if changed:
             self._subscriptions.count()
@@ -384,11 +414,12 @@ class IncrementalCompiler:
             self._state.replace("", site, unit, delta)
         self._state.settle(shift, delta)
 
-    def _settle_room(self, namespaces: Iterable[str], changed: Iterable[str], stale: _Stale, delta: Delta) -> None:
+    def _settle_room(self, namespaces: Iterable[str], changed: Collection[str], stale: _Stale, delta: Delta) -> None:
         """See which policies there is room for, and fill their peers; all units of one are stale when that turns."""
         for key in changed:
             self._room.policy_changed(key, self._effective.get(key))
-        unsure = {*namespaces, *self._room.due(self._subscriptions.users)}
+        unsure = {*namespaces, *(key.partition("/")[0] for key in changed)}
+        unsure.update(self._room.due(self._subscriptions.users))
         for key in {key: None for key, _network, _switch in stale} if stale else ():
             if self._room.measure(key, self._effective.get(key)):
                 unsure.add(key.partition("/")[0])
@@ -429,6 +460,10 @@ def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:
 
 def _selections(effective: EffectivePolicy | None) -> frozenset[PodSelection]:
     return frozenset() if effective is None else effective.selections
+
+
+def _is_valid(policy: NetworkQoS | None) -> bool:
+    return policy is not None and policy.spec is not None
 
 
 def _network_selectors(policy: NetworkQoS | None) -> tuple[NetworkSelector, ...]:

@@ -123,7 +123,7 @@ class SelectedNetworks:
         self._chosen: dict[Sequence[NetworkSelector], int] = {}
         self._lists: dict[str, Sequence[NetworkSelector]] = {}
         self._users = Counter[Sequence[NetworkSelector]]()
-        self._index: DefinitionIndex | None = None
+        self._new: dict[Sequence[NetworkSelector], None] = {}
         self.renew(Networks.of({}))
 
     def renew(self, networks: Networks) -> None:
@@ -152,37 +152,39 @@ class SelectedNetworks:
                 del self._of_network[pair[1]]
         end = len(self._places) + len(self._free)
         self._counting = bits_at((self._places[pair] for pair in networks.by_nad.items()), end)
-        self._index = None
         if changed and self._chosen:
             index = DefinitionIndex({self._places[pair]: self._seen[pair] for pair in changed}, self._chosen)
             self._chosen |= {each: chosen & ~index.all | index.chosen(each) for each, chosen in self._chosen.items()}
 
     def take(self, policy: str, selectors: Sequence[NetworkSelector]) -> None:
-        """Take note of what a policy selects, none if it is gone; a list that no policy has any more is forgotten."""
+        """Take note of what a policy selects, none if it isn't applied; a list that none has any more is forgotten."""
         before = self._lists.pop(policy, ())
         if selectors:
             self._lists[policy] = selectors
             self._users[selectors] += 1
             if selectors not in self._chosen:
-                self._index = None
+                self._new[selectors] = None
         if before:
             self._users[before] -= 1
             if not self._users[before]:
                 del self._users[before]
                 self._chosen.pop(before, None)
+                self._new.pop(before, None)
+
+    def look(self) -> None:
+        """Look at all definitions, once for all lists that are new."""
+        if self._new:
+            index = DefinitionIndex({self._places[pair]: seen for pair, seen in self._seen.items()}, self._new)
+            self._chosen |= {each: index.chosen(each) for each in self._new}
+            self._new = {}
 
     def choice(self, policy: NetworkQoS, *, any_network: bool) -> Choice:
-        """Say which networks a policy is for, which must have been taken note of.
+        """Say which networks a policy is for, which must have been taken note of, and looked for.
 
         `any_network` says what no networkSelectors mean.
         """
         selectors = () if policy.spec is None else policy.spec.network_selectors
         if not selectors:
             return self._networks.choice(policy, self._tables, any_network=any_network)
-        if selectors not in self._chosen:
-            if self._index is None:
-                every = {self._places[pair]: seen for pair, seen in self._seen.items()}
-                self._index = DefinitionIndex(every, [each for each in self._users if each not in self._chosen])
-            self._chosen[selectors] = self._index.chosen(selectors)
         selected = _Selected(self._chosen[selectors] & self._counting, self._of_network)
         return Choice(selected, self._networks.ignored_of(policy.namespace, selectors, self._tables))

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from itertools import count
+from random import Random
+from unittest.mock import Mock
 
 import attrs
 import pytest
@@ -25,6 +27,9 @@ from nqosd.api.networkqos import (
 )
 from nqosd.api.objects import Attachment, Namespace, Pod
 from nqosd.cache.selections import PodSelection, SelectionUse
+from nqosd.compiler import incremental
+from nqosd.compiler.definition import compile_everything
+from nqosd.compiler.effective_policies import too_many
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.set_ids import SetId
 from nqosd.compiler.settings import Settings
@@ -241,6 +246,26 @@ def test_of_a_policy_beyond_its_members_none_is_kept(monkeypatch: pytest.MonkeyP
     assert {len(each.selections) for each in known} == {1}
     filled = [each.selection for each in compiler._membership._counts if isinstance(each, SetId)]
     assert SelectionUse.PEER not in {each.role for each in filled}
+
+
+def test_of_very_many_policies_only_the_oldest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes, changes or goes costs what the policies cost that a namespace may have, and all is right."""
+    limits, random = Limits(policies=3), Random(0)  # noqa: S311 (a seed makes the same sequence again)
+    compiler = compiled(limits, *(policy(f"p{number:02}", *PLAIN) for number in range(50)))
+    asked = Mock(wraps=too_many)
+    monkeypatch.setattr(incremental, "too_many", asked)
+    for _ in range(100):
+        changed = policy(f"p{random.randrange(50):02}", *PLAIN)
+        if random.random() < 0.5:
+            compiler.apply(put(attrs.evolve(changed, created=f"2026-01-01T00:00:00Z{random.randrange(50)}")))
+        else:
+            compiler.apply([Change(ResourceKind.NETWORK_QOS, changed.key, changed, None)])
+        assert asked.call_count <= 2
+        asked.reset_mock()
+        whole = compile_everything(compiler.tables, compiler.settings)
+        assert compiler.desired == whole.desired
+        assert tuple(compiler.report(each.key) for each in whole.reports) == whole.reports
+        assert compiler._readings.keys() == {each.key for each in whole.reports if each.ready}
 
 
 def test_one_update_is_news_of_few_policies() -> None:

@@ -1,9 +1,10 @@
 """Which rule wins, as OVN priorities."""
 
 from itertools import product
+from random import Random
 
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
-from nqosd.compiler.precedence import row_priority, standings
+from nqosd.compiler.precedence import PoliciesByAge, age, row_priority, standings
 
 OVN_MAX = 32767
 
@@ -47,3 +48,21 @@ def test_one_more_of_many_changes_no_other_standing() -> None:
     many = [policy(f"p{number:03}", "2026-01-01T00:00:00Z") for number in range(201)]
     before, after = standings(many[:200]), standings(many)
     assert {key for key in after if after[key] != before.get(key)} == {"ns/p200"}
+
+
+def test_the_oldest_are_those_of_the_definition() -> None:
+    """Whatever comes, goes, gets another age or becomes invalid, in any order, the oldest are the first by age."""
+    random = Random(0)  # noqa: S311 (a seed makes the same sequence again)
+    ages, policies = PoliciesByAge(), dict[str, NetworkQoS]()
+    for _ in range(1000):
+        found = policy(f"p{random.randrange(20)}", random.choice(("", "2025", "2026")))
+        policies.pop(found.key, None)
+        if random.random() < 0.6:
+            policies[found.key] = found if random.random() < 0.8 else NetworkQoS("ns", found.name, found.created)
+        ages.put(found.key, policies.get(found.key))
+        valid = sorted((each for each in policies.values() if each.spec is not None), key=age)
+        number = random.randrange(25)
+        assert ages.oldest("ns", number) == [each.key for each in valid[:number]]
+    for key in policies:
+        ages.put(key, None)
+    assert not ages

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+from unittest.mock import Mock
 
 import attrs
 import pytest
@@ -12,9 +13,11 @@ from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec, Network
 from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Topology, UserDefinedNetwork
 from nqosd.compiler import address_ranges, selected_networks
 from nqosd.compiler.definition import compile_everything
+from nqosd.compiler.effective_policies import Standings
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.network_switches import TOLD
 from nqosd.compiler.settings import Settings
+from nqosd.config.options import Limits
 
 MANY = TOLD + 10
 POLICIES = 10
@@ -43,11 +46,13 @@ def put(*objects: NetworkAttachment | NetworkQoS) -> list[Change]:
     return [Change(kinds[type(each)], each.key, None, each) for each in objects]
 
 
-def compiled(objects: Iterable[NetworkAttachment | NetworkQoS]) -> IncrementalCompiler:
+def compiled(
+    objects: Iterable[NetworkAttachment | NetworkQoS], settings: Settings | None = None
+) -> IncrementalCompiler:
     """Compile objects, and a pod on the first three definitions."""
     attachments = tuple(Attachment(f"a/d{number:03}", (f"10.0.{number}.1",)) for number in range(3))
     pod = Pod("a", "pod", {}, "n1", attachments=attachments)
-    compiler = IncrementalCompiler(Settings())
+    compiler = IncrementalCompiler(settings or Settings())
     compiler.apply([Change(ResourceKind.POD, pod.key, None, pod), *put(*objects)])
     return compiler
 
@@ -101,6 +106,61 @@ def test_only_what_changed_is_compared(looks: list[tuple[int, int]], network: st
     compiler.apply(put(definitions[1]))
     assert not looks
     assert not compiler._selected._chosen
+
+
+def long(number: int) -> NetworkQoS:
+    """Give a policy that has more requirements of networks than it may."""
+    requirements = [
+        Requirement(f"k{number}.{each}", Operator.DOES_NOT_EXIST) for each in range(Limits().selectors + 20)
+    ]
+    selector = NetworkSelector(
+        NetworkSelectionType.NETWORK_ATTACHMENT_DEFINITIONS, networks=LabelSelector.of(requirements)
+    )
+    spec = NetworkQoSSpec(1, (EgressRule(1),), network_selectors=(selector,))
+    return NetworkQoS("a", f"long{number}", spec=spec)
+
+
+REFUSED = {
+    "too large": ([long(0), long(1)], Limits(), 2),
+    "of too many": ([policy(each) for each in range(1, 4)], Limits(policies=1), 1),
+    "of too many of one priority": ([policy(each) for each in range(POLICIES, POLICIES + 3)], Limits(), POLICIES),
+}
+"""Policies that aren't applied, under these limits, beside so many older ones."""
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_policies_select_that_are_not_applied_is_not_looked_for(looks: list[tuple[int, int]], why: str) -> None:
+    """Their lists are looked for once they are applied."""
+    refused, limits, older = REFUSED[why]
+    compiler = compiled([definition(0), *map(policy, range(older))], Settings(limits=limits))
+    looks.clear()
+    compiler.apply(put(*(attrs.evolve(each, created="99999") for each in refused)))
+    compiler.apply(put(definition(0, topology=Topology.LAYER3)))
+    assert looks == [(1, older)]
+    hold(compiler)
+    compiler.configure(Settings(limits=Limits(selectors=1000)))
+    for number in range(older):
+        gone = policy(number)
+        compiler.apply([Change(ResourceKind.NETWORK_QOS, gone.key, gone, None)])
+    assert {key.policy for key in compiler.desired.rows} == {each.key for each in refused}
+    assert compiler._selected._chosen.keys() == {each.spec.network_selectors for each in refused if each.spec}
+    hold(compiler)
+    for each in refused:
+        compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, each, None)])
+    assert not compiler._selected._chosen
+
+
+def test_a_definition_costs_policies_nothing_that_it_does_not_concern(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How policies stand isn't asked when a definition changes, nor is there other room where none selects another."""
+    compiler = compiled([definition(0), *map(policy, range(POLICIES))])
+    stood, settled = Mock(wraps=Standings.of), Mock(wraps=compiler._room.settle)
+    monkeypatch.setattr(Standings, "of", stood)
+    monkeypatch.setattr(compiler._room, "settle", settled)
+    compiler.apply(put(attrs.evolve(definition(0), created="2026-01-03T00:00:00Z")))
+    assert (stood.call_count, settled.call_count) == (0, 0)
+    compiler.apply(put(attrs.evolve(definition(0), labels={"name": "d001"})))
+    assert (stood.call_count, settled.call_count) == (0, 1)
+    hold(compiler)
 
 
 def test_definitions_that_count_again_are_not_compared_again(looks: list[tuple[int, int]]) -> None:
