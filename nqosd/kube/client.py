@@ -15,13 +15,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, S
 from types import TracebackType
 from typing import Self
 
-import aiohttp
 import attrs
 import structlog
 
 from nqosd.kube.credentials import DEFAULT_NAMESPACE, Credentials, KubeConfigError, KubeOptions, load_credentials
 from nqosd.kube.transport import KubeConnectionError, Session, translated
 from nqosd.runtime.backoff import bounded
+from nqosd.runtime.http_library import aiohttp
 
 __all__ = ["KubeClient", "KubeConnectionError", "Response", "Stream"]
 

@@ -13,7 +13,6 @@ import os
 import pathlib
 import re
 
-import aiohttp
 import attrs
 import yaml
 
@@ -28,6 +27,7 @@ from nqosd.kube.library import (
     KubeConfigLoader,
     KubeConfigMerger,
 )
+from nqosd.runtime.http_library import aiohttp
 from nqosd.runtime.small_files import read_small
 
 FILES_MAX_AGE = 60.0

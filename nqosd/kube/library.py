@@ -13,6 +13,8 @@ from types import ModuleType
 
 import structlog
 
+from nqosd.runtime import http_library  # noqa: F401 - the client library imports aiohttp
+
 _ROOT = "kubernetes_asyncio"
 _EMPTY = (_ROOT, f"{_ROOT}.client", f"{_ROOT}.client.models")
 """Packages whose modules can be imported, but whose own `__init__`, which would import all of them, isn't run."""

@@ -7,11 +7,10 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import aiohttp
-
 from nqosd import __version__
 from nqosd.kube.credentials import Credentials, KubeConfigError
 from nqosd.kube.library import ApiClient
+from nqosd.runtime.http_library import aiohttp
 from nqosd.runtime.system_errors import in_words
 
 

@@ -9,10 +9,10 @@ import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-import aiohttp
 import attrs
 from prometheus_client.parser import text_string_to_metric_families
 
+from nqosd.runtime.http_library import aiohttp
 from nqosd.runtime.small_files import read_small
 from nqosd.runtime.system_errors import in_words
 from nqosd.statistics.rules import Rule

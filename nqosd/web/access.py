@@ -14,9 +14,9 @@ import hmac
 from ipaddress import ip_address
 
 import structlog
-from aiohttp import web
 
 from nqosd.runtime.small_files import read_small
+from nqosd.web.server_library import web
 
 _log = structlog.get_logger()
 

@@ -15,8 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 import attrs
 import msgspec
 import structlog
-from aiohttp import web
-from aiohttp.http import HttpProcessingError
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
@@ -27,6 +25,7 @@ from nqosd.web.connections import Connections
 from nqosd.web.listener import HttpOptions, bind, close_all, tls_context
 from nqosd.web.page import POLICY, Asked, page
 from nqosd.web.policy_page import MembersPage, policy_page
+from nqosd.web.server_library import HttpProcessingError, web
 from nqosd.web.views import PolicyDetail, StateSource
 
 __all__ = ["HttpOptions", "HttpServer"]
