@@ -27,7 +27,7 @@ from nqosd.compiler.desired_state import State
 from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, Standings, too_many
 from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.network_switches import Choice, Networks
-from nqosd.compiler.pod_addresses import places
+from nqosd.compiler.pod_addresses import PodAddress, places
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
 from nqosd.compiler.precedence import PoliciesByAge, Rank
 from nqosd.compiler.prefixes import Prefixes
@@ -134,17 +134,25 @@ class IncrementalCompiler:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 
         A pod with a limit of its own takes time for all others on its switch; a policy, however long it is; a pod of
-        any namespace for each of its addresses and for each of the selectors that may choose it.
+        any namespace for each of its addresses, for each of the selectors that may choose it, and for each other pod
+        of which an address may begin or cease to count.
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW:
             return True
         if any(each.kind is not ResourceKind.POD for each in changes):
             return True
         pods = [pod for each in changes for pod in (each.old, each.new) if isinstance(pod, Pod)]
+        if self._claims.shared and sum(map(self._concerned, changes)) > FEW:
+            return True
         most = sum(_weight(pod, self._membership.selections) for pod in pods)
         if most > FEW and sum(_weight(pod, self._membership.candidates(pod)) for pod in pods) > FEW:
             return True
         return any(self._limits_pods.get(each.namespace) for each in changes)
+
+    def _concerned(self, change: Change) -> int:
+        """Say at most of how many other pods an address begins or ceases to count by a change of a pod."""
+        mine = self._places(change.new) if isinstance(change.new, Pod) else ()
+        return self._claims.concerned(change.key, mine)
 
     def configure(self, settings: Settings, changes: Iterable[Change] = ()) -> Delta:
         """Take a batch of changes and other settings; where they are others, everything is compiled anew."""
@@ -198,7 +206,7 @@ class IncrementalCompiler:
         return name in self._topology.zone
 
     def refused(self, key: str) -> tuple[Refused, ...]:
-        """Say which addresses of a pod don't count."""
+        """Say which addresses of a pod don't count; whose they are, as it was when that began."""
         return self._refused.get(key, ())
 
     def source_nodes(self, key: str) -> frozenset[str] | None:
@@ -263,10 +271,10 @@ class IncrementalCompiler:
 
     def _place(self, pods: dict[str, None], delta: Delta) -> None:
         """Take some pods as they are now into the sets, and others whose addresses that concerns."""
-        topology, affected = self._topology, set[str]()
+        affected = set[str]()
         for key in pods:
             pod = self.tables.pods.get(key)
-            mine = () if pod is None else places(pod, topology.networks, topology.zone, topology.switch_ranges)
+            mine = () if pod is None else self._places(pod)
             affected |= self._claims.take(key, None if pod is None else claimant_of(key, pod), mine)
         for key in (*pods, *sorted(affected - pods.keys())):
             found = self._claims.count(key, self._topology.ranges)
@@ -274,6 +282,10 @@ class IncrementalCompiler:
             if found.refused != self._refused.get(key, ()):
                 _put(self._refused, key, found.refused or None)
                 delta.pods.add(key)
+
+    def _places(self, pod: Pod) -> tuple[PodAddress, ...]:
+        topology = self._topology
+        return places(pod, topology.networks, topology.zone, topology.switch_ranges)
 
     def _upset(self, delta: Delta, *, nodes: bool, networks: bool) -> dict[str, None]:
         """Take changes of nodes or networks; gives the pods that may be elsewhere.

@@ -205,27 +205,26 @@ class Membership:
             if before is not None and (before.places, before.selections) == (places, selections):
                 before.pod, before.namespace = known.pod, known.namespace
                 return
-        self._recount_outside(() if before is None else before.places, places)
+        had = () if before is None else before.places
+        left = _without(had, places) if places else had
+        came = _without(places, had) if had else places
+        self._recount_outside(left, came)
         was, now = set(() if before is None else before.selections), set(selections)
         for selection in was:
-            keeps = places if selection in now else ()
-            for place in before.places if before is not None else ():
-                if place not in keeps:
-                    self._leave(selection, place)
+            for place in left if selection in now else had:
+                self._leave(selection, place)
         for selection in selections:
-            had = before.places if before is not None and selection in was else ()
-            for place in places:
-                if place not in had:
-                    self._enter(selection, place)
+            for place in came if selection in was else places:
+                self._enter(selection, place)
         self._remember(namespace, key, before, known)
 
-    def _recount_outside(self, before: tuple[PodAddress, ...], after: tuple[PodAddress, ...]) -> None:
+    def _recount_outside(self, left: Iterable[PodAddress], came: Iterable[PodAddress]) -> None:
         """Count the addresses of a pod that are outside of their switches' ranges."""
-        for place in before:
-            if place.is_outside and place not in after:
+        for place in left:
+            if place.is_outside:
                 self._drop(_outside(place), place.member)
-        for place in after:
-            if place.is_outside and place not in before:
+        for place in came:
+            if place.is_outside:
                 self._add(_outside(place), place.member)
 
     def in_namespace(self, namespace: str) -> list[str]:
@@ -339,6 +338,12 @@ class Membership:
             if not sites:
                 del self._sites[selection]
         self._shift.sites.add((selection, set_id.network, set_id.switch))
+
+
+def _without(places: Iterable[PodAddress], others: Iterable[PodAddress]) -> Sequence[PodAddress]:
+    """Give those places that aren't among others."""
+    known = set(others)
+    return [each for each in places if each not in known]
 
 
 def _outside(place: PodAddress) -> OutsideSet:

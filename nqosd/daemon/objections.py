@@ -2,11 +2,13 @@
 
 In: the changes of a round, the compiler after it. Out: log lines, and an Event for a pod that claims an address of an
 older pod in another namespace. Rule: each objection is said when it begins or its words change, however often the
-object does, and of each namespace so many lines as its budget has; Events are written by the daemon that writes rows,
-for pods of its own zone.
+object does, of each namespace so many lines as its budget has, and of so many of its pods at once; whose an address is
+that passes from another pod to another isn't said again; Events are written by the daemon that writes rows, for pods of
+its own zone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -21,6 +23,8 @@ from nqosd.status.events import EventRecorder
 
 SAID = 3
 """How many of a pod's addresses are said; the others are counted."""
+PODS = 50
+"""Pods of a namespace of which something is said after one round; the others are counted."""
 
 _log = structlog.get_logger()
 
@@ -50,8 +54,15 @@ class Objections:
         self._say_ignored(compiler)
         self._say_of_switches(compiler)
         self._say_untested(compiler.settings.ovn)
+        numbers: Counter[str] = Counter()
         for key in sorted(pods):
-            self._say_refused(key, compiler, events)
+            namespace = key.partition("/")[0]
+            numbers[namespace] += 1
+            if numbers[namespace] <= PODS:
+                self._say_refused(key, compiler, events)
+        for namespace, number in numbers.items():
+            if number > PODS and self._lines.spend(namespace):
+                _log.warning("addresses of more pods changed hands", namespace=namespace, pods=number - PODS)
 
     def _say_ignored(self, compiler: IncrementalCompiler) -> None:
         before, self._ignored = self._ignored, compiler.networks.ignored
@@ -100,6 +111,6 @@ class Objections:
             )
 
 
-def _said(refused: Iterable[Refused]) -> str:
-    texts = [str(each) for each in refused]
-    return "; ".join([*texts[:SAID], *([f"and {len(texts) - SAID} more"] if len(texts) > SAID else [])])
+def _said(refused: Sequence[Refused]) -> str:
+    more = [f"and {len(refused) - SAID} more"] if len(refused) > SAID else []
+    return "; ".join([*map(str, refused[:SAID]), *more])

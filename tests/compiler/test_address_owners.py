@@ -1,7 +1,7 @@
 """Whose an address is, kept at the cost of what changed."""
 
 from nqosd.api.objects import DEFAULT_NETWORK
-from nqosd.compiler.address_owners import AddressClaims, Refused
+from nqosd.compiler.address_owners import SHARERS, AddressClaims, Refused
 from nqosd.compiler.address_ranges import Ranges
 from nqosd.compiler.desired import Family
 from nqosd.compiler.pod_addresses import PodAddress
@@ -29,22 +29,51 @@ def test_a_younger_claimant_concerns_nobody_else() -> None:
 
 
 def test_an_address_passes_to_the_next_oldest() -> None:
-    """When the oldest goes, all others are concerned: they get the address, or are told whose it is now."""
+    """When the oldest goes, those of its namespace and of the next one are concerned, and no others."""
     claims = crowd(3)
     claims.take("victim/b", ("2026-01-09", "victim/b"), PLACE)
     claims.take("third/x", ("2026-01-09", "third/x"), PLACE)
-    assert claims.take("victim/a", None, ()) == {"attacker/0", "attacker/1", "attacker/2", "third/x", "victim/b"}
+    assert claims.take("victim/a", None, ()) == {"attacker/0", "attacker/1", "attacker/2", "victim/b"}
     assert claims.count("attacker/2", {}).refused == ()
     for other in ("victim/b", "third/x"):
-        assert claims.count(other, {}).refused == (Refused(DEFAULT_NETWORK, ADDRESS, "attacker/0"),)
+        (refused,) = claims.count(other, {}).refused
+        assert str(refused) == f"{ADDRESS} on network {DEFAULT_NETWORK} belongs to the older pod attacker/0"
 
 
 def test_an_address_passes_within_a_namespace() -> None:
-    """Pods of the namespace share it as before; only those of others are told who is the oldest now."""
+    """Pods of the namespace share it as before, and for those of others it is of somebody else as before."""
     claims = crowd(3)
     claims.take("victim/b", ("2026-01-01", "victim/b"), PLACE)
-    assert claims.take("victim/a", None, ()) == {"attacker/0", "attacker/1", "attacker/2"}
-    assert claims.count("attacker/0", {}).refused == (Refused(DEFAULT_NETWORK, ADDRESS, "victim/b"),)
+    before = claims.count("attacker/0", {}).refused
+    assert claims.take("victim/a", None, ()) == set()
+    (refused,) = claims.count("attacker/0", {}).refused
+    assert (refused,) == before
+    assert refused.owner == "victim/b"
+
+
+def test_an_address_passes_to_few_of_a_crowd() -> None:
+    """However many pods of a namespace claim it, the oldest few have it, and the next one when one of these goes."""
+    claims = crowd(1000)
+    oldest = sorted(f"attacker/{number}" for number in range(1000))
+    assert claims.take("victim/a", None, ()) == set(oldest[:SHARERS])
+    assert not any(claims.count(key, {}).refused for key in oldest[:SHARERS])
+    (refused,) = claims.count(oldest[SHARERS], {}).refused
+    assert f"belongs to {SHARERS} older pods of the namespace already, such as {oldest[0]}" in str(refused)
+    assert claims.take(oldest[3], None, ()) == {oldest[SHARERS]}
+    assert claims.count(oldest[SHARERS], {}).refused == ()
+    claims.take("victim/a", ("2026-01-01", "victim/a"), PLACE)
+    assert claims.count("victim/a", {}).refused == ()
+    assert all(claims.count(key, {}).refused for key in oldest[4:])
+
+
+def test_it_is_known_before_how_many_pods_are_concerned() -> None:
+    """By what a pod has and would have: as many as may get or lose an address, whichever namespace is the older one."""
+    claims = crowd(3)
+    assert claims.concerned("victim/a", PLACE) == 0
+    assert claims.concerned("victim/a", ()) == 4
+    assert claims.concerned("third/x", PLACE) == 4
+    assert claims.concerned("third/x", ()) == 0
+    assert crowd(1000).concerned("victim/a", ()) == 2 * SHARERS
 
 
 def test_other_ranges_concern_the_pods_in_the_part_that_changed() -> None:

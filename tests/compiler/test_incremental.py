@@ -22,7 +22,7 @@ from nqosd.api.networkqos import (
     PodPeer,
 )
 from nqosd.api.objects import Attachment, Pod
-from nqosd.compiler import matching
+from nqosd.compiler import address_owners, matching
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.incremental import CANDIDATES, FEW, IncrementalCompiler
@@ -108,6 +108,20 @@ def test_equals_compile_everything(events: list[list[Change]], setting: Settings
         for key in delta.policies:
             reports[key] = compiler.report(key)
         assert all(reports[key] == compiler.report(key) for key in compiler.tables.policies)
+
+
+@given(batches, every_setting, st.integers(1, 2))
+@settings(max_examples=examples(200), deadline=None)
+def test_an_address_of_many_pods_counts_for_the_oldest_few(
+    events: list[list[Change]], setting: Settings, sharers: int
+) -> None:
+    """Whatever pods come and go, it counts for those that compiling everything finds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(address_owners, "SHARERS", sharers)
+        compiler = IncrementalCompiler(setting)
+        for batch in events:
+            compiler.apply(batch)
+            check(compiler)
 
 
 @given(batches, every_setting)
@@ -248,6 +262,23 @@ def test_what_may_take_long_is_known_before() -> None:
     )
     assert compiler.takes_long(compiler.settings, [came])
     assert compiler.takes_long(compiler.settings, [went])
+
+
+def test_a_pod_that_many_are_concerned_by_takes_long() -> None:
+    """One whose addresses pass to crowds, when it goes and when it comes; not one whose address passes to a crowd."""
+    compiler, flat = IncrementalCompiler(Settings()), tuple(f"10.0.0.{host}" for host in range(1, 15))
+    every = (Attachment("default", flat),)
+    crowd = [Pod("evil", f"p{n:03}", {}, "n1", attachments=every, created="2026-01-02") for n in range(90)]
+    old, one = Pod("shop", "a", {}, "n1", attachments=every, created="2026-01-01"), (Attachment("default", flat[:1]),)
+    came = Change(ResourceKind.POD, old.key, None, old)
+    alone = Change(ResourceKind.POD, "shop/b", None, attrs.evolve(old, name="b", attachments=one))
+    assert not compiler.takes_long(compiler.settings, [came])
+    compiler.apply(Change(ResourceKind.POD, pod.key, None, pod) for pod in crowd)
+    assert compiler.takes_long(compiler.settings, [came])
+    assert not compiler.takes_long(compiler.settings, [alone])
+    compiler.apply([came])
+    assert compiler.takes_long(compiler.settings, [Change(ResourceKind.POD, old.key, old, None)])
+    assert not compiler.takes_long(compiler.settings, [alone])
 
 
 def test_a_pod_with_a_limit_of_its_own_leaves_the_rows_of_others() -> None:

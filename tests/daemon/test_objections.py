@@ -10,7 +10,7 @@ from nqosd.api.objects import Attachment, NetworkAttachment, Node, Pod, Topology
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import NEWEST_TESTED, OvnVersion, Settings
 from nqosd.daemon import log_budget
-from nqosd.daemon.objections import Objections
+from nqosd.daemon.objections import PODS, Objections
 from tests.services.generation import LATEST
 
 NEWER = (NEWEST_TESTED[0] + 1, 3)
@@ -92,3 +92,16 @@ def test_a_namespace_does_not_fill_the_log(
     assert sum("evil/" in line for line in lines) == 10
     assert sum("zoo/" in line for line in lines) == 1
     assert sum("too often" in line for line in lines) == 1
+
+
+def test_of_a_crowd_few_are_said() -> None:
+    """Where many pods of a namespace claim an older pod's address at once, some are named, and the others counted."""
+    objections, compiler = Objections(), IncrementalCompiler(Settings())
+    compiler.apply([came(ResourceKind.NODE, Node("n1")), came(ResourceKind.POD, claimant("shop", "a", "2026-01-01"))])
+    found = [*(refused("evil", number) for number in range(PODS + 7)), refused("zoo", 0)]
+    delta = compiler.apply(found)
+    with capture_logs() as logs:
+        objections.take([], delta.pods, compiler, None)
+    assert [str(each).count("evil/") for each in logs if "pod" in each].count(1) == PODS
+    assert [each["pods"] for each in logs if "pods" in each] == [7]
+    assert any(each.get("pod") == "zoo/p0" for each in logs)

@@ -4,6 +4,7 @@ In: decoded objects by kind, and the zone. Out: a `Cluster`. The rule: sources a
 cluster, and neither is on the host network or has ended.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
@@ -14,6 +15,8 @@ from tests.oracle.packet import Address
 from tests.oracle.pods import Pod, read_pod
 from tests.oracle.selectors import read_selector
 
+SHARERS = 8
+"""Pods of one namespace for which an address counts."""
 _HYBRID = "k8s.ovn.org/hybrid-overlay-node-subnet"
 """Annotation of a node that has no logical switch."""
 
@@ -121,19 +124,21 @@ def read_cluster(objects: Mapping[str, Iterable[Object]], zone: str | None) -> C
 def believed(pods: Sequence[Pod], networks: Networks) -> dict[str, Pod]:
     """The pods by key, with those of their addresses that count.
 
-    An address counts if the network can have it, and for the namespace whose pod is the oldest of all live pods that
-    say they have it there. A pod that was created at an unknown time is younger than others.
+    An address counts if the network can have it, for the namespace whose pod is the oldest of all live pods that say
+    they have it there, and for the oldest few pods of that namespace. A pod that was created at an unknown time is
+    younger than others.
     """
-    oldest: dict[tuple[str | None, Address], Pod] = {}
+    having: defaultdict[tuple[str | None, Address], list[Pod]] = defaultdict(list)
     for pod in sorted(pods, key=lambda pod: (not pod.created, pod.created, pod.key)):
-        for nad, attachment in pod.attachments.items() if pod.live else ():
-            for address in attachment.addresses:
-                oldest.setdefault((networks.of_attachment(nad), address), pod)
+        here = pod.attachments.items() if pod.live else ()
+        for place in {(networks.of_attachment(nad), address) for nad, each in here for address in each.addresses}:
+            if not having[place] or (having[place][0].namespace == pod.namespace and len(having[place]) < SHARERS):
+                having[place].append(pod)
 
     def counts(pod: Pod, network: str | None, address: Address) -> bool:
         if network is None or not pod.live:
             return False
-        return networks.has(network, address) and oldest[network, address].namespace == pod.namespace
+        return networks.has(network, address) and pod in having[network, address]
 
     found = {}
     for pod in pods:

@@ -339,6 +339,14 @@ def test_an_address_counts_for_the_namespace_of_the_oldest_pod(
     assert addresses(meaning(*pods, policy("q"))) == (["10.0.0.1"] if counts else [])
 
 
+def test_an_address_counts_for_eight_pods() -> None:
+    """They are the oldest of the namespace; a ninth one has no address."""
+    created = {f"p{number}": f"2026-01-{9 - number:02}T00:00:00Z" for number in range(9)}
+    pods = [pod(name, "10.0.0.1", "fd00::1", creationTimestamp=each) for name, each in created.items()]
+    assert sources(meaning(*pods, policy("q"))) == {("default", "n1"): [f"red/p{number}" for number in range(1, 9)]}
+    assert sources(meaning(*pods[:8], policy("q"))) == {("default", "n1"): [f"red/p{number}" for number in range(8)]}
+
+
 def test_a_pod_of_which_no_address_counts_is_not_one_without_addresses() -> None:
     """On a flat network its logical port makes it no source."""
     flat = nad("red/data", "data", "layer2", subnets="10.5.0.0/24")

@@ -155,6 +155,15 @@ PEERS: Mapping[str, Mutation] = {
 }
 
 SOURCES: Mapping[str, Mutation] = {
+    "an address counts for one pod less": {"compiler.address_owners:SHARERS": lambda real: real - 1},
+    "an address counts for one pod more": {"compiler.address_owners:SHARERS": lambda real: real + 1},
+    "an address counts for the younger pods": {
+        "compiler.definition:counted": lambda real: (
+            lambda places, pods, ranges: real(
+                places, {key: attrs.evolve(pod, created=_turned(pod.created)) for key, pod in pods.items()}, ranges
+            )
+        )
+    },
     "ended pods counted": {
         "compiler.definition:places": lambda real: lambda pod, *rest: real(attrs.evolve(pod, ended=False), *rest)
     },

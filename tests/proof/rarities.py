@@ -26,6 +26,7 @@ def rarities() -> list[Scenario]:
         _long_lists(),
         _hybrid_node(),
         _attached_twice(),
+        _crowd(),
     )
     option = Options(zone=None, unselected_networks="all")
     return [Scenario(_by_kind(manifests), option, version) for manifests in every for version in VERSIONS]
@@ -167,6 +168,17 @@ def _attached_twice() -> list[Manifest]:
     """A pod that is attached to one definition twice."""
     networks = {"red/wide": ["10.1.0.1"], "red/wide/1": ["10.1.0.2"]}
     return [nad("red/wide", "stream"), pod("p0", "10.0.0.1", networks=networks), policy("twice", rule(7))]
+
+
+def _crowd() -> list[Manifest]:
+    """Nine pods of one namespace with one address, of which it counts for the oldest eight, and a younger one's."""
+    pods = [
+        pod(f"p{number}", "10.0.0.1", labels={"app": str(number)}, creationTimestamp=f"2026-01-0{9 - number}T00:00:00Z")
+        for number in range(9)
+    ]
+    of_each = [policy(f"q{each}", rule(each), podSelector={"matchLabels": {"app": str(each)}}) for each in (0, 1)]
+    other = pod("other", "10.0.0.1", space="blue", creationTimestamp="2026-01-09T00:00:00Z")
+    return [*pods, *of_each, other, policy("others", rule(7), space="blue")]
 
 
 def _by_kind(manifests: list[Manifest]) -> dict[str, list[Manifest]]:

@@ -1,17 +1,21 @@
-"""Attacks by pods: ones with thousands of addresses, and ones that come and go.
+"""Attacks by pods: ones with thousands of addresses, a crowd with one's addresses, and ones that come and go.
 
-Neither takes as small a share of a limit as others do: with less of it nobody was hurt.
+None takes as small a share of a limit as others do: with less of it nobody was hurt.
 """
 
+import json
 import time
 
 from nqosd.config.options import Limits
+from tests.faults import manifests
 from tests.tenants.attack import Attack
-from tests.tenants.attacker import Attacker
+from tests.tenants.attacker import POD_NETWORKS, Attacker
 
 CROWD, ATTACHMENTS, OF_FAMILY = 50, 64, 16
 """Pods, attachments of a pod, and addresses of each family of an attachment: all that counted before."""
 ADDRESSES = ATTACHMENTS * 2 * OF_FAMILY
+CLAIMANTS, FEWER = 500, 50
+"""Pods that claim the same addresses, and as few as are a crowd."""
 POLICIES, FEW = Limits().policies - 1, 300
 """As many as a namespace may have, and as few as make thousands of lines where nothing bounds these."""
 TURNS = 20
@@ -32,6 +36,40 @@ def _addresses(pod: int, attachment: int) -> dict[str, object]:
     hosts = range(OF_FAMILY)
     four = [f"20.{pod}.{attachment}.{host + 1}/8" for host in hosts]
     return {"ip_addresses": [*four, *(f"2001:db8:{pod:x}:{attachment:x}::{host + 1:x}/32" for host in hosts)]}
+
+
+def crowd(attacker: Attacker) -> None:
+    """Pods that all claim the same 64 addresses, sixteen of them those of older pods of the victim."""
+    limited = {"dscp": 0, "bandwidth": {"rate": 1}}
+    attacker.policy("slow", [limited], networkSelectors=[{"networkSelectionType": "DefaultNetwork"}])
+    attacker.definition("flat", name="flat", topology="layer2")
+    for number in range(OF_FAMILY):
+        attacker.site.cluster.create(_claimed(attacker, number))
+    mine = {
+        f"{attacker.namespace}/flat/{each + 1}": {"ip_addresses": [f"20.0.{each}.{host}/8" for host in range(1, 17)]}
+        for each in range(3)
+    }
+    theirs = {"ip_addresses": [f"10.244.150.{number + 1}/16" for number in range(OF_FAMILY)]}
+    for number in range(max(FEWER, attacker.part(CLAIMANTS))):
+        attacker.pod(f"p{number:03}", {"default": theirs, **mine})
+
+
+def hand_on(attacker: Attacker, number: int) -> None:
+    """The victim deletes one of these pods, as long as there are any; then pods of the attacker's go and come."""
+    if number < OF_FAMILY:
+        attacker.site.cluster.delete(_claimed(attacker, number))
+    else:
+        pods = attacker.others[1:]
+        attacker.replace(pods[number % len(pods)])
+
+
+def _claimed(attacker: Attacker, number: int) -> manifests.Json:
+    """Give a pod of the victim's that no policy is for, and that goes with its new pods."""
+    pod = manifests.pod(attacker.site.namespace, f"claimed{number}", 0)
+    networks = {"default": {"ip_addresses": [f"10.244.150.{number + 1}/16"]}}
+    labels, annotations = {"app": "claimed", "new": "yes"}, {POD_NETWORKS: json.dumps(networks)}
+    name = {"name": f"claimed{number}", "namespace": attacker.site.namespace}
+    return {**pod, "metadata": {**name, "labels": labels, "annotations": annotations}}
 
 
 def flapping(attacker: Attacker) -> None:
@@ -64,6 +102,20 @@ OF_PODS = (
         "of a pod with more than 64 addresses none counts",
         many_addresses,
         tests=("tests/api/test_attachments.py::test_of_a_pod_with_too_many_addresses_none_counts",),
+    ),
+    Attack(
+        f"{CLAIMANTS} pods that claim the same 64 addresses, 16 of them those of pods that the victim deletes",
+        "pods, a definition",
+        "0.8 s of the event loop for each of the victim's pods that went, with 2,000 pods 3.6 s",
+        "an address counts for the eight oldest pods of a namespace; no others are looked at when it changes hands",
+        crowd,
+        again=hand_on,
+        limits=_NODE,
+        tests=(
+            "tests/compiler/test_address_owners.py::test_an_address_passes_to_few_of_a_crowd",
+            "tests/compiler/test_incremental.py::test_a_pod_that_many_are_concerned_by_takes_long",
+            "tests/daemon/test_objections.py::test_of_a_crowd_few_are_said",
+        ),
     ),
     Attack(
         f"{POLICIES:,} policies that select one pod, which comes and goes",
