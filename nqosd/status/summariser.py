@@ -28,7 +28,9 @@ ASKED = 2.0, 10.0
 LOOK = 1.0
 """Seconds between two looks while a zone is waited for."""
 IDLE = 5.0
-"""Seconds between two lists of all reports when none is waited for."""
+"""Seconds between two lists of all reports when none is waited for, or one has been for long."""
+LONG = 60.0
+"""Seconds after which a zone that is waited for may never come: its node may have no daemon."""
 AFRESH = 60.0
 """Seconds after which all policies are summed up anew, whatever has changed."""
 GRACE = 2.0
@@ -131,7 +133,7 @@ class Summariser:
             renewed = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             self._reports.renewed(Renewal(state.report, renewed), now)
         is_alone = progress.zones <= {progress.zone}
-        if now - self._listed >= (LOOK if self._unsettled and not is_alone else IDLE):
+        if now - self._listed >= (LOOK if not is_alone and self._awaits_soon(state, now) else IDLE):
             heard = await self._list(progress, now)
             if not (heard or is_alone):
                 return
@@ -141,6 +143,10 @@ class Summariser:
         await self._sum_up(due, state, progress, view)
         silent, missing = len(view.silent), len(view.missing)
         self._observe(Summed(len(progress.zones) - silent - missing, silent, missing))
+
+    def _awaits_soon(self, state: ZoneState, now: float) -> bool:
+        """Say whether zones are waited for that may report at any moment."""
+        return any(now - state.entries[key].since < LONG for key in self._unsettled if key in state.entries)
 
     def _due(self, view: ZonesView, state: ZoneState, now: float) -> AbstractSet[str]:
         """Give the policies that may stand otherwise than when they were last summed up."""

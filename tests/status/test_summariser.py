@@ -2,21 +2,24 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 
 import attrs
 import pytest
 
 from nqosd.api.networkqos import NetworkQoS
+from nqosd.kube.writes import Answer
 from nqosd.status import summariser
 from nqosd.status.conditions import condition
+from nqosd.status.leases import Election, Leases, Listed
 from nqosd.status.readiness import StatusVerdict
 from nqosd.status.zone_state import PolicyStanding, Progress
 from nqosd.status.zone_status import ZoneStatus
 from tests.status.fakes import Counting, FakeClient, eventually
 from tests.status.policies import policy, report
 
-ZONE = "a"
+ZONE, MISSING = "a", "b"
 POLICIES = [attrs.evolve(policy(), name=f"p{number}") for number in range(50)]
 
 
@@ -69,3 +72,33 @@ async def test_policies_that_wait_are_not_summed_up_by_each_round(monkeypatch: p
         last = attrs.evolve(POLICIES[0], resource_version="1")
         status.publish(Progress(ZONE, len(POLICIES), frozenset({ZONE})), [standing(last, "one of ten")])
         await eventually(lambda: {name for name, _ in submitted} == {each.name for each in POLICIES})
+
+
+async def test_a_zone_that_never_comes_is_waited_for_at_leisure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All reports are listed again and again after a policy has changed, and later as if no zone was missing."""
+    monkeypatch.setattr(summariser, "LOOK", 0.01)
+    monkeypatch.setattr(summariser, "IDLE", 0.5)
+    monkeypatch.setattr(summariser, "LONG", 1.6)
+    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    loop, moments = asyncio.get_running_loop(), list[float]()
+
+    async def reports(_self: Leases) -> tuple[Answer, Listed]:
+        moments.append(loop.time())
+        return Answer(200), Listed({}, {})
+
+    async def campaign(self: Election, name: str, **_: object) -> Answer:
+        self.holder = name
+        return Answer(200)
+
+    monkeypatch.setattr(Leases, "reports", reports)
+    monkeypatch.setattr(Election, "campaign", campaign)
+    async with summing(monkeypatch) as (status, submitted):
+        began = loop.time()
+        sources = frozenset({ZONE, MISSING})
+        awaited = attrs.evolve(standing(POLICIES[0], "one of ten"), sources=sources)
+        status.publish(Progress(ZONE, 1, sources), [awaited])
+        await eventually(lambda: moments[-1:] > [began + 3.5])
+        assert MISSING in submitted[-1][1]
+    late = [each for each in moments if each > began + 1.6]
+    assert len(moments) - len(late) > 5
+    assert all(after - before >= 0.5 for before, after in itertools.pairwise(late))
