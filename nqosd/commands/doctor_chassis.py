@@ -15,8 +15,9 @@ from nqosd.ovsdb.remotes import SOUTHBOUND_SOCKET, remotes
 from nqosd.statistics import switch
 from nqosd.statistics.chassis import StatsError, read_once
 from nqosd.statistics.endpoints import collect
+from nqosd.statistics.exporter_options import stats_options
 from nqosd.statistics.rules import Rule
-from nqosd.statistics.stats_options import endpoint_options, stats_options, tls_files
+from nqosd.statistics.stats_options import endpoint_options, tls_files
 from nqosd.statistics.switch import SwitchError
 
 

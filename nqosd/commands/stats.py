@@ -16,7 +16,7 @@ from nqosd.commands.output import say, show
 from nqosd.runtime import interrupts, signals
 from nqosd.statistics.chassis import ChassisReading, StatsError, read_once
 from nqosd.statistics.exporter import Exporter
-from nqosd.statistics.stats_options import stats_options
+from nqosd.statistics.exporter_options import stats_options
 from nqosd.statistics.tally import Tally
 from nqosd.telemetry import logs
 

@@ -21,7 +21,7 @@ from nqosd.compiler.desired import Desired, QosRow
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.daemon.publisher import WHOLE_CLUSTER
 from nqosd.daemon.rounds import Rounds
-from nqosd.explain.classifier import described
+from nqosd.explain.classifier_text import described
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import RoundOutcome
 from nqosd.statistics.endpoints import Counts, EndpointOptions, collect, total

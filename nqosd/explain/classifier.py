@@ -10,6 +10,7 @@ import attrs
 
 from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
 from nqosd.compiler.matching import selection_of
+from nqosd.explain.classifier_text import peer_text, port_text, ports_text
 from nqosd.explain.question import Address, Question, QuestionError
 from nqosd.explain.verdict import ClassifierEntry, Part
 from nqosd.explain.world import World
@@ -46,7 +47,7 @@ def parts(classifier: Classifier, rule: int, packet: Packet, world: World) -> tu
     is_open = any(_meets(each, question) is None for each in classifier.ports)
     if is_open and not ports.matches and all(side.matches for side in sides):
         missing = "--port" if question.transport else "--proto"
-        raise QuestionError(f"{missing} is missing: {packet.policy} rule {rule} asks for {_ports_text(classifier)}")
+        raise QuestionError(f"{missing} is missing: {packet.policy} rule {rule} asks for {ports_text(classifier)}")
     return (*sides, ports)
 
 
@@ -54,7 +55,7 @@ def _side(
     field: str, peers: tuple[Peer, ...], address: Address | None, packet: Packet, world: World
 ) -> Iterator[ClassifierEntry]:
     for index, peer in enumerate(peers):
-        asks = _text(peer, packet.namespace)
+        asks = peer_text(peer, packet.namespace)
         if isinstance(peer, AnyAddress):
             matches, why = True, "it takes every address"
         elif address is None:
@@ -66,31 +67,6 @@ def _side(
         yield ClassifierEntry(f"{field}[{index}]", asks, matches=matches, why=why)
 
 
-def described(classifier: Classifier, namespace: str) -> str:
-    """Say which packets a rule of a policy of that namespace is for."""
-    sides = {"from": classifier.from_, "to": classifier.to}
-    said = [f"{side} {' or '.join(_text(peer, namespace) for peer in peers)}" for side, peers in sides.items() if peers]
-    return ", ".join([*said, *([_ports_text(classifier)] if classifier.ports else [])])
-
-
-def _ports_text(classifier: Classifier) -> str:
-    return " or ".join(map(_port_text, classifier.ports))
-
-
-def _port_text(port: Port) -> str:
-    return f"{port.protocol} {'any port' if port.port is None else f'port {port.port}'}"
-
-
-def _text(peer: Peer, namespace: str) -> str:
-    match peer:
-        case AnyAddress():
-            return "any address"
-        case IPBlock():
-            return _block_text(peer)
-        case PodPeer():
-            return str(selection_of(peer, namespace))
-
-
 def _block(block: IPBlock, address: Address) -> tuple[bool, str]:
     if address.version != block.cidr.version:
         return False, f"{address} is of the other family"
@@ -100,11 +76,6 @@ def _block(block: IPBlock, address: Address) -> tuple[bool, str]:
     if hole is not None:
         return False, f"{address} is inside except {hole}"
     return True, f"{address} is inside {block.cidr}"
-
-
-def _block_text(block: IPBlock) -> str:
-    excepts = f" except {', '.join(map(str, block.excepts))}" if block.excepts else ""
-    return f"{block.cidr}{excepts}"
 
 
 def _pods(peer: PodPeer, address: Address, packet: Packet, world: World) -> tuple[bool, str]:
@@ -130,7 +101,7 @@ def _ports(field: str, ports: tuple[Port, ...], question: Question) -> Iterator[
             why = f"the packet is {question.transport}"
         else:
             why = f"the packet goes to port {question.port}"
-        yield ClassifierEntry(f"{field}[{index}]", _port_text(port), matches=bool(met), why=why)
+        yield ClassifierEntry(f"{field}[{index}]", port_text(port), matches=bool(met), why=why)
 
 
 def _meets(port: Port, question: Question) -> bool | None:

@@ -6,9 +6,11 @@ names that the other modules of this package need. Rule: nobody else imports kub
 is laid out otherwise, all of it is imported, and an error is logged.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 
 import structlog
@@ -20,11 +22,26 @@ _EMPTY = (_ROOT, f"{_ROOT}.client", f"{_ROOT}.client.models")
 """Packages whose modules can be imported, but whose own `__init__`, which would import all of them, isn't run."""
 
 
+_UNUSED = {"dateutil.parser": "parse", "multiprocessing.pool": "ThreadPool"}
+"""What the library imports for dates in objects and for calls in threads, of which there are none here."""
+
+
 class _Later(ModuleType):
     """Stands in for a module that is only imported when something of it is used."""
 
     def __getattr__(self, name: str) -> object:
         return getattr(importlib.import_module(self.__name__), name)
+
+
+def _called_later(module: str, name: str) -> ModuleType:
+    """Give what stands in for a module of which only one function is taken: its first call imports the module."""
+
+    def call(*given: object, **named: object) -> object:
+        return getattr(importlib.import_module(module), name)(*given, **named)
+
+    stand_in = ModuleType(module)
+    setattr(stand_in, name, call)
+    return stand_in
 
 
 def _import_parts() -> None:
@@ -34,15 +51,23 @@ def _import_parts() -> None:
             raise ModuleNotFoundError(f"no module {name}", name=name)
         sys.modules[name] = importlib.util.module_from_spec(spec)
     client = sys.modules[f"{_ROOT}.client"]
-    if "urllib3" not in sys.modules:  # of use only to who logs in by password, which no API server takes any more
-        sys.modules["urllib3"] = _Later("urllib3")
-        try:
-            importlib.import_module(f"{_ROOT}.client.configuration")
-        finally:
-            del sys.modules["urllib3"]
-    for module, name in (("configuration", "Configuration"), ("api_client", "ApiClient")):
-        setattr(client, name, getattr(importlib.import_module(f"{_ROOT}.client.{module}"), name))
+    # urllib3 is of use only to who logs in by password, which no API server takes any more
+    with _standing_in([_Later("urllib3"), *(_called_later(*each) for each in _UNUSED.items())]):
+        for module, name in (("configuration", "Configuration"), ("api_client", "ApiClient")):
+            setattr(client, name, getattr(importlib.import_module(f"{_ROOT}.client.{module}"), name))
     importlib.import_module(f"{_ROOT}.config.kube_config")
+
+
+@contextlib.contextmanager
+def _standing_in(modules: Iterable[ModuleType]) -> Iterator[None]:
+    """Put modules in the place of others that haven't been imported yet, for what is imported meanwhile."""
+    put = {each.__name__: each for each in modules if each.__name__ not in sys.modules}
+    sys.modules.update(put)
+    try:
+        yield
+    finally:
+        for name in put:
+            del sys.modules[name]
 
 
 def _import() -> None:

@@ -8,6 +8,10 @@ code, and what python-ovs itself does there against what was read when these rea
 import pkgutil
 from collections.abc import Mapping
 
+from ovs.version import VERSION
+
+__all__ = ["OVERRIDDEN", "VERSION", "check"]
+
 _SLOW = "slow to parse, loses a character that two reads cut, copies all output for each piece that is sent"
 
 OVERRIDDEN: Mapping[str, str] = {

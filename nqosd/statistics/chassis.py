@@ -15,6 +15,7 @@ from nqosd.ovsdb.connection_options import TlsFiles
 from nqosd.ovsdb.remotes import Remote
 from nqosd.statistics import switch
 from nqosd.statistics.controller import ControllerError, wanted_meters
+from nqosd.statistics.figures import Figures
 from nqosd.statistics.meters import rules_without_meter
 from nqosd.statistics.mirror import Mirror, MonitorRequest
 from nqosd.statistics.rules import (
@@ -29,7 +30,7 @@ from nqosd.statistics.rules import (
     purposes,
 )
 from nqosd.statistics.switch import SwitchError, SwitchReading
-from nqosd.statistics.tally import Figures, Tally
+from nqosd.statistics.tally import Tally
 from nqosd.web.server import HttpOptions
 
 TIMEOUT = 10.0

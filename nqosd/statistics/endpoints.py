@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from nqosd.runtime.http_library import aiohttp
 from nqosd.runtime.small_files import read_small
 from nqosd.runtime.system_errors import in_words
+from nqosd.statistics.figures import Figures
 from nqosd.statistics.rules import Rule
-from nqosd.statistics.tally import Figures
 
 PREFIX = "nqosd_rule_"
 LIMIT = "nqosd_rule_limit_bytes_per_second"

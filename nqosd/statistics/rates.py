@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import attrs
 
 from nqosd.statistics.endpoints import Collected, Counts, RuleOnNode, Snapshot
-from nqosd.statistics.tally import Figures
+from nqosd.statistics.figures import Figures
 
 BITS = 8
 

@@ -10,8 +10,8 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from nqosd import __version__
+from nqosd.statistics.figures import Figures
 from nqosd.statistics.rules import Rule
-from nqosd.statistics.tally import Figures
 
 LABELS = ("namespace", "policy", "rule", "network", "node")
 DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

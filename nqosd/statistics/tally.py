@@ -6,31 +6,10 @@ the meter that those flows send packets through; a meter belongs to one logical 
 
 from collections.abc import Iterator, Mapping
 
-import attrs
-
+from nqosd.statistics.figures import Figures
 from nqosd.statistics.ledger import Ledger, Sample
 from nqosd.statistics.rules import Purpose, Rule
 from nqosd.statistics.switch import SwitchReading
-
-
-@attrs.frozen
-class Figures:
-    """Packets and bytes (from the Ethernet header on): marked, let through by the limit, dropped by it."""
-
-    marked_packets: int = 0
-    marked_bytes: int = 0
-    passed_packets: int = 0
-    passed_bytes: int = 0
-    dropped_packets: int = 0
-    dropped_bytes: int = 0
-
-    @property
-    def amounts(self) -> tuple[int, ...]:
-        """All of them, in this order."""
-        return attrs.astuple(self)
-
-    def __add__(self, other: "Figures") -> "Figures":
-        return Figures(*map(sum, zip(self.amounts, other.amounts, strict=True)))
 
 
 class Tally:

@@ -6,12 +6,12 @@ end in `_total`, durations are in seconds.
 """
 
 import platform
-from importlib import metadata
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, ProcessCollector
 
 from nqosd import __version__
+from nqosd.ovsdb.overrides import VERSION
 from nqosd.telemetry.informer_metrics import InformerMetrics
 from nqosd.telemetry.loop_metrics import LoopMetrics
 from nqosd.telemetry.northbound_metrics import NorthboundMetrics
@@ -35,7 +35,7 @@ class Metrics:
             "nqosd_build_info", "Always 1; the labels say which versions run.",
             ["version", "python", "ovs"], registry=self.registry,
         )  # fmt: skip
-        self._build.labels(__version__, platform.python_version(), metadata.version("ovs")).set(1)
+        self._build.labels(__version__, platform.python_version(), VERSION).set(1)
         self._reloads = Counter(
             "nqosd_config_reloads", "Reloads of the configuration by result; one that failed changed nothing.",
             ["result"], registry=self.registry,

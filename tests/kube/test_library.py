@@ -61,3 +61,16 @@ print(configuration.get_basic_auth_token())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "Basic YTpi\n"
+
+
+def test_what_nothing_here_uses_is_imported_by_its_first_call() -> None:
+    """Dates in objects and calls in threads, which the library could do, work all the same."""
+    code = """
+import sys
+from nqosd.kube.library import ApiClient
+assert not {"dateutil.parser", "multiprocessing.pool"} & set(sys.modules)
+library = sys.modules[ApiClient.__module__]
+print(library.parse("2026-11-27").date(), library.ThreadPool(1).apply(len, ["abc"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "2026-11-27 3\n"

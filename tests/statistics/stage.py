@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import attrs
 import yaml
 
+from nqosd.statistics.figures import Figures
 from nqosd.statistics.rules import Rule
-from nqosd.statistics.tally import Figures
 from tests.dataplane.guide import DEFAULT_NETWORK, EXAMPLES, POD0, POD1, POD2, STREAM
 from tests.dataplane.laboratory import Laboratory, laboratory
 from tests.dataplane.pods import Manifest, Pod, PodSpec

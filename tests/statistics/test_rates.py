@@ -7,11 +7,12 @@ import pytest
 
 from nqosd.commands import top
 from nqosd.statistics.endpoints import Collected, Counts, RuleOnNode, Snapshot
+from nqosd.statistics.figures import Figures
 from nqosd.statistics.openflow import FlowCounts, MeterCounts
 from nqosd.statistics.rates import Rate, Rates
 from nqosd.statistics.rules import Purpose, Rule
 from nqosd.statistics.switch import SwitchReading
-from nqosd.statistics.tally import Figures, Tally
+from nqosd.statistics.tally import Tally
 
 RULE, OTHER = Rule("a", "p", 0, "n"), Rule("a", "p", 1, "n")
 URL = "http://node:1"

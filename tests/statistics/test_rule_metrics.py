@@ -3,9 +3,9 @@
 from nqosd.ovsdb.remotes import Remote
 from nqosd.statistics.chassis import StatsOptions
 from nqosd.statistics.exporter import KEPT, Exporter
+from nqosd.statistics.figures import Figures
 from nqosd.statistics.rule_metrics import StatsMetrics
 from nqosd.statistics.rules import Rule
-from nqosd.statistics.tally import Figures
 from nqosd.web.server import HttpOptions
 
 RULE = Rule("shop", "gold", 2, "blue")

@@ -11,7 +11,7 @@ import time
 
 import attrs
 
-from nqosd.statistics.tally import Figures
+from nqosd.statistics.figures import Figures
 from tests.dataplane.guide import POD0, POD1, POD2
 from tests.services.install import prometheus
 from tests.statistics.datagrams import FRAME, OTHERS, Datagrams, Sender

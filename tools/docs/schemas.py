@@ -19,8 +19,8 @@ from nqosd.commands.doctor import Diagnosis
 from nqosd.commands.explain_document import ExplainDocument
 from nqosd.commands.kubectl.plugin_diff import ZoneDifferences
 from nqosd.commands.plan_and_apply import Action
+from nqosd.statistics.figures import Figures
 from nqosd.statistics.rates import Rate
-from nqosd.statistics.tally import Figures
 from nqosd.web.views import NetworkState, PolicyDetail, PolicyState, RowState, SelectionState
 
 RULE = [("namespace", str), ("policy", str), ("rule", int), ("network", str)]
