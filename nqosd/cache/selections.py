@@ -5,7 +5,7 @@ Rule: this module owns selector matching; `PodSelection.matches` is its definiti
 same answer without asking every selection: each one is filed under one label that it requires.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -65,6 +65,12 @@ class PodSelection:
         return f"pods {self.pods} in namespaces {self.namespaces}"
 
 
+FEW = 20
+"""Values of one requirement under each of which a selection is filed; one with more is filed under the key alone.
+
+A policy may list tens of thousands, each of which would take 64 times its size.
+"""
+
 NAME_LABEL = "kubernetes.io/metadata.name"
 """The label that the API server gives to each namespace."""
 
@@ -80,8 +86,10 @@ class SelectionIndex:
     """The live table of namespaces."""
     anchors: dict[PodSelection, tuple[_Anchor, ...]] = attrs.field(factory=dict)
     """Where each selection is filed."""
-    _filed: dict[str | None, dict[str | None, dict[str | None, dict[PodSelection, None]]]] = attrs.field(factory=dict)
-    """The selections by namespace, key and value."""
+    _filed: dict[str | None, dict[str | None, dict[str | None, dict[PodSelection, int]]]] = attrs.field(factory=dict)
+    """The selections by namespace, key and value, each with its weight."""
+    weight: int = 0
+    """How much it takes at most to compare a pod with all selections: their requirements, or 1 for one without any."""
 
     def __contains__(self, selection: PodSelection) -> bool:
         return selection in self.anchors
@@ -98,11 +106,15 @@ class SelectionIndex:
             return
         anchors = min(_anchors(selection), key=self._load)
         self.anchors[selection] = anchors
+        weight = _weight(selection)
+        self.weight += weight
         for scope, key, value in anchors:
-            self._filed.setdefault(scope, {}).setdefault(key, {}).setdefault(value, {})[selection] = None
+            self._filed.setdefault(scope, {}).setdefault(key, {}).setdefault(value, {})[selection] = weight
 
     def discard(self, selection: PodSelection) -> None:
         """Stop watching a selection."""
+        if selection in self.anchors:
+            self.weight -= _weight(selection)
         for scope, key, value in self.anchors.pop(selection, ()):
             del self._filed[scope][key][value][selection]
             if not self._filed[scope][key][value]:
@@ -120,9 +132,9 @@ class SelectionIndex:
         known = self._namespaces if namespaces is None else namespaces
         return tuple(each for mine in self.candidates(pod) for each in mine if each.matches(pod, known))
 
-    def candidates(self, pod: Pod) -> Sequence[Collection[PodSelection]]:
+    def candidates(self, pod: Pod) -> Sequence[Mapping[PodSelection, int]]:
         """Give the selections that a pod may be in, in parts: each one that it is in is among them, once."""
-        found: list[Collection[PodSelection]] = []
+        found: list[Mapping[PodSelection, int]] = []
         labels = pod.labels
         for scope in (pod.namespace, None):
             by_key = self._filed.get(scope)
@@ -137,9 +149,9 @@ class SelectionIndex:
                     found += [by_value[value] for value in (None, labels[key]) if value in by_value]
         return found
 
-    def count(self, pod: Pod) -> int:
-        """Count the candidates, without going through them."""
-        return sum(map(len, self.candidates(pod)))
+    def weigh(self, pod: Pod) -> int:
+        """Say how much it takes to compare a pod with its candidates."""
+        return sum(sum(mine.values()) for mine in self.candidates(pod))
 
     def _load(self, anchors: tuple[_Anchor, ...]) -> tuple[bool, int]:
         """Prefer a required label, and of several the one under which the fewest selections are filed."""
@@ -147,13 +159,19 @@ class SelectionIndex:
         return anchors[0][1] is None, sum(map(len, filed))
 
 
+def _weight(selection: PodSelection) -> int:
+    scope = selection.namespaces
+    number = len(selection.pods.requirements) + (0 if isinstance(scope, str) else len(scope.requirements))
+    return max(1, number)
+
+
 def _anchors(selection: PodSelection) -> list[tuple[_Anchor, ...]]:
     """List the ways to file a selection: each makes sure that every pod it can match finds it, exactly once."""
     scope = selection.namespaces if isinstance(selection.namespaces, str) else None
     ways: list[tuple[_Anchor, ...]] = [((scope, None, None),)]
     for requirement in selection.pods.requirements:
-        if requirement.operator is Operator.IN:
+        if requirement.operator is Operator.IN and len(requirement.values) <= FEW:
             ways.append(tuple((scope, requirement.key, value) for value in requirement.values))
-        elif requirement.operator is Operator.EXISTS:
+        elif requirement.operator in (Operator.IN, Operator.EXISTS):
             ways.append(((scope, requirement.key, None),))
     return ways

@@ -44,8 +44,8 @@ from nqosd.config.options import Limits
 
 FEW = 100
 """How many pods with one address are few: they take some 5 ms."""
-CANDIDATES = 10
-"""Selections that take as long, for one address, as another pod."""
+REQUIREMENTS = 10
+"""Requirements of selectors that take as long, for one address, as another pod."""
 
 MEMBERS = 50
 """Members of sets that take as long as a row."""
@@ -134,8 +134,8 @@ class IncrementalCompiler:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 
         A pod with a limit of its own takes time for all others on its switch; a policy, however long it is; a pod of
-        any namespace for each of its addresses, for each of the selectors that may choose it, and for each other pod
-        of which an address may begin or cease to count.
+        any namespace for each of its addresses, for each requirement of the selectors that may choose it, and for each
+        other pod of which an address may begin or cease to count.
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW:
             return True
@@ -144,8 +144,8 @@ class IncrementalCompiler:
         pods = [pod for each in changes for pod in (each.old, each.new) if isinstance(pod, Pod)]
         if self._claims.shared and sum(map(self._concerned, changes)) > FEW:
             return True
-        most = sum(_weight(pod, self._membership.selections) for pod in pods)
-        if most > FEW and sum(_weight(pod, self._membership.candidates(pod)) for pod in pods) > FEW:
+        most = sum(_weight(pod, self._membership.requirements) for pod in pods)
+        if most > FEW and sum(_weight(pod, self._membership.requirements_for(pod)) for pod in pods) > FEW:
             return True
         return any(self._limits_pods.get(each.namespace) for each in changes)
 
@@ -459,10 +459,10 @@ class IncrementalCompiler:
         return build_unit(effective, site, scope, self._state.units(key).get((network, switch)))
 
 
-def _weight(pod: Pod, selections: int) -> int:
-    """Weigh a pod by its addresses, and each of these by the selectors that it is compared with."""
+def _weight(pod: Pod, requirements: int) -> int:
+    """Weigh a pod by its addresses, and each of these by the requirements of selectors that it is compared with."""
     addresses = sum(len(each.addresses) for each in pod.attachments)
-    return max(1, addresses) * (1 + selections // CANDIDATES)
+    return max(1, addresses) * (1 + requirements // REQUIREMENTS)
 
 
 def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:

@@ -97,9 +97,14 @@ class Membership:
                         found[known.pod.name] = mine
         return found
 
-    def candidates(self, pod: Pod) -> int:
-        """Say with how many selections a pod is compared."""
-        return self._index.count(pod) + self._counted.count(pod)
+    @property
+    def requirements(self) -> int:
+        """With how many requirements of selections a pod is compared at most; one without any counts as well."""
+        return self._index.weight + self._counted.weight
+
+    def requirements_for(self, pod: Pod) -> int:
+        """Say with how many a pod is compared, by its namespace and labels."""
+        return self._index.weigh(pod) + self._counted.weigh(pod)
 
     def size(self, selection: PodSelection) -> int:
         """Say how many places the pods of a selection of peers have."""

@@ -25,7 +25,7 @@ from nqosd.api.objects import Attachment, Pod
 from nqosd.compiler import address_owners, matching
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
-from nqosd.compiler.incremental import CANDIDATES, FEW, IncrementalCompiler
+from nqosd.compiler.incremental import FEW, REQUIREMENTS, IncrementalCompiler
 from nqosd.compiler.prefixes import Prefixes, Range, covered
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.switches import Switches
@@ -231,8 +231,8 @@ def test_a_list_of_prefixes_is_read_once() -> None:
 def test_what_may_take_long_is_known_before() -> None:
     """A few pods whose limits are shared don't take long; a policy, many pods, other settings or limits per pod may.
 
-    So may a pod of whatever namespace that a thousand selectors may choose, or with a thousand addresses, when it comes
-    and when it goes.
+    So may a pod of whatever namespace that selectors with a thousand requirements may choose, or with a thousand
+    addresses, when it comes and when it goes.
     """
     pods = [Pod("a", f"p{n}", {}, "n1", attachments=(Attachment("default", (f"10.0.0.{n}",)),)) for n in range(200)]
     changes = [Change(ResourceKind.POD, pod.key, None, pod) for pod in pods]
@@ -253,15 +253,24 @@ def test_what_may_take_long_is_known_before() -> None:
     many = tuple(Attachment("default", (f"10.1.{each // 250}.{each % 250}",)) for each in range(1000))
     for both in ((None, attrs.evolve(stranger, attachments=many)), (attrs.evolve(stranger, attachments=many), None)):
         assert compiler.takes_long(compiler.settings, [Change(ResourceKind.POD, stranger.key, *both)])
-    absent = ([Requirement(str(number), Operator.NOT_IN, ("x",))] for number in range(FEW * CANDIDATES))
+    for each, number in ((1, FEW * REQUIREMENTS), (9, FEW * REQUIREMENTS // 9 + 1)):
+        for few in (True, False):
+            compiler = IncrementalCompiler(Settings())
+            compiler.apply(absences(number // 2 if few else number, each))
+            assert [compiler.takes_long(compiler.settings, [change]) for change in (came, went)] == [not few] * 2
+
+
+def absences(number: int, requirements: int) -> list[Change]:
+    """Give policies that select all pods so many times, each time with so many requirements."""
+    found: list[Change] = []
+    keys = ([f"{each}.{which}" for which in range(requirements)] for each in range(number))
+    absent = ([Requirement(key, Operator.NOT_IN, ("x",)) for key in mine] for mine in keys)
     peers = tuple(PodPeer(LabelSelector.of(each), EVERYTHING) for each in absent)
-    compiler.apply(
-        Change(ResourceKind.NETWORK_QOS, f"c/{first}", None, NetworkQoS("c", str(first), spec=spec))
-        for first in range(0, len(peers), 100)
-        for spec in [NetworkQoSSpec(1, (EgressRule(1, classifier=Classifier(to=peers[first : first + 100])),))]
-    )
-    assert compiler.takes_long(compiler.settings, [came])
-    assert compiler.takes_long(compiler.settings, [went])
+    for first in range(0, len(peers), 50):
+        rule = EgressRule(1, classifier=Classifier(to=peers[first : first + 50]))
+        policy = NetworkQoS("c", str(first), spec=NetworkQoSSpec(first % 100, (rule,)))
+        found.append(Change(ResourceKind.NETWORK_QOS, policy.key, None, policy))
+    return found
 
 
 def test_a_pod_that_many_are_concerned_by_takes_long() -> None:
