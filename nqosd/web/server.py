@@ -7,10 +7,9 @@ written out in a thread. The daemon works without its port, and the port is open
 
 import asyncio
 import contextlib
-import json
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import attrs
 import msgspec
@@ -235,7 +234,7 @@ class _StatePages:
         if (refusal := await self._access.refuse_state(request)) is not None:
             return refusal
         found = await self._found(request)
-        return await _json(await asyncio.to_thread(attrs.asdict, found))
+        return await _json(found)
 
     async def _found(self, request: web.Request) -> PolicyDetail:
         key = "{namespace}/{name}".format_map(request.match_info)
@@ -251,7 +250,7 @@ class _StatePages:
         found = await self._state.database()
         if found is None:
             raise web.HTTPServiceUnavailable(text="the Northbound database isn't in reach: /readyz says why\n")
-        return _document(msgspec.json.encode(found))
+        return await _json(found)
 
     async def part(self, request: web.Request) -> web.Response:
         """Answer /state/…."""
@@ -260,26 +259,22 @@ class _StatePages:
         found: object
         match request.match_info["what"]:
             case "overview":
-                found = attrs.asdict(self._state.overview())
+                found = self._state.overview()
             case "policies":
-                found = await asyncio.to_thread(_plain, await self._state.policies())
+                found = await self._state.policies()
             case "selections":
-                found = await asyncio.to_thread(_plain, await self._state.selections())
+                found = await self._state.selections()
             case "rows":
-                found = await asyncio.to_thread(_plain, await self._state.rows())
+                found = await self._state.rows()
             case "networks":
-                found = await asyncio.to_thread(_plain, await self._state.networks())
+                found = await self._state.networks()
             case _:
                 raise web.HTTPNotFound
         return await _json(found)
 
 
 async def _json(found: object) -> web.Response:
-    return _document((await asyncio.to_thread(json.dumps, found)).encode())
-
-
-def _document(body: bytes) -> web.Response:
-    response = web.Response(body=body, content_type="application/json")
+    response = web.Response(body=await asyncio.to_thread(msgspec.json.encode, found), content_type="application/json")
     response.enable_compression()
     return response
 
@@ -287,10 +282,6 @@ def _document(body: bytes) -> web.Response:
 def _html(text: str) -> web.Response:
     headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
     return web.Response(text=text, content_type="text/html", headers=headers)
-
-
-def _plain(entries: Sequence[attrs.AttrsInstance]) -> list[dict[str, object]]:
-    return [attrs.asdict(each) for each in entries]
 
 
 def _answer(*, ok: bool, body: Mapping[str, object]) -> web.Response:

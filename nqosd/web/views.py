@@ -6,7 +6,6 @@ may read the policies, and nothing can be changed through it.
 
 from typing import Protocol
 
-import attrs
 import msgspec
 
 from nqosd.compiler.settings import Settings
@@ -15,8 +14,7 @@ MOST_RIVALS = 200
 """Rows of others that are looked for, for one policy."""
 
 
-@attrs.frozen
-class PolicyState:
+class PolicyState(msgspec.Struct, frozen=True):
     """How a policy stands: `reason` and `message` are those of its condition for this zone."""
 
     namespace: str
@@ -32,8 +30,7 @@ class PolicyState:
     rows: int
 
 
-@attrs.frozen
-class SelectionState:
+class SelectionState(msgspec.Struct, frozen=True):
     """An address set or a port group, as desired: whose addresses (logical ports) it holds, and which."""
 
     name: str
@@ -42,8 +39,7 @@ class SelectionState:
     members: tuple[str, ...]
 
 
-@attrs.frozen
-class RowState:
+class RowState(msgspec.Struct, frozen=True):
     """A row, as desired; `waits`: its switch isn't in the database yet. `rule` is the index in `spec.egress`."""
 
     policy: str
@@ -60,8 +56,7 @@ class RowState:
     waits: bool
 
 
-@attrs.frozen
-class NetworkState:
+class NetworkState(msgspec.Struct, frozen=True):
     """A definition of a network. `accepted`: by ovn-kubernetes. `ignored` is why it doesn't count; empty if it does."""
 
     definition: str
@@ -73,8 +68,7 @@ class NetworkState:
     ignored: str
 
 
-@attrs.frozen
-class InformerState:
+class InformerState(msgspec.Struct, frozen=True):
     """One kind of objects: whether all of them are known, and how many there are."""
 
     kind: str
@@ -82,8 +76,7 @@ class InformerState:
     objects: int
 
 
-@attrs.frozen
-class RoundState:
+class RoundState(msgspec.Struct, frozen=True):
     """A round that has ended."""
 
     outcome: str
@@ -91,8 +84,7 @@ class RoundState:
     seconds: float
 
 
-@attrs.frozen
-class Overview:
+class Overview(msgspec.Struct, frozen=True):
     """The daemon as a whole. `problems`: reasons to restart it; `waiting_for`: what isn't there yet, and why."""
 
     version: str
@@ -115,8 +107,7 @@ class Overview:
     informers: tuple[InformerState, ...]
 
 
-@attrs.frozen
-class RuleTotals:
+class RuleTotals(msgspec.Struct, frozen=True):
     """What a rule did on all nodes whose exporters were asked: packets, and bytes from the Ethernet header on.
 
     `limited`: it has a limit, so that packets are passed or dropped; on `nodes_without_meter` it isn't enforced.
@@ -136,16 +127,14 @@ class RuleTotals:
     dropped_bytes: int
 
 
-@attrs.frozen
-class Statistics:
+class Statistics(msgspec.Struct, frozen=True):
     """What exporters told, by policy, rule and network, and why others told nothing, by address."""
 
     totals: tuple[RuleTotals, ...]
     failures: dict[str, str]
 
 
-@attrs.frozen
-class RuleState:
+class RuleState(msgspec.Struct, frozen=True):
     """A rule of a policy: `packets` says which it is for, empty for all."""
 
     rule: int
@@ -155,8 +144,7 @@ class RuleState:
     burst: int | None
 
 
-@attrs.frozen
-class RivalState:
+class RivalState(msgspec.Struct, frozen=True):
     """A row of another policy above one of this policy's on the same switch, for some of the same senders."""
 
     policy: str
@@ -169,8 +157,7 @@ class RivalState:
     """How many senders both select."""
 
 
-@attrs.frozen
-class PolicyDetail:
+class PolicyDetail(msgspec.Struct, frozen=True):
     """All about one policy; `rivals` are those that it loses to where both match, as found first if there are more."""
 
     policy: PolicyState
@@ -182,8 +169,7 @@ class PolicyDetail:
     statistics: tuple[RuleTotals, ...]
 
 
-@attrs.frozen
-class DatabaseState:
+class DatabaseState(msgspec.Struct, frozen=True):
     """What the Northbound database holds, and the settings under which rows are compiled for it.
 
     `tables`: rows by table and uuid, in OVSDB's JSON, as far as the daemon itself looks at them.

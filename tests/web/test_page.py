@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
+import msgspec
 import pytest
 
 from nqosd.commands.get_tables import detail as detail_tables
@@ -169,8 +169,8 @@ def test_pages_are_bounded() -> None:
     )  # fmt: skip
     assert len(policy_page(detail, MembersPage())) < 2_000_000
     assert "there are more" in policy_page(detail, MembersPage())
-    assert "there are more" not in policy_page(attrs.evolve(detail, more_rivals=False), MembersPage())
-    titles = [title for title, _table, _entries in detail_tables(attrs.asdict(detail, recurse=False))]
+    assert "there are more" not in policy_page(msgspec.structs.replace(detail, more_rivals=False), MembersPage())
+    titles = [title for title, _table, _entries in detail_tables(msgspec.structs.asdict(detail))]
     assert "loses to these, found first, and to more" in titles
     assert members[500] not in policy_page(detail, MembersPage())
     assert members[500] in policy_page(detail, MembersPage("nqosd_7", 500))

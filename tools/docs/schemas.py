@@ -32,7 +32,7 @@ Look = msgspec.defstruct("Look", [("rates", list[Rated]), ("failures", dict[str,
 
 def _zoned(entry: Any) -> Any:  # noqa: ANN401 - types are made at run time
     """Make the type of an entry of `kubectl nqos`, which names the zone too."""
-    fields = [(each.name, each.type) for each in attrs.fields(entry)]
+    fields = [(each.name, each.type) for each in msgspec.structs.fields(entry)]
     return msgspec.defstruct(f"Zoned{entry.__name__}", [("zone", str), *fields])
 
 
