@@ -24,7 +24,7 @@ class State:
         self._units: dict[str, dict[tuple[str, str], Unit]] = {}
         self._uses: dict[AnySet, int] = {}
         self._used_before: dict[AnySet, int] = {}
-        self._names: dict[AnySet, str] = {}
+        self._names: dict[AnySet, tuple[AnySet, str]] = {}
         self._rows: dict[RowKey, QosRow] = {}
         self._address_sets: dict[str, AddressSet] = {}
         self._port_groups: dict[str, PortGroup] = {}
@@ -36,10 +36,17 @@ class State:
 
     def name(self, set_id: AnySet) -> str:
         """Name a set."""
-        name = self._names.get(set_id)
-        if name is None:
-            name = self._names[set_id] = set_id.name(self._owner)
-        return name
+        return self._known(set_id)[1]
+
+    def same(self, set_id: AnySet) -> AnySet:
+        """Give the object that stands for an equal set already: thousands of units refer to dozens of the same."""
+        return self._known(set_id)[0]
+
+    def _known(self, set_id: AnySet) -> tuple[AnySet, str]:
+        known = self._names.get(set_id)
+        if known is None:
+            known = self._names[set_id] = set_id, set_id.name(self._owner)
+        return known
 
     def replace(self, policy: str, site: tuple[str, str], after: Unit | None, delta: Delta) -> Unit | None:
         """Put a unit in the place of what stood there, which it gives; None where there are no senders any more."""
@@ -55,7 +62,7 @@ class State:
             delta.policies.add(policy)
         old, new = before or _NOTHING, after or _NOTHING
         self._swap(old.rows, new.rows, delta)
-        for set_id in old.sets | new.sets:
+        for set_id in old.sets ^ new.sets:
             uses = self._uses.get(set_id, 0)
             self._used_before.setdefault(set_id, uses)
             self._uses[set_id] = uses + (set_id in new.sets) - (set_id in old.sets)
@@ -88,7 +95,7 @@ class State:
             if set_id not in self._uses:
                 self._membership.forget_empty(set_id)
             elif used_before.get(set_id, 1) and (members.added or members.removed):
-                delta.sets[self._names[set_id]] = members
+                delta.sets[self._names[set_id][1]] = members
 
     def _publish(self, set_id: AnySet, delta: Delta) -> None:
         name, members = self.name(set_id), self._members(set_id)

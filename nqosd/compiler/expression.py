@@ -8,6 +8,7 @@ text of some object is one token: it comes in through `string` alone.
 
 import json
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TypeAlias
 
 import attrs
@@ -40,6 +41,11 @@ class AnyOf:
     parts: tuple["Expression", ...]
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
+        """Kept, since it is a part of thousands of rows: the ports of a rule, and the sets of the pods it selects."""
         return " || ".join(_bracketed(part, AllOf) for part in self.parts)
 
 

@@ -418,7 +418,7 @@ class IncrementalCompiler:
             delta.policies.update(self._subscriptions.of(selection))
         scopes: dict[tuple[str, str], MatchScope] = {}
         for key, network, switch in stale:
-            scope = scopes.setdefault((key, network), MatchScope(network, self._state.name))
+            scope = scopes.setdefault((key, network), MatchScope(network, self._state.name, self._state.same))
             unit = self._unit(key, scope, switch)
             before = self._state.replace(key, (network, switch), unit, delta)
             self._switch_rows.unit_changed((network, switch), before, unit)

@@ -46,36 +46,40 @@ def selection_of(peer: PodPeer, namespace: str) -> PodSelection:
 class Senders:
     """How the senders of one kind are told: `family` None means by logical port, which tells nothing of the family.
 
-    `test` gives the expression for packets of one family; `sets` are the sets that it refers to.
+    `test` gives the expression for packets of one family; `sets` are the sets that it refers to, by name.
     """
 
     family: Family | None
     test: Callable[[Family], Expression]
-    sets: tuple[AnySet, ...] = ()
+    sets: Mapping[str, AnySet] = attrs.field(factory=dict)
 
 
 @attrs.frozen
 class Disjunct:
-    """One complete alternative of a match; `part` tells it apart from the others of its rule."""
+    """One complete alternative of a match, with its sets by name; `part` tells it apart from the others of its rule."""
 
     part: str
     expression: Expression
-    sets: tuple[AnySet, ...]
+    sets: Mapping[str, AnySet]
 
 
 @attrs.frozen(eq=False)
 class MatchScope:
-    """Where classifiers are read: the network, and how sets are named; what was read of them once is remembered."""
+    """Where classifiers are read: the network, and how sets are named; what was read of them once is remembered.
+
+    `same` gives one object for all equal sets, whoever asks.
+    """
 
     network: str
     name: Callable[[AnySet], str]
-    _known: dict[tuple[int, Family], tuple[Expression, list[AnySet]]] = attrs.field(factory=dict)
+    same: Callable[[AnySet], AnySet] = lambda set_id: set_id
+    _known: dict[tuple[int, Family], tuple[Expression, dict[str, AnySet]]] = attrs.field(factory=dict)
 
-    def read(self, criteria: "Criteria", family: Family) -> tuple[Expression, list[AnySet]]:
-        """Give what packets of a family must be, whoever sends them, and the sets that this takes."""
+    def read(self, criteria: "Criteria", family: Family) -> tuple[Expression, Mapping[str, AnySet]]:
+        """Give what packets of a family must be, whoever sends them, and the sets that this takes, by name."""
         known = self._known.get((id(criteria), family))
         if known is None:
-            sets: list[AnySet] = []
+            sets: dict[str, AnySet] = {}
             expression = all_of([*(side.test(family, self, sets) for side in criteria.sides[family]), criteria.ports])
             known = self._known[id(criteria), family] = expression, sets
         return known
@@ -94,14 +98,14 @@ class Side:
     pods: frozenset[PodSelection] = frozenset()
     size: int = 0
 
-    def test(self, family: Family, scope: MatchScope, sets: list[AnySet]) -> Expression:
-        """Give the expression on a network; notes the sets that this takes."""
-        wanted: list[AnySet] = [SetId(pods, scope.network, "", family) for pods in self.pods]
+    def test(self, family: Family, scope: MatchScope, sets: dict[str, AnySet]) -> Expression:
+        """Give the expression on a network; notes the sets that this takes, by name."""
+        wanted = [scope.same(SetId(pods, scope.network, "", family)) for pods in self.pods]
         wanted += self.prefixes
-        named = sorted((scope.name(each), each) for each in wanted)
-        sets.extend(each for _name, each in named)
+        named = {scope.name(each): each for each in wanted}
+        sets.update(named)
         # A set stands in a comparison of its own: only then does ovn-controller follow its changes incrementally.
-        return any_of([*(equals(self.field, [f"${name}"]) for name, _ in named), self.blocks])
+        return any_of([*(equals(self.field, [f"${name}"]) for name in sorted(named)), self.blocks])
 
 
 @attrs.frozen
@@ -139,7 +143,7 @@ def disjuncts(criteria: Criteria, senders: Iterable[Senders], scope: MatchScope)
             expression = all_of((sender.test(family), rest))
             if expression != NOTHING:
                 part = f"port-{family}" if sender.family is None else family.value
-                found.append(Disjunct(part, expression, tuple(dict.fromkeys((*sender.sets, *sets)))))
+                found.append(Disjunct(part, expression, {**sender.sets, **sets}))
     return found
 
 
@@ -147,13 +151,13 @@ def by_set(set_id: SetId, scope: MatchScope) -> Senders:
     """Tell senders by the addresses, or the logical ports, of their set."""
     name = scope.name(set_id)
     if set_id.family is None:
-        return _by_inport(f"@{name}", set_id)
-    return Senders(set_id.family, lambda family: Term(f"{family}.src == ${name}"), (set_id,))
+        return _by_inport(f"@{name}", {name: set_id})
+    return Senders(set_id.family, lambda family: Term(f"{family}.src == ${name}"), {name: set_id})
 
 
 def by_port(port: str) -> Senders:
     """Tell a sender by its logical port."""
-    return _by_inport(string(port))
+    return _by_inport(string(port), {})
 
 
 def by_address(family: Family, addresses: Iterable[str]) -> Senders:
@@ -162,7 +166,7 @@ def by_address(family: Family, addresses: Iterable[str]) -> Senders:
     return Senders(family, lambda _family: expression)
 
 
-def _by_inport(constant: str, *sets: AnySet) -> Senders:
+def _by_inport(constant: str, sets: Mapping[str, AnySet]) -> Senders:
     return Senders(None, lambda family: all_of((equals("inport", (constant,)), Term(family.value))), sets)
 
 

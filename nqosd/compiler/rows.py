@@ -28,7 +28,7 @@ class PodRows:
 
     places: tuple[PodAddress, ...]
     rows: tuple[QosRow, ...]
-    sets: frozenset[AnySet]
+    sets: Mapping[str, AnySet]
 
 
 @attrs.frozen
@@ -76,20 +76,20 @@ def build_unit(effective: EffectivePolicy, site: SenderSwitch, scope: MatchScope
     ]
     each_alone = effective.spec.bandwidth_scope is BandwidthScope.POD
     rows: list[QosRow] = []
-    sets: set[AnySet] = set()
+    sets: dict[str, AnySet] = {}
     for index, (rule, criteria) in enumerate(zip(effective.spec.egress, effective.criteria, strict=True)):
         for part, alternatives in () if each_alone and rule.limit else _parts(rule, criteria, shared, scope):
             key = RowKey(effective.key, index, site.network.name, site.switch, part)
-            row, used = _row(effective, site.network, key, alternatives, scope.name)
+            row, used = _row(effective, site.network, key, alternatives)
             rows.append(row)
-            sets.update(used)
+            sets |= used
     alone = _alone(effective, site, scope, before) if each_alone else {}
     for mine in alone.values():
         rows += mine.rows
         sets |= mine.sets
     has_limit = any(effective.spec.egress[row.key.rule].limit is not None for row in rows)
     limited = site.kinds if has_limit else frozenset()
-    return Unit(tuple(rows), frozenset(sets), limited, alone, effective, site.network)
+    return Unit(tuple(rows), frozenset(sets.values()), limited, alone, effective, site.network)
 
 
 def _row(
@@ -97,10 +97,11 @@ def _row(
     network: Network,
     key: RowKey,
     alternatives: Iterable[Disjunct],
-    name: Callable[[AnySet], str],
-) -> tuple[QosRow, list[AnySet]]:
-    """Build one row; gives the sets too that it refers to."""
-    used = sorted({each for alternative in alternatives for each in alternative.sets}, key=name)
+) -> tuple[QosRow, Mapping[str, AnySet]]:
+    """Build one row; gives the sets too that it refers to, by name."""
+    used: dict[str, AnySet] = {}
+    for alternative in alternatives:
+        used |= alternative.sets
     rule, priority = effective.spec.egress[key.rule], effective.priority(key.rule)
     rate, burst = _limit(rule, priority, effective.shield_above)
     row = QosRow(
@@ -111,7 +112,7 @@ def _row(
         dscp=rule.dscp,
         rate=rate,
         burst=burst,
-        sets=tuple(map(name, used)),
+        sets=tuple(sorted(used)),
     )
     return row, used
 
@@ -151,14 +152,14 @@ def _pod_rows(
         if any(place.family is family for place in places)
     ] + [by_port(place.member) for place in places if place.family is None]
     rows: list[QosRow] = []
-    sets: set[AnySet] = set()
+    sets: dict[str, AnySet] = {}
     for index, (rule, criteria) in enumerate(zip(effective.spec.egress, effective.criteria, strict=True)):
         if rule.limit is not None and (alternatives := disjuncts(criteria, senders, scope)):
             key = RowKey(effective.key, index, site.network.name, site.switch, f"{POD_PART}{pod}")
-            row, used = _row(effective, site.network, key, alternatives, scope.name)
+            row, used = _row(effective, site.network, key, alternatives)
             rows.append(row)
-            sets.update(used)
-    return PodRows(places, tuple(rows), frozenset(sets))
+            sets |= used
+    return PodRows(places, tuple(rows), sets)
 
 
 def _limit(rule: EgressRule, priority: int, shield_above: int | None) -> tuple[int | None, int | None]:

@@ -1,6 +1,7 @@
 """The incremental compiler is `compile_everything`, whatever happens in whatever order."""
 
 from collections.abc import Iterable
+from unittest.mock import Mock
 
 import attrs
 import pytest
@@ -22,7 +23,7 @@ from nqosd.api.networkqos import (
     PodPeer,
 )
 from nqosd.api.objects import Attachment, Pod
-from nqosd.compiler import address_owners, matching
+from nqosd.compiler import address_owners, expression, matching
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.incremental import FEW, REQUIREMENTS, IncrementalCompiler
@@ -306,3 +307,32 @@ def test_a_pod_with_a_limit_of_its_own_leaves_the_rows_of_others() -> None:
     changed = {key for key, row in compiler.desired.rows.items() if first.get(key) is not row}
     assert {key.part for key in changed} == {"pod/p0"}
     assert len(compiler.desired.rows) == len(first)
+
+
+def test_another_switch_costs_no_comparison_of_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many sets a rule refers to, they are compared, and their part of a match is written, once for all."""
+    peers = tuple(PodPeer(LabelSelector.of([Requirement("a", Operator.IN, (str(each),))])) for each in range(40))
+    found = []
+    for number in (5, 25):
+        ports = ((f"n{each}", (Attachment("default", (f"10.0.0.{each}",)),)) for each in range(number))
+        pods = (Pod("a", f"on-{node}", {}, node, attachments=mine) for node, mine in ports)
+        pods_and_policy = [*(Change(ResourceKind.POD, pod.key, None, pod) for pod in pods), _to(peers, 1)]
+        compiler = IncrementalCompiler(Settings())
+        compiler.apply(pods_and_policy)
+        compared, written = Mock(wraps=LabelSelector.__eq__), Mock(wraps=expression._bracketed)
+        with monkeypatch.context() as patch:
+            patch.setattr(LabelSelector, "__eq__", lambda mine, other, compared=compared: compared(mine, other))
+            patch.setattr(expression, "_bracketed", written)
+            compiler.apply([_to(peers, 2)])
+        assert len(compiler.desired.rows) == 5 * number
+        assert compiler.desired == compile_everything(compiler.tables, compiler.settings).desired
+        found.append((compared.call_count, written.call_count))
+    (few, little), (many, much) = found
+    assert many - few < 20 * len(peers)
+    assert much - little < 20 * len(peers)
+
+
+def _to(peers: tuple[PodPeer, ...], priority: int) -> Change:
+    rules = (EgressRule(1, Limit(1000), Classifier(to=peers)),) * 5
+    policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(priority, rules))
+    return Change(ResourceKind.NETWORK_QOS, policy.key, None, policy)
