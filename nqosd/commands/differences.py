@@ -53,8 +53,12 @@ def remarks(plan: Plan) -> Iterator[str]:
             f"{_who(key)} has no senders on switch {key.switch} any more; its row matches nothing they could miss, "
             "and goes with the next structural change, or after northbound.detach_after"
         )
-    for port, groups in sorted(plan.absent_ports.items()):
-        yield f"logical port {port} isn't there yet, so it isn't in {', '.join(sorted(groups))}"
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for group, ports in sorted(plan.absent_ports.items()):
+        for port in ports:
+            groups[port].append(group)
+    for port, names in sorted(groups.items()):
+        yield f"logical port {port} isn't there yet, so it isn't in {', '.join(names)}"
 
 
 def _policies(desired: Desired, view: Replica, plan: Plan, owner: str) -> Iterator[Section]:

@@ -177,9 +177,7 @@ class Membership:
                 if left:
                     known.selections = tuple(each for each in known.selections if each not in left)
                     kinds.update((place.network, place.family) for place in known.places)
-                for selection in left - peers:
-                    for place in known.places:
-                        self._leave(selection, place)
+                self._leave(left - peers, known.places)
         for selection in peers:
             for network, family in kinds:
                 self._counts.pop(SetId(selection, network, "", family), None)
@@ -191,8 +189,7 @@ class Membership:
             members[place.network, place.family][place.member] += 1
         for selection in selections:
             if selection.role is not SelectionUse.PEER:
-                for place in places:
-                    self._enter(selection, place)
+                self._enter([selection], places)
                 continue
             for (network, family), counts in members.items():
                 self._counts[SetId(selection, network, "", family)] = dict(counts)
@@ -214,23 +211,24 @@ class Membership:
         left = _without(had, places) if places else had
         came = _without(places, had) if had else places
         self._recount_outside(left, came)
-        was, now = set(() if before is None else before.selections), set(selections)
-        for selection in was:
-            for place in left if selection in now else had:
-                self._leave(selection, place)
-        for selection in selections:
-            for place in came if selection in was else places:
-                self._enter(selection, place)
+        if before is None:
+            self._enter(selections, places)
+        else:
+            was = set(before.selections)
+            self._leave(was.difference(selections), had)
+            self._leave(was.intersection(selections), left)
+            self._enter([each for each in selections if each not in was], places)
+            self._enter([each for each in selections if each in was], came)
         self._remember(namespace, key, before, known)
 
     def _recount_outside(self, left: Iterable[PodAddress], came: Iterable[PodAddress]) -> None:
         """Count the addresses of a pod that are outside of their switches' ranges."""
         for place in left:
             if place.is_outside:
-                self._drop(_outside(place), place.member)
+                self._drop(_outside(place), [place.member])
         for place in came:
             if place.is_outside:
-                self._add(_outside(place), place.member)
+                self._add(_outside(place), [place.member])
 
     def in_namespace(self, namespace: str) -> list[str]:
         """List the keys of the counted pods of a namespace."""
@@ -270,43 +268,50 @@ class Membership:
         scopes = {each.namespaces if isinstance(each.namespaces, str) else None for each in selections}
         return self._known if None in scopes else [name for name in self._known if name in scopes]
 
-    def _enter(self, selection: PodSelection, place: PodAddress) -> None:
-        if place.is_locked and not place.is_of(selection):
-            return
-        self._spread(selection, place, 1)
-        set_id = _set_of(selection, place)
-        if set_id is None:
-            return
-        if self._add(set_id, place.member):
-            self._turn(set_id, filled=True)
+    def _enter(self, selections: Iterable[PodSelection], places: Iterable[PodAddress]) -> None:
+        """Let places into some selections, those that differ in nothing but their members together."""
+        for place, members in _alike(places):
+            for selection in selections:
+                if place.is_locked and not place.is_of(selection):
+                    continue
+                self._spread(selection, place, len(members))
+                set_id = _set_of(selection, place)
+                if set_id is not None and self._add(set_id, members):
+                    self._turn(set_id, filled=True)
 
-    def _leave(self, selection: PodSelection, place: PodAddress) -> None:
-        if place.is_locked and not place.is_of(selection):
-            return
-        self._spread(selection, place, -1)
-        set_id = _set_of(selection, place)
-        if set_id is None:
-            return
-        if self._drop(set_id, place.member):
-            self._turn(set_id, filled=False)
+    def _leave(self, selections: Iterable[PodSelection], places: Iterable[PodAddress]) -> None:
+        for place, members in _alike(places):
+            for selection in selections:
+                if place.is_locked and not place.is_of(selection):
+                    continue
+                self._spread(selection, place, -len(members))
+                set_id = _set_of(selection, place)
+                if set_id is not None and self._drop(set_id, members):
+                    self._turn(set_id, filled=False)
 
-    def _add(self, set_id: CountedSet, member: str) -> bool:
-        """Count a member once more; say whether it is the set's first one."""
+    def _add(self, set_id: CountedSet, members: Iterable[str]) -> bool:
+        """Count members once more; say whether the set had none before."""
         counts = self._counts.setdefault(set_id, {})
-        count = counts.get(member, 0)
-        counts[member] = count + 1
-        if count == 0:
-            self._shift.members.setdefault(set_id, Members()).add(member)
-        return count == 0 and len(counts) == 1
+        was_empty, shift = not counts, None
+        for member in members:
+            if member in counts:
+                counts[member] += 1
+                continue
+            counts[member] = 1
+            shift = shift or self._shift.members.setdefault(set_id, Members())
+            shift.add(member)
+        return was_empty
 
-    def _drop(self, set_id: CountedSet, member: str) -> bool:
-        """Count a member once less; say whether it was the set's last one."""
-        counts = self._counts[set_id]
-        counts[member] -= 1
-        if counts[member]:
-            return False
-        del counts[member]
-        self._shift.members.setdefault(set_id, Members()).remove(member)
+    def _drop(self, set_id: CountedSet, members: Iterable[str]) -> bool:
+        """Count members once less; say whether the set has none any more."""
+        counts, shift = self._counts[set_id], None
+        for member in members:
+            counts[member] -= 1
+            if counts[member]:
+                continue
+            del counts[member]
+            shift = shift or self._shift.members.setdefault(set_id, Members())
+            shift.remove(member)
         return not counts
 
     def _spread(self, selection: PodSelection, place: PodAddress, step: int) -> None:
@@ -349,6 +354,18 @@ def _without(places: Iterable[PodAddress], others: Iterable[PodAddress]) -> Sequ
     """Give those places that aren't among others."""
     known = set(others)
     return [each for each in places if each not in known]
+
+
+def _alike(places: Iterable[PodAddress]) -> Iterable[tuple[PodAddress, Sequence[str]]]:
+    """Group places that are in the same sets: gives one of each group, and the members of all of it."""
+    found: dict[tuple[str, str, Family | None, str, bool], tuple[PodAddress, list[str]]] = {}
+    for place in places:
+        kind = (place.network, place.switch, place.family, place.node, place.is_locked)
+        if kind in found:
+            found[kind][1].append(place.member)
+        else:
+            found[kind] = (place, [place.member])
+    return found.values()
 
 
 def _outside(place: PodAddress) -> OutsideSet:

@@ -154,7 +154,7 @@ def note_changes(
 ) -> None:
     """Note what changed in the database.
 
-    `absent_ports`: names of ports that port groups wait for, with the groups; `theirs`: a set of somebody else that is
+    `absent_ports`: by port group the names of the ports that it waits for; `theirs`: a set of somebody else that is
     in our way came, changed or went.
     """
     if changes.cleared or theirs:
@@ -171,9 +171,9 @@ def note_changes(
     for name in changes.unused:
         dirty.touch_set(name, frozenset(), Cause.SURROUNDINGS)
     dirty.surroundings |= changes.ports | changes.switches
-    for port in changes.ports & absent_ports.keys():
-        for group in absent_ports[port]:
-            dirty.touch_set(group, {port}, Cause.SURROUNDINGS)
+    for group, ports in absent_ports.items() if changes.ports else ():
+        if came := changes.ports & ports:
+            dirty.touch_set(group, came, Cause.SURROUNDINGS)
             dirty.touch_rows(_rows_of_group(group, pending_rows, view), Cause.SURROUNDINGS)
     dirty.unreadable = dirty.unreadable or changes.unreadable
 

@@ -96,7 +96,7 @@ class Reconciler:
         self._dirty = Dirty()
         self._pending_rows = PendingRows()
         self._idle_rows = IdleRows()
-        self._absent_ports: dict[str, set[str]] = {}
+        self._absent_ports: dict[str, AbstractSet[str]] = {}
         self._idle_groups = IdleGroups()
         self._conflicts = Conflicts(self._replica, options.owner, self._watch)
         self._refusals = Refusals()
@@ -421,8 +421,11 @@ class Reconciler:
             self._absent_ports.clear()
             self._compared = self._timers.now
             self._in_order = round_.plan_options.prune
-        for port, groups in plan.absent_ports.items():
-            self._absent_ports.setdefault(port, set()).update(groups)
+        for name in scope.sets:
+            if name not in round_.desired.port_groups:
+                self._absent_ports.pop(name, None)
+        for group, ports in plan.absent_ports.items():
+            self._absent_ports[group] = self._absent_ports.get(group, frozenset()) | ports
         if everything:
             self._conflicts.narrow()
         if not round_.plan_options.prune:

@@ -76,12 +76,15 @@ class Backlog:
 
 def weight_of(rows: int, sets: Mapping[str, AbstractSet[str] | None], desired: Desired) -> int:
     """Weigh rows, sets and members to compare by the time that they take; where there are many rows, roughly."""
-    known = desired.address_sets
-    sizes = (
-        len(known[name].addresses if touched is None and name in known else touched or ())
-        for name, touched in sets.items()
-    )
+    sizes = (_size(name, desired) if touched is None else len(touched) for name, touched in sets.items())
     return rows + len(sets) + (0 if rows > MOST else sum(sizes) // _MEMBERS)
+
+
+def _size(name: str, desired: Desired) -> int:
+    """Say how many members a set should have; none where nobody wants it any more."""
+    if (known := desired.address_sets.get(name)) is not None:
+        return len(known.addresses)
+    return len(desired.port_groups[name].ports) if name in desired.port_groups else 0
 
 
 def share_of(dirty: Dirty, desired: Desired, view: Replica, most: int, *, is_due: bool) -> Share:

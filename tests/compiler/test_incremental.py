@@ -22,12 +22,15 @@ from nqosd.api.networkqos import (
     NetworkQoSStatus,
     PodPeer,
 )
-from nqosd.api.objects import Attachment, Pod
-from nqosd.compiler import address_owners, expression, matching
+from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Topology
+from nqosd.cache.selections import PodSelection
+from nqosd.compiler import address_owners, expression, matching, set_members
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.incremental import FEW, REQUIREMENTS, IncrementalCompiler
+from nqosd.compiler.pod_addresses import PodAddress
 from nqosd.compiler.prefixes import Prefixes, Range, covered
+from nqosd.compiler.set_ids import SetId
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.switches import Switches
 from nqosd.config.options import Limits
@@ -336,3 +339,31 @@ def _to(peers: tuple[PodPeer, ...], priority: int) -> Change:
     rules = (EgressRule(1, Limit(1000), Classifier(to=peers)),) * 5
     policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(priority, rules))
     return Change(ResourceKind.NETWORK_QOS, policy.key, None, policy)
+
+
+def test_places_of_a_pod_that_are_alike_enter_their_set_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod with many logical ports or addresses on one network takes one look at each selection that chooses it."""
+    looks = 0
+    set_of = set_members._set_of
+
+    def counted(selection: PodSelection, place: PodAddress) -> SetId | None:
+        nonlocal looks
+        looks += 1
+        return set_of(selection, place)
+
+    spec = NetworkQoSSpec(1, (EgressRule(1),))
+    compiler = IncrementalCompiler(Settings(ovn=(25, 3)))
+    flat = NetworkAttachment("a", "flat", network="flat", topology=Topology.LAYER2)
+    attachments = tuple(Attachment(f"a/flat/{number}", ()) for number in range(1, 65))
+    pods = [Pod("a", f"p{number}", {}, "n1", attachments=attachments) for number in range(5)]
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", None, NetworkQoS("a", "p", spec=spec))])
+    compiler.apply([Change(ResourceKind.POD, each.key, None, each) for each in pods])
+    monkeypatch.setattr(set_members, "_set_of", counted)
+    compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, flat.key, None, flat)])
+    assert looks == len(pods)
+    (group,) = compiler.desired.port_groups.values()
+    assert len(group.ports) == len(pods) * len(attachments)
+    other = attrs.evolve(flat, topology=Topology.LOCALNET)
+    compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, flat.key, flat, other)])
+    assert looks == 3 * len(pods)
+    check(compiler)

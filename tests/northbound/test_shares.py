@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nqosd.compiler.desired import MARK_PART, RETURNED, AddressSet, Desired, QosRow, RowKey
+from nqosd.compiler.desired import MARK_PART, RETURNED, AddressSet, Desired, PortGroup, QosRow, RowKey
 from nqosd.northbound import shares
 from nqosd.northbound.dirty import Cause, Dirty
 from nqosd.northbound.plan.operations import SetName
@@ -114,6 +114,15 @@ async def test_a_large_change_is_written_however_many_small_ones_come(
     assert results[0].written == {SetName("set_b")}
     assert [result.settled for result in results] == sorted(result.settled for result in results)
     assert 10 < sum(not result.settled for result in results) < 25
+
+
+def test_a_port_group_weighs_as_much_as_its_ports() -> None:
+    """As an address set does; where it isn't there yet, all of them are looked for."""
+    ports = frozenset(f"port{number}" for number in range(100 * shares.MOST))
+    large = desired(groups=[PortGroup("group", "senders", ports)])
+    members = desired(sets=[address_set("group", *ports)])
+    assert shares.weight_of(0, {"group": None}, large) == shares.weight_of(0, {"group": None}, members) > shares.MOST
+    assert shares.weight_of(0, {"group": None}, desired()) == 1
 
 
 def test_the_age_of_what_is_left_is_known() -> None:

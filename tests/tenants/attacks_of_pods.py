@@ -72,6 +72,22 @@ def _claimed(attacker: Attacker, number: int) -> manifests.Json:
     return {**pod, "metadata": {**name, "labels": labels, "annotations": annotations}}
 
 
+def ports(attacker: Attacker) -> None:
+    """Pods with as many attachments without addresses as a pod may have, on a network whose topology changes."""
+    attacker.limit()
+    attacker.definition("wide", name="wide", topology="layer2")
+    attachments: dict[str, object] = {f"{attacker.namespace}/wide/{each + 1}": {} for each in range(ATTACHMENTS)}
+    for number in range(max(FEWER, attacker.part(CLAIMANTS))):
+        attacker.pod(f"p{number:03}", attachments)
+
+
+def turn_topology(attacker: Attacker, number: int) -> None:
+    """The definition says another topology."""
+    written = {"type": "ovn-k8s-cni-overlay", "name": "wide", "topology": ("localnet", "layer2")[number % 2]}
+    written["netAttachDefName"] = f"{attacker.namespace}/wide"
+    attacker.site.cluster.patch(attacker.others[0], {"spec": {"config": json.dumps(written)}}, user=attacker.user)
+
+
 def flapping(attacker: Attacker) -> None:
     """Policies for one pod, which comes and goes, and one for another pod."""
     attacker.pods(1)
@@ -115,6 +131,18 @@ OF_PODS = (
             "tests/compiler/test_address_owners.py::test_an_address_passes_to_few_of_a_crowd",
             "tests/compiler/test_incremental.py::test_a_pod_that_many_are_concerned_by_takes_long",
             "tests/daemon/test_objections.py::test_of_a_crowd_few_are_said",
+        ),
+    ),
+    Attack(
+        f"{CLAIMANTS} pods with {ATTACHMENTS} attachments without addresses, on a network whose topology changes",
+        "a policy, pods, a definition",
+        "2 to 4 s for each change, in which all others waited, 0.1 s of them the event loop",
+        "places of a pod that are alike are counted at once, and a large port group is planned in a thread",
+        ports,
+        again=turn_topology,
+        tests=(
+            "tests/compiler/test_incremental.py::test_places_of_a_pod_that_are_alike_enter_their_set_together",
+            "tests/northbound/test_shares.py::test_a_port_group_weighs_as_much_as_its_ports",
         ),
     ),
     Attack(

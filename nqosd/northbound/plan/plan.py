@@ -43,7 +43,7 @@ class Plan:
     waiting: Mapping[RowKey, str]
     """Rows that wait for a logical switch, with its name."""
     absent_ports: Mapping[str, AbstractSet[str]]
-    """Logical switch ports that don't exist yet, with the port groups that wait for them."""
+    """Logical switch ports that don't exist yet, by the port groups that wait for them."""
     without_ports: Mapping[RowKey, str]
     """Rows whose senders have no logical port yet, with the port group that would have no member."""
     spare: AbstractSet[str]

@@ -109,13 +109,15 @@ class SetPlanner:
 
     def _bring_group(self, group: PortGroup, stored: StoredSet | None, touched: AbstractSet[str] | None) -> None:
         """Plan a port group, whose members are uuids in the database and names in what is desired."""
-        members = set()
+        members, absent = set(), set()
         for port in group.ports if touched is None else group.ports & touched:
             uuid = self._view.ports.uuid_of(port)
             if uuid is None:
-                self.absent_ports.setdefault(port, set()).add(group.name)
+                absent.add(port)
             else:
                 members.add(uuid)
+        if absent:
+            self.absent_ports[group.name] = absent
         if stored is None and (not members or self._is_pausing(group.name)):  # it comes with its first port
             return
         uuids = None if touched is None else {uuid for port in touched if (uuid := self._view.ports.uuid_of(port))}
