@@ -13,6 +13,8 @@ from nqosd.compiler.set_ids import AnySet, PrefixSet
 from nqosd.compiler.set_members import Membership, Shift
 
 _NOTHING = Unit()
+SPARE = 5_000
+"""Rows that are kept of units whose senders have gone, for when they come again; some 10 MB."""
 
 
 class State:
@@ -22,6 +24,8 @@ class State:
         self._owner = owner
         self._membership = membership
         self._units: dict[str, dict[tuple[str, str], Unit]] = {}
+        self._spare: dict[tuple[str, tuple[str, str]], Unit] = {}
+        self._spare_rows = 0
         self._uses: dict[AnySet, int] = {}
         self._used_before: dict[AnySet, int] = {}
         self._names: dict[AnySet, tuple[AnySet, str]] = {}
@@ -60,6 +64,8 @@ class State:
             return before
         if policy:
             delta.policies.add(policy)
+            if before is not None and after is None:
+                self._spare_unit(policy, site, before)
         old, new = before or _NOTHING, after or _NOTHING
         self._swap(old.rows, new.rows, delta)
         for set_id in old.sets ^ new.sets:
@@ -67,6 +73,20 @@ class State:
             self._used_before.setdefault(set_id, uses)
             self._uses[set_id] = uses + (set_id in new.sets) - (set_id in old.sets)
         return before
+
+    def spare(self, policy: str, site: tuple[str, str]) -> Unit | None:
+        """Give the unit of a policy that stood somewhere until the senders went, if it is still known."""
+        unit = self._spare.pop((policy, site), None)
+        self._spare_rows -= 0 if unit is None else len(unit.rows)
+        return unit
+
+    def _spare_unit(self, policy: str, site: tuple[str, str], unit: Unit) -> None:
+        if self._spare_rows + len(unit.rows) > SPARE:
+            self._spare.clear()
+            self._spare_rows = 0
+        if len(unit.rows) <= SPARE:
+            self._spare[policy, site] = unit
+            self._spare_rows += len(unit.rows)
 
     def _swap(self, old: Iterable[QosRow], new: Iterable[QosRow], delta: Delta) -> None:
         """Put rows in the place of others."""

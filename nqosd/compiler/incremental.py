@@ -456,7 +456,10 @@ class IncrementalCompiler:
         site_key = (effective.sources, network, switch)
         pods = lambda: self._membership.senders(site_key)  # noqa: E731 - asked for limits per pod only
         site = SenderSwitch(self._topology.networks.by_name[network], switch, frozenset(kinds), pods)
-        return build_unit(effective, site, scope, self._state.units(key).get((network, switch)))
+        before = self._state.units(key).get((network, switch)) or self._state.spare(key, (network, switch))
+        if before is not None and before.holds(effective, site):
+            return before
+        return build_unit(effective, site, scope, before)
 
 
 def _weight(pod: Pod, requirements: int) -> int:

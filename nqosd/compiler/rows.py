@@ -36,7 +36,8 @@ class Unit:
     """The rows of one policy on one switch, and the sets that they refer to.
 
     `limited` are the families of the senders, None for logical ports, if a row has a limit that can bite. `alone` are
-    those of pods with limits of their own, by name; they hold for `effective` and `network`.
+    those of pods with limits of their own, by name; they hold for `effective` and `network`. All else holds as long as
+    `kinds`, which senders there are, are the same, too.
     """
 
     rows: tuple[QosRow, ...] = ()
@@ -45,6 +46,12 @@ class Unit:
     alone: Mapping[str, PodRows] = attrs.field(factory=dict, eq=False, repr=False)
     effective: EffectivePolicy | None = attrs.field(default=None, eq=False, repr=False)
     network: Network | None = attrs.field(default=None, eq=False, repr=False)
+    kinds: frozenset[Family | None] = attrs.field(default=frozenset(), eq=False, repr=False)
+
+    def holds(self, effective: EffectivePolicy, site: "SenderSwitch") -> bool:
+        """Say whether building it again would give the same, whatever pods there are."""
+        same = self.effective is effective and self.network == site.network and self.kinds == site.kinds
+        return same and effective.spec.bandwidth_scope is not BandwidthScope.POD
 
 
 @attrs.frozen
@@ -89,7 +96,7 @@ def build_unit(effective: EffectivePolicy, site: SenderSwitch, scope: MatchScope
         sets |= mine.sets
     has_limit = any(effective.spec.egress[row.key.rule].limit is not None for row in rows)
     limited = site.kinds if has_limit else frozenset()
-    return Unit(tuple(rows), frozenset(sets.values()), limited, alone, effective, site.network)
+    return Unit(tuple(rows), frozenset(sets.values()), limited, alone, effective, site.network, site.kinds)
 
 
 def _row(

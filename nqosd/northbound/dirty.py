@@ -93,6 +93,14 @@ class Dirty:
         taken.members = {name: self.members.pop(name) for name in taken.sets}
         return taken
 
+    def only(self, subjects: AbstractSet[Subject]) -> "Dirty":
+        """Copy those rows and sets that are among some objects."""
+        found = Dirty(everything=False, unreadable=self.unreadable, surroundings=set(self.surroundings))
+        found.rows = {key: cause for key, cause in self.rows.items() if key in subjects}
+        found.sets = {name: cause for name, cause in self.sets.items() if SetName(name) in subjects}
+        found.members = {name: self.members[name] for name in found.sets}
+        return found
+
     def restore(self, taken: "Dirty") -> None:
         """Put back what was taken."""
         self.everything = self.everything or taken.everything

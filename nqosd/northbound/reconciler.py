@@ -196,19 +196,20 @@ class Reconciler:
         """Plan a round, write it and look at what came of it."""
         started = time.perf_counter()
         plan = await self._plan(round_)
-        if (narrow := await self._narrow(round_, plan)) is not None:
+        policies: set[str] = set()
+        if (narrow := await self._narrow(round_, plan, policies)) is not None:
             round_, plan = narrow, await self._plan(narrow)
         plan_seconds = time.perf_counter() - started
         if not plan.operations:
             if plan.detaches:  # they are gone already
                 self._idle_rows.clear()
-            policies = self._settle(round_, plan)
+            policies |= self._settle(round_, plan)
             result = RoundResult(RoundOutcome.UNCHANGED, policies=policies, plan_seconds=plan_seconds)
             return self._complete(result)
         written = await self._write(round_, plan)
         await round_.give_way()
         subjects = written.subjects
-        policies = {each.policy for each in subjects if isinstance(each, RowKey)}
+        policies |= {each.policy for each in subjects if isinstance(each, RowKey)}
         repaired: frozenset[Subject] = frozenset()
         if written.is_complete:
             await round_.give_way()
@@ -297,9 +298,13 @@ class Reconciler:
     async def _share(self, dirty: Dirty, desired: Desired, least: int) -> Dirty:
         """Take out of what is dirty what this round writes: all of it, unless that is much."""
         weight = weight_of(len(dirty.rows), dirty.members, desired)
-        if dirty.everything or weight <= shares.MOST:
+        if dirty.everything or weight <= (shares.MOST if self._backlog.namespaces else shares.COMPARED):
             self._backlog.clear()
             return dirty.take()
+        return await self._cut(dirty, desired, least, weight)
+
+    async def _cut(self, dirty: Dirty, desired: Desired, least: int, weight: int) -> Dirty:
+        """Take a share out of what is dirty."""
         most, is_due = self._backlog.size(weight, least), self._backlog.has_passed
         share = await self._driver.aside(lambda: shares.share_of(dirty, desired, self._replica, most, is_due=is_due))
         taken = dirty.part(share.rows, share.sets)
@@ -308,18 +313,27 @@ class Reconciler:
         dirty.restore(self._dirty.take())  # what came meanwhile
         return taken
 
-    async def _narrow(self, round_: _Round, plan: Plan) -> _Round | None:
-        """Turn what differs after a look at everything into a first share, if all of it would hold up the server."""
-        if not (round_.taken.everything and round_.plan_options.prune) or round_.is_audit:
+    async def _narrow(self, round_: _Round, plan: Plan, policies: set[str]) -> _Round | None:
+        """Turn a look at much into a round of what differs, or of a first share of that; all else is settled.
+
+        Adds the policies of which something else is lacking now. None: the round goes on as it is, as one that has a
+        share already does.
+        """
+        taken, desired, most = round_.taken, round_.desired, shares.MOST
+        if self._backlog.namespaces or not round_.plan_options.prune or round_.is_audit or not plan.operations:
             return None
-        differing = Dirty(everything=False, unreadable=True)
-        differing.touch(plan.subjects, Cause.SURROUNDINGS)
-        if weight_of(len(differing.rows), differing.members, round_.desired) <= shares.LARGEST:
+        if taken.everything:
+            most, differing = shares.LARGEST, Dirty(everything=False, unreadable=True)
+            differing.touch(plan.subjects, Cause.SURROUNDINGS)
+        else:
+            differing = taken.only(plan.subjects)
+        weight = weight_of(len(differing.rows), differing.members, desired)
+        if weight <= most and (taken.everything or weight_of(len(taken.rows), taken.members, desired) <= most):
             return None
-        self._settle(round_, plan)
-        taken = await self._share(differing, round_.desired, least=shares.LARGEST)
+        policies |= self._settle(round_, plan)
+        taken = differing.take() if weight <= most else await self._cut(differing, desired, most, weight)
         round_.later.restore(differing)
-        return attrs.evolve(round_, taken=taken, scope=taken.scope(round_.desired, self._replica, differing))
+        return attrs.evolve(round_, taken=taken, scope=taken.scope(desired, self._replica, differing))
 
     def _retry(self, subjects: Sequence[Subject]) -> None:
         """Look at what was refused again, and at the rows that something stands in the way of."""

@@ -22,6 +22,8 @@ MOST = 250
 """The weight of what a round writes while there is more; it takes some 30 ms."""
 LARGEST = 5_000
 """The weight of what a round writes of very much, and of what it writes at once where everything was compared."""
+COMPARED = 2_000
+"""The weight of what is compared at once, so that shares are of what differs; it takes some 40 ms, in a thread."""
 _NUMBER = 40
 """Shares of very much: choosing one looks at all that is left."""
 _MEMBERS = 50

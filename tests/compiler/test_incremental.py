@@ -1,5 +1,6 @@
 """The incremental compiler is `compile_everything`, whatever happens in whatever order."""
 
+from collections import Counter
 from collections.abc import Iterable
 from unittest.mock import Mock
 
@@ -24,12 +25,15 @@ from nqosd.api.networkqos import (
 )
 from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Topology
 from nqosd.cache.selections import PodSelection
-from nqosd.compiler import address_owners, expression, matching, set_members
+from nqosd.compiler import address_owners, desired_state, expression, incremental, matching, rows, set_members
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
+from nqosd.compiler.effective_policies import EffectivePolicy
 from nqosd.compiler.incremental import FEW, REQUIREMENTS, IncrementalCompiler
+from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.pod_addresses import PodAddress
 from nqosd.compiler.prefixes import Prefixes, Range, covered
+from nqosd.compiler.rows import SenderSwitch, Unit
 from nqosd.compiler.set_ids import SetId
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.switches import Switches
@@ -367,3 +371,42 @@ def test_places_of_a_pod_that_are_alike_enter_their_set_together(monkeypatch: py
     compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, flat.key, flat, other)])
     assert looks == 3 * len(pods)
     check(compiler)
+
+
+def test_a_unit_whose_senders_come_again_is_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Policies for a pod that comes and goes are built once, and anew when one or the kind of sender changes."""
+    built: list[str] = []
+    build = rows.build_unit
+
+    def counted(effective: EffectivePolicy, site: SenderSwitch, scope: MatchScope, before: Unit | None = None) -> Unit:
+        built.append(effective.key)
+        return build(effective, site, scope, before)
+
+    monkeypatch.setattr(incremental, "build_unit", counted)
+    policies = [NetworkQoS("a", f"p{each}", spec=NetworkQoSSpec(each + 1, (EgressRule(each),))) for each in range(5)]
+    compiler = IncrementalCompiler(Settings(ovn=(25, 3)))
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in policies])
+    pod = Pod("a", "p", {}, "n1", attachments=(Attachment("default", ("10.0.0.1",)),))
+    other = attrs.evolve(pod, attachments=(Attachment("default", ("fd00::1",)),))
+    for new in (pod, None, pod, None, other):
+        compiler.apply([Change(ResourceKind.POD, pod.key, None, new)])
+        check(compiler)
+    assert Counter(built) == {each.key: 2 for each in policies}
+    compiler.apply([Change(ResourceKind.POD, pod.key, other, None)])
+    changed = NetworkQoS("a", "p0", spec=NetworkQoSSpec(1, (EgressRule(9),)))
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, changed.key, policies[0], changed)])
+    compiler.apply([Change(ResourceKind.POD, pod.key, None, other)])
+    assert built[10:] == ["a/p0"]
+    check(compiler)
+
+
+@given(batches, every_setting, st.sampled_from((0, 1, 3)))
+@settings(max_examples=examples(100), deadline=None)
+def test_few_spare_units_are_enough(events: list[list[Change]], setting: Settings, spare: int) -> None:
+    """However few are kept, the desired state is the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desired_state, "SPARE", spare)
+        compiler = IncrementalCompiler(setting)
+        for batch in events:
+            compiler.apply(batch)
+            check(compiler)

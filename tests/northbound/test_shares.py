@@ -204,10 +204,11 @@ def consistent(state: Desired) -> Desired:
     before=desired_states().map(consistent),
     after=desired_states().map(consistent),
     most=st.integers(1, 4),
+    compared=st.sampled_from((0, 5, shares.COMPARED)),
     compares_everything=st.booleans(),
 )
 def test_a_policy_on_a_switch_is_never_written_by_halves(
-    *, before: Desired, after: Desired, most: int, compares_everything: bool
+    *, before: Desired, after: Desired, most: int, compared: int, compares_everything: bool
 ) -> None:
     """After each share the rows of a policy on a switch are all as before or all as they should be.
 
@@ -241,4 +242,35 @@ def test_a_policy_on_a_switch_is_never_written_by_halves(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shares, "MOST", most)
         patch.setattr(shares, "LARGEST", most)
+        patch.setattr(shares, "COMPARED", compared)
         asyncio.run(scenario())
+
+
+async def test_what_is_right_already_takes_no_shares(ovsdb_nb: OvsdbServer) -> None:
+    """Rows that stay idle while their senders are away cost one round when these go, and one when they come again."""
+    add_switches(ovsdb_nb, "node1")
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        daemon.may_wait = lambda _key: True
+        await daemon.write(with_victim(LARGE, "10.0.0.1"))
+        assert written(daemon) == len(LARGE.rows) + 1
+        for state in (desired(), LARGE, desired(), LARGE):
+            result = await daemon.round(with_victim(state, "10.0.0.1"))
+            assert (result.outcome, result.left, result.settled) == (RoundOutcome.COMMITTED, frozenset(), True)
+            assert result.written == {SetName(SENDERS.name)}
+            assert not any(each.operations for each in await daemon.settle())
+        assert written(daemon) == len(LARGE.rows) + 1
+
+
+async def test_of_much_that_is_dirty_shares_are_of_what_differs(ovsdb_nb: OvsdbServer) -> None:
+    """Where many rows are looked at and some hundred differ, these are written by and by, and all others left alone."""
+    add_switches(ovsdb_nb, "node1")
+    changed = list(LARGE.rows.items())[: 2 * shares.MOST]
+    other = attrs.evolve(LARGE, rows={**LARGE.rows, **{key: attrs.evolve(each, rate=77_777) for key, each in changed}})
+    async with running(options_of(ovsdb_nb.unix)) as daemon:
+        await daemon.write(with_victim(LARGE, "10.0.0.1"))
+        first = await daemon.round(with_victim(other, "10.0.0.1", "10.0.0.2"))
+        assert (first.left, SetName("set_b") in first.written) == ({"attacker"}, True)
+        assert len(first.written) <= shares.MOST + 1
+        await daemon.settle()
+        rows = ovsdb_nb.transact({"op": "select", "table": "QoS", "where": []})[0]
+        assert str(rows).count("77777") == len(changed)

@@ -149,7 +149,7 @@ OF_PODS = (
         f"{POLICIES:,} policies that select one pod, which comes and goes",
         "policies, pods",
         "each time as many writes of statuses, for which others' waited up to 5 s, and as many lines of the log",
-        "what turns again and again is written ever more slowly, namespaces take turns, and each has a budget of lines",
+        "statuses are written ever more slowly, in turns; lines have a budget; rows are built and compared once",
         flapping,
         again=come_or_go,
         limits=_NODE,
@@ -158,6 +158,8 @@ OF_PODS = (
             "tests/status/test_turns.py::test_namespaces_take_turns",
             "tests/status/test_writer.py::test_a_namespace_keeps_no_other_waiting",
             "tests/daemon/test_log_budget.py::test_a_namespace_does_not_fill_the_log",
+            "tests/compiler/test_incremental.py::test_a_unit_whose_senders_come_again_is_not_built_again",
+            "tests/northbound/test_shares.py::test_what_is_right_already_takes_no_shares",
         ),
     ),
 )
