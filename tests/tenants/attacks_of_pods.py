@@ -21,6 +21,8 @@ POLICIES, FEW = Limits().policies - 1, 300
 TURNS = 20
 TURN = 0.2
 """Seconds between two turns: as fast as the policies turned each time."""
+OLDER = 1.1
+"""Seconds by which a pod is older than another one for certain, since the times of creation are whole seconds."""
 
 
 def many_addresses(attacker: Attacker) -> None:
@@ -45,6 +47,7 @@ def crowd(attacker: Attacker) -> None:
     attacker.definition("flat", name="flat", topology="layer2")
     for number in range(OF_FAMILY):
         attacker.site.cluster.create(_claimed(attacker, number))
+    time.sleep(OLDER)
     mine = {
         f"{attacker.namespace}/flat/{each + 1}": {"ip_addresses": [f"20.0.{each}.{host}/8" for host in range(1, 17)]}
         for each in range(3)
