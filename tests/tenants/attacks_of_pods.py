@@ -75,7 +75,7 @@ def _claimed(attacker: Attacker, number: int) -> manifests.Json:
     return {**pod, "metadata": {**name, "labels": labels, "annotations": annotations}}
 
 
-def ports(attacker: Attacker) -> None:
+def logical_ports(attacker: Attacker) -> None:
     """Pods with as many attachments without addresses as a pod may have, on a network whose topology changes."""
     attacker.limit()
     attacker.definition("wide", name="wide", topology="layer2")
@@ -141,7 +141,7 @@ OF_PODS = (
         "a policy, pods, a definition",
         "2 to 4 s for each change, in which all others waited, 0.1 s of them the event loop",
         "places of a pod that are alike are counted at once, and a large port group is planned in a thread",
-        ports,
+        logical_ports,
         again=turn_topology,
         tests=(
             "tests/compiler/test_incremental.py::test_places_of_a_pod_that_are_alike_enter_their_set_together",
