@@ -1,7 +1,7 @@
 """Classifiers in words, for people.
 
-In: a rule's classifier. Out: a text. Rule: what answers a question isn't imported
-here: the daemon only needs the text.
+In: a rule's classifier. Out: a text. Rule: what answers a question isn't imported here: the
+daemon only needs the text.
 """
 
 from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port

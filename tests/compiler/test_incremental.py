@@ -98,6 +98,14 @@ def check(compiler: IncrementalCompiler) -> None:
     assert {key: found for key in compiler.tables.pods if (found := compiler.refused(key))} == whole.refused
 
 
+def check_each(events: list[list[Change]], setting: Settings) -> None:
+    """Hold a new compiler's result against the definition after each batch."""
+    compiler = IncrementalCompiler(setting)
+    for batch in events:
+        compiler.apply(batch)
+        check(compiler)
+
+
 @given(batches, every_setting, st.lists(switches, min_size=1, max_size=4))
 @settings(max_examples=examples(300), deadline=None)
 def test_equals_compile_everything(events: list[list[Change]], setting: Settings, seen: list[Switches]) -> None:
@@ -126,10 +134,7 @@ def test_an_address_of_many_pods_counts_for_the_oldest_few(
     """Whatever pods come and go, it counts for those that compiling everything finds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(address_owners, "SHARERS", sharers)
-        compiler = IncrementalCompiler(setting)
-        for batch in events:
-            compiler.apply(batch)
-            check(compiler)
+        check_each(events, setting)
 
 
 @given(batches, every_setting)
@@ -406,7 +411,4 @@ def test_few_spare_units_are_enough(events: list[list[Change]], setting: Setting
     """However few are kept, the desired state is the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(desired_state, "SPARE", spare)
-        compiler = IncrementalCompiler(setting)
-        for batch in events:
-            compiler.apply(batch)
-            check(compiler)
+        check_each(events, setting)
