@@ -22,6 +22,7 @@ from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.network_switches import Networks, switch_subnets
 from nqosd.compiler.pod_addresses import PodAddress, Zone, places
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
+from nqosd.compiler.precedence import Rank
 from nqosd.compiler.return_traffic import NetworkSwitch, switch_unit
 from nqosd.compiler.room import without_room
 from nqosd.compiler.rows import SenderSwitch, Unit, build_unit, rows_at_most
@@ -106,19 +107,10 @@ def compile_everything(tables: Tables, settings: Settings, switches: Switches | 
     units: list[Unit] = []
     reports: list[PolicyReport] = []
     for policies in by_namespace.values():
-        effective_policies, ranks = namespace_contexts(policies, choose, settings, PolicyReading.of)
-        sites = {key: list(world.sites(effective)) for key, effective in effective_policies.items()}
-        takes = (
-            (key, {"rows": _rows_at_most(effective, sites[key]), "members": world.members_at_most(effective)})
-            for key, effective in effective_policies.items()
-        )  # in order of age
-        beyond = without_room(takes, settings.limits)
-        for policy in policies:
-            effective = effective_policies.get(policy.key)
-            problem = beyond.get(policy.key)
-            mine = {} if effective is None or problem is not None else _units(effective, sites[policy.key], world)
-            units.extend(mine.values())
-            reports.append(report(policy, ranks.get(policy.key), effective, mine, facts, excess=problem))
+        contexts = namespace_contexts(policies, choose, settings, PolicyReading.of)
+        for mine, said in _compile_namespace(policies, *contexts, world, facts):
+            units.extend(mine)
+            reports.append(said)
     units.extend(_switch_units(units, world))
     sets = {set_id for unit in units for set_id in unit.sets}
     desired = Desired(
@@ -139,6 +131,27 @@ def compile_everything(tables: Tables, settings: Settings, switches: Switches | 
         tuple(sorted(reports, key=lambda each: (each.namespace, each.name))),
         {key: mine.refused for key, mine in found.items() if mine.refused},
     )
+
+
+def _compile_namespace(
+    policies: Iterable[NetworkQoS],
+    effective_policies: Mapping[str, EffectivePolicy],
+    ranks: Mapping[str, Rank],
+    world: _World,
+    facts: ReportInputs,
+) -> Iterator[tuple[Iterable[Unit], PolicyReport]]:
+    """Give units of rows and the report of each policy of a namespace."""
+    sites = {key: list(world.sites(effective)) for key, effective in effective_policies.items()}
+    takes = (
+        (key, {"rows": _rows_at_most(effective, sites[key]), "members": world.members_at_most(effective)})
+        for key, effective in effective_policies.items()
+    )  # in order of age
+    beyond = without_room(takes, world.settings.limits)
+    for policy in policies:
+        effective = effective_policies.get(policy.key)
+        problem = beyond.get(policy.key)
+        mine = {} if effective is None or problem is not None else _units(effective, sites[policy.key], world)
+        yield mine.values(), report(policy, ranks.get(policy.key), effective, mine, facts, excess=problem)
 
 
 def all_places(tables: Tables, networks: Networks, zone: Zone) -> Mapping[str, Counted]:

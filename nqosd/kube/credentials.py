@@ -164,32 +164,8 @@ def _in_cluster() -> Credentials:
 
 async def _from_kubeconfig(options: KubeOptions) -> Credentials:
     paths = options.kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION or "~/.kube/config"  # $KUBECONFIG may be empty
-    configuration = Configuration()
     try:
-        for path in map(pathlib.Path, paths.split(os.pathsep)):
-            if (it := path.expanduser()).exists():
-                read_small(it)  # the library would wait for whoever writes to a FIFO
-        merged = KubeConfigMerger(paths).config
-        if merged is None:
-            raise KubeConfigError(
-                f"kubeconfig {paths} does not exist: name one by {options.kubeconfig_is} or $KUBECONFIG"
-            )
-        loader = KubeConfigLoader(
-            config_dict=merged,
-            active_context=options.context,
-            config_base_path=None,
-            # systemd's runtime directory: in memory, and never cleaned while the daemon runs, unlike /tmp
-            temp_file_path=os.environ.get("RUNTIME_DIRECTORY"),
-        )
-        context = loader.current_context or {}
-        user = merged["users"].get_with_name(context.get("context", {}).get("user"), safe=True)
-        if user is None:
-            raise KubeConfigError(f"kubeconfig {paths}: context {context.get('name')} has no user: name one of users")
-        namespace = str(context.get("context", {}).get("namespace") or DEFAULT_NAMESPACE)
-        plugin = user["user"].safe_get("exec")
-        if plugin and "command" in plugin:
-            _limit(plugin, options.exec_timeout)
-        await loader.load_and_set(configuration)
+        return await _of_context(paths, options)
     except (
         ConfigException,
         yaml.YAMLError,
@@ -203,10 +179,36 @@ async def _from_kubeconfig(options: KubeOptions) -> Credentials:
         AssertionError,  # the library asserts what a malformed file breaks
     ) as error:
         raise KubeConfigError(f"kubeconfig {paths}: {_explain(error, options)}") from error
-    ages = (FILES_MIN_AGE, FILES_MAX_AGE)
+
+
+async def _of_context(paths: str, options: KubeOptions) -> Credentials:
+    """Read the files, and run the context's plugin if it has one."""
+    for path in map(pathlib.Path, paths.split(os.pathsep)):
+        if (it := path.expanduser()).exists():
+            read_small(it)  # the library would wait for whoever writes to a FIFO
+    merged = KubeConfigMerger(paths).config
+    if merged is None:
+        raise KubeConfigError(f"kubeconfig {paths} does not exist: name one by {options.kubeconfig_is} or $KUBECONFIG")
+    loader = KubeConfigLoader(
+        config_dict=merged,
+        active_context=options.context,
+        config_base_path=None,
+        # systemd's runtime directory: in memory, and never cleaned while the daemon runs, unlike /tmp
+        temp_file_path=os.environ.get("RUNTIME_DIRECTORY"),
+    )
+    context = loader.current_context or {}
+    user = merged["users"].get_with_name(context.get("context", {}).get("user"), safe=True)
+    if user is None:
+        raise KubeConfigError(f"kubeconfig {paths}: context {context.get('name')} has no user: name one of users")
+    if (plugin := user["user"].safe_get("exec")) and "command" in plugin:
+        _limit(plugin, options.exec_timeout)
+    configuration = Configuration()
+    await loader.load_and_set(configuration)
+    namespace = str(context.get("context", {}).get("namespace") or DEFAULT_NAMESPACE)
     if plugin:
-        ages = (PLUGIN_MIN_AGE, _plugin_max_age(getattr(loader, "exec_plugin_expiry", None)))
-    return Credentials(configuration, *ages, namespace)
+        longest = _plugin_max_age(getattr(loader, "exec_plugin_expiry", None))
+        return Credentials(configuration, PLUGIN_MIN_AGE, longest, namespace)
+    return Credentials(configuration, FILES_MIN_AGE, FILES_MAX_AGE, namespace)
 
 
 def _limit(plugin: dict[str, object], seconds: float) -> None:

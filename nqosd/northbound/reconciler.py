@@ -6,11 +6,9 @@ plan against the replica stays dirty. So our own echo needs no recognising: afte
 again, and a plan without operations is the proof.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cached_property
 
 import attrs
 import structlog
@@ -22,57 +20,29 @@ from nqosd.northbound.commit import Commit, commit
 from nqosd.northbound.contested import Contested
 from nqosd.northbound.dirty import Cause, Dirty, is_there, note_changes, note_delta
 from nqosd.northbound.idle_groups import IdleGroups
-from nqosd.northbound.other_writers import other_writer
 from nqosd.northbound.pending_rows import PendingRows
 from nqosd.northbound.plan.idle_rows import IdleRows
 from nqosd.northbound.plan.operations import Operation, SetName, Subject, SwitchName, describe
-from nqosd.northbound.plan.plan import Plan, make_plan
+from nqosd.northbound.plan.plan import Plan
 from nqosd.northbound.plan.plan_options import PlanOptions
-from nqosd.northbound.plan.scope import PlanScope
 from nqosd.northbound.plan_writer import PlanWriter, Written
+from nqosd.northbound.planned_round import PlannedRound
 from nqosd.northbound.refusals import Refusals
+from nqosd.northbound.repairs import repairs
 from nqosd.northbound.replica.conflicts import Conflicts
 from nqosd.northbound.replica.idl_driver import IdlDriver
 from nqosd.northbound.replica.updates import Changes
 from nqosd.northbound.results import Lacking, Observer, RoundOutcome, RoundResult
+from nqosd.northbound.round_planner import RoundPlanner
 from nqosd.northbound.shares import Backlog, weight_of
 from nqosd.northbound.standby import StandbyView
 from nqosd.northbound.timers import Timers
 from nqosd.ovsdb.connection_options import Options
 
-_LIGHT = 50
-"""The weight of what a plan may look at in the event loop: it takes about 2 ms, 10 at most."""
-
 _STALE = 6
 """Transactions in a row, in about 3 s, that find something else than the replica has: it has missed a change."""
 
 log = structlog.get_logger(__name__)
-
-
-@attrs.frozen
-class _Round:
-    """One round on its way. `is_audit`: everything is compared although nothing is known to differ.
-
-    `later` is what the round leaves for the next ones.
-    """
-
-    desired: Desired
-    taken: Dirty
-    later: Dirty
-    scope: PlanScope
-    plan_options: PlanOptions
-    is_audit: bool
-    begun: float
-
-    @cached_property
-    def is_light(self) -> bool:
-        """Whether a plan looks at so little that others needn't have their turn meanwhile."""
-        return weight_of(len(self.scope.rows), self.scope.sets, self.desired) <= _LIGHT
-
-    async def give_way(self) -> None:
-        """Give others their turn between two steps that take milliseconds where there are thousands of rows."""
-        if not self.is_light:
-            await asyncio.sleep(0)
 
 
 class Reconciler:
@@ -101,6 +71,7 @@ class Reconciler:
         self._conflicts = Conflicts(self._replica, options.owner, self._watch)
         self._refusals = Refusals()
         self._contested = Contested()
+        self._planner = RoundPlanner(driver, self._refusals, self._contested, lambda: self._timers.now)
         self._backlog = Backlog()
         self._unsettled: frozenset[str] = frozenset()  # namespaces of which a commit left something to write
         self._standby: StandbyView | None = None
@@ -192,13 +163,13 @@ class Reconciler:
             if self._backlog.namespaces:
                 self._wake()
 
-    async def _run(self, round_: _Round) -> RoundResult:
+    async def _run(self, round_: PlannedRound) -> RoundResult:
         """Plan a round, write it and look at what came of it."""
         started = time.perf_counter()
-        plan = await self._plan(round_)
+        plan = await self._planner.plan(round_)
         policies: set[str] = set()
         if (narrow := await self._narrow(round_, plan, policies)) is not None:
-            round_, plan = narrow, await self._plan(narrow)
+            round_, plan = narrow, await self._planner.plan(narrow)
         plan_seconds = time.perf_counter() - started
         if not plan.operations:
             if plan.detaches:  # they are gone already
@@ -213,7 +184,7 @@ class Reconciler:
         repaired: frozenset[Subject] = frozenset()
         if written.is_complete:
             await round_.give_way()
-            repaired = self._find_repaired(round_, subjects, written)
+            repaired = self._find_repaired(round_, written)
             self._contested.wrote(subjects, repaired, self._timers.now)
             await round_.give_way()
             policies |= await self._verify(round_, written)
@@ -242,8 +213,8 @@ class Reconciler:
             plan_options = PlanOptions(self.options.owner, may_wait=may_wait)
             later = Dirty(everything=False)
             scope = taken.scope(desired, self._replica, later)
-            round_ = _Round(desired, taken, later, scope, plan_options, is_audit=False, begun=now)
-            plan = await self._make_plan(round_, {})
+            round_ = PlannedRound(desired, taken, later, scope, plan_options, is_audit=False, begun=now)
+            plan = await self._planner.make_plan(round_, {})
             policies = self._note_open(round_, plan)
             standby.found(plan.operations, taken, now)
         self._foresee_look(standby)
@@ -261,7 +232,7 @@ class Reconciler:
 
     async def _begin(
         self, desired: Desired, *, prune: bool, may_wait: Callable[[RowKey], bool], claim: WriterClaim
-    ) -> _Round:
+    ) -> PlannedRound:
         now, oldest = self._timers.now, self._idle_rows.oldest
         is_audit = not self._dirty.everything and now >= self._compared + self.options.audit_interval
         later = self._dirty.take()
@@ -293,7 +264,7 @@ class Reconciler:
             pausing=self._idle_groups.pausing,
         )
         scope = taken.scope(desired, self._replica, later)
-        return _Round(desired, taken, later, scope, plan_options, is_audit, now)
+        return PlannedRound(desired, taken, later, scope, plan_options, is_audit, now)
 
     async def _share(self, dirty: Dirty, desired: Desired, least: int) -> Dirty:
         """Take out of what is dirty what this round writes: all of it, unless that is much."""
@@ -313,7 +284,7 @@ class Reconciler:
         dirty.restore(self._dirty.take())  # what came meanwhile
         return taken
 
-    async def _narrow(self, round_: _Round, plan: Plan, policies: set[str]) -> _Round | None:
+    async def _narrow(self, round_: PlannedRound, plan: Plan, policies: set[str]) -> PlannedRound | None:
         """Turn a look at much into a round of what differs, or of a first share of that; all else is settled.
 
         Adds the policies of which something else is lacking now. None: the round goes on as it is, as one that has a
@@ -342,37 +313,10 @@ class Reconciler:
         self._dirty.touch(subjects, Cause.SURROUNDINGS)
         self._dirty.touch_rows(self._pending_rows.obstructed, Cause.SURROUNDINGS)
 
-    async def _plan(self, round_: _Round, rest: AbstractSet[Subject] = frozenset()) -> Plan:
-        """Plan without what is blocked and without `rest`; in a thread if it takes long."""
-        refused = {**self._refusals.left_out, **dict.fromkeys(rest, "not yet")} if self._refusals or rest else {}
-        plan = await self._make_plan(round_, refused)
-        if self._contested:
-            held = self._contested.hold(plan.subjects, self._timers.now, lambda: self._other_writer(round_))
-            if held:
-                plan = await self._make_plan(round_, {**refused, **held})
-        for subject, error in plan.failed.items():
-            log.error("northbound: can't be planned", object=describe(subject), exc_info=error)
-            self._refusals.add(subject, f"it can't be written: {error}", self._timers.now)
-        return plan
-
-    def _other_writer(self, round_: _Round) -> str:
-        return other_writer(self._replica.writers(), round_.plan_options.record)
-
-    async def _make_plan(self, round_: _Round, refused: Mapping[Subject, str]) -> Plan:
-        plan_options = attrs.evolve(round_.plan_options, refused=refused) if refused else round_.plan_options
-
-        def work() -> Plan:
-            plan = make_plan(round_.desired, self._replica, round_.scope, plan_options)
-            for name, prefixes in plan.listed.items():
-                self._replica.address_sets.share(name, prefixes)
-            return plan
-
-        return work() if round_.is_light else await self._driver.aside(work)
-
-    async def _write(self, round_: _Round, plan: Plan) -> Written:
+    async def _write(self, round_: PlannedRound, plan: Plan) -> Written:
         self._in_flight = True
         try:
-            return await self._writer.write(plan, lambda rest: self._plan(round_, rest))
+            return await self._writer.write(plan, lambda rest: self._planner.plan(round_, rest))
         except BaseException:
             self._dirty.touch_everything()
             raise
@@ -384,7 +328,7 @@ class Reconciler:
         await self._driver.idle()
         return answer
 
-    async def _verify(self, round_: _Round, written: Written) -> set[str]:
+    async def _verify(self, round_: PlannedRound, written: Written) -> set[str]:
         """Hold what was committed against the replica; whatever isn't right stays dirty."""
         if written.answer.outcome is RoundOutcome.COMMITTED and written.tried.detaches:
             self._idle_rows.clear()
@@ -398,7 +342,7 @@ class Reconciler:
         await round_.give_way()
         scope = round_.taken.scope(round_.desired, self._replica, later)
         again = attrs.evolve(round_, scope=scope)
-        rest = await self._plan(again)
+        rest = await self._planner.plan(again)
         await round_.give_way()
         policies = self._settle(again, rest)
         if rest.operations:
@@ -422,7 +366,7 @@ class Reconciler:
             self._timers.failed()
         return policies
 
-    def _settle(self, round_: _Round, plan: Plan) -> set[str]:
+    def _settle(self, round_: PlannedRound, plan: Plan) -> set[str]:
         """Remember what a plan leaves open; return the policies of which something else is lacking now."""
         scope, everything = round_.scope, round_.taken.everything
         policies = self._note_open(round_, plan)
@@ -451,7 +395,7 @@ class Reconciler:
         self._foresee()
         return policies
 
-    def _note_open(self, round_: _Round, plan: Plan) -> set[str]:
+    def _note_open(self, round_: PlannedRound, plan: Plan) -> set[str]:
         scope, everything = round_.scope, round_.taken.everything
         sets = scope.sets.keys() | (self._conflicts.known.keys() if everything else ())
         self._conflicts.note(plan.conflicts, sets)
@@ -484,35 +428,16 @@ class Reconciler:
         self._driver.idl.watch(names)
         self._driver.kick()
 
-    def _find_repaired(self, round_: _Round, subjects: AbstractSet[Subject], written: Written) -> frozenset[Subject]:
-        """Return what somebody else had changed: nobody desired it differently, no switch or port explains it."""
+    def _find_repaired(self, round_: PlannedRound, written: Written) -> frozenset[Subject]:
+        """Tell of what somebody else had changed; nothing before all was once found right."""
         if not self._in_order:
             return frozenset()
-        unexpected: set[Cause | None] = {Cause.DATABASE}
-        if round_.is_audit and not (written.tried.detaches and self._idle_rows):  # those are expected to go
-            unexpected.add(None)
-        found = {
-            subject
-            for subject in subjects
-            if round_.taken.cause_of(subject) in unexpected and not self._follows_from_surroundings(subject, round_)
-        }
+        found = repairs(round_, written.subjects, only_told=bool(written.tried.detaches and self._idle_rows))
         for repaired in sorted(map(describe, found)):
             log.warning("northbound: repaired what somebody else had changed", object=repaired)
         if found:
             self._observer.repaired(len(found))
-        return frozenset(found)
-
-    @staticmethod
-    def _follows_from_surroundings(subject: Subject, round_: _Round) -> bool:
-        """Say whether a switch or port that came or went explains it.
-
-        The server takes ports that go out of their groups; a row stands and falls with its switch, and with its group.
-        """
-        row = round_.desired.rows.get(subject) if isinstance(subject, RowKey) else None
-        names = (subject.name,) if isinstance(subject, SetName) else () if row is None else row.sets
-        groups = filter(None, map(round_.desired.port_groups.get, names))
-        needed = set[str]().union(*(group.ports for group in groups), () if row is None else [row.key.switch])
-        return not needed.isdisjoint(round_.taken.surroundings)
+        return found
 
     def _foresee(self) -> None:
         moment = min(self._compared + self.options.audit_interval, self._idle_groups.due)

@@ -80,27 +80,9 @@ def sum_up(
     if mine.reason in SAME_EVERYWHERE:
         summary = f"Not applied: {_cut(mine.message)}"
         return StatusVerdict(summary, (_ready(mine, mine.message),), ZoneCounts(len(sources)), kept)
-    unwell = [
-        *(
-            Condition(condition_type(zone), FALSE, finding.reason, finding.message or SEE_THERE)
-            for zone, finding in standing.failing.items()
-        ),
-        *(
-            Condition(condition_type(zone), UNKNOWN, ConditionReason.ZONE_SILENT, _silence(when))
-            for zone, when in standing.silent.items()
-        ),
-        *(
-            Condition(
-                condition_type(zone),
-                UNKNOWN,
-                ConditionReason.WAITING_FOR_ZONE,
-                f"It has not reported yet that it has looked at generation {generation}.",
-            )
-            for zone in sorted(standing.behind)
-        ),
-    ]
+    unwell = _unwell(standing, generation)
     counts = ZoneCounts(len(sources), max(0, len(sources) - len(unwell)), len(standing.failing))
-    zones = tuple(attrs.evolve(each, observed_generation=generation) for each in unwell[:MAX_ZONES])
+    zones = tuple(unwell[:MAX_ZONES])
     summary, ready = _outcome(mine, own, sources, standing, counts, knows_senders=knows_senders)
     text, _warned, told = ready.message.partition(WARNING)
     if counts.with_senders > 1 and counts.ready < counts.with_senders:
@@ -109,6 +91,17 @@ def sum_up(
         text = f"{text}{WARNING}{warnings}"
     ready = _ready(ready, text)
     return StatusVerdict(summary, (ready, *zones), counts, kept)
+
+
+def _unwell(standing: Standing, generation: int) -> list[Condition]:
+    """Give a condition for each zone that fails, is silent, or has not looked at this generation, in this order."""
+    behind = f"It has not reported yet that it has looked at generation {generation}."
+    said = (
+        *((zone, FALSE, each.reason, each.message or SEE_THERE) for zone, each in standing.failing.items()),
+        *((zone, UNKNOWN, ConditionReason.ZONE_SILENT, _silence(when)) for zone, when in standing.silent.items()),
+        *((zone, UNKNOWN, ConditionReason.WAITING_FOR_ZONE, behind) for zone in sorted(standing.behind)),
+    )
+    return [Condition(condition_type(zone), status, reason, text, generation) for zone, status, reason, text in said]
 
 
 def _outcome(
