@@ -21,7 +21,7 @@ LONG_FILES = {
     "config/options.py": "a table: each option with its unit, default and bounds; it is read by looking one up",
     "config/reading.py": "all that a configuration file can have wrong, each in words of its own",
     "compiler/incremental.py": "the one way of a change through the compiler, whose steps share what is kept between "
-    "batches; what each step does stands in files of its own",
+    "batches; policies, sets, room and rows of switches stand in files of their own",
     "compiler/set_members.py": "the one index of who is in which set: each way in has its way out beside it",
     "daemon/daemon.py": "puts the parts together, each by name, and does nothing else",
     "daemon/inspection.py": "one view of the daemon for the pages, a method for each of them",

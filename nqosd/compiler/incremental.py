@@ -11,12 +11,11 @@ A batch goes down in the order in which things depend on each other: nodes (zone
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TypeVar
 
 import attrs
 
 from nqosd.api.changes import Change, ResourceKind
-from nqosd.api.networkqos import BandwidthScope, NetworkQoS, NetworkQoSSpec, NetworkSelector
+from nqosd.api.networkqos import BandwidthScope, NetworkQoS
 from nqosd.api.objects import DEFAULT_NETWORK, Pod
 from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
@@ -24,23 +23,21 @@ from nqosd.compiler.address_owners import AddressClaims, Refused, claimant_of
 from nqosd.compiler.address_ranges import ANYTHING
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
 from nqosd.compiler.desired_state import State
-from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, Standings, too_many
+from nqosd.compiler.effective_policies import PolicyReading
 from nqosd.compiler.matching import MatchScope
-from nqosd.compiler.network_switches import Choice, Networks
+from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.pod_addresses import PodAddress, places
+from nqosd.compiler.policy_contexts import PolicyContexts, selections_of
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
-from nqosd.compiler.precedence import PoliciesByAge, Rank
 from nqosd.compiler.prefixes import Prefixes
 from nqosd.compiler.return_traffic import SwitchRows
 from nqosd.compiler.room import Room
 from nqosd.compiler.rows import POD_PART, SenderSwitch, Unit, build_unit
-from nqosd.compiler.selected_networks import SelectedNetworks
 from nqosd.compiler.set_members import Membership
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.subscriptions import Subscriptions
 from nqosd.compiler.switches import Switches
 from nqosd.compiler.topology import ClusterTopology
-from nqosd.config.options import Limits
 
 FEW = 100
 """How many pods with one address are few: they take some 5 ms."""
@@ -49,8 +46,6 @@ REQUIREMENTS = 10
 
 MEMBERS = 50
 """Members of sets that take as long as a row."""
-
-_T = TypeVar("_T")
 
 _NETWORK_KINDS = (
     ResourceKind.NETWORK_ATTACHMENT_DEFINITION,
@@ -72,26 +67,18 @@ class IncrementalCompiler:
         self._is_whole = True
         self.switches: Switches = {}
         """Logical switches as the database has them; what is put here holds from the next batch on."""
-        self._readings: dict[str, PolicyReading] = {}
-        self._start()
+        self._start({})
 
-    def _start(self) -> None:
-        """Begin with nothing compiled; the tables stay."""
+    def _start(self, readings: dict[str, PolicyReading]) -> None:
+        """Begin with nothing compiled; the tables stay, and what was read of policies may."""
         self._topology = ClusterTopology(self.tables, self._settings.zone)
-        self._selected = SelectedNetworks(self.tables)
         self._switch_rows = SwitchRows(self._topology)
         self._claims = AddressClaims()
         self._refused: dict[str, tuple[Refused, ...]] = {}
         self._membership = Membership(self.tables.namespaces)
         self._state = State(self._settings.owner, self._membership)
-        self._ages = PoliciesByAge()
-        self._oldest: dict[str, dict[str, None]] = {}
-        """By namespace, the valid policies there that there are not too many of, the oldest first."""
-        self._effective: dict[str, EffectivePolicy] = {}
-        self._limits_pods: defaultdict[str, set[str]] = defaultdict(set)
-        """By namespace, the policies there whose limits are each pod's own."""
-        self._standings: dict[str, Rank] = {}
         self._subscriptions = Subscriptions(self._membership)
+        self._contexts = PolicyContexts(self.tables, self._settings, self._subscriptions, readings)
         self._room = Room(self.tables.policies, self._membership, self._settings.limits)
 
     @property
@@ -126,9 +113,8 @@ class IncrementalCompiler:
 
     def weight(self, namespace: str) -> int:
         """Say how many rows, selectors and members, of these MEMBERS for one, the policies of a namespace take."""
-        readings = (self._readings.get(key) for key in self._oldest.get(namespace, ()))
-        selectors = sum(each.sizes.get("selectors", 0) for each in readings if each)
-        return self._room.rows(namespace) + selectors + self._room.members(namespace) // MEMBERS
+        members = self._room.members(namespace) // MEMBERS
+        return self._room.rows(namespace) + self._contexts.selectors(namespace) + members
 
     def takes_long(self, settings: Settings, changes: Sequence[Change]) -> bool:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
@@ -147,7 +133,7 @@ class IncrementalCompiler:
         most = sum(_weight(pod, self._membership.requirements) for pod in pods)
         if most > FEW and sum(_weight(pod, self._membership.requirements_for(pod)) for pod in pods) > FEW:
             return True
-        return any(self._limits_pods.get(each.namespace) for each in changes)
+        return any(self._contexts.limits_pods.get(each.namespace) for each in changes)
 
     def _concerned(self, change: Change) -> int:
         """Say at most of how many other pods an address begins or ceases to count by a change of a pod."""
@@ -162,8 +148,7 @@ class IncrementalCompiler:
         for change in changes:
             self.tables.apply(change)
         self._settings = settings
-        self._readings = {key: each for key, each in self._readings.items() if key in self.tables.policies}
-        self._start()
+        self._start({key: each for key, each in self._contexts.readings.items() if key in self.tables.policies})
         self._propagate(self.tables.keys(), Delta())
         self._is_whole = True
         return _difference(before, self.desired, policies | self.tables.policies.keys())
@@ -172,7 +157,7 @@ class IncrementalCompiler:
         """Take a batch whose compilation failed half-way; the next `configure` compiles everything anew."""
         for change in changes:
             self.tables.apply(change)
-        self._start()
+        self._start(self._contexts.readings)
         self._is_whole = False
 
     def apply(self, changes: Iterable[Change]) -> Delta:
@@ -198,8 +183,8 @@ class IncrementalCompiler:
         if policy is None:
             return None
         facts = ReportInputs(self._topology.networks, self._topology.switches, self._membership.has_members)
-        standing, effective, excess = self._standings.get(key), self._effective.get(key), self._room.problem(key)
-        return report(policy, standing, effective, self._state.units(key), facts, excess=excess)
+        standing, effective = self._contexts.standings.get(key), self._contexts.effective.get(key)
+        return report(policy, standing, effective, self._state.units(key), facts, excess=self._room.problem(key))
 
     def has_node(self, name: str) -> bool:
         """Say whether a node is of the database's zone."""
@@ -213,7 +198,7 @@ class IncrementalCompiler:
         """Say on which nodes of the cluster a policy has senders; None where the database is for all of them."""
         if self._topology.zone.nodes is None:
             return None
-        effective = self._effective.get(key)
+        effective = self._contexts.effective.get(key)
         if effective is None:
             return frozenset()
         return frozenset(
@@ -233,7 +218,7 @@ class IncrementalCompiler:
         """
         if not key.policy:
             return self._switch_rows.may_wait(key)
-        effective = self._effective.get(key.policy)
+        effective = self._contexts.effective.get(key.policy)
         return (
             effective is not None
             and self._room.problem(key.policy) is None
@@ -253,10 +238,10 @@ class IncrementalCompiler:
             pods |= self._upset(delta, nodes=nodes, networks=networks)
         namespaces: dict[str, list[str]] = {}
         for key in batch[ResourceKind.NETWORK_QOS]:
-            namespaces.setdefault(self._file(key), []).append(key)
+            namespaces.setdefault(self._contexts.file(key), []).append(key)
         for namespace in batch[ResourceKind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
-        changed = self._reconsider(namespaces, delta, networks=networks) if namespaces or networks else {}
+        changed = self._contexts.reconsider(namespaces, delta, networks=networks) if namespaces or networks else {}
         self._place(pods, delta)
         self._rebuild(namespaces, changed, delta)
         return delta
@@ -265,7 +250,7 @@ class IncrementalCompiler:
         """Take switches as the database has them; what a policy is told of those with its rows may change."""
         before, changed = self._topology.switches, self._topology.look(self.switches)
         delta.rows |= self._switch_rows.switches_changed(changed, before)
-        for key in self._effective:
+        for key in self._contexts.effective:
             if any(switch in changed for _network, switch in self._state.units(key)):
                 delta.policies.add(key)
 
@@ -280,7 +265,9 @@ class IncrementalCompiler:
             found = self._claims.count(key, self._topology.ranges)
             self._membership.refresh(key, self.tables.pods.get(key), found.places)
             if found.refused != self._refused.get(key, ()):
-                _put(self._refused, key, found.refused or None)
+                self._refused.pop(key, None)
+                if found.refused:
+                    self._refused[key] = found.refused
                 delta.pods.add(key)
 
     def _places(self, pod: Pod) -> tuple[PodAddress, ...]:
@@ -294,9 +281,9 @@ class IncrementalCompiler:
         """
         topology_change = self._topology.renew(self._settings.zone, nodes=nodes, networks=networks)
         if networks:
-            self._selected.renew(self._topology.networks)
+            self._contexts.selected.renew(self._topology.networks)
         self._switch_rows.topology_changed(topology_change)
-        for key in self._effective if topology_change.networks else ():
+        for key in self._contexts.effective if topology_change.networks else ():
             if any(network in topology_change.networks for network, _switch in self._state.units(key)):
                 delta.policies.add(key)
         moved: dict[str, None] = {}
@@ -305,95 +292,9 @@ class IncrementalCompiler:
             moved = self._claims.moved(DEFAULT_NETWORK, topology_change.ranges, now)
         return topology_change.pods | moved
 
-    def _file(self, key: str) -> str:
-        """Note under its namespace that a policy is there, or no longer; gives the namespace."""
-        self._ages.put(key, self.tables.policies.get(key))
-        return key.partition("/")[0]
-
-    def _reconsider(self, namespaces: Mapping[str, list[str]], delta: Delta, *, networks: bool) -> dict[str, None]:
-        """Derive contexts anew, where policies or networks changed; gives the policies whose contexts did."""
-        standings = [self._stand(namespace, keys, delta) for namespace, keys in sorted(namespaces.items())]
-        self._selected.look()
-        changed = dict.fromkeys(self._rechoose(namespaces) if networks else ())
-        for found, keys in standings:
-            changed |= dict.fromkeys(self._recontext(found, keys))
-        delta.policies.update(changed)
-        return changed
-
-    def _stand(self, namespace: str, changed: Iterable[str], delta: Delta) -> tuple[Standings, Sequence[str]]:
-        """Say anew how the policies of a namespace stand, and note which networks those select that can be applied.
-
-        `changed` are the keys of policies that came, went or say something else. Gives the keys of all that may stand
-        otherwise: of more than there may be these are the oldest, those that were, and what changed.
-        """
-        policies, limits = self.tables.policies, self._settings.limits
-        before = self._oldest.pop(namespace, {})
-        oldest = dict.fromkeys(self._ages.oldest(namespace, limits.policies))
-        if oldest:
-            self._oldest[namespace] = oldest
-        found = Standings.of((policies[key] for key in oldest), self._settings, self._read)
-        keys = sorted({**before, **oldest, **dict.fromkeys(changed)})
-        for key in keys:
-            rank = found.ranks.get(key)
-            if key not in oldest:
-                self._readings.pop(key, None)
-                rank = too_many(namespace, limits) if _is_valid(policies.get(key)) else None
-            if self._standings.get(key) != rank:
-                _put(self._standings, key, rank)
-                delta.policies.add(key)
-            self._selected.take(key, _network_selectors(found.applied.get(key)))
-        return found, keys
-
-    def _recontext(self, standings: Standings, keys: Sequence[str]) -> Iterable[str]:
-        """Derive the contexts of some policies of one namespace anew; gives those whose contexts changed."""
-        effective_policies = standings.contexts(self._choose)
-        self._keep(keys, effective_policies)
-        return [key for key in keys if self._put_context(key, effective_policies.get(key))]
-
-    def _rechoose(self, but: Collection[str]) -> Iterable[str]:
-        """Let the policies of all but some namespaces select networks anew; gives those whose contexts changed."""
-        changed = []
-        for key, effective in self._effective.items():
-            if effective.namespace not in but:
-                choice = self._choose(self.tables.policies[key])
-                if (choice.networks, choice.ignored) != (effective.networks, effective.ignored):
-                    changed.append((key, attrs.evolve(effective, networks=choice.networks, ignored=choice.ignored)))
-        return [key for key, after in changed if self._put_context(key, after)]
-
-    def _choose(self, policy: NetworkQoS) -> Choice:
-        return self._selected.choice(policy, any_network=self._settings.any_network)
-
-    def _put_context(self, key: str, after: EffectivePolicy | None) -> bool:
-        """Take the context of a policy; says whether it is another one than before."""
-        before, namespace = self._effective.get(key), key.partition("/")[0]
-        if before == after:
-            return False
-        _put(self._effective, key, after)
-        limits_pods = after is not None and after.spec.bandwidth_scope is BandwidthScope.POD
-        (self._limits_pods[namespace].add if limits_pods else self._limits_pods[namespace].discard)(key)
-        if not self._limits_pods[namespace]:
-            del self._limits_pods[namespace]
-        self._subscriptions.change(key, _selections(before), _selections(after))
-        return True
-
-    def _read(self, key: str, spec: NetworkQoSSpec, limits: Limits) -> PolicyReading:
-        """Read what a policy asks for, unless it has been read."""
-        known = self._readings.get(key)
-        if known is None or known.spec is not spec or known.limits != limits:
-            known = self._readings[key] = PolicyReading.of(key, spec, limits)
-        return known
-
-    def _keep(self, keys: Iterable[str], effective_policies: Mapping[str, EffectivePolicy]) -> None:
-        """Keep what was read of policies that are applied, and of others how much it is."""
-        for key in keys:
-            reading, effective = self._readings.get(key), effective_policies.get(key)
-            criteria = None if effective is None else effective.criteria
-            if reading is not None and reading.criteria is not criteria:
-                self._readings[key] = attrs.evolve(reading, criteria=criteria)
-
     def _mark(self, key: str, stale: _Stale) -> None:
         """Note all units of a policy as stale, those that there are and those that there should be."""
-        effective = self._effective.get(key)
+        effective = self._contexts.effective.get(key)
         sites = {} if effective is None else self._membership.sites(effective.sources)
         stale |= dict.fromkeys((key, network, switch) for network, switch in [*self._state.units(key), *sites])
 
@@ -411,7 +312,7 @@ class IncrementalCompiler:
         for selection, network, switch in shift.touched:
             turned = (selection, network, switch) in shift.sites
             for key in self._subscriptions.of(selection):
-                if turned or self._effective[key].spec.bandwidth_scope is BandwidthScope.POD:
+                if turned or self._contexts.effective[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
         self._settle_room(namespaces, changed, stale, delta)
         for selection in shift.without_ports | shift.spread:
@@ -429,11 +330,11 @@ class IncrementalCompiler:
     def _settle_room(self, namespaces: Iterable[str], changed: Collection[str], stale: _Stale, delta: Delta) -> None:
         """See which policies there is room for, and fill their peers; all units of one are stale when that turns."""
         for key in changed:
-            self._room.policy_changed(key, self._effective.get(key))
+            self._room.policy_changed(key, self._contexts.effective.get(key))
         unsure = {*namespaces, *(key.partition("/")[0] for key in changed)}
         unsure.update(self._room.due(self._subscriptions.users))
         for key in {key: None for key, _network, _switch in stale} if stale else ():
-            if self._room.measure(key, self._effective.get(key)):
+            if self._room.measure(key, self._contexts.effective.get(key)):
                 unsure.add(key.partition("/")[0])
         if not unsure:
             return
@@ -441,13 +342,13 @@ class IncrementalCompiler:
         for key in [key for namespace in sorted(unsure) for key in self._room.settle(namespace)]:
             delta.policies.add(key)
             self._mark(key, stale)
-            peers |= _selections(self._effective.get(key))
+            peers |= selections_of(self._contexts.effective.get(key))
         self._subscriptions.fill(peers, lambda key: self._room.problem(key) is None)
 
     def _unit(self, key: str, scope: MatchScope, switch: str) -> Unit | None:
         """Build one unit; None where there are no senders, or the policy isn't for them."""
         network = scope.network
-        effective = self._effective.get(key)
+        effective = self._contexts.effective.get(key)
         if effective is None or self._room.problem(key) is not None or not effective.selects(network):
             return None
         kinds = self._membership.sites(effective.sources).get((network, switch))
@@ -471,25 +372,6 @@ def _weight(pod: Pod, requirements: int) -> int:
 def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:
     """Say whether a policy changed in its status or generation only, as it does whenever its status is written."""
     return before == attrs.evolve(after, status=before.status, generation=before.generation)
-
-
-def _selections(effective: EffectivePolicy | None) -> frozenset[PodSelection]:
-    return frozenset() if effective is None else effective.selections
-
-
-def _is_valid(policy: NetworkQoS | None) -> bool:
-    return policy is not None and policy.spec is not None
-
-
-def _network_selectors(policy: NetworkQoS | None) -> tuple[NetworkSelector, ...]:
-    return () if policy is None or policy.spec is None else policy.spec.network_selectors
-
-
-def _put(table: dict[str, _T], key: str, value: _T | None) -> None:
-    if value is None:
-        table.pop(key, None)
-    else:
-        table[key] = value
 
 
 def _difference(before: Desired, after: Desired, policies: set[str]) -> Delta:

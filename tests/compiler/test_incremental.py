@@ -179,9 +179,12 @@ def test_nothing_is_kept(events: list[list[Change]], seen: Switches) -> None:
     assert len(compiler._claims) == 0
     assert (compiler._switch_rows._demands, compiler.objections, compiler._membership._counts) == ({}, {}, {})
     assert compiler._membership._sizes == {}
-    assert (len(compiler._readings), len(compiler._room)) == (0, 0)
-    assert (len(compiler._selected._chosen), len(compiler._selected._seen)) == (0, 1)  # the default network
-    assert sum(compiler._selected._users.values()) == 0
+    assert (len(compiler._contexts.readings), len(compiler._room)) == (0, 0)
+    assert (len(compiler._contexts.selected._chosen), len(compiler._contexts.selected._seen)) == (
+        0,
+        1,
+    )  # the default network
+    assert sum(compiler._contexts.selected._users.values()) == 0
 
 
 def test_first_use_tells_every_member() -> None:

@@ -265,7 +265,7 @@ def test_of_very_many_policies_only_the_oldest_are_looked_at(monkeypatch: pytest
         whole = compile_everything(compiler.tables, compiler.settings)
         assert compiler.desired == whole.desired
         assert tuple(compiler.report(each.key) for each in whole.reports) == whole.reports
-        assert compiler._readings.keys() == {each.key for each in whole.reports if each.ready}
+        assert compiler._contexts.readings.keys() == {each.key for each in whole.reports if each.ready}
 
 
 def test_one_update_is_news_of_few_policies() -> None:
@@ -309,9 +309,9 @@ def test_of_a_policy_that_is_not_applied_only_the_sizes_are_kept() -> None:
     """Its classifiers are read again when there is room for it, and then all is as if it had been applied before."""
     policies = [policy(f"p{number}", BLOCKED) for number in range(3)]
     compiler = compiled(Limits(namespace_prefixes=64), *policies)
-    kept = {key: reading.criteria is not None for key, reading in compiler._readings.items()}
+    kept = {key: reading.criteria is not None for key, reading in compiler._contexts.readings.items()}
     assert kept == {"a/p0": True, "a/p1": True, "a/p2": False}
     compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p0", policies[0], None)])
-    assert all(reading.criteria for reading in compiler._readings.values())
+    assert all(reading.criteria for reading in compiler._contexts.readings.values())
     alone = compiled(Limits(namespace_prefixes=64), *policies[1:])
     assert compiler.desired == alone.desired
