@@ -62,6 +62,27 @@ async def test_an_idle_row_goes_after_its_time(database: ModelDatabase) -> None:
     assert result.repaired == frozenset()
 
 
+@pytest.mark.parametrize("name", ["set_a", "set_b"])
+@pytest.mark.parametrize("new_name", [None, "by_hand"])
+async def test_an_idle_row_goes_with_a_set_that_it_names(
+    database: ModelDatabase, name: str, new_name: str | None
+) -> None:
+    """When somebody deletes or renames a set, the sender's or a peer's, no row stays that no chassis can parse."""
+    both = row(key(), others=["set_b"])
+    rounds = await converged(database, desired([both], [SENDERS, TALKERS]))
+    rounds.may_wait = lambda _key: True
+    await rounds.round(desired())
+    assert contents_of(database).rows.keys() == {both.key}
+    for uuid in database.rows("Address_Set", name=name):
+        if new_name is None:
+            database.remove("Address_Set", uuid)
+        else:
+            database.edit("Address_Set", uuid, name=new_name)
+    await rounds.settle()
+    assert contents_of(database) == expected_contents(database, desired())
+    assert rounds.reconciler._idle_rows.oldest is None
+
+
 async def test_an_idle_row_goes_with_its_policy(database: ModelDatabase) -> None:
     """A row that lingers is removed as soon as its rule is gone too."""
     rounds = await converged(database)

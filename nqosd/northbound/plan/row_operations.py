@@ -116,11 +116,16 @@ class RowPlanner:
     def _may_stay(self, key: RowKey, stored: list[StoredRow]) -> bool:
         """Say whether a row that nobody wants may wait: its rule is there, and without senders it does nothing.
 
-        A row of no policy makes up for what others do, and so does no harm beside them.
+        A row of no policy makes up for what others do, and so does no harm beside them. Where somebody deleted a set
+        that a row refers to, each chassis fails to parse its match.
         """
-        if len(stored) != 1 or not self._plan_options.may_wait(key):
+        if len(stored) != 1 or not self._plan_options.may_wait(key) or not self._has_its_sets(stored[0]):
             return False
         return not key.policy or self._is_harmless(stored[0])
+
+    def _has_its_sets(self, row: StoredRow) -> bool:
+        view = self._view
+        return all(view.address_sets.get(name) or view.port_groups.get(name) for name in row.references)
 
     def _is_harmless(self, row: StoredRow) -> bool:
         """Say whether the row does nothing once the sets that nobody wants are empty; without a port it is an error."""
