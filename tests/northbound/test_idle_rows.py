@@ -83,6 +83,26 @@ async def test_an_idle_row_goes_with_a_set_that_it_names(
     assert rounds.reconciler._idle_rows.oldest is None
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"match": "ip4.src == $set_a || ip4"},
+        {"priority": 1},
+        {"action": ["map", [["dscp", 1]]]},
+    ],
+    ids=lambda edit: next(iter(edit)),
+)
+async def test_an_idle_row_that_is_edited_goes(database: ModelDatabase, edit: dict[str, object]) -> None:
+    """A row that somebody edits while it waits may do anything from then on, and is removed."""
+    rounds = await converged(database)
+    rounds.may_wait = lambda _key: True
+    await rounds.round(desired([VOICE], [TALKERS]))
+    (uuid,) = (row.uuid for row in database.replica.rows.get(VIDEO.key))
+    database.edit("QoS", uuid, **edit)
+    await rounds.settle()
+    assert contents_of(database) == expected_contents(database, desired([VOICE], [TALKERS]))
+
+
 async def test_an_idle_row_goes_with_its_policy(database: ModelDatabase) -> None:
     """A row that lingers is removed as soon as its rule is gone too."""
     rounds = await converged(database)

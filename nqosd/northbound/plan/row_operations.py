@@ -37,7 +37,7 @@ class RowPlanner:
         self.waiting: dict[RowKey, str] = {}
         self.without_ports: dict[RowKey, str] = {}
         self.blocked: dict[RowKey, str] = {}
-        self.idle_rows: dict[RowKey, frozenset[str]] = {}
+        self.idle_rows: dict[RowKey, StoredRow] = {}
         self.detaches = False
 
     def examine(self, key: RowKey) -> None:
@@ -85,7 +85,7 @@ class RowPlanner:
                     self._draft.attempt(key, self.examine, key)
             self._leaving |= self._idle
         else:
-            self.idle_rows.update((key, stored[0].sources) for key, stored in self._idle.items())
+            self.idle_rows.update((key, stored[0]) for key, stored in self._idle.items())
         for key, stored in self._leaving.items():
             self._draft.attempt(key, self._remove, key, stored)
 
@@ -116,10 +116,12 @@ class RowPlanner:
     def _may_stay(self, key: RowKey, stored: list[StoredRow]) -> bool:
         """Say whether a row that nobody wants may wait: its rule is there, and without senders it does nothing.
 
-        A row of no policy makes up for what others do, and so does no harm beside them. Where somebody deleted a set
-        that a row refers to, each chassis fails to parse its match.
+        A row of no policy makes up for what others do, and so does no harm beside them. What somebody edited meanwhile
+        may do anything, and where somebody deleted a set that it refers to, no chassis can parse its match.
         """
         if len(stored) != 1 or not self._plan_options.may_wait(key) or not self._has_its_sets(stored[0]):
+            return False
+        if self._plan_options.idle_rows.stored(key) not in (None, stored[0]):
             return False
         return not key.policy or self._is_harmless(stored[0])
 
