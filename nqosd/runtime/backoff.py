@@ -1,7 +1,7 @@
 """How long to wait: exponential, with full jitter, so that many clients don't come back in step.
 
 In: what happened. Out: seconds. Rule: the wait is below FIRST seconds after the first failure in a row and never above
-CEILING, unless the server asks for more; and no server's wish is longer than PATIENCE, whoever hears it.
+CEILING, unless the server asks for more; and no server's wish is heeded for longer than LONGEST_WAIT, whoever hears it.
 """
 
 import random
@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 FIRST = 0.1
 CEILING = 10.0
-LONGEST_WAIT = 30.0
-"""The longest wait in seconds that a server's Retry-After can bring about: a wrong one must not stop the daemon."""
+LONGEST_WAIT = 20.0
+"""The longest wait in seconds that a server's Retry-After can bring about: a wrong one must not stop the daemon. With
+CEILING it makes 30, so that the daemon is right within 35 of the end of such a fault."""
 
 _MAX_DOUBLINGS = 16
 
