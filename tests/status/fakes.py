@@ -10,7 +10,7 @@ from nqosd.kube.client import KubeConnectionError, Response
 from nqosd.status.summariser import Summed
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+async def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something holds, at most so many seconds."""
     async with asyncio.timeout(seconds):
         while True:

@@ -22,7 +22,7 @@ from tests.status.policies import WAITING, verdict
 TIME = "2026-11-24T10:00:00Z"
 
 
-async def drained(writer: StatusWriter, seconds: float = 20.0) -> None:
+async def drained(writer: StatusWriter, seconds: float = 60.0) -> None:
     """Wait until everything has been written."""
     await asyncio.wait_for(writer.drain(), seconds)
 
