@@ -26,14 +26,13 @@ from nqosd.northbound.plan.operations import Operation, SetName, Subject, Switch
 from nqosd.northbound.plan.plan import Plan
 from nqosd.northbound.plan.plan_options import PlanOptions
 from nqosd.northbound.plan_writer import PlanWriter, Written
-from nqosd.northbound.planned_round import PlannedRound
 from nqosd.northbound.refusals import Refusals
 from nqosd.northbound.repairs import repairs
 from nqosd.northbound.replica.conflicts import Conflicts
 from nqosd.northbound.replica.idl_driver import IdlDriver
 from nqosd.northbound.replica.updates import Changes
 from nqosd.northbound.results import Lacking, Observer, RoundOutcome, RoundResult
-from nqosd.northbound.round_planner import RoundPlanner
+from nqosd.northbound.round_planner import PlannedRound, RoundPlanner
 from nqosd.northbound.shares import Backlog, weight_of
 from nqosd.northbound.standby import StandbyView
 from nqosd.northbound.timers import Timers

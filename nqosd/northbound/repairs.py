@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from nqosd.compiler.desired import RowKey
 from nqosd.northbound.dirty import Cause
 from nqosd.northbound.plan.operations import SetName, Subject
-from nqosd.northbound.planned_round import PlannedRound
+from nqosd.northbound.round_planner import PlannedRound
 
 
 def repairs(round_: PlannedRound, subjects: AbstractSet[Subject], *, only_told: bool) -> frozenset[Subject]:

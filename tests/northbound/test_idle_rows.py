@@ -3,6 +3,7 @@
 import attrs
 import pytest
 
+from nqosd.compiler.desired import RETURNED, RowKey
 from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged
 from tests.northbound.database import ModelDatabase
@@ -81,6 +82,19 @@ async def test_an_idle_row_goes_with_a_set_that_it_names(
     await rounds.settle()
     assert contents_of(database) == expected_contents(database, desired())
     assert rounds.reconciler._idle_rows.oldest is None
+
+
+async def test_an_idle_row_of_no_policy_goes_with_a_set_that_it_names(database: ModelDatabase) -> None:
+    """The row for what comes back to a switch names sets of ours too."""
+    returned = row(RowKey("", 0, "default", "node1", RETURNED), source="set_b")
+    rounds = await converged(database, desired([VIDEO, returned], [SENDERS, TALKERS]))
+    rounds.may_wait = lambda _key: True
+    await rounds.round(desired())
+    assert contents_of(database).rows.keys() == {VIDEO.key, returned.key}
+    for uuid in database.rows("Address_Set", name="set_b"):
+        database.remove("Address_Set", uuid)
+    await rounds.settle()
+    assert contents_of(database) == expected_contents(database, desired())
 
 
 @pytest.mark.parametrize(

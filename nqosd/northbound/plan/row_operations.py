@@ -6,7 +6,7 @@ one row for each key, attached to exactly one switch; rows that nobody wants lea
 
 from collections.abc import Iterable
 
-from nqosd.compiler.desired import Desired, QosRow, RowKey
+from nqosd.compiler.desired import RETURNED, Desired, QosRow, RowKey
 from nqosd.northbound.plan.draft import Draft
 from nqosd.northbound.plan.operations import OperationKind, RowTarget, SetName, SwitchName, insert, update
 from nqosd.northbound.plan.plan_options import PlanOptions
@@ -119,13 +119,16 @@ class RowPlanner:
         A row of no policy makes up for what others do, and so does no harm beside them. What somebody edited meanwhile
         may do anything, and where somebody deleted a set that it refers to, no chassis can parse its match.
         """
-        if len(stored) != 1 or not self._plan_options.may_wait(key) or not self._has_its_sets(stored[0]):
+        if len(stored) != 1 or not self._plan_options.may_wait(key) or not self._has_its_sets(key, stored[0]):
             return False
         if self._plan_options.idle_rows.stored(key) not in (None, stored[0]):
             return False
         return not key.policy or self._is_harmless(stored[0])
 
-    def _has_its_sets(self, row: StoredRow) -> bool:
+    def _has_its_sets(self, key: RowKey, row: StoredRow) -> bool:
+        """Say whether the sets are there that a row refers to; those of a row that mirrors others' aren't known."""
+        if not key.policy and key.part != RETURNED:
+            return True
         view = self._view
         return all(view.address_sets.get(name) or view.port_groups.get(name) for name in row.references)
 
