@@ -23,6 +23,8 @@ from nqosd.cache.tables import Tables
 from nqosd.commands.compiled_text import shared
 from nqosd.compiler.definition import Compiled
 from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.oldest_definitions import oldest_definitions, too_many_definitions
+from nqosd.config.options import Limits
 from nqosd.informers.manifests.parsing import (
     DEFAULT_NAMESPACE,
     LIST_SUFFIX,
@@ -95,7 +97,12 @@ def _of_objects(
     for (kind, key), value in manifests.objects.items():
         if not isinstance(value, NetworkQoS) and value.problem is not None:
             yield False, kind, key, f"{value.problem}; what can't be read counts for nothing"
-    for key, why in Networks.of(tables.attachments).ignored.items():
+    looked_at = oldest_definitions(tables.attachments, Limits())
+    ignored: dict[str, object] = dict(Networks.of(looked_at).ignored)
+    for nad in tables.attachments.values():
+        if nad.network and nad.key not in looked_at:
+            ignored[nad.key] = too_many_definitions(nad.namespace, Limits())
+    for key, why in ignored.items():
         yield False, ResourceKind.NETWORK_ATTACHMENT_DEFINITION, key, f"it is ignored: {why}"
     for key, refused in compiled.refused.items():
         yield from ((False, ResourceKind.POD, key, f"{each}, so it doesn't count") for each in refused)

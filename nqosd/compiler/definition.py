@@ -6,13 +6,14 @@ path keeps must equal this.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 
 import attrs
 
 from nqosd.api.networkqos import NetworkQoS
+from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
 from nqosd.compiler.address_owners import Counted, Refused, counted
 from nqosd.compiler.address_ranges import network_ranges, switch_ranges
@@ -20,11 +21,11 @@ from nqosd.compiler.desired import AddressSet, Desired, Family, PortGroup
 from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
 from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.network_switches import Networks, switch_subnets
+from nqosd.compiler.oldest_definitions import oldest_definitions
 from nqosd.compiler.pod_addresses import PodAddress, Zone, places
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
-from nqosd.compiler.precedence import Rank
 from nqosd.compiler.return_traffic import NetworkSwitch, switch_unit
-from nqosd.compiler.room import without_room
+from nqosd.compiler.room import MEMBERS, ROWS, Takes, without_room
 from nqosd.compiler.rows import SenderSwitch, Unit, build_unit, rows_at_most
 from nqosd.compiler.set_ids import AnySet, OutsideSet, PrefixSet
 from nqosd.compiler.settings import Settings
@@ -69,14 +70,10 @@ class _World:
             if set_id.holds(place)
         )
 
-    def members_at_most(self, effective: EffectivePolicy) -> int:
-        """Count the places of the pods that selectors of a policy choose, again for each that does."""
-        return sum(
-            len(self.places[key])
-            for selection in effective.peers
-            for key, pod in self.tables.pods.items()
-            if selection.matches(pod, self.tables.namespaces)
-        )
+    def size(self, selection: PodSelection) -> int:
+        """Count the places of the pods that a selection chooses."""
+        chosen = (key for key, pod in self.tables.pods.items() if selection.matches(pod, self.tables.namespaces))
+        return sum(len(self.places[key]) for key in chosen)
 
     def sites(self, effective: EffectivePolicy) -> Iterator[SenderSwitch]:
         """Find the switches with senders of a policy on its networks."""
@@ -94,64 +91,62 @@ class _World:
 
 def compile_everything(tables: Tables, settings: Settings, switches: Switches | None = None) -> Compiled:
     """Compile all current objects; `switches` None: nothing is known of the database."""
-    networks = Networks.of(tables.attachments)
+    networks = Networks.of(oldest_definitions(tables.attachments, settings.limits))
     zone = Zone.of(settings.zone, tables.nodes)
     found = all_places(tables, networks, zone)
     world = _World(tables, settings, networks, {key: mine.places for key, mine in found.items()}, switches or {})
-    facts = ReportInputs(networks, world.switches, lambda set_id: bool(world.members(set_id)))
-    choose = partial(networks.choice, tables=tables, any_network=settings.any_network)
     by_namespace: defaultdict[str, list[NetworkQoS]] = defaultdict(list)
     for policy in tables.policies.values():
         by_namespace[policy.namespace].append(policy)
-
     units: list[Unit] = []
     reports: list[PolicyReport] = []
     for policies in by_namespace.values():
-        contexts = namespace_contexts(policies, choose, settings, PolicyReading.of)
-        for mine, said in _compile_namespace(policies, *contexts, world, facts):
-            units.extend(mine)
+        for mine, said in _compiled(policies, world):
+            units.extend(mine.values())
             reports.append(said)
     units.extend(_switch_units(units, world))
-    sets = {set_id for unit in units for set_id in unit.sets}
-    desired = Desired(
-        rows={row.key: row for unit in units for row in unit.rows},
-        address_sets={
-            name: AddressSet(name, str(set_id), world.members(set_id))
-            for set_id in sets
-            if set_id.family is not None and (name := world.name(set_id))
-        },
-        port_groups={
-            name: PortGroup(name, str(set_id), world.members(set_id))
-            for set_id in sets
-            if set_id.family is None and (name := world.name(set_id))
-        },
-    )
     return Compiled(
-        desired,
+        _desired(units, world),
         tuple(sorted(reports, key=lambda each: (each.namespace, each.name))),
         {key: mine.refused for key, mine in found.items() if mine.refused},
     )
 
 
-def _compile_namespace(
-    policies: Iterable[NetworkQoS],
-    effective_policies: Mapping[str, EffectivePolicy],
-    ranks: Mapping[str, Rank],
-    world: _World,
-    facts: ReportInputs,
-) -> Iterator[tuple[Iterable[Unit], PolicyReport]]:
-    """Give units of rows and the report of each policy of a namespace."""
-    sites = {key: list(world.sites(effective)) for key, effective in effective_policies.items()}
-    takes = (
-        (key, {"rows": _rows_at_most(effective, sites[key]), "members": world.members_at_most(effective)})
-        for key, effective in effective_policies.items()
-    )  # in order of age
-    beyond = without_room(takes, world.settings.limits)
+def _compiled(
+    policies: Sequence[NetworkQoS], world: _World
+) -> Iterator[tuple[Mapping[tuple[str, str], Unit], PolicyReport]]:
+    """Give the units of each policy of a namespace, by network and switch, and the report on it."""
+    settings = world.settings
+    facts = ReportInputs(world.networks, world.switches, lambda set_id: bool(world.members(set_id)))
+    choose = partial(world.networks.choice, tables=world.tables, any_network=settings.any_network)
+    applied, ranks = namespace_contexts(policies, choose, settings, PolicyReading.of)  # in order of age
+    members = ((key, Takes.of_members(effective, world.size)) for key, effective in applied.items())
+    beyond = without_room(MEMBERS, members, settings.limits)
+    sites = {key: list(world.sites(effective)) for key, effective in applied.items() if key not in beyond}
+    rows = ((key, Takes(_rows_at_most(applied[key], mine))) for key, mine in sites.items())
+    beyond |= without_room(ROWS, rows, settings.limits)
     for policy in policies:
-        effective = effective_policies.get(policy.key)
-        problem = beyond.get(policy.key)
+        effective, problem = applied.get(policy.key), beyond.get(policy.key)
         mine = {} if effective is None or problem is not None else _units(effective, sites[policy.key], world)
-        yield mine.values(), report(policy, ranks.get(policy.key), effective, mine, facts, excess=problem)
+        yield mine, report(policy, ranks.get(policy.key), effective, mine, facts, excess=problem)
+
+
+def _desired(units: Iterable[Unit], world: _World) -> Desired:
+    """Give the rows of some units, and the sets that they use with their members."""
+    sets = {world.name(set_id): set_id for unit in units for set_id in unit.sets}
+    return Desired(
+        rows={row.key: row for unit in units for row in unit.rows},
+        address_sets={
+            name: AddressSet(name, str(set_id), world.members(set_id))
+            for name, set_id in sets.items()
+            if set_id.family is not None
+        },
+        port_groups={
+            name: PortGroup(name, str(set_id), world.members(set_id))
+            for name, set_id in sets.items()
+            if set_id.family is None
+        },
+    )
 
 
 def all_places(tables: Tables, networks: Networks, zone: Zone) -> Mapping[str, Counted]:

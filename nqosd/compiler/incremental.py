@@ -16,7 +16,7 @@ import attrs
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS
-from nqosd.api.objects import DEFAULT_NETWORK, Pod
+from nqosd.api.objects import DEFAULT_NETWORK, NetworkAttachment, Pod
 from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
 from nqosd.compiler.address_owners import AddressClaims, Refused, claimant_of
@@ -26,12 +26,13 @@ from nqosd.compiler.desired_state import State
 from nqosd.compiler.effective_policies import PolicyReading
 from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.oldest_definitions import too_many_definitions
 from nqosd.compiler.pod_addresses import PodAddress, places
 from nqosd.compiler.policy_contexts import PolicyContexts, selections_of
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
 from nqosd.compiler.prefixes import Prefixes
 from nqosd.compiler.return_traffic import SwitchRows
-from nqosd.compiler.room import Room
+from nqosd.compiler.room import MEMBERS, ROWS, Room
 from nqosd.compiler.rows import POD_PART, SenderSwitch, Unit, build_unit
 from nqosd.compiler.set_members import Membership
 from nqosd.compiler.settings import Settings
@@ -44,7 +45,7 @@ FEW = 100
 REQUIREMENTS = 10
 """Requirements of selectors that take as long, for one address, as another pod."""
 
-MEMBERS = 50
+A_ROW = 50
 """Members of sets that take as long as a row."""
 
 _NETWORK_KINDS = (
@@ -71,7 +72,7 @@ class IncrementalCompiler:
 
     def _start(self, readings: dict[str, PolicyReading]) -> None:
         """Begin with nothing compiled; the tables stay, and what was read of policies may."""
-        self._topology = ClusterTopology(self.tables, self._settings.zone)
+        self._topology = ClusterTopology(self.tables, self._settings.zone, self._settings.limits)
         self._switch_rows = SwitchRows(self._topology)
         self._claims = AddressClaims()
         self._refused: dict[str, tuple[Refused, ...]] = {}
@@ -112,8 +113,8 @@ class IncrementalCompiler:
         return self._membership.selections
 
     def weight(self, namespace: str) -> int:
-        """Say how many rows, selectors and members, of these MEMBERS for one, the policies of a namespace take."""
-        members = self._room.members(namespace) // MEMBERS
+        """Say how many rows, selectors and members, of these A_ROW for one, the policies of a namespace take."""
+        members = self._room.members(namespace) // A_ROW
         return self._room.rows(namespace) + self._contexts.selectors(namespace) + members
 
     def takes_long(self, settings: Settings, changes: Sequence[Change]) -> bool:
@@ -125,15 +126,15 @@ class IncrementalCompiler:
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW:
             return True
-        if any(each.kind is not ResourceKind.POD for each in changes):
-            return True
-        pods = [pod for each in changes for pod in (each.old, each.new) if isinstance(pod, Pod)]
+        pods: list[Pod] = []
+        for each in changes:
+            if each.kind is not ResourceKind.POD or each.namespace in self._contexts.limits_pods:
+                return True
+            pods += [pod for pod in (each.old, each.new) if isinstance(pod, Pod)]
         if self._claims.shared and sum(map(self._concerned, changes)) > FEW:
             return True
         most = sum(_weight(pod, self._membership.requirements) for pod in pods)
-        if most > FEW and sum(_weight(pod, self._membership.requirements_for(pod)) for pod in pods) > FEW:
-            return True
-        return any(self._contexts.limits_pods.get(each.namespace) for each in changes)
+        return most > FEW and sum(_weight(pod, self._membership.requirements_for(pod)) for pod in pods) > FEW
 
     def _concerned(self, change: Change) -> int:
         """Say at most of how many other pods an address begins or ceases to count by a change of a pod."""
@@ -186,6 +187,18 @@ class IncrementalCompiler:
         standing, effective = self._contexts.standings.get(key), self._contexts.effective.get(key)
         return report(policy, standing, effective, self._state.units(key), facts, excess=self._room.problem(key))
 
+    @property
+    def crowded(self) -> frozenset[str]:
+        """The namespaces with more definitions of networks than are looked at."""
+        return self._topology.definitions.crowded
+
+    def ignores(self, nad: NetworkAttachment) -> str:
+        """Say why a definition of a network doesn't count; empty if it does, or defines none."""
+        if not nad.network or nad.key in self._topology.networks.by_nad:
+            return ""
+        why = self._topology.networks.ignored.get(nad.key)
+        return too_many_definitions(nad.namespace, self._settings.limits) if why is None else str(why)
+
     def has_node(self, name: str) -> bool:
         """Say whether a node is of the database's zone."""
         return name in self._topology.zone
@@ -235,6 +248,7 @@ class IncrementalCompiler:
         nodes, networks = bool(batch[ResourceKind.NODE]), any(map(batch.get, _NETWORK_KINDS))
         pods = dict(batch[ResourceKind.POD])
         if nodes or networks:
+            self._topology.definitions.take(batch[ResourceKind.NETWORK_ATTACHMENT_DEFINITION])
             pods |= self._upset(delta, nodes=nodes, networks=networks)
         namespaces: dict[str, list[str]] = {}
         for key in batch[ResourceKind.NETWORK_QOS]:
@@ -261,14 +275,16 @@ class IncrementalCompiler:
             pod = self.tables.pods.get(key)
             mine = () if pod is None else self._places(pod)
             affected |= self._claims.take(key, None if pod is None else claimant_of(key, pod), mine)
-        for key in (*pods, *sorted(affected - pods.keys())):
+        counted = []
+        for key in (*pods, *sorted(affected - pods.keys())) if affected else pods:
             found = self._claims.count(key, self._topology.ranges)
-            self._membership.refresh(key, self.tables.pods.get(key), found.places)
+            counted += [(key, self.tables.pods.get(key), found.places)]
             if found.refused != self._refused.get(key, ()):
                 self._refused.pop(key, None)
                 if found.refused:
                     self._refused[key] = found.refused
                 delta.pods.add(key)
+        self._membership.refresh(counted)
 
     def _places(self, pod: Pod) -> tuple[PodAddress, ...]:
         topology = self._topology
@@ -281,7 +297,7 @@ class IncrementalCompiler:
         """
         topology_change = self._topology.renew(self._settings.zone, nodes=nodes, networks=networks)
         if networks:
-            self._contexts.selected.renew(self._topology.networks)
+            self._contexts.selected.renew(self._topology.networks, self._topology.definitions.by_key)
         self._switch_rows.topology_changed(topology_change)
         for key in self._contexts.effective if topology_change.networks else ():
             if any(network in topology_change.networks for network, _switch in self._state.units(key)):
@@ -305,16 +321,18 @@ class IncrementalCompiler:
         """
         if changed:
             self._subscriptions.count()
+        unsure, turned = self._settle_members(namespaces, changed, delta)
         shift = self._membership.drain()
         stale: _Stale = {}
-        for key in changed:
+        for key in (*changed, *turned):
             self._mark(key, stale)
         for selection, network, switch in shift.touched:
-            turned = (selection, network, switch) in shift.sites
+            is_new = (selection, network, switch) in shift.sites
             for key in self._subscriptions.of(selection):
-                if turned or self._contexts.effective[key].spec.bandwidth_scope is BandwidthScope.POD:
+                if is_new or self._contexts.effective[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
-        self._settle_room(namespaces, changed, stale, delta)
+        if unsure or stale:
+            self._settle_rows(unsure, turned, stale, delta)
         for selection in shift.without_ports | shift.spread:
             delta.policies.update(self._subscriptions.of(selection))
         scopes: dict[tuple[str, str], MatchScope] = {}
@@ -327,23 +345,45 @@ class IncrementalCompiler:
             self._state.replace("", site, unit, delta)
         self._state.settle(shift, delta)
 
-    def _settle_room(self, namespaces: Iterable[str], changed: Collection[str], stale: _Stale, delta: Delta) -> None:
-        """See which policies there is room for, and fill their peers; all units of one are stale when that turns."""
+    def _settle_members(
+        self, namespaces: Iterable[str], changed: Collection[str], delta: Delta
+    ) -> tuple[set[str], Sequence[str]]:
+        """See for which policies' members there is room, and fill their senders.
+
+        Gives the namespaces in which that was to be seen, and the policies of which it turned or which changed.
+        """
+        unsure = {*namespaces, *self._room.due(self._subscriptions.users)}
         for key in changed:
             self._room.policy_changed(key, self._contexts.effective.get(key))
-        unsure = {*namespaces, *(key.partition("/")[0] for key in changed)}
-        unsure.update(self._room.due(self._subscriptions.users))
-        for key in {key: None for key, _network, _switch in stale} if stale else ():
-            if self._room.measure(key, self._contexts.effective.get(key)):
+            unsure.add(key.partition("/")[0])
+        if not unsure:
+            return unsure, ()
+        turned = [key for namespace in sorted(unsure) for key in self._room.settle(MEMBERS, namespace)]
+        delta.policies.update(turned)
+        needed = self._needed(turned)
+        self._subscriptions.fill_senders(needed, lambda key: self._room.lacks(MEMBERS, key) is None)
+        return unsure, [*turned, *changed]
+
+    def _settle_rows(self, unsure: set[str], turned: Iterable[str], stale: _Stale, delta: Delta) -> None:
+        """See for which policies' rows there is room, and fill their peers; all units of one are stale if that turns.
+
+        `unsure` are the namespaces, and `turned` the policies, whose members that may follow from.
+        """
+        for key in dict.fromkeys((*turned, *(key for key, _network, _switch in stale))):
+            if self._room.measure(key):
                 unsure.add(key.partition("/")[0])
         if not unsure:
             return
-        peers = set[PodSelection]()
-        for key in [key for namespace in sorted(unsure) for key in self._room.settle(namespace)]:
+        found = [key for namespace in sorted(unsure) for key in self._room.settle(ROWS, namespace)]
+        for key in found:
             delta.policies.add(key)
             self._mark(key, stale)
-            peers |= selections_of(self._contexts.effective.get(key))
-        self._subscriptions.fill(peers, lambda key: self._room.problem(key) is None)
+        needed = self._needed((*turned, *found))
+        self._subscriptions.fill_peers(needed, lambda key: self._room.problem(key) is None)
+
+    def _needed(self, policies: Iterable[str]) -> set[PodSelection]:
+        """Give the selections that some policies need."""
+        return set[PodSelection]().union(*(selections_of(self._contexts.effective.get(key)) for key in policies))
 
     def _unit(self, key: str, scope: MatchScope, switch: str) -> Unit | None:
         """Build one unit; None where there are no senders, or the policy isn't for them."""

@@ -75,12 +75,37 @@ class Choice:
 
 
 @attrs.frozen
+class Disagreement:
+    """Why a definition is ignored that says `network`: `other` is what counts, and `first` the definition that says it.
+
+    The words are made when they are asked for: there may be thousands.
+    """
+
+    network: Network
+    other: Network
+    first: str
+
+    def __str__(self) -> str:
+        network, other = self.network, self.other
+        if network.name != other.name:
+            of = f"network {other.name}" if self.first else "the default network"
+            return f"network {network.name} would have switches of {of}; choose another name"
+        differs = {
+            "topology": (network.topology, other.topology),
+            "role": (network.role, other.role),
+            "subnets": (",".join(network.subnets) or "none", ",".join(other.subnets) or "none"),
+        }
+        fields = ", ".join(f"{field} {mine} and not {its}" for field, (mine, its) in differs.items() if mine != its)
+        return f"network {network.name} is what {self.first} says, and this definition has {fields}"
+
+
+@attrs.frozen
 class Networks:
     """All networks by name, the network that each definition renders, and why some of them are ignored, by key."""
 
     by_name: Mapping[str, Network]
     by_nad: Mapping[str, str]
-    ignored: Mapping[str, str]
+    ignored: Mapping[str, Disagreement]
 
     @classmethod
     def of(
@@ -95,7 +120,7 @@ class Networks:
         default = Network(DEFAULT_NETWORK)
         by_name, by_nad, ignored = {DEFAULT_NETWORK: default}, {DEFAULT_NETWORK: DEFAULT_NETWORK}, {}
         taken = dict.fromkeys(default.switches, (default, ""))
-        for key, nad in sorted(attachments.items(), key=_precedence):
+        for key, nad in sorted(attachments.items(), key=lambda each: seniority(each[1])):
             if not nad.network:
                 continue
             network = known.get(nad.network)
@@ -103,7 +128,7 @@ class Networks:
                 network = Network(nad.network, nad.topology, nad.role, nad.subnets)
             other, first = next((taken[each] for each in network.switches if each in taken), (network, key))
             if network is not other and network != other:
-                ignored[key] = _disagreement(network, other, first)
+                ignored[key] = Disagreement(network, other, first)
                 continue
             by_nad[key] = nad.network
             by_name[nad.network] = network
@@ -143,23 +168,9 @@ def _prefix(network: str) -> str:
     return f"{network.replace('-', '.').replace('/', '.')}_" if network != DEFAULT_NETWORK else ""
 
 
-def _precedence(entry: tuple[str, NetworkAttachment]) -> tuple[bool, str, str]:
-    key, nad = entry
-    return (not nad.accepted, nad.created or _YOUNGEST, key)
-
-
-def _disagreement(network: Network, other: Network, first: str) -> str:
-    """Say why a definition is ignored: what of it differs from the one that counts."""
-    if network.name != other.name:
-        of = f"network {other.name}" if first else "the default network"
-        return f"network {network.name} would have switches of {of}; choose another name"
-    differs = {
-        "topology": (network.topology, other.topology),
-        "role": (network.role, other.role),
-        "subnets": (",".join(network.subnets) or "none", ",".join(other.subnets) or "none"),
-    }
-    fields = ", ".join(f"{field} {mine} and not {its}" for field, (mine, its) in differs.items() if mine != its)
-    return f"network {network.name} is what {first} says, and this definition has {fields}"
+def seniority(nad: NetworkAttachment) -> tuple[str, str, str]:
+    """Give what definitions are sorted by: those that ovn-kubernetes accepted, then the older ones, come first."""
+    return "accepted" if nad.accepted else "other", nad.created or _YOUNGEST, nad.key
 
 
 def switch_subnets(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from nqosd.cache.tables import Tables
 from nqosd.compiler.desired import Delta
 from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, Standings, too_many
 from nqosd.compiler.network_switches import Choice
-from nqosd.compiler.precedence import PoliciesByAge, Rank
+from nqosd.compiler.precedence import KeysByAge, Rank, age
 from nqosd.compiler.selected_networks import SelectedNetworks
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.subscriptions import Subscriptions
@@ -48,7 +48,7 @@ class PolicyContexts:
         """By namespace, the policies there whose limits are each pod's own."""
         self.standings: dict[str, Rank] = {}
         """How valid policies stand, by key."""
-        self._ages = PoliciesByAge()
+        self._ages = KeysByAge()
         self._oldest: dict[str, dict[str, None]] = {}
         """By namespace, the valid policies there that there are not too many of, the oldest first."""
 
@@ -59,7 +59,8 @@ class PolicyContexts:
 
     def file(self, key: str) -> str:
         """Note under its namespace that a policy is there, or no longer; gives the namespace."""
-        self._ages.put(key, self._policies.get(key))
+        policy = self._policies.get(key)
+        self._ages.put(key, None if policy is None or policy.spec is None else age(policy))
         return key.partition("/")[0]
 
     def reconsider(self, namespaces: Mapping[str, list[str]], delta: Delta, *, networks: bool) -> dict[str, None]:

@@ -61,16 +61,16 @@ def age(policy: NetworkQoS) -> tuple[str, str]:
     return policy.created or _NEVER, policy.name
 
 
-class PoliciesByAge:
-    """The valid policies of each namespace by age, at a cost that hardly grows with their number."""
+class KeysByAge:
+    """The keys of each namespace's objects by age, at a cost that hardly grows with their number."""
 
     def __init__(self) -> None:
-        self._ages: dict[str, tuple[str, str]] = {}
-        self._sorted: dict[str, list[tuple[str, str]]] = {}
+        self._ages: dict[str, tuple[str, ...]] = {}
+        self._sorted: dict[str, list[tuple[str, ...]]] = {}
 
-    def put(self, key: str, policy: NetworkQoS | None) -> None:
-        """Take a policy as it is now; None for one that is gone."""
-        now = None if policy is None or policy.spec is None else age(policy)
+    def put(self, key: str, age: tuple[str, ...] | None) -> None:
+        """Take the age of an object as it is now, the oldest has the lowest; None for one that is gone."""
+        now = None if age is None else (*age, key)
         before = self._ages.pop(key, None)
         if now is not None:
             self._ages[key] = now
@@ -86,8 +86,8 @@ class PoliciesByAge:
             del self._sorted[namespace]
 
     def oldest(self, namespace: str, number: int) -> Sequence[str]:
-        """Give the keys of so many of a namespace's policies, the oldest first."""
-        return [f"{namespace}/{name}" for _created, name in self._sorted.get(namespace, ())[:number]]
+        """Give so many keys of a namespace, the oldest first."""
+        return [each[-1] for each in self._sorted.get(namespace, ())[:number]]
 
     def __len__(self) -> int:
         """Count the namespaces that have any."""

@@ -1,16 +1,19 @@
 """Room: which policies take more rows, or more members of sets, than they or their namespace may.
 
-In: contexts, and who is a member where. Out: the policies beyond a limit, with the words to say. Rule: in a namespace
-the older policies have their room first; one for which there is none is left out, and a younger one may fit.
+In: contexts, and who is a member where. Out: the policies beyond a limit, with the words to say. Rules: in a namespace
+the older policies have their room first; one for which there is none is left out, and a younger one may fit. Members
+are looked at before rows: a policy has sets of senders, which say how many rows it takes, if there is room for them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+
+import attrs
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.problems import Problem
-from nqosd.cache.selections import PodSelection
+from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.compiler.effective_policies import EffectivePolicy
 from nqosd.compiler.precedence import age
 from nqosd.compiler.rows import rows_at_most
@@ -19,57 +22,96 @@ from nqosd.compiler.set_members import Membership
 from nqosd.compiler.settings import excess, no_room
 from nqosd.config.options import Limits
 
+ROWS, MEMBERS = "rows", "members"
+"""What is limited, by the names of the options."""
+
 _WAYS_OUT = {
-    "rows": "select fewer pods, write fewer rules or let pods share limits",
-    "members": "write fewer selectors, let them choose fewer pods, or name the pods' subnet in an ipBlock",
+    ROWS: "select fewer pods, write fewer rules or let pods share limits",
+    MEMBERS: "write fewer selectors, let them and podSelector choose fewer pods, or name the subnet of peers in an "
+    "ipBlock",
 }
 
-Takes = Mapping[str, int]
-"""How much a policy can take, by the limit that bounds it: `rows`, and `members` of the sets of its selectors."""
+
+@attrs.frozen
+class Takes:
+    """How much a policy can take: `alone`, and `shared` by the policies of its namespace with the same `senders`."""
+
+    alone: int
+    shared: int = 0
+    senders: PodSelection | None = None
+
+    @classmethod
+    def of_members(cls, effective: EffectivePolicy, size: Callable[[PodSelection], int]) -> "Takes":
+        """Count the members that the selectors of a policy choose, by how many each of these does."""
+        return cls(sum(map(size, effective.peers)), size(effective.sources), effective.sources)
+
+    @property
+    def total(self) -> int:
+        """All of it, which is held to a policy's limit."""
+        return self.alone + self.shared
 
 
-def without_room(policies: Iterable[tuple[str, Takes]], limits: Limits) -> Mapping[str, Problem]:
+@attrs.frozen
+class _Looked:
+    """A policy that was looked at: what it takes of its own limit, of its namespace's, and whether there is room."""
+
+    total: int
+    number: int
+    has_room: bool
+
+
+def without_room(
+    option: str, policies: Iterable[tuple[str, Takes]], limits: Limits, looked: list[_Looked] | None = None
+) -> dict[str, Problem]:
     """Say for which policies of a namespace, the oldest first, there is no room.
 
-    In round figures, since pods come and go.
+    In round figures, since pods come and go. What several share, the oldest takes that there is room for.
     """
-    found = {}
-    left = {"rows": limits.namespace_rows, "members": limits.namespace_members}
+    found: dict[str, Problem] = {}
+    left = _most(option, limits)[1]
+    taken = set[PodSelection | None]()
     for key, takes in policies:
-        problem = next(filter(None, (_problem(key, option, takes[option], left, limits) for option in _WAYS_OUT)), None)
+        number = takes.alone if takes.senders in taken else takes.total
+        problem = _problem(option, takes.total, limits)
+        if problem is None and number > left:
+            problem = no_room("spec", key, option, limits, _WAYS_OUT[option])
         if problem is None:
-            left = {option: room - takes[option] for option, room in left.items()}
+            left -= number
+            taken.add(takes.senders)
         else:
             found[key] = problem
+        if looked is not None:
+            looked.append(_Looked(takes.total, number, problem is None))
     return found
 
 
-def _slack(policies: Iterable[tuple[int, bool]], limits: Limits) -> int:
-    """Say how many members may come or go before `without_room` says anything else.
-
-    `policies`: of each in the same order its members, and whether there is room for it.
-    """
+def _slack(policies: Iterable[_Looked], limits: Limits) -> int:
+    """Say how many members may come or go before `without_room` says anything else; policies in the same order."""
     step = max(1, limits.members // 10)
     slack = left = limits.namespace_members
-    for number, has_room in policies:
-        if number > limits.members:
-            above = (number - 1) // step * step
-            slack = min(slack, above + step - number, number - max(above, limits.members) - 1)
+    for each in policies:
+        if each.total > limits.members:
+            above = (each.total - 1) // step * step
+            slack = min(slack, above + step - each.total, each.total - max(above, limits.members) - 1)
         else:
-            slack = min(slack, limits.members - number, abs(left - number) - (not has_room))
-        if has_room:
-            left -= number
+            slack = min(slack, limits.members - each.total, abs(left - each.number) - (not each.has_room))
+        if each.has_room:
+            left -= each.number
     return slack
 
 
-def _problem(key: str, option: str, number: int, left: Mapping[str, int], limits: Limits) -> Problem | None:
-    allowed: int = getattr(limits, option)
+def _most(option: str, limits: Limits) -> tuple[int, int]:
+    """Give what a policy may take, and what all of its namespace may."""
+    if option == ROWS:
+        return limits.rows, limits.namespace_rows
+    return limits.members, limits.namespace_members
+
+
+def _problem(option: str, number: int, limits: Limits) -> Problem | None:
+    allowed, _of_namespace = _most(option, limits)
     step = max(1, allowed // 10)
     rounded = number if number <= allowed else -(-number // step) * step
-    problem = excess("spec", rounded, option, limits, _WAYS_OUT[option])
-    if problem is None and number > left[option]:
-        problem = no_room("spec", key, option, limits, _WAYS_OUT[option])
-    return problem
+    return excess("spec", rounded, option, limits, _WAYS_OUT[option])
 
 
 class Room:
@@ -79,94 +121,94 @@ class Room:
         self._policies = policies
         self._membership = membership
         self._limits = limits
-        self._rows: dict[str, dict[str, int]] = {}
-        self._peers: dict[str, dict[str, frozenset[PodSelection]]] = {}
+        self._rows: dict[str, dict[str, Takes]] = {}
+        self._contexts: dict[str, dict[str, EffectivePolicy]] = {}
         self._slack: dict[str, int] = {}
         """How many members may come or go before a namespace must be looked at; see `due`."""
-        self._beyond: dict[str, Mapping[str, Problem]] = {}
+        self._beyond: Mapping[str, dict[str, Mapping[str, Problem]]] = {MEMBERS: {}, ROWS: {}}
 
     def __len__(self) -> int:
         """Count the namespaces of which something is remembered."""
-        return len(self._rows.keys() | self._peers.keys() | self._beyond.keys())
+        return len(self._rows.keys() | self._contexts.keys() | self._beyond[MEMBERS].keys() | self._beyond[ROWS].keys())
 
     def problem(self, key: str) -> Problem | None:
         """Say why a policy's rows are not applied, if they aren't."""
-        return self._beyond.get(key.partition("/")[0], {}).get(key)
+        return self.lacks(MEMBERS, key) or self.lacks(ROWS, key)
+
+    def lacks(self, option: str, key: str) -> Problem | None:
+        """Say of which limit a policy is beyond, if it is beyond that one."""
+        return self._beyond[option].get(key.partition("/")[0], {}).get(key)
 
     def policy_changed(self, key: str, effective: EffectivePolicy | None) -> None:
         """Take what a policy says now."""
-        self.measure(key, effective)
         namespace = key.partition("/")[0]
-        mine, peers = self._peers.setdefault(namespace, {}), frozenset() if effective is None else effective.peers
+        mine = self._contexts.setdefault(namespace, {})
         mine.pop(key, None)
-        if peers:
-            mine[key] = peers
+        if effective is not None:
+            mine[key] = effective
         if not mine:
-            del self._peers[namespace]
+            del self._contexts[namespace]
 
-    def measure(self, key: str, effective: EffectivePolicy | None) -> bool:
+    def measure(self, key: str) -> bool:
         """Count the rows that a policy can take now; say whether they are others than before."""
         namespace = key.partition("/")[0]
-        before = self._rows.get(namespace, {}).pop(key, 0)
-        now = 0 if effective is None else self._at_most(effective)
-        if now:
+        before = self._rows.get(namespace, {}).pop(key, None)
+        effective = self._contexts.get(namespace, {}).get(key)
+        number = 0 if effective is None or self.lacks(MEMBERS, key) else self._at_most(effective)
+        now = Takes(number) if number else None
+        if now is not None:
             self._rows.setdefault(namespace, {})[key] = now
         return before != now
 
     def rows(self, namespace: str) -> int:
         """Say how many rows the policies of a namespace can take together."""
-        return sum(self._rows.get(namespace, {}).values())
+        return sum(each.total for each in self._rows.get(namespace, {}).values())
 
     def members(self, namespace: str) -> int:
         """Say how many members the sets of those policies of a namespace have that there is room for."""
-        return sum(size for key, size in self._members(namespace).items() if self.problem(key) is None)
+        applied = [takes for key, takes in self._members(namespace).items() if self.problem(key) is None]
+        return sum(each.alone for each in applied) + sum({each.senders: each.shared for each in applied}.values())
 
     def due(self, users: Mapping[PodSelection, Mapping[str, AbstractSet[str]]]) -> list[str]:
         """List the namespaces that may have come beyond a limit of members by pods that came, or may have left one.
 
         `users` are the policies that need a selection, by namespace. What moved in one that is left out concerns it
-        alone; what moved in the others, also what is left for younger ones.
+        alone; what moved in the others, also what is left for younger ones. Senders count for one of them.
         """
         applied: defaultdict[str, int] = defaultdict(int)
         left_out: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for selection, number in self._membership.moved().items():
+        for selection, number in self._membership.moved():
             for namespace, keys in users.get(selection, {}).items():
-                beyond = self._beyond.get(namespace, {}).keys() & keys  # goes through the fewer ones
-                applied[namespace] += number * (len(keys) - len(beyond))
-                for key in beyond:
+                others, lacking = len(keys), self._beyond[MEMBERS].get(namespace)
+                for key in lacking.keys() & keys if lacking else ():  # goes through the fewer ones
                     left_out[namespace][key] += number
+                    others -= 1
+                applied[namespace] += number * (others if selection.role is SelectionUse.PEER else bool(others))
         for namespace, number in applied.items():
             most = max(left_out[namespace].values()) if namespace in left_out else 0
             self._slack[namespace] = self._slack.get(namespace, 0) - number - most
         return [namespace for namespace in applied if self._slack[namespace] < 0]
 
-    def settle(self, namespace: str) -> Iterable[str]:
+    def settle(self, option: str, namespace: str) -> Iterable[str]:
         """Look at a namespace anew; gives the policies of which something else is to be said than before."""
-        mine, before = self._rows.get(namespace, {}), self._beyond.pop(namespace, {})
-        members = self._members(namespace)
-        oldest: Iterable[str] = members
-        now: Mapping[str, Problem] = {}
-        most_rows = min(self._limits.rows, self._limits.namespace_rows)
-        most_members = min(self._limits.members, self._limits.namespace_members)
-        if sum(mine.values()) > most_rows or sum(members.values()) > most_members:
-            oldest = sorted(mine.keys() | members.keys(), key=lambda key: age(self._policies[key]))
-            now = without_room(
-                ((key, {"rows": mine.get(key, 0), "members": members.get(key, 0)}) for key in oldest), self._limits
-            )
+        takes = self._members(namespace) if option == MEMBERS else self._rows.get(namespace, {})
+        limits, before, looked = self._limits, self._beyond[option].pop(namespace, {}), list[_Looked]()
+        oldest: Iterable[str] = takes
+        if sum(each.total for each in takes.values()) > min(_most(option, limits)):
+            oldest = sorted(takes, key=lambda key: age(self._policies[key]))
+        now = without_room(option, ((key, takes[key]) for key in oldest), limits, looked)
         if now:
-            self._beyond[namespace] = now
-        if not mine:
-            self._rows.pop(namespace, None)
-        if members:
-            self._slack[namespace] = _slack(((members.get(key, 0), key not in now) for key in oldest), self._limits)
-        else:
-            self._slack.pop(namespace, None)
+            self._beyond[option][namespace] = now
+        if option == MEMBERS:
+            self._slack[namespace] = _slack(looked, limits)
+        if not takes:
+            (self._slack if option == MEMBERS else self._rows).pop(namespace, None)
         return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
 
-    def _members(self, namespace: str) -> Mapping[str, int]:
-        """Count the members of the sets of each policy of a namespace that has selectors."""
+    def _members(self, namespace: str) -> Mapping[str, Takes]:
+        """Count the members of the sets of each policy of a namespace."""
         size = self._membership.size
-        return {key: sum(map(size, peers)) for key, peers in self._peers.get(namespace, {}).items()}
+        return {key: Takes.of_members(each, size) for key, each in self._contexts.get(namespace, {}).items()}
 
     def _at_most(self, effective: EffectivePolicy) -> int:
         number = 0

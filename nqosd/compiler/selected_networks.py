@@ -124,11 +124,11 @@ class SelectedNetworks:
         self._lists: dict[str, Sequence[NetworkSelector]] = {}
         self._users = Counter[Sequence[NetworkSelector]]()
         self._new: dict[Sequence[NetworkSelector], None] = {}
-        self.renew(Networks.of({}))
+        self.renew(Networks.of({}), {})
 
-    def renew(self, networks: Networks) -> None:
-        """Take the networks as they are now."""
-        self._networks, before, attachments = networks, self._seen, self._tables.attachments
+    def renew(self, networks: Networks, attachments: Mapping[str, NetworkAttachment]) -> None:
+        """Take the networks as they are now, and the definitions that are looked at."""
+        self._networks, before = networks, self._seen
         tables = self._tables
         scopes = {
             name: namespace_labels(name, tables.namespaces) for name in {nad.namespace for nad in attachments.values()}

@@ -1,13 +1,14 @@
 """Membership: who is in which set, kept up to date pod by pod.
 
 In: selections to fill or to count, and pods with their places. Out: the members of every set, how many places the pods
-of a selection of peers have, and a `Shift`, exactly what changed. Rule: a member counts as long as any pod brings it,
-so a pod that ends never takes an address from its successor; the cost of a pod is that of the selections which it is
-in, enters or leaves; a selection that is only counted takes no memory for its pods.
+of a selection have, and a `Shift`, exactly what changed. Rule: a member counts as long as any pod brings it, so a pod
+that ends never takes an address from its successor; the cost of a pod is that of the selections which it is in, enters
+or leaves; a selection that is only counted takes no memory for its pods.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
+from itertools import chain
 
 import attrs
 
@@ -18,6 +19,8 @@ from nqosd.compiler.desired import Family, Members
 from nqosd.compiler.pod_addresses import PodAddress
 from nqosd.compiler.set_ids import CountedSet, OutsideSet, SetId
 
+FEW = 20
+"""Pods that are compared with selections one by one."""
 SiteKey = tuple[PodSelection, str, str]
 """Senders, their network, their switch."""
 
@@ -39,6 +42,14 @@ class Shift:
 
 
 @attrs.define
+class _Size:
+    """How many places the pods of a selection have, and at most how many came or left since that was last asked."""
+
+    places: int
+    moved: int = 0
+
+
+@attrs.define
 class _Known:
     """A pod as it was counted, in its namespace as that was then, in selections that are filled."""
 
@@ -48,19 +59,28 @@ class _Known:
     namespace: Namespace | None
 
 
+_Kind = tuple[str, str, Family | None, str, bool]
+"""What places have in common that are in the same sets."""
+_Moves = dict[_Kind, tuple[PodAddress, defaultdict[PodSelection, list[Sequence[str]]]]]
+"""Places that come to selections or leave them: one of each kind, and by selection the members of each pod."""
+
+
 class Membership:
     """The members of all sets of the watched selections."""
 
     def __init__(self, namespaces: Mapping[str, Namespace]) -> None:
         self._index = SelectionIndex(namespaces)
         self._counted = SelectionIndex(namespaces)
-        self._sizes: dict[PodSelection, int] = {}
+        self._sizes: dict[PodSelection, _Size] = {}
         self._namespaces = namespaces
-        self._moved: Counter[PodSelection] = Counter()
+        self._moved: list[tuple[PodSelection, _Size]] = []
         self._known: dict[str, dict[str, _Known]] = {}
         self._counts: dict[CountedSet, dict[str, int]] = {}
         self._sites: dict[PodSelection, dict[tuple[str, str], set[Family | None]]] = {}
+        """Where a selection has sets with members: by network and switch, which is empty for those of peers."""
         self._nodes: dict[PodSelection, dict[tuple[str, str], int]] = {}
+        self._left: _Moves = {}
+        self._came: _Moves = {}
         self._shift = Shift()
 
     @property
@@ -107,27 +127,42 @@ class Membership:
         return self._index.weigh(pod) + self._counted.weigh(pod)
 
     def size(self, selection: PodSelection) -> int:
-        """Say how many places the pods of a selection of peers have."""
-        return self._sizes[selection]
+        """Say how many places the pods of a selection have."""
+        return self._sizes[selection].places
 
-    def moved(self) -> Mapping[PodSelection, int]:
-        """Say how many places came to or left selections of peers since the last call; those that changed did both."""
-        moved, self._moved = self._moved, Counter()
-        return moved
+    def moved(self) -> Iterable[tuple[PodSelection, int]]:
+        """Say how many places at most came to or left selections since the last call."""
+        if not self._moved:
+            return ()
+        moved, self._moved = self._moved, []
+        found = []
+        for selection, size in moved:
+            found.append((selection, size.moved))
+            size.moved = 0
+        return found
 
     def drain(self) -> Shift:
-        """Take what has changed since the last call."""
+        """Let places come to their sets or leave them, of all pods together, and give what has changed.
+
+        Those of selections that have been emptied since they were refreshed don't: there may be millions.
+        """
+        if self._left:
+            left, self._left = self._left, {}
+            self._leave(left)
+        if self._came:
+            came, self._came = self._came, {}
+            self._enter(came)
         shift, self._shift = self._shift, Shift()
         return shift
 
     def count(self, selections: Iterable[PodSelection]) -> None:
-        """Begin to count the pods of selections of peers that aren't watched yet."""
+        """Begin to count the pods of selections that aren't watched yet."""
         for selection, bits in self._choose([each for each in selections if each not in self._sizes])[1]:
             self._counted.add(selection)
-            self._sizes[selection] = bits.bit_count()
+            self._sizes[selection] = _Size(bits.bit_count())
 
     def fill(self, selections: Iterable[PodSelection]) -> None:
-        """Let the pods that are known enter selections that aren't filled yet, and from now on those that come."""
+        """Let the pods that are known enter selections that are only counted, and from now on those that come."""
         came: dict[int, tuple[_Known, list[PodSelection]]] = {}
         equal: dict[int, list[PodSelection]] = {}
         every, chosen = self._choose([each for each in selections if each not in self._index])
@@ -148,11 +183,9 @@ class Membership:
     ) -> tuple[Sequence[tuple[_Known, PodAddress]], Iterator[tuple[PodSelection, int]]]:
         """Give the places of all pods that selections may mean, and for each selection which of these are its pods'."""
         scopes = self._scopes(selections) if selections else ()
-        by_namespace = [(name, self._known[name].values()) for name in scopes]
-        every = [(known, place) for _name, mine in by_namespace for known in mine for place in known.places]
-        labels = ((name, ((known.pod.labels, len(known.places)) for known in mine)) for name, mine in by_namespace)
-        index = BitmapIndex(labels, selections, self._namespaces)
-        return every, ((selection, index.chosen(selection)) for selection in selections)
+        by_namespace = {name: self._known[name].values() for name in scopes}
+        every = [(known, place) for mine in by_namespace.values() for known in mine for place in known.places]
+        return every, _chosen(selections, by_namespace, self._namespaces)
 
     def drop(self, selections: Iterable[PodSelection]) -> None:
         """Watch some selections no longer."""
@@ -163,72 +196,86 @@ class Membership:
             self._sizes.pop(selection, None)
 
     def empty(self, selections: Iterable[PodSelection]) -> None:
-        """Let the pods of selections leave them; those of peers are still counted."""
+        """Let the pods of selections leave them, and only count them; no row may use a set of theirs any more."""
         gone = {each for each in selections if each in self._index}
-        peers = {each for each in gone if each.role is SelectionUse.PEER}
+        for _place, by_selection in (*self._left.values(), *self._came.values()) if gone else ():
+            for selection in gone:
+                by_selection.pop(selection, None)
         for selection in gone:
             self._index.discard(selection)
-        for selection in peers:
             self._counted.add(selection)
-        kinds = set[tuple[str, Family | None]]()
         for name in self._scopes(gone):
             for known in self._known[name].values():
-                left = gone.intersection(known.selections)
-                if left:
-                    known.selections = tuple(each for each in known.selections if each not in left)
-                    kinds.update((place.network, place.family) for place in known.places)
-                self._leave(left - peers, known.places)
-        for selection in peers:
-            for network, family in kinds:
-                self._counts.pop(SetId(selection, network, "", family), None)
+                if not gone.isdisjoint(known.selections):
+                    known.selections = tuple(each for each in known.selections if each not in gone)
+        for selection in gone:
+            for (network, switch), families in self._sites.pop(selection, {}).items():
+                for family in families:
+                    self._counts.pop(SetId(selection, network, switch, family), None)
+            self._nodes.pop(selection, None)
 
     def _fill(self, selections: Iterable[PodSelection], places: Sequence[PodAddress]) -> None:
         """Let places enter all of some selections; those of peers had no sets, so nobody is told member by member."""
         members: defaultdict[tuple[str, Family | None], Counter[str]] = defaultdict(Counter)
-        for place in places:
+        _move(self._came, [each for each in selections if each.role is not SelectionUse.PEER], places)
+        peers = [each for each in selections if each.role is SelectionUse.PEER]
+        for place in places if peers else ():
             members[place.network, place.family][place.member] += 1
-        for selection in selections:
-            if selection.role is not SelectionUse.PEER:
-                self._enter([selection], places)
-                continue
+        for selection in peers:
             for (network, family), counts in members.items():
                 self._counts[SetId(selection, network, "", family)] = dict(counts)
+                self._sites.setdefault(selection, {}).setdefault((network, ""), set()).add(family)
 
-    def refresh(self, key: str, pod: Pod | None, places: tuple[PodAddress, ...]) -> None:
-        """Count a pod as it is now; None and no places for one that is gone."""
-        namespace = key.partition("/")[0]
-        before = self._known.get(namespace, {}).get(key)
-        known = None if pod is None or not places else _Known(pod, places, (), self._namespaces.get(namespace))
-        if self._counted.anchors:
-            self._recount(namespace, before, known)
-        selections = () if known is None else self._index.of(known.pod)
+    def refresh(self, pods: Iterable[tuple[str, Pod | None, tuple[PodAddress, ...]]]) -> None:
+        """Count pods as they are now, by key and with their places; None and no places for one that is gone.
+
+        They come to their sets, and leave them, when that is drained.
+        """
+        before: list[_Known] = []
+        now: list[_Known] = []
+        for key, pod, places in pods:
+            self._refresh(key, pod, places, before, now)
+        if before:
+            self._recount(before, -1)
+        if now:
+            self._recount(now, 1)
+
+    def _refresh(
+        self, key: str, pod: Pod | None, places: tuple[PodAddress, ...], out: list[_Known], now: list[_Known]
+    ) -> None:
+        """Count one pod; notes it as it was, and as it is, if selections are counted that may choose other places."""
+        name = key.partition("/")[0]
+        namespace, before = self._namespaces.get(name), self._known.get(name, {}).get(key)
+        is_same = before is not None and before.pod is pod and before.namespace is namespace
+        known = None if pod is None or not places else _Known(pod, places, (), namespace)
+        had, was = ((), ()) if before is None else (before.places, before.selections)
+        if self._counted.anchors and not (is_same and len(had) == len(places)):
+            out.extend([before] if before is not None else [])
+            now.extend([known] if known is not None else [])
         if known is not None:
-            known.selections = selections
-            if before is not None and (before.places, before.selections) == (places, selections):
-                before.pod, before.namespace = known.pod, known.namespace
+            known.selections = was if is_same else self._index.of(known.pod)
+            if before is not None and (had, was) == (places, known.selections):
+                self._known[name][key] = known
                 return
-        had = () if before is None else before.places
+        selections = () if known is None else known.selections
         left = _without(had, places) if places else had
         came = _without(places, had) if had else places
-        self._recount_outside(left, came)
-        if before is None:
-            self._enter(selections, places)
+        for set_id, members in _outside(left) if left else ():
+            self._drop(set_id, members)
+        for set_id, members in _outside(came) if came else ():
+            self._add(set_id, members)
+        if not was or not selections or was is selections:
+            if was:
+                _move(self._left, was, left if selections else had)
+            if selections:
+                _move(self._came, selections, came if was else places)
         else:
-            was = set(before.selections)
-            self._leave(was.difference(selections), had)
-            self._leave(was.intersection(selections), left)
-            self._enter([each for each in selections if each not in was], places)
-            self._enter([each for each in selections if each in was], came)
-        self._remember(namespace, key, before, known)
-
-    def _recount_outside(self, left: Iterable[PodAddress], came: Iterable[PodAddress]) -> None:
-        """Count the addresses of a pod that are outside of their switches' ranges."""
-        for place in left:
-            if place.is_outside:
-                self._drop(_outside(place), [place.member])
-        for place in came:
-            if place.is_outside:
-                self._add(_outside(place), [place.member])
+            stay = set(was).intersection(selections)
+            _move(self._left, stay, left)
+            _move(self._left, [each for each in was if each not in stay], had)
+            _move(self._came, stay, came)
+            _move(self._came, [each for each in selections if each not in stay], places)
+        self._remember(name, key, before, known)
 
     def in_namespace(self, namespace: str) -> list[str]:
         """List the keys of the counted pods of a namespace."""
@@ -240,9 +287,12 @@ class Membership:
             self._counts.pop(set_id, None)
 
     def _remember(self, namespace: str, key: str, before: _Known | None, known: _Known | None) -> None:
-        for each, step in ((before, -1), (known, 1)):
-            if each is not None:
-                self._tally(each.selections, step * len(each.places))
+        if before is not None and known is not None and before.selections is known.selections:
+            self._tally(known.selections, len(known.places) - len(before.places))
+        else:
+            for each, step in ((before, -1), (known, 1)):
+                if each is not None:
+                    self._tally(each.selections, step * len(each.places))
         if known is not None:
             self._known.setdefault(namespace, {})[key] = known
         elif namespace in self._known:
@@ -250,43 +300,53 @@ class Membership:
             if not self._known[namespace]:
                 del self._known[namespace]
 
-    def _recount(self, name: str, before: _Known | None, known: _Known | None) -> None:
-        """Count a pod of a namespace in the selections that are only counted."""
-        for each, step in ((before, -1), (known, 1)):
-            if each is not None:
-                namespaces = {} if each.namespace is None else {name: each.namespace}
+    def _recount(self, pods: Sequence[_Known], step: int) -> None:
+        """Count pods, as they were or are, in the selections that are only counted."""
+        if len(pods) <= FEW:
+            for each in pods:
+                namespaces = {} if each.namespace is None else {each.namespace.name: each.namespace}
                 self._tally(self._counted.of(each.pod, namespaces), step * len(each.places))
+            return
+        by_namespace: defaultdict[str, list[_Known]] = defaultdict(list)
+        for each in pods:
+            by_namespace[each.pod.namespace].append(each)
+        namespaces = {each.namespace.name: each.namespace for each in pods if each.namespace is not None}
+        for selection, bits in _chosen(list(self._counted), by_namespace, namespaces):
+            self._tally([selection], step * bits.bit_count())
 
     def _tally(self, selections: Iterable[PodSelection], places: int) -> None:
-        for selection in selections:
-            if selection in self._sizes:
-                self._sizes[selection] += places
-                self._moved[selection] += abs(places)
+        """Note that places came to some selections, or left them."""
+        moved = abs(places)
+        for selection in selections if places else ():
+            size = self._sizes[selection]
+            size.places += places
+            if not size.moved:
+                self._moved.append((selection, size))
+            size.moved += moved
 
     def _scopes(self, selections: Iterable[PodSelection]) -> Collection[str]:
         """List the namespaces in which any of some selections may mean some pods."""
         scopes = {each.namespaces if isinstance(each.namespaces, str) else None for each in selections}
         return self._known if None in scopes else [name for name in self._known if name in scopes]
 
-    def _enter(self, selections: Iterable[PodSelection], places: Iterable[PodAddress]) -> None:
-        """Let places into some selections, those that differ in nothing but their members together."""
-        for place, members in _alike(places):
-            for selection in selections:
+    def _enter(self, moves: _Moves) -> None:
+        for place, by_selection in moves.values():
+            for selection, members in by_selection.items():
                 if place.is_locked and not place.is_of(selection):
                     continue
-                self._spread(selection, place, len(members))
+                self._spread(selection, place, sum(map(len, members)))
                 set_id = _set_of(selection, place)
-                if set_id is not None and self._add(set_id, members):
+                if set_id is not None and self._add(set_id, chain.from_iterable(members)):
                     self._turn(set_id, filled=True)
 
-    def _leave(self, selections: Iterable[PodSelection], places: Iterable[PodAddress]) -> None:
-        for place, members in _alike(places):
-            for selection in selections:
+    def _leave(self, moves: _Moves) -> None:
+        for place, by_selection in moves.values():
+            for selection, members in by_selection.items():
                 if place.is_locked and not place.is_of(selection):
                     continue
-                self._spread(selection, place, -len(members))
+                self._spread(selection, place, -sum(map(len, members)))
                 set_id = _set_of(selection, place)
-                if set_id is not None and self._drop(set_id, members):
+                if set_id is not None and self._drop(set_id, chain.from_iterable(members)):
                     self._turn(set_id, filled=False)
 
     def _add(self, set_id: CountedSet, members: Iterable[str]) -> bool:
@@ -339,7 +399,8 @@ class Membership:
         if selection.role is SelectionUse.PEER:
             if set_id.family is None:
                 self._shift.without_ports.add(selection)
-            return
+        else:
+            self._shift.sites.add((selection, set_id.network, set_id.switch))
         sites = self._sites.setdefault(selection, {})
         kinds = sites.setdefault((set_id.network, set_id.switch), set())
         (kinds.add if filled else kinds.discard)(set_id.family)
@@ -347,7 +408,6 @@ class Membership:
             del sites[set_id.network, set_id.switch]
             if not sites:
                 del self._sites[selection]
-        self._shift.sites.add((selection, set_id.network, set_id.switch))
 
 
 def _without(places: Iterable[PodAddress], others: Iterable[PodAddress]) -> Sequence[PodAddress]:
@@ -356,20 +416,44 @@ def _without(places: Iterable[PodAddress], others: Iterable[PodAddress]) -> Sequ
     return [each for each in places if each not in known]
 
 
-def _alike(places: Iterable[PodAddress]) -> Iterable[tuple[PodAddress, Sequence[str]]]:
-    """Group places that are in the same sets: gives one of each group, and the members of all of it."""
-    found: dict[tuple[str, str, Family | None, str, bool], tuple[PodAddress, list[str]]] = {}
-    for place in places:
+def _move(moves: _Moves, selections: Collection[PodSelection], places: Iterable[PodAddress]) -> None:
+    """Note that places come to some selections, or leave them."""
+    kinds: dict[_Kind, list[str]] = {}
+    for place in places if selections else ():
         kind = (place.network, place.switch, place.family, place.node, place.is_locked)
-        if kind in found:
-            found[kind][1].append(place.member)
-        else:
-            found[kind] = (place, [place.member])
-    return found.values()
+        if kind not in kinds:
+            kinds[kind] = []
+            if kind not in moves:
+                moves[kind] = (place, defaultdict(list))
+        kinds[kind] += [place.member]
+    for kind, members in kinds.items():
+        by_selection = moves[kind][1]
+        for selection in selections:
+            by_selection[selection].append(members)
 
 
-def _outside(place: PodAddress) -> OutsideSet:
-    return OutsideSet(place.network, place.switch, place.family)
+def _chosen(
+    selections: Collection[PodSelection],
+    pods: Mapping[str, Collection[_Known]],
+    namespaces: Mapping[str, Namespace],
+) -> Iterator[tuple[PodSelection, int]]:
+    """Say for each selection which places of some pods, by namespace, are those of its pods; the numbers are bits."""
+    labels = ((name, ((known.pod.labels, len(known.places)) for known in mine)) for name, mine in pods.items())
+    index = BitmapIndex(labels, selections, namespaces)
+    return ((selection, index.chosen(selection)) for selection in selections)
+
+
+def _outside(places: Iterable[PodAddress]) -> Iterable[tuple[OutsideSet, Sequence[str]]]:
+    """Give those addresses of a pod that are outside of their switches' ranges, by the set that they are in."""
+    found: dict[tuple[str, str, Family | None], list[str]] = {}
+    for place in places:
+        if place.is_outside:
+            kind = (place.network, place.switch, place.family)
+            if kind in found:
+                found[kind] += [place.member]
+            else:
+                found[kind] = [place.member]
+    return [(OutsideSet(*kind), members) for kind, members in found.items()] if found else ()
 
 
 def _set_of(selection: PodSelection, place: PodAddress) -> SetId | None:

@@ -1,11 +1,11 @@
 """Subscriptions: which selections are watched, for the sake of which policies.
 
 In: what policies need, and which of them there is room for. Out: a membership in which every selection that a policy
-needs is counted, and filled where one of them is applied. Rule: senders are filled before it is known whether there is
-room, since they say how many rows there are; peers after it, since they are what there may be no room for.
+needs is counted, and filled where one of them is applied. Rule: senders are filled as soon as there is room for the
+members, since they say how many rows there are; peers when there is room for the rows, too.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import chain
 
@@ -41,19 +41,30 @@ class Subscriptions:
         return chain.from_iterable(self.users.get(selection, {}).values())
 
     def count(self) -> None:
-        """Drop what nobody needs any more, fill the senders, and count the peers."""
-        needed = [each for each in self._moved if each in self.users]
+        """Drop what nobody needs any more, and count what somebody begins to need."""
         self._membership.drop(each for each in self._moved if each not in self.users)
-        self._membership.fill(each for each in needed if each.role is not SelectionUse.PEER)
-        self._membership.count(each for each in needed if each.role is SelectionUse.PEER)
+        self._membership.count(each for each in self._moved if each in self.users)
 
-    def fill(self, turned: Iterable[PodSelection], is_applied: Callable[[str], bool]) -> None:
+    def fill_senders(self, turned: Iterable[PodSelection], has_room: Callable[[str], bool]) -> None:
+        """Fill the senders of policies for whose members there is room; empty senders and peers of others.
+
+        `turned` are those of the policies for which there was room and isn't now, or the other way round.
+        """
+        wanted = self._wanted(chain(self._moved, turned), has_room)
+        self._membership.fill(each for each in wanted if each.role is not SelectionUse.PEER)
+
+    def fill_peers(self, turned: Iterable[PodSelection], is_applied: Callable[[str], bool]) -> None:
         """Fill the peers of policies that are applied, and empty those of others.
 
         `turned` are those of the policies of which one was applied and isn't now, or the other way round.
         """
-        moved, self._moved = self._moved | dict.fromkeys(turned), {}
-        peers = [each for each in moved if each in self.users and each.role is SelectionUse.PEER]
-        wanted = {each for each in peers if any(map(is_applied, self.of(each)))}
-        self._membership.empty(each for each in peers if each not in wanted)
-        self._membership.fill(each for each in peers if each in wanted)
+        moved, self._moved = self._moved, {}
+        peers = (each for each in chain(moved, turned) if each.role is SelectionUse.PEER)
+        self._membership.fill(self._wanted(peers, is_applied))
+
+    def _wanted(self, selections: Iterable[PodSelection], is_wanted: Callable[[str], bool]) -> Collection[PodSelection]:
+        """Give those of some selections that a policy needs of which something holds, and empty the others."""
+        known = [each for each in dict.fromkeys(selections) if each in self.users]
+        wanted = {each: None for each in known if any(map(is_wanted, self.of(each)))}
+        self._membership.empty(each for each in known if each not in wanted)
+        return wanted

@@ -13,8 +13,10 @@ from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.tables import Tables
 from nqosd.compiler.address_ranges import ANYTHING, Ranges, Subnets, network_subnets, ranges_of
 from nqosd.compiler.network_switches import Network, Networks, switch_subnets
+from nqosd.compiler.oldest_definitions import OldestDefinitions
 from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.switches import Switches
+from nqosd.config.options import Limits
 
 
 @attrs.frozen
@@ -34,8 +36,9 @@ class TopologyChange:
 class ClusterTopology:
     """What the tables say of nodes and networks."""
 
-    def __init__(self, tables: Tables, zone: str) -> None:
+    def __init__(self, tables: Tables, zone: str, limits: Limits) -> None:
         self._tables = tables
+        self.definitions = OldestDefinitions(tables.attachments, limits)
         self.networks = Networks.of({})
         self.zone = Zone.of(zone, {})
         self.subnets: Subnets = {}
@@ -79,7 +82,7 @@ class ClusterTopology:
 
     def _renetwork(self) -> tuple[dict[str, None], AbstractSet[str]]:
         """Derive the networks anew; gives the pods whose attachments mean something else now, and the networks."""
-        before, self.networks = self.networks, Networks.of(self._tables.attachments, self.networks.by_name)
+        before, self.networks = self.networks, Networks.of(self.definitions.by_key, self.networks.by_name)
         names = before.by_name.keys() | self.networks.by_name.keys()
         redefined = {name for name in names if _differ(before.by_name.get(name), self.networks.by_name.get(name))}
         nads = before.by_nad.keys() | self.networks.by_nad.keys()

@@ -147,6 +147,8 @@ class Limits:
 
     policies: int = _option(1000, Between(1, 100_000, "policies"), reloadable=True)
     """NetworkQoS objects of a namespace; where there are more, the oldest are applied."""
+    definitions: int = _option(5000, Between(1, 100_000, "definitions"), reloadable=True)
+    """Definitions of networks in a namespace; of more those that ovn-kubernetes accepted and the oldest count."""
     prefixes: int = _option(100_000, Between(1, 1_000_000, "prefixes"), reloadable=True)
     """Prefixes of a rule, its blocks joined and their exceptions taken out; each is a flow on every chassis."""
     namespace_prefixes: int = _option(200_000, Between(1, 10_000_000, "prefixes"), reloadable=True)
@@ -161,9 +163,9 @@ class Limits:
     namespace_selectors: int = _option(1_000, Between(1, 1_000_000, "selectors"), reloadable=True)
     """Entries that select pods, of all rules of a namespace together; each pod that comes is compared with them."""
     members: int = _option(100_000, Between(1, 100_000_000, "members"), reloadable=True)
-    """Addresses of the pods that the selectors of a policy choose, again for each selector; each is a flow, too."""
+    """Addresses of the pods that the selectors of a policy choose, again for each selector, podSelector included."""
     namespace_members: int = _option(200_000, Between(1, 1_000_000_000, "members"), reloadable=True)
-    """Such addresses of all policies of a namespace together; the oldest policies have theirs first."""
+    """Such addresses of all policies of a namespace, those of equal podSelectors once; the oldest have theirs first."""
     rows: int = _option(5_000, Between(1, 1_000_000, "rows"), reloadable=True)
     """Rows of a policy: on each switch with senders one for each rule and family, or for each pod that has limits."""
     namespace_rows: int = _option(10_000, Between(1, 10_000_000, "rows"), reloadable=True)

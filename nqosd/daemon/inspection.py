@@ -176,7 +176,7 @@ class DaemonState:
         compiler = await self._compiler()
         found = []
         async for nad in self._pieces([] if compiler is None else list(compiler.tables.attachments.values())):
-            ignored = nad.problem or ("" if compiler is None else compiler.networks.ignored.get(nad.key, ""))
+            ignored = nad.problem or ("" if compiler is None else compiler.ignores(nad))
             if nad.network or ignored:
                 topology, role = (nad.topology.value, nad.role.value) if nad.network else ("", "")
                 found.append(NetworkState(nad.key, nad.network, topology, role, nad.subnets, nad.accepted, ignored))

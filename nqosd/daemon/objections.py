@@ -16,6 +16,8 @@ from nqosd.api.changes import Change
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.compiler.address_owners import Refused
 from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.network_switches import Disagreement
+from nqosd.compiler.oldest_definitions import too_many_definitions
 from nqosd.compiler.settings import NEWEST_TESTED, OvnVersion
 from nqosd.daemon.log_budget import LogBudget
 from nqosd.status.condition_changes import claimed
@@ -33,7 +35,8 @@ class Objections:
     """Says them."""
 
     def __init__(self) -> None:
-        self._ignored: Mapping[str, str] = {}
+        self._ignored: Mapping[str, Disagreement] = {}
+        self._crowded: frozenset[str] = frozenset()
         self._of_switches: Mapping[str, str] = {}
         self._ovn: OvnVersion | None = None
         self._lines = LogBudget("objects change too often to log each time what of them doesn't count")
@@ -69,7 +72,12 @@ class Objections:
         if before is not self._ignored:
             for key, why in self._ignored.items():
                 if before.get(key) != why and self._lines.spend(key.partition("/")[0]):
-                    _log.warning("a definition of a network is ignored", definition=key, why=why)
+                    _log.warning("a definition of a network is ignored", definition=key, why=str(why))
+        crowded, self._crowded = self._crowded, compiler.crowded
+        for namespace in sorted(self._crowded - crowded) if crowded is not self._crowded else ():
+            if self._lines.spend(namespace):
+                words = too_many_definitions(namespace, compiler.settings.limits)
+                _log.warning("definitions of networks are ignored", namespace=namespace, why=words)
 
     def _say_of_switches(self, compiler: IncrementalCompiler) -> None:
         before, self._of_switches = self._of_switches, compiler.objections

@@ -19,6 +19,7 @@ from nqosd.compiler.desired import Desired
 from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.oldest_definitions import oldest_definitions
 from nqosd.compiler.pod_addresses import PodAddress, Zone
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.switches import Switches
@@ -38,7 +39,7 @@ class World:
     @classmethod
     def of(cls, tables: Tables, settings: Settings, switches: Switches | None = None) -> "World":
         """Compile everything."""
-        networks = Networks.of(tables.attachments)
+        networks = Networks.of(oldest_definitions(tables.attachments, settings.limits))
         zone = Zone.of(settings.zone, tables.nodes)
         found = {key: mine.places for key, mine in all_places(tables, networks, zone).items() if mine.places}
         return cls(tables, settings, networks, zone, found, compiled(tables, settings, switches or {}))

@@ -23,7 +23,8 @@ from tests.informers.wire import BY_KIND
 from tools import one_event
 from tools.bench.workload import Pods, Size, policy
 
-SMALL, LARGE, MANY_POLICIES = Size(200, 100), Size(4_000, 100), Size(2_000, 1_000)
+SMALL, LARGE, MANY_POLICIES = Size(200, 100), Size(4_000, 100), Size(1_900, 1_000)
+"""Of the latter's peers and senders there are nearly as many as a namespace may have."""
 CALLS = 300
 """Calls, of Python and of C, for one pod from bytes to delta; there were 269, and 293 with very many policies.
 

@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from nqosd.cli import FAILED, OK, USAGE, main
+from nqosd.commands import findings
 from nqosd.commands.compiled_text import shared
+from nqosd.config.options import Limits
 from tests.checkout import ROOT
 from tests.docs.console import blocks
 
@@ -266,3 +268,22 @@ def test_the_action(mistakes: Path, tmp_path: Path) -> None:
     assert run(paths="bad.yaml good").stdout.startswith("::warning file=bad.yaml,line=1::")
     assert run(paths="bad.yaml good").returncode == FAILED
     assert run(paths="good", arguments="").returncode == OK
+
+
+def test_definitions_that_do_not_count_are_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that disagrees with an older one, and one beyond those that a namespace may have, with the reasons."""
+    monkeypatch.setattr(findings, "Limits", lambda: Limits(definitions=2))
+    (nad,) = yaml.safe_load_all((GUIDE / "nad.yaml").read_text())
+    config = json.loads(nad["spec"]["config"])
+    for number in range(3):
+        name = {**nad["metadata"], "name": f"d{number}", "creationTimestamp": f"2026-01-0{number + 1}T00:00:00Z"}
+        written = {**config, "subnets": f"10.{number}.0.0/16", "netAttachDefName": f"{name['namespace']}/d{number}"}
+        text = yaml.safe_dump({**nad, "metadata": name, "spec": {"config": json.dumps(written)}})
+        (tmp_path / f"{number}.yaml").write_text(text)
+    _code, _out, err = compiled(capsys, "--strict", tmp_path)
+    disagrees, beyond = err.splitlines()
+    assert "/d1: it is ignored: network" in disagrees
+    assert "/d2: it is ignored: namespace" in beyond
+    assert "the 2 that limits.definitions allows" in beyond

@@ -55,8 +55,10 @@ every_setting = st.builds(
             Limits(rows=4, namespace_rows=5),
             Limits(members=2),
             Limits(members=4, namespace_members=5),
+            Limits(members=8, namespace_members=9),
             Limits(prefixes=20, ports=1, selectors=1),
             Limits(namespace_prefixes=40),
+            Limits(definitions=1),
         ]
     ),
 )
@@ -178,13 +180,12 @@ def test_nothing_is_kept(events: list[list[Change]], seen: Switches) -> None:
     assert compiler.selections == 0
     assert len(compiler._claims) == 0
     assert (compiler._switch_rows._demands, compiler.objections, compiler._membership._counts) == ({}, {}, {})
-    assert compiler._membership._sizes == {}
+    assert (compiler._membership._sizes, compiler._membership._sites, compiler._membership._known) == ({}, {}, {})
+    assert (compiler._topology.definitions.by_key, len(compiler._topology.definitions._ages)) == ({}, 0)
     assert (len(compiler._contexts.readings), len(compiler._room)) == (0, 0)
-    assert (len(compiler._contexts.selected._chosen), len(compiler._contexts.selected._seen)) == (
-        0,
-        1,
-    )  # the default network
-    assert sum(compiler._contexts.selected._users.values()) == 0
+    selected = compiler._contexts.selected
+    assert (len(selected._chosen), len(selected._seen)) == (0, 1)  # the default network
+    assert sum(selected._users.values()) == 0
 
 
 def test_first_use_tells_every_member() -> None:
@@ -354,7 +355,7 @@ def _to(peers: tuple[PodPeer, ...], priority: int) -> Change:
 
 
 def test_places_of_a_pod_that_are_alike_enter_their_set_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pod with many logical ports or addresses on one network takes one look at each selection that chooses it."""
+    """Many logical ports or addresses of pods on one switch take one look at each selection that chooses them."""
     looks = 0
     set_of = set_members._set_of
 
@@ -372,12 +373,12 @@ def test_places_of_a_pod_that_are_alike_enter_their_set_together(monkeypatch: py
     compiler.apply([Change(ResourceKind.POD, each.key, None, each) for each in pods])
     monkeypatch.setattr(set_members, "_set_of", counted)
     compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, flat.key, None, flat)])
-    assert looks == len(pods)
+    assert looks == 1
     (group,) = compiler.desired.port_groups.values()
     assert len(group.ports) == len(pods) * len(attachments)
     other = attrs.evolve(flat, topology=Topology.LOCALNET)
     compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, flat.key, flat, other)])
-    assert looks == 3 * len(pods)
+    assert looks == 3
     check(compiler)
 
 

@@ -1,6 +1,6 @@
 """A policy that takes more than it may isn't applied, says why, and keeps nobody waiting."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import count
 from random import Random
 from unittest.mock import Mock
@@ -25,13 +25,15 @@ from nqosd.api.networkqos import (
     Port,
     Protocol,
 )
-from nqosd.api.objects import Attachment, Namespace, Pod
-from nqosd.cache.selections import PodSelection, SelectionUse
-from nqosd.compiler import incremental
+from nqosd.api.objects import Attachment, Namespace, NetworkAttachment, Pod, Topology
+from nqosd.cache.selections import PodSelection
+from nqosd.compiler import policy_contexts
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.effective_policies import too_many
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.compiler.set_ids import SetId
+from nqosd.compiler.network_switches import Networks
+from nqosd.compiler.set_ids import CountedSet, SetId
+from nqosd.compiler.set_members import Membership
 from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
 from nqosd.status.conditions import condition
@@ -75,7 +77,7 @@ LARGE = {
     "prefixes": (policy("p", EgressRule(1, classifier=PREFIXES)), 32),
     "ports": (policy("p", EgressRule(1, classifier=PORTS)), 3),
     "selectors": (policy("p", EgressRule(1, classifier=SELECTORS)), 2),
-    "members": (policy("p", EgressRule(1, classifier=SELECTORS)), 12),
+    "members": (policy("p", EgressRule(1, classifier=SELECTORS)), 18),
     "rows": (policy("p", *PLAIN, scope=BandwidthScope.POD), 6),
 }
 
@@ -151,7 +153,7 @@ BLOCKED = EgressRule(1, classifier=PREFIXES)
 SHARED = {
     "prefixes": ([policy(f"p{number}", BLOCKED) for number in range(3)], 64),
     "selectors": ([policy(f"p{number}", EgressRule(1, classifier=SELECTORS)) for number in range(3)], 4),
-    "members": ([policy(f"p{number}", EgressRule(1, classifier=SELECTORS)) for number in range(3)], 18),
+    "members": ([policy(f"p{number}", EgressRule(1, classifier=SELECTORS)) for number in range(3)], 22),
     "rows": ([policy(f"p{number}", *PLAIN, scope=BandwidthScope.POD) for number in range(3)], 8),
 }
 
@@ -203,7 +205,7 @@ def test_members_come_and_go_with_the_pods() -> None:
     """A pod of any namespace too many takes the rows away, and they are back when it goes or is no longer chosen."""
     absent = LabelSelector((Requirement("x", Operator.DOES_NOT_EXIST),))
     choosing = policy("p", EgressRule(1, classifier=Classifier(to=(PodPeer(absent, EVERYTHING),))))
-    compiler = compiled(Limits(members=4), choosing, senders=4)
+    compiler = compiled(Limits(members=8), choosing, senders=4)
     assert applied(compiler) == {"a/p"}
     fifth = Pod("b", "other", {}, "n1", attachments=(Attachment("default", ("10.0.1.0",)),))
     for spared in (None, attrs.evolve(fifth, labels={"x": ""}), attrs.evolve(fifth, ended=True)):
@@ -217,7 +219,7 @@ def test_members_come_and_go_with_the_pods() -> None:
 def test_every_address_of_a_pod_counts() -> None:
     """A pod with two addresses is two members of each selector that chooses it."""
     pod = Pod("b", "b", {}, "n1", attachments=(Attachment("default", ("10.0.1.0", "fd00::1")),))
-    for limit, expected in ((3, set()), (4, {"a/p"})):
+    for limit, expected in ((5, set()), (6, {"a/p"})):
         compiler = compiled(Limits(members=limit), CHOOSING)
         compiler.apply([Change(ResourceKind.POD, pod.key, None, pod)])
         assert applied(compiler) == expected
@@ -240,12 +242,11 @@ def test_of_a_policy_beyond_its_members_none_is_kept(monkeypatch: pytest.MonkeyP
     compiler.apply(put(policy("p", EgressRule(1, classifier=Classifier(to=to)))))
     report = compiler.report("a/p")
     assert report is not None
-    assert f"{number * senders} members" in report.problems[0].message
+    assert f"{number * senders + 10_000} members" in report.problems[0].message  # its senders' 500, in round figures
     assert next(compared) == 0
     known = compiler._membership._known["a"].values()
-    assert {len(each.selections) for each in known} == {1}
-    filled = [each.selection for each in compiler._membership._counts if isinstance(each, SetId)]
-    assert SelectionUse.PEER not in {each.role for each in filled}
+    assert {len(each.selections) for each in known} == {0}
+    assert not any(isinstance(each, SetId) for each in compiler._membership._counts)
 
 
 def test_of_very_many_policies_only_the_oldest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +254,7 @@ def test_of_very_many_policies_only_the_oldest_are_looked_at(monkeypatch: pytest
     limits, random = Limits(policies=3), Random(0)  # noqa: S311 (a seed makes the same sequence again)
     compiler = compiled(limits, *(policy(f"p{number:02}", *PLAIN) for number in range(50)))
     asked = Mock(wraps=too_many)
-    monkeypatch.setattr(incremental, "too_many", asked)
+    monkeypatch.setattr(policy_contexts, "too_many", asked)
     for _ in range(100):
         changed = policy(f"p{random.randrange(50):02}", *PLAIN)
         if random.random() < 0.5:
@@ -315,3 +316,87 @@ def test_of_a_policy_that_is_not_applied_only_the_sizes_are_kept() -> None:
     assert all(reading.criteria for reading in compiler._contexts.readings.values())
     alone = compiled(Limits(namespace_prefixes=64), *policies[1:])
     assert compiler.desired == alone.desired
+
+
+def choosing_senders(name: str, absent: str) -> NetworkQoS:
+    """Make a policy for the pods without a label."""
+    selector = LabelSelector((Requirement(absent, Operator.DOES_NOT_EXIST),))
+    return attrs.evolve(policy(name), spec=NetworkQoSSpec(1, PLAIN, selector))
+
+
+def test_senders_count_as_members_once_in_a_namespace() -> None:
+    """What a podSelector chooses counts for a policy's limit; for a namespace's what equal ones choose counts once."""
+    assert applied(compiled(Limits(members=3), choosing_senders("p", "x"), senders=4)) == set()
+    assert applied(compiled(Limits(members=4), choosing_senders("p", "x"), senders=4)) == {"a/p"}
+    policies = [choosing_senders(f"p{number}", each) for number, each in enumerate("xxyx")]
+    compiler = compiled(Limits(namespace_members=7), *policies, senders=4)
+    assert applied(compiler) == {"a/p0", "a/p1", "a/p3"}
+    report = compiler.report("a/p2")
+    assert report is not None
+    assert condition(policies[2], report, "z").reason == "TooLarge"
+    known = compiler._membership._known["a"].values()
+    assert {len(each.selections) for each in known} == {1}
+    for each in (policies[0], policies[1], policies[3]):
+        compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, each, None)])
+    assert applied(compiler) == {"a/p2"}
+
+
+def test_pods_that_come_at_once_enter_no_set_that_there_is_no_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a batch of pods takes policies beyond a limit, none of it enters their sets of senders or of peers."""
+    to = Classifier(to=tuple(PodPeer(LabelSelector((Requirement(each, Operator.DOES_NOT_EXIST),))) for each in "ab"))
+    chosen = [choosing_senders(f"p{number}", f"x{number}") for number in range(9)]
+    compiler = compiled(Limits(members=20, namespace_members=30), *chosen, policy("q", EgressRule(1, classifier=to)))
+    entered = count()
+    add = Membership._add
+
+    def counted(self: Membership, set_id: CountedSet, members: Iterable[str]) -> bool:
+        mine = list(members)
+        for _ in mine if isinstance(set_id, SetId) else ():
+            next(entered)
+        return add(self, set_id, mine)
+
+    monkeypatch.setattr(Membership, "_add", counted)
+    assert len(applied(compiler)) == 10
+    compiler.apply(pods(20))
+    assert applied(compiler) == {"a/p0"}
+    assert next(entered) == 18
+    whole = compile_everything(compiler.tables, compiler.settings)
+    assert compiler.desired == whole.desired
+
+
+def definition(number: int, *, accepted: bool = False) -> NetworkAttachment:
+    """Give a definition of a network that two share; names are in order of age."""
+    created = f"2026-01-01T00:00:00Z{number:02}"
+    topology = (Topology.LAYER2, Topology.LAYER3)[number % 3 == 0]
+    name = f"d{number:02}"
+    return NetworkAttachment("a", name, {}, f"net{number // 2}", topology, created=created, accepted=accepted)
+
+
+def test_of_very_many_definitions_only_the_oldest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes, changes or goes costs what those cost that a namespace may have, and all is right."""
+    limits, random = Limits(definitions=5), Random(0)  # noqa: S311 (a seed makes the same sequence again)
+    compiler = compiled(limits, policy("p", *PLAIN))
+    kind = ResourceKind.NETWORK_ATTACHMENT_DEFINITION
+    every = [definition(number) for number in range(50)]
+    other = attrs.evolve(every[0], namespace="b", network="other")
+    sender = Pod("a", "wide", {}, "n1", attachments=tuple(Attachment(each.key, ()) for each in every))
+    compiler.apply([Change(kind, each.key, None, each) for each in (*every, other)])
+    compiler.apply([Change(ResourceKind.POD, sender.key, None, sender)])
+    renewed, networks_of = Mock(), Networks.of
+    monkeypatch.setattr(Networks, "of", lambda *arguments: (renewed(len(arguments[0])), networks_of(*arguments))[1])
+    for _ in range(60):
+        number = random.randrange(50)
+        new = None if random.random() < 0.5 else definition(number, accepted=random.random() < 0.1)
+        compiler.apply([Change(kind, every[number].key, None, new)])
+        assert [each.args for each in renewed.call_args_list] == [(6,)]
+        whole = compile_everything(compiler.tables, compiler.settings)
+        assert compiler.desired == whole.desired
+        renewed.reset_mock()
+        mine = [each for each in compiler.tables.attachments.values() if each.namespace == "a"]
+        first = sorted(mine, key=lambda each: (not each.accepted, each.created))[: limits.definitions]
+        beyond = {each.key for each in mine if "limits.definitions allows" in compiler.ignores(each)}
+        assert beyond == {each.key for each in mine if each not in first}
+        assert compiler.crowded == {"a"}
+        assert not compiler.ignores(other)
+    compiler.apply([Change(kind, each.key, each, None) for each in every[limits.definitions :]])
+    assert not compiler.crowded

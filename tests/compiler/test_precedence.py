@@ -4,7 +4,7 @@ from itertools import product
 from random import Random
 
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
-from nqosd.compiler.precedence import PoliciesByAge, age, row_priority, standings
+from nqosd.compiler.precedence import KeysByAge, age, row_priority, standings
 
 OVN_MAX = 32767
 
@@ -53,13 +53,14 @@ def test_one_more_of_many_changes_no_other_standing() -> None:
 def test_the_oldest_are_those_of_the_definition() -> None:
     """Whatever comes, goes, gets another age or becomes invalid, in any order, the oldest are the first by age."""
     random = Random(0)  # noqa: S311 (a seed makes the same sequence again)
-    ages, policies = PoliciesByAge(), dict[str, NetworkQoS]()
+    ages, policies = KeysByAge(), dict[str, NetworkQoS]()
     for _ in range(1000):
         found = policy(f"p{random.randrange(20)}", random.choice(("", "2025", "2026")))
         policies.pop(found.key, None)
         if random.random() < 0.6:
             policies[found.key] = found if random.random() < 0.8 else NetworkQoS("ns", found.name, found.created)
-        ages.put(found.key, policies.get(found.key))
+        known = policies.get(found.key)
+        ages.put(found.key, None if known is None or known.spec is None else age(known))
         valid = sorted((each for each in policies.values() if each.spec is not None), key=age)
         number = random.randrange(25)
         assert ages.oldest("ns", number) == [each.key for each in valid[:number]]

@@ -12,7 +12,7 @@ from nqosd.api.networkqos import Classifier, EgressRule, NetworkQoS, NetworkQoSS
 from nqosd.api.objects import Attachment, Pod
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.compiler.room import Room
+from nqosd.compiler.room import MEMBERS, Room
 from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
 from tests.examples import examples
@@ -20,11 +20,16 @@ from tests.examples import examples
 LABELS = ("x", "y", "z")
 
 
-def policy(number: int, chosen: Sequence[str]) -> NetworkQoS:
-    """Make a policy with a peer for each of some labels."""
-    peers = [PodPeer(LabelSelector(requirements=(Requirement(each, Operator.EXISTS),))) for each in chosen]
-    rules = tuple(EgressRule(1, classifier=Classifier(to=(peer,))) for peer in peers)
-    return NetworkQoS("a", f"p{number}", f"2026-01-01T00:00:0{number}Z", spec=NetworkQoSSpec(number, rules))
+def having(label: str) -> LabelSelector:
+    """Select the pods with a label."""
+    return LabelSelector((Requirement(label, Operator.EXISTS),))
+
+
+def policy(number: int, chosen: Sequence[str], senders: str = "none") -> NetworkQoS:
+    """Make a policy with a peer for each of some labels, for pods with another one."""
+    rules = tuple(EgressRule(1, classifier=Classifier(to=(PodPeer(having(each)),))) for each in chosen)
+    spec = NetworkQoSSpec(number, rules, having(senders))
+    return NetworkQoS("a", f"p{number}", f"2026-01-01T00:00:0{number}Z", spec=spec)
 
 
 def pod(number: int, labels: Sequence[str] | None) -> Change:
@@ -50,20 +55,24 @@ changes = st.builds(pod, st.integers(0, 29), st.none() | labels)
 
 @given(
     st.builds(Limits, members=st.sampled_from((2, 7, 20, 30, 40)), namespace_members=st.integers(1, 60)),
-    st.lists(labels.filter(bool), min_size=1, max_size=5),
+    st.lists(st.tuples(labels, st.sampled_from(LABELS)), min_size=1, max_size=5),
     st.lists(labels, min_size=30, max_size=30),
     st.lists(changes, max_size=30),
 )
 @settings(max_examples=examples(300), deadline=None)
 def test_reports_are_those_of_a_new_look(
-    limits: Limits, chosen: Sequence[Sequence[str]], before: Sequence[Sequence[str]], events: Sequence[Change]
+    limits: Limits,
+    chosen: Sequence[tuple[Sequence[str], str]],
+    before: Sequence[Sequence[str]],
+    events: Sequence[Change],
 ) -> None:
     """However pods come and go, one at a time, each policy says what it would if everything were looked at anew."""
-    policies = [policy(number, each) for number, each in enumerate(chosen)]
+    policies = [policy(number, *each) for number, each in enumerate(chosen)]
     compiler = compiled(limits, policies, [pod(number, each) for number, each in enumerate(before)])
     for event in events:
         compiler.apply([event])
         whole = compile_everything(compiler.tables, compiler.settings)
+        assert compiler.desired == whole.desired
         assert tuple(compiler.report(each.key) for each in whole.reports) == whole.reports
 
 
@@ -72,9 +81,9 @@ def test_a_namespace_is_looked_at_only_when_room_may_have_changed(monkeypatch: p
     looks = list[str]()
     settle = Room.settle
 
-    def counted(room: Room, namespace: str) -> Iterable[str]:
-        looks.append(namespace)
-        return settle(room, namespace)
+    def counted(room: Room, option: str, namespace: str) -> Iterable[str]:
+        looks.extend([namespace] if option == MEMBERS else [])
+        return settle(room, option, namespace)
 
     policies = [policy(number, "x") for number in range(5)]
     compiler = compiled(Limits(members=100, namespace_members=55), policies, [pod(each, "x") for each in range(20)])

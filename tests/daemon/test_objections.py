@@ -9,6 +9,7 @@ from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.objects import Attachment, NetworkAttachment, Node, Pod, Topology
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import NEWEST_TESTED, OvnVersion, Settings
+from nqosd.config.options import Limits
 from nqosd.daemon import log_budget
 from nqosd.daemon.objections import PODS, Objections
 from tests.services.generation import LATEST
@@ -105,3 +106,21 @@ def test_of_a_crowd_few_are_said() -> None:
     assert [str(each).count("evil/") for each in logs if "pod" in each].count(1) == PODS
     assert [each["pods"] for each in logs if "pods" in each] == [7]
     assert any(each.get("pod") == "zoo/p0" for each in logs)
+
+
+def test_too_many_definitions_are_said_once() -> None:
+    """A namespace with more definitions than are looked at is one line, until it has had fewer."""
+    objections, compiler = Objections(), IncrementalCompiler(Settings(limits=Limits(definitions=2)))
+    kind = ResourceKind.NETWORK_ATTACHMENT_DEFINITION
+    every = [NetworkAttachment("evil", f"d{number}", network=f"n{number}") for number in range(5)]
+    steps = [every[:3], every[3:], [], every[3:4]]
+    with capture_logs() as logs:
+        for number, step in enumerate(steps):
+            compiler.apply([came(kind, each) for each in step])
+            if number == 2:
+                compiler.apply([Change(kind, each.key, each, None) for each in every[1:]])
+            objections.take([], [], compiler, None)
+        compiler.apply([came(kind, every[1])])
+        objections.take([], [], compiler, None)
+    assert [each["namespace"] for each in logs] == ["evil", "evil"]
+    assert "the 2 that limits.definitions allows" in logs[0]["why"]

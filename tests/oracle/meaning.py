@@ -21,6 +21,7 @@ import attrs
 
 from tests.oracle.cluster import Cluster, Sender, read_cluster
 from tests.oracle.decoded import Object, at, mapping, object_key, sequence, text
+from tests.oracle.networks import DEFAULT
 from tests.oracle.packet import Address, Packet, Treatment
 from tests.oracle.precedence import priority, ranked, seniority
 from tests.oracle.rules import Rule, read_rule
@@ -96,6 +97,26 @@ class Policy:
         return None
 
 
+@attrs.frozen
+class Members:
+    """How many addresses the selectors of a policy choose.
+
+    Args:
+        of_peers: those of its classifiers, equal ones once
+        of_senders: its podSelector
+        senders: which senders these are
+    """
+
+    of_peers: int
+    of_senders: int
+    senders: object
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.of_peers + self.of_senders
+
+
 @attrs.frozen(slots=False)
 class Oracle:
     """The meaning of a cluster's NetworkQoS objects.
@@ -105,28 +126,32 @@ class Oracle:
         problems: of each invalid policy, by key
         crowded_out: keys of the valid policies that aren't applied, because ten of their namespace and priority win
         applied: the policies that are applied, by key, those with higher precedence first
-        members: how many addresses their selectors choose, equal ones once; by key, the older policies first
+        members: how many addresses their selectors choose; by key, the older policies first
     """
 
     cluster: Cluster
     problems: Mapping[str, tuple[Problem, ...]]
     crowded_out: frozenset[str]
     applied: Mapping[str, Policy]
-    members: Mapping[str, int]
+    members: Mapping[str, Members]
 
     def beyond(self, most: int, most_of_namespace: int) -> frozenset[str]:
         """The applied policies that wouldn't be, if their selectors might choose so many addresses and no more.
 
-        The older policies of a namespace have theirs first; one for which there is no room takes none.
+        The older policies of a namespace have theirs first, senders once for all that have the same; one for which
+        there is no room takes none.
         """
         taken: Counter[str] = Counter()
+        counted: set[tuple[str, object]] = set()
         found = set()
-        for key, number in self.members.items():
+        for key, mine in self.members.items():
             namespace = self.applied[key].namespace
-            if number > most or taken[namespace] + number > most_of_namespace:
+            number = mine.of_peers + (0 if (namespace, mine.senders) in counted else mine.of_senders)
+            if mine.total > most or taken[namespace] + number > most_of_namespace:
                 found.add(key)
             else:
                 taken[namespace] += number
+                counted.add((namespace, mine.senders))
         return frozenset(found)
 
     @property
@@ -191,11 +216,14 @@ def read_meaning(
         problems=wrong,
         crowded_out=frozenset(map(object_key, crowded_out)),
         applied={object_key(policy): _read_policy(policy, cluster, unselected_networks) for policy in applied},
-        members={object_key(policy): _members(policy, cluster) for policy in sorted(applied, key=seniority)},
+        members={
+            object_key(policy): _members(policy, cluster, unselected_networks)
+            for policy in sorted(applied, key=seniority)
+        },
     )
 
 
-def _members(policy: Object, cluster: Cluster) -> int:
+def _members(policy: Object, cluster: Cluster, unselected: str) -> Members:
     namespace = text(policy, "metadata", "namespace")
     entries: dict[object, Object] = {}
     for rule in sequence(policy, "spec", "egress"):
@@ -204,7 +232,18 @@ def _members(policy: Object, cluster: Cluster) -> int:
             if any(each is not None for each in selectors):
                 read = [frozenset(read_selector(each).requirements) for each in selectors]
                 entries[selectors[0] is None, *read] = entry
-    return sum(cluster.members(entry, namespace) for entry in entries.values())
+    selector = at(policy, "spec", "podSelector")
+    return Members(
+        of_peers=sum(cluster.members(entry, namespace) for entry in entries.values()),
+        of_senders=cluster.members({"podSelector": selector}, namespace),
+        senders=(frozenset(read_selector(selector).requirements), _names_default(policy, cluster, unselected)),
+    )
+
+
+def _names_default(policy: Object, cluster: Cluster, unselected: str) -> bool:
+    """Whether interfaces that pods have for the kubelet alone are among the senders."""
+    named = unselected == "default" or bool(sequence(policy, "spec", "networkSelectors"))
+    return named and DEFAULT in cluster.networks.selected(policy, unselected)
 
 
 def _read_policy(policy: Object, cluster: Cluster, unselected: str) -> Policy:

@@ -165,7 +165,7 @@ class Case:
 
     def _bound_differences(self) -> Iterator[str]:
         """Compare which policies are beyond limits of members that some of them are at, and some beyond."""
-        figures = sorted(filter(None, self.oracle.members.values())) or [1]
+        figures = sorted(each.total for each in self.oracle.members.values() if each.total) or [1]
         most = figures[len(figures) // 2]
         limits = Limits(members=most, namespace_members=most * 3 // 2)
         settings = attrs.evolve(settings_of(self.scenario), limits=limits)

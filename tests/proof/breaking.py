@@ -41,9 +41,9 @@ def in_places(change: Callable[[PodAddress], PodAddress | None]) -> Mutation:
     }
 
 
-def in_definitions(change: Callable[[tuple[bool, str, str]], tuple[bool, str, str]]) -> Mutation:
-    """Change the order of definitions, of which the first one counts: not accepted, age, key."""
-    return {"compiler.network_switches:_precedence": lambda real: lambda entry: change(real(entry))}
+def in_definitions(change: Callable[[tuple[str, str, str]], tuple[str, str, str]]) -> Mutation:
+    """Change the order of definitions, of which the first one counts: whether it was accepted, age, key."""
+    return {"compiler.network_switches:seniority": lambda real: lambda nad: change(real(nad))}
 
 
 def in_peers(change: Callable[[PodPeer], PodPeer | AnyAddress]) -> Mutation:

@@ -207,7 +207,7 @@ SOURCES: Mapping[str, Mutation] = {
 }
 
 DEFINITIONS: Mapping[str, Mutation] = {
-    "definitions that ovn-kubernetes accepted don't come first": in_definitions(lambda rank: (False, *rank[1:])),
+    "definitions that ovn-kubernetes accepted don't come first": in_definitions(lambda rank: ("", *rank[1:])),
     "the younger definition counts": in_definitions(lambda rank: (rank[0], _turned(rank[1]), rank[2])),
     "a definition of unknown age is the oldest": {"compiler.network_switches:_YOUNGEST": lambda _: ""},
     "of definitions of one age the last one counts": in_definitions(lambda rank: (*rank[:2], _turned(rank[2]))),

@@ -36,7 +36,7 @@ def many_addresses(attacker: Attacker) -> None:
 
 def _addresses(pod: int, attachment: int) -> dict[str, object]:
     hosts = range(OF_FAMILY)
-    four = [f"20.{pod}.{attachment}.{host + 1}/8" for host in hosts]
+    four = [f"{20 + pod // 250}.{pod % 250}.{attachment}.{host + 1}/8" for host in hosts]
     return {"ip_addresses": [*four, *(f"2001:db8:{pod:x}:{attachment:x}::{host + 1:x}/32" for host in hosts)]}
 
 
@@ -89,6 +89,17 @@ def turn_topology(attacker: Attacker, number: int) -> None:
     written = {"type": "ovn-k8s-cni-overlay", "name": "wide", "topology": ("localnet", "layer2")[number % 2]}
     written["netAttachDefName"] = f"{attacker.namespace}/wide"
     attacker.site.cluster.patch(attacker.others[0], {"spec": {"config": json.dumps(written)}}, user=attacker.user)
+
+
+def many_senders(attacker: Attacker) -> None:
+    """Policies with other podSelectors each, all of which choose each of many pods with as many addresses as count."""
+    attacker.definition("wide", name="wide", topology="layer2")
+    key = f"{attacker.namespace}/wide"
+    for number in range(max(FEWER, attacker.part(CLAIMANTS))):
+        attacker.pod(f"p{number:03}", {f"{key}/{each + 1}": _addresses(number, each) for each in range(2)})
+    for number in range(max(FEWER, attacker.part(POLICIES))):
+        absent = {"matchExpressions": [{"key": f"k{number}", "operator": "DoesNotExist"}]}
+        attacker.policy(f"p{number:03}", [{"dscp": number % 64}], priority=number % 100, podSelector=absent)
 
 
 def flapping(attacker: Attacker) -> None:
@@ -146,6 +157,20 @@ OF_PODS = (
         tests=(
             "tests/compiler/test_incremental.py::test_places_of_a_pod_that_are_alike_enter_their_set_together",
             "tests/northbound/test_shares.py::test_a_port_group_weighs_as_much_as_its_ports",
+        ),
+    ),
+    Attack(
+        f"{POLICIES:,} policies whose podSelectors differ and choose {CLAIMANTS} pods with 64 addresses each, on a "
+        "network whose topology changes",
+        "policies, pods, a definition",
+        "50 policies and 200 pods took 1 s of a processor for each change, in which others waited, and all a minute",
+        "what podSelectors choose counts for `limits.members`; what many pods do to a set is done at once",
+        many_senders,
+        again=turn_topology,
+        tests=(
+            "tests/compiler/test_limits.py::test_senders_count_as_members_once_in_a_namespace",
+            "tests/compiler/test_limits.py::test_pods_that_come_at_once_enter_no_set_that_there_is_no_room_for",
+            "tests/compiler/test_incremental.py::test_places_of_a_pod_that_are_alike_enter_their_set_together",
         ),
     ),
     Attack(
