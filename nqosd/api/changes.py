@@ -7,7 +7,7 @@ change with `old == new` is never told.
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Namespace, NetworkAttachment, Node, Pod, UserDefinedNetwork
@@ -27,8 +27,7 @@ class ResourceKind(StrEnum):
     CLUSTER_USER_DEFINED_NETWORK = "ClusterUserDefinedNetwork"
 
 
-@attrs.frozen
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One object that appeared, changed or went; `seen` is when its event arrived (monotonic seconds)."""
 
     kind: ResourceKind

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
-import attrs
 import msgspec
 
 _BITS = {4: 32, 6: 128}
@@ -61,8 +60,7 @@ class IPNetwork(msgspec.Struct, frozen=True, gc=False):
 _MAPPED = IPNetwork(6, 0xFFFF << 32, 96)
 
 
-@attrs.frozen(repr=False)
-class IPNetworks:
+class IPNetworks(msgspec.Struct, frozen=True):
     """Networks of one family in their order, made anew for whoever goes through them: 5 bytes each, of IPv6 17."""
 
     version: int = 4

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
-import attrs
+import msgspec
+from msgspec.structs import replace
 
 Labels: TypeAlias = Mapping[str, str]
 
@@ -27,8 +28,7 @@ class Operator(StrEnum):
     DOES_NOT_EXIST = "DoesNotExist"
 
 
-@attrs.frozen(order=True, weakref_slot=False)
-class Requirement:
+class Requirement(msgspec.Struct, frozen=True, order=True):
     """One condition on one label; `values` is sorted and unique, and empty for Exists and DoesNotExist."""
 
     key: str
@@ -71,8 +71,7 @@ class Requirement:
                 return f"!{self.key}"
 
 
-@attrs.frozen(cache_hash=True, weakref_slot=False)
-class LabelSelector:
+class LabelSelector(msgspec.Struct, frozen=True, cache_hash=True):
     """All requirements must hold; none at all selects everything. `str()` is kubectl's notation, `*` for everything."""
 
     requirements: tuple[Requirement, ...] = ()
@@ -80,7 +79,7 @@ class LabelSelector:
     @classmethod
     def of(cls, requirements: Iterable[Requirement]) -> "LabelSelector":
         """Build the canonical form of some requirements."""
-        unique = {attrs.evolve(each, values=tuple(sorted(set(each.values)))) for each in requirements}
+        unique = {replace(each, values=tuple(sorted(set(each.values)))) for each in requirements}
         return cls(tuple(sorted(unique))) if unique else EVERYTHING
 
     def matches(self, labels: Labels) -> bool:

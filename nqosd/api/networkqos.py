@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 import attrs
+import msgspec
 
 from nqosd.api.ipnetworks import NONE, IPNetwork, IPNetworks, packed
 from nqosd.api.labels import EVERYTHING, LabelSelector
@@ -39,8 +40,7 @@ class BandwidthScope(StrEnum):
     POD = "Pod"
 
 
-@attrs.frozen
-class NetworkSelector:
+class NetworkSelector(msgspec.Struct, frozen=True):
     """One entry of networkSelectors; a selector that its type doesn't have is `EVERYTHING` and not looked at."""
 
     type: NetworkSelectionType
@@ -56,16 +56,14 @@ class IPBlock:
     excepts: IPNetworks = attrs.field(default=NONE, converter=packed)
 
 
-@attrs.frozen(weakref_slot=False)
-class PodPeer:
+class PodPeer(msgspec.Struct, frozen=True):
     """Pods by label; `namespaces` None means the policy's own namespace."""
 
     pods: LabelSelector = EVERYTHING
     namespaces: LabelSelector | None = None
 
 
-@attrs.frozen
-class AnyAddress:
+class AnyAddress(msgspec.Struct, frozen=True):
     """The entry `{}`: every address of both families."""
 
 
@@ -75,16 +73,14 @@ ANY_ADDRESS = AnyAddress()
 Peer: TypeAlias = IPBlock | PodPeer | AnyAddress
 
 
-@attrs.frozen(order=True)
-class Port:
+class Port(msgspec.Struct, frozen=True, order=True):
     """A protocol and, if given, one destination port of it; without a port all of the protocol."""
 
     protocol: Protocol
     port: int | None = None
 
 
-@attrs.frozen
-class Classifier:
+class Classifier(msgspec.Struct, frozen=True):
     """Which packets a rule is for: all parts must match, any entry of a part, and an empty part doesn't restrict."""
 
     to: tuple[Peer, ...] = ()
@@ -92,16 +88,14 @@ class Classifier:
     ports: tuple[Port, ...] = ()
 
 
-@attrs.frozen
-class Limit:
+class Limit(msgspec.Struct, frozen=True):
     """A token bucket: rate in kbps, burst in kilobits; None lets OVN use its own default (burst = rate)."""
 
     rate: int
     burst: int | None = None
 
 
-@attrs.frozen
-class EgressRule:
+class EgressRule(msgspec.Struct, frozen=True):
     """One rule: what it matches, the DSCP it writes into the inner header, and its limit if it has one."""
 
     dscp: int
@@ -109,8 +103,7 @@ class EgressRule:
     classifier: Classifier = Classifier()
 
 
-@attrs.frozen
-class NetworkQoSSpec:
+class NetworkQoSSpec(msgspec.Struct, frozen=True):
     """What a valid policy asks for; `network_selectors` empty means every network that a pod is attached to."""
 
     priority: int
@@ -120,8 +113,7 @@ class NetworkQoSSpec:
     bandwidth_scope: BandwidthScope = BandwidthScope.RULE
 
 
-@attrs.frozen
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """A metav1 Condition as it stands in an object's status; times are RFC 3339 text."""
 
     type: str
@@ -132,8 +124,7 @@ class Condition:
     last_transition_time: str = ""
 
 
-@attrs.frozen
-class NetworkQoSStatus:
+class NetworkQoSStatus(msgspec.Struct, frozen=True):
     """`.status` of a policy: the summary that kubectl prints, the conditions, and what its other columns show.
 
     `columns` has the fields of that name that are there, as JSON.
@@ -143,6 +134,9 @@ class NetworkQoSStatus:
     conditions: tuple[Condition, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
     reported_at: str = ""
+
+
+_NO_STATUS = NetworkQoSStatus()
 
 
 @attrs.frozen
@@ -158,7 +152,7 @@ class NetworkQoS:
     spec: NetworkQoSSpec | None = None
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
-    status: NetworkQoSStatus = NetworkQoSStatus()
+    status: NetworkQoSStatus = _NO_STATUS
     resource_version: str = attrs.field(default="", eq=False)
     """The version in which it was decoded; one that says nothing new is no other policy."""
 

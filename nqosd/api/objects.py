@@ -7,7 +7,7 @@ An object with a part that doesn't parse carries a `problem`, and that part cont
 from collections.abc import Mapping
 from enum import StrEnum
 
-import attrs
+import msgspec
 
 from nqosd.api.labels import Labels
 
@@ -30,8 +30,7 @@ class NetworkRole(StrEnum):
     SECONDARY = "secondary"
 
 
-@attrs.frozen
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """A pod's interface on a network.
 
     `key` is as it stands in the pod's annotation: `default`, `namespace/name` of a NetworkAttachmentDefinition, or
@@ -49,8 +48,7 @@ class Attachment:
         return "/".join(self.key.split("/", 2)[:2])
 
 
-@attrs.frozen
-class Pod:
+class Pod(msgspec.Struct, frozen=True):
     """A pod; `node` is empty until it is scheduled, `ended` is phase Succeeded or Failed.
 
     `created` is its creationTimestamp, RFC 3339 in UTC; empty where it never was in a cluster.
@@ -58,7 +56,7 @@ class Pod:
 
     namespace: str
     name: str
-    labels: Labels = attrs.field(factory=dict)
+    labels: Labels = {}
     node: str = ""
     host_network: bool = False
     ended: bool = False
@@ -72,12 +70,11 @@ class Pod:
         return f"{self.namespace}/{self.name}"
 
 
-@attrs.frozen
-class Namespace:
+class Namespace(msgspec.Struct, frozen=True):
     """A namespace and its labels."""
 
     name: str
-    labels: Labels = attrs.field(factory=dict)
+    labels: Labels = {}
     problem: str | None = None
 
     @property
@@ -86,8 +83,7 @@ class Namespace:
         return self.name
 
 
-@attrs.frozen
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """A node; `zone` is the annotation `k8s.ovn.org/zone-name`, empty where it isn't set.
 
     `subnets` is the annotation `k8s.ovn.org/node-subnets`: by network, the ranges (canonical CIDRs) that pods of the
@@ -96,7 +92,7 @@ class Node:
 
     name: str
     zone: str = ""
-    subnets: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    subnets: Mapping[str, tuple[str, ...]] = {}
     problem: str | None = None
     is_hybrid: bool = False
 
@@ -106,8 +102,7 @@ class Node:
         return self.name
 
 
-@attrs.frozen
-class NetworkAttachment:
+class NetworkAttachment(msgspec.Struct, frozen=True):
     """A NetworkAttachmentDefinition: which network it renders, and who owns it.
 
     `network` is empty where the definition renders none of ovn-kubernetes' (another CNI type, or no topology: a handle
@@ -118,7 +113,7 @@ class NetworkAttachment:
 
     namespace: str
     name: str
-    labels: Labels = attrs.field(factory=dict)
+    labels: Labels = {}
     network: str = ""
     topology: Topology = Topology.LAYER3
     role: NetworkRole = NetworkRole.SECONDARY
@@ -135,13 +130,12 @@ class NetworkAttachment:
         return f"{self.namespace}/{self.name}"
 
 
-@attrs.frozen
-class UserDefinedNetwork:
+class UserDefinedNetwork(msgspec.Struct, frozen=True):
     """A UserDefinedNetwork, or with an empty namespace a ClusterUserDefinedNetwork: only its labels matter."""
 
     namespace: str
     name: str
-    labels: Labels = attrs.field(factory=dict)
+    labels: Labels = {}
     problem: str | None = None
 
     @property

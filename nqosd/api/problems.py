@@ -6,13 +6,12 @@ value and what would be right. Problems are collected, never raised one by one: 
 
 from collections.abc import Sequence
 
-import attrs
+import msgspec
 
 from nqosd.api.text import MOST
 
 
-@attrs.frozen(order=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, order=True):
     """One thing wrong with one field of an object; `limit` names the bound that it is beyond, if that is it."""
 
     field: str

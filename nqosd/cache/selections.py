@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.api.labels import Labels, LabelSelector, Operator
 from nqosd.api.objects import Namespace, Pod
@@ -41,8 +41,7 @@ class SelectionUse(StrEnum):
     PEER = "peer"
 
 
-@attrs.frozen(cache_hash=True)
-class PodSelection:
+class PodSelection(msgspec.Struct, frozen=True, cache_hash=True):
     """Pods by label in one namespace (a name) or in the namespaces that a selector matches."""
 
     role: SelectionUse
@@ -78,15 +77,14 @@ _Anchor: TypeAlias = tuple[str | None, str | None, str | None]
 """Where a selection is filed: namespace (None: by selector), label key and value (None: any)."""
 
 
-@attrs.define
-class SelectionIndex:
+class SelectionIndex(msgspec.Struct):
     """Finds the selections that a pod is in at a cost that doesn't grow with the number of selections."""
 
     _namespaces: Mapping[str, Namespace]
     """The live table of namespaces."""
-    anchors: dict[PodSelection, tuple[_Anchor, ...]] = attrs.field(factory=dict)
+    anchors: dict[PodSelection, tuple[_Anchor, ...]] = {}
     """Where each selection is filed."""
-    _filed: dict[str | None, dict[str | None, dict[str | None, dict[PodSelection, int]]]] = attrs.field(factory=dict)
+    _filed: dict[str | None, dict[str | None, dict[str | None, dict[PodSelection, int]]]] = {}
     """The selections by namespace, key and value, each with its weight."""
     weight: int = 0
     """How much it takes at most to compare a pod with all selections: their requirements, or 1 for one without any."""

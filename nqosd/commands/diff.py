@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.cache.tables import Tables
 from nqosd.commands.colour import Hue, Painter
@@ -66,7 +66,7 @@ async def _compare(config: Config, paths: list[Path]) -> Differences:
     plan = _plan(compiler, database)
     if plan.new_sets:  # their names may be taken by somebody else, which only asking by name tells
         replica = (await gather_database(config, plan.new_sets)).replica
-        database = attrs.evolve(database, replica=replica)
+        database = replace(database, replica=replica)
     return differences(compiler, database)
 
 

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import OWNER, SELECTION, Desired, Direction, QosRow, RowKey
 from nqosd.northbound.plan.operations import OperationKind, SetName
@@ -17,8 +18,7 @@ from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.replica.stored import StoredRow, StoredSet, is_ours
 
 
-@attrs.frozen
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """One policy, or one set: lines without line ends."""
 
     title: str
@@ -137,14 +137,13 @@ def _sets(desired: Desired, view: Replica, plan: Plan, owner: str) -> Iterator[S
         group, stored = desired.port_groups.get(name), view.port_groups.get(name)
         ports = {} if group is None else {uuid: port for port in group.ports if (uuid := view.ports.uuid_of(port))}
         if stored is not None:
-            stored = attrs.evolve(stored, members={ports.get(each, f"uuid {each}") for each in stored.members})
+            stored = replace(stored, members={ports.get(each, f"uuid {each}") for each in stored.members})
         is_missing = group is None or (stored is None and not ports)
         after = None if group is None or is_missing else _Side(group.external_ids(owner), set(ports.values()))
         yield from _set(f"port group {name}", stored, after, plan, owner)
 
 
-@attrs.frozen
-class _Side:
+class _Side(msgspec.Struct, frozen=True):
     """A set as it should be."""
 
     external_ids: Mapping[str, str]
@@ -163,7 +162,7 @@ def _set(title: str, stored: StoredSet | None, after: _Side | None, plan: Plan, 
         return
     before = None if stored is None else _Side(stored.external_ids, stored.members)
     if after is None and before is not None and stored is not None and not _is_deleted(stored.name, plan):
-        after = attrs.evolve(before, members=frozenset())  # a row that lingers still refers to it
+        after = replace(before, members=frozenset())  # a row that lingers still refers to it
     yield Section(title, before.lines() if before else (), after.lines() if after else ())
 
 

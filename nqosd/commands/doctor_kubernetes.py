@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 from http import HTTPStatus
 
-import attrs
 import msgspec
+from msgspec.structs import replace
 
 from nqosd.api.changes import ResourceKind
 from nqosd.api.text import shortened
@@ -70,8 +70,7 @@ class _Review(msgspec.Struct):
     status: _Access
 
 
-@attrs.frozen
-class _Greeting:
+class _Greeting(msgspec.Struct, frozen=True):
     """The answer to the first request, and the time here before and after it, in seconds since the epoch."""
 
     answer: Response
@@ -85,7 +84,7 @@ async def look_at_kubernetes(config: Config, seconds: float) -> list[CheckResult
         manifests = await asyncio.to_thread(read_manifests, config.kubernetes.manifests)
         return [_manifests(config, manifests)]
     about = _credentials(config)
-    async with KubeClient(attrs.evolve(kube_options(config), exec_timeout=seconds)) as client:
+    async with KubeClient(replace(kube_options(config), exec_timeout=seconds)) as client:
         greeting = await within(seconds, "api-server", about, _greet(client, about), UNREACHABLE)
         if isinstance(greeting, CheckResult):
             return [greeting]
@@ -130,7 +129,7 @@ async def look_for_old_controller(config: Config, zone: str, seconds: float) -> 
     check, about = "old-controller", "statuses by ovn-kubernetes' NetworkQoS controller"
     if config.kubernetes.source == "manifests":
         return None
-    async with KubeClient(attrs.evolve(kube_options(config), exec_timeout=seconds)) as client:
+    async with KubeClient(replace(kube_options(config), exec_timeout=seconds)) as client:
         found = await within(seconds, check, about, ask_for_traces(client, zone), LOG)
     if isinstance(found, CheckResult):
         return found

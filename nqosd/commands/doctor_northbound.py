@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-import attrs
+import msgspec
 
 from nqosd.commands.doctor_results import CheckResult, failed, ok, warning, within
 from nqosd.commands.doctor_sockets import HANGS, Reached, WantedDatabase, reach
@@ -24,8 +24,7 @@ from nqosd.ovsdb.plain_client import Call, ask
 USABLE = ("standalone", "leader")
 
 
-@attrs.frozen
-class NorthboundFacts:
+class NorthboundFacts(msgspec.Struct, frozen=True):
     """What the database holds; `zone` None: NB_Global has no row; `theirs`: rows of ovn-kubernetes' controller."""
 
     remote: str

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from enum import StrEnum
 from typing import TypeVar
 
-import attrs
+import msgspec
 
 T = TypeVar("T")
 
@@ -23,8 +23,7 @@ class Verdict(StrEnum):
     SKIPPED = "skipped"
 
 
-@attrs.frozen
-class CheckResult:
+class CheckResult(msgspec.Struct, frozen=True):
     """One thing: which `check` looked at it, what it is (`about`), what was found; `way_out` where it isn't well."""
 
     check: str

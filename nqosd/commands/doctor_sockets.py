@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
-import attrs
+import msgspec
 
 from nqosd.commands.doctor_results import CheckResult, failed, ok, within
 from nqosd.ovsdb.connection_options import TlsFiles
@@ -29,8 +29,7 @@ HINT = "; name its socket or address"
 HANGS = "look at its log and whether it hangs, and restart it; if there is a relay or firewall before it, look there"
 
 
-@attrs.frozen
-class WantedDatabase:
+class WantedDatabase(msgspec.Struct, frozen=True):
     """What should be there, and the option that says where."""
 
     name: str
@@ -38,8 +37,7 @@ class WantedDatabase:
     tls: TlsFiles | None = None
 
 
-@attrs.frozen
-class Reached:
+class Reached(msgspec.Struct, frozen=True):
     """A server that answered: its remote (never "auto"), its schema, and what `_Server` has of the database."""
 
     remote: Remote

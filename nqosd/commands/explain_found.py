@@ -5,7 +5,7 @@ Rule: a value without I/O, so that the offline answer doesn't load what the live
 
 from collections.abc import Mapping
 
-import attrs
+import msgspec
 
 from nqosd.commands.presence import Presence
 from nqosd.commands.southbound import LogicalFlow
@@ -13,10 +13,9 @@ from nqosd.compiler.desired import RowKey
 from nqosd.explain.verdict import Explanation
 
 
-@attrs.frozen
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An explanation; for rows of rules that match, what the databases hold. Absent keys were not looked for."""
 
     explanation: Explanation
-    rows: Mapping[RowKey, Presence] = attrs.field(factory=dict)
-    flows: Mapping[RowKey, tuple[LogicalFlow, ...]] = attrs.field(factory=dict)
+    rows: Mapping[RowKey, Presence] = {}
+    flows: Mapping[RowKey, tuple[LogicalFlow, ...]] = {}

@@ -6,7 +6,7 @@ In: a question, a configuration. Out: `Found`. Rule: only rows of rules that mat
 from collections.abc import Sequence
 from pathlib import Path
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.cache.tables import Tables
 from nqosd.commands.explain_found import Found
@@ -45,7 +45,7 @@ async def look(
                 flows[row.key] = await find_flows(remote, uuid, row.match, tls=northbound_options(config).tls)
             except SouthboundError as error:
                 raise GatherError(f"--southbound: {error}") from error
-    return attrs.evolve(found, flows=flows)
+    return replace(found, flows=flows)
 
 
 def answer(question: Question | PodQuestion, tables: Tables, database: Database) -> Found:

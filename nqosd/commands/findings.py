@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
-import attrs
+import msgspec
 import yaml
 
 from nqosd import __version__
@@ -45,8 +45,7 @@ else:  # slower, the same result
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]
 
 
-@attrs.frozen
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing that is wrong (`is_error`), or to be warned of; `line` is 0 where there is none."""
 
     is_error: bool

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-import attrs
+import msgspec
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.cache.tables import Tables
@@ -36,8 +37,7 @@ class GatherError(CommandError):
     """Something isn't to be had; the message says what and why."""
 
 
-@attrs.frozen
-class Database:
+class Database(msgspec.Struct, frozen=True):
     """The Northbound database as of one moment, and the settings under which the daemon would compile for it."""
 
     replica: Replica
@@ -69,7 +69,7 @@ async def list_objects(
         GatherError: it can't be used, or hasn't listed a kind in time.
     """
     listing = _Listing(kinds)
-    options = attrs.evolve(options, grace=TIMEOUT)  # a server that is slow is no fault
+    options = replace(options, grace=TIMEOUT)  # a server that is slow is no fault
     resources = [each for each in RESOURCES if each.kind in kinds]
     source = ApiServerSource(client, options=options, in_touch=listing.in_touch, resources=resources)
     task = asyncio.create_task(source.run(listing))

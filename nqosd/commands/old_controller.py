@@ -10,7 +10,6 @@ written to, nobody knows any more what it had said there.
 import datetime as dt
 from collections.abc import Iterator
 
-import attrs
 import msgspec
 
 from nqosd.commands.gathering import GatherError
@@ -67,8 +66,7 @@ class _Policies(msgspec.Struct, gc=False):
 _policies = msgspec.json.Decoder(_Policies)
 
 
-@attrs.frozen
-class Traces:
+class Traces(msgspec.Struct, frozen=True):
     """Of the controller of one zone; times are RFC 3339.
 
     `wrote` is when it wrote to a status last, and `policy` to which one; both are empty if there is no trace of it.

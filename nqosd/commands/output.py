@@ -31,7 +31,7 @@ def say(text: str) -> None:
 
 def show(document: object, *, one_line: bool = False) -> None:
     """Print a document as JSON; values may be in it as they are."""
-    from attrs import asdict  # noqa: PLC0415 - it takes time, which `nqosd --help` hasn't
+    from msgspec.structs import asdict  # noqa: PLC0415 - it takes time, which `nqosd --help` hasn't
 
     say(json.dumps(document, indent=None if one_line else 2, ensure_ascii=False, default=asdict))
 

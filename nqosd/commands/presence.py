@@ -6,7 +6,7 @@ this row and its sets has nothing to do.
 
 from enum import StrEnum
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import Desired, QosRow
 from nqosd.northbound.plan.operations import describe
@@ -27,8 +27,7 @@ class RowPresence(StrEnum):
     BLOCKED = "blocked"
 
 
-@attrs.frozen
-class Presence:
+class Presence(msgspec.Struct, frozen=True):
     """`uuid` is that of the row in the database, empty without one; `detail` says what is in the way, or different."""
 
     standing: RowPresence

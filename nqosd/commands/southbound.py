@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import cast
 
-import attrs
+import msgspec
 
 from nqosd.ovsdb import wire
 from nqosd.ovsdb.connection_options import TlsFiles
@@ -30,8 +30,7 @@ class SouthboundError(Exception):
     """The Southbound database can't be asked; the message names the remote and says why."""
 
 
-@attrs.frozen
-class LogicalFlow:
+class LogicalFlow(msgspec.Struct, frozen=True):
     """A logical flow; `stage` is such as `ls_out_qos`; `hinted`: it names the row, else only its match is the same."""
 
     uuid: str

@@ -7,7 +7,7 @@ and the bridge's counters, and changes nothing in any of them.
 import argparse
 import asyncio
 
-import attrs
+import msgspec
 
 from nqosd.commands.compiled_text import table
 from nqosd.commands.configuration import configuration, settle_path
@@ -47,7 +47,7 @@ def _show(reading: ChassisReading, form: str) -> None:
     if form == "json":
         entries = [
             {"namespace": rule.namespace, "policy": rule.policy, "rule": rule.index, "network": rule.network}
-            | attrs.asdict(figures)
+            | msgspec.structs.asdict(figures)
             | {"meter_missing": rule in reading.without_meter}
             for rule, figures in found
         ]

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 from collections.abc import Iterator
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.cache.tables import Tables
 from nqosd.commands import plan_and_apply
@@ -54,7 +54,7 @@ async def _take_over(config: Config, options: argparse.Namespace, action: Action
                 "ovn-kubernetes writes rows or statuses, so its NetworkQoS controller still runs; turn it off first "
                 "(--enable-network-qos=false)"
             )
-        switches = {name: attrs.evolve(each, theirs=False) for name, each in replica.switches.items()}
+        switches = {name: replace(each, theirs=False) for name, each in replica.switches.items()}
         compiled = compile_everything(tables, settings, switches)
         desired = compiled.desired
         plan = make_plan(desired, replica, PlanScope.whole(desired, replica), PlanOptions(settings.owner))

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
-import attrs
+import msgspec
+from msgspec.structs import replace
 
 from nqosd.commands.colour import Hue, Painter
 from nqosd.commands.compiled_text import table
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     if options.endpoint:
         if problem := urls(tuple(options.endpoint)):
             raise UsageError(f"--endpoint {problem}")
-        found = attrs.evolve(found, urls=tuple(options.endpoint))
+        found = replace(found, urls=tuple(options.endpoint))
     return interrupts.run(follow(lambda: collect(found, TIMEOUT), options))
 
 
@@ -140,7 +141,7 @@ def _entry(pair: tuple[RuleOnNode, Rate]) -> dict[str, object]:
         "rule": place.rule.index,
         "network": place.rule.network,
         "node": place.node,
-        **attrs.asdict(rate),
+        **msgspec.structs.asdict(rate),
     }
 
 

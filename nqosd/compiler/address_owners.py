@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
+import msgspec
 
 from nqosd.api.objects import Pod
 from nqosd.compiler.address_ranges import ANYTHING, Address, Ranges, bucket_of, packed
@@ -51,8 +52,7 @@ class Refused:
         return f"{self.address} is outside of the ranges of network {self.network}"
 
 
-@attrs.frozen
-class Counted:
+class Counted(msgspec.Struct, frozen=True):
     """What of a pod's places counts, and what doesn't."""
 
     places: tuple[PodAddress, ...] = ()

@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import ip_network
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.api.objects import DEFAULT_NETWORK, Node
 from nqosd.compiler.network_switches import Networks, switch_subnets
@@ -34,12 +34,11 @@ def bucket_of(address: Address) -> bytes:
     return address[: _BUCKET[len(address)]]
 
 
-@attrs.frozen
-class Ranges:
+class Ranges(msgspec.Struct, frozen=True):
     """Addresses in disjoint ranges: `lows` and `highs`, both included, are in order, by the length of an address."""
 
-    lows: Mapping[int, list[Address]] = attrs.field(factory=dict)
-    highs: Mapping[int, list[Address]] = attrs.field(factory=dict)
+    lows: Mapping[int, list[Address]] = {}
+    highs: Mapping[int, list[Address]] = {}
 
     @classmethod
     def of(cls, cidrs: Iterable[str]) -> "Ranges":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 
-import attrs
+import msgspec
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.cache.selections import PodSelection
@@ -32,8 +32,7 @@ from nqosd.compiler.settings import Settings
 from nqosd.compiler.switches import UNKNOWN, Switches
 
 
-@attrs.frozen
-class Compiled:
+class Compiled(msgspec.Struct, frozen=True):
     """What `compile_everything` gives; reports stand in order of namespace and name.
 
     `refused` are the addresses that don't count, by the keys of the pods that have any.
@@ -44,8 +43,7 @@ class Compiled:
     refused: Mapping[str, tuple[Refused, ...]]
 
 
-@attrs.frozen
-class _World:
+class _World(msgspec.Struct, frozen=True):
     """The pods' places, and what it takes to name and fill sets."""
 
     tables: Tables

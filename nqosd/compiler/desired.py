@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
-import attrs
+import msgspec
 
 OWNER = "nqosd.io/owner"
 POLICY = "nqosd.io/policy"
@@ -43,8 +43,7 @@ class Family(StrEnum):
     IP6 = "ip6"
 
 
-@attrs.frozen(order=True, cache_hash=True)
-class RowKey:
+class RowKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):
     """Which row this is: one rule on one switch; `part` tells rows of one rule apart (family, or pod).
 
     A row for a whole switch, whatever rules there are, has an empty policy and the part `RETURNED`, `OVERRIDE`
@@ -78,8 +77,7 @@ def purpose(part: str) -> str:
     return "what comes back and neighbour discovery"
 
 
-@attrs.frozen
-class QosRow:
+class QosRow(msgspec.Struct, frozen=True):
     """A row of the table QoS, and the switch that it is attached to. rate in kbps, burst in kilobits.
 
     `dscp` is None where the row marks nothing; `mark` is a packet mark, which the mirror of a row of others sets.
@@ -116,8 +114,7 @@ class QosRow:
         return {OWNER: owner, **rule, NETWORK: key.network, SWITCH: key.switch, **part}
 
 
-@attrs.frozen
-class AddressSet:
+class AddressSet(msgspec.Struct, frozen=True):
     """A row of the table Address_Set; `selection` says in words whose addresses these are."""
 
     name: str
@@ -129,8 +126,7 @@ class AddressSet:
         return {OWNER: owner, SELECTION: self.selection}
 
 
-@attrs.frozen
-class PortGroup:
+class PortGroup(msgspec.Struct, frozen=True):
     """A row of the table Port_Group: the logical ports, by name, of pods that have no addresses."""
 
     name: str
@@ -142,8 +138,7 @@ class PortGroup:
         return {OWNER: owner, SELECTION: self.selection}
 
 
-@attrs.frozen
-class Desired:
+class Desired(msgspec.Struct, frozen=True):
     """Everything that should be in the database; the mappings may be live views that the next round changes."""
 
     rows: Mapping[RowKey, QosRow]
@@ -165,12 +160,11 @@ class Desired:
         return sets | {name: each.ports for name, each in self.port_groups.items()}
 
 
-@attrs.define
-class Members:
+class Members(msgspec.Struct):
     """How the members of one set changed: `added` and `removed` are disjoint."""
 
-    added: set[str] = attrs.field(factory=set)
-    removed: set[str] = attrs.field(factory=set)
+    added: set[str] = msgspec.field(default_factory=set)
+    removed: set[str] = msgspec.field(default_factory=set)
 
     def add(self, member: str) -> None:
         """Note that a member came; it cancels its removal."""
@@ -187,8 +181,7 @@ class Members:
             self.removed.add(member)
 
 
-@attrs.define
-class Delta:
+class Delta(msgspec.Struct):
     """What changed in `Desired` since the last round.
 
     `rows`: keys of rows that came, went or changed. `sets`: for each address set or port group that came, went or
@@ -197,10 +190,10 @@ class Delta:
     other addresses than before don't count.
     """
 
-    rows: set[RowKey] = attrs.field(factory=set)
-    sets: dict[str, Members] = attrs.field(factory=dict)
-    policies: set[str] = attrs.field(factory=set)
-    pods: set[str] = attrs.field(factory=set)
+    rows: set[RowKey] = msgspec.field(default_factory=set)
+    sets: dict[str, Members] = {}
+    policies: set[str] = msgspec.field(default_factory=set)
+    pods: set[str] = msgspec.field(default_factory=set)
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.sets or self.policies)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 
 import attrs
+import msgspec
 
 from nqosd.api.networkqos import NetworkQoS, NetworkQoSSpec, NetworkSelector, PodPeer
 from nqosd.api.objects import DEFAULT_NETWORK
@@ -74,8 +75,7 @@ def peers_of(spec: NetworkQoSSpec, namespace: str) -> Iterator[PodSelection]:
     return (selection_of(peer, namespace) for peer in entries if isinstance(peer, PodPeer))
 
 
-@attrs.frozen
-class PolicyReading:
+class PolicyReading(msgspec.Struct, frozen=True):
     """What a policy asks for, read once: how much, the limit that a rule is beyond, and the classifiers of its rules.
 
     The latter are kept only as long as the policy is applied: `criteria` None means that they are to be read again.
@@ -122,8 +122,7 @@ Choose = Callable[[NetworkQoS], Choice]
 """Says which networks a policy is for."""
 
 
-@attrs.frozen
-class Standings:
+class Standings(msgspec.Struct, frozen=True):
     """How the oldest valid policies of one namespace stand; those that can be `applied`, by key, in order of age."""
 
     ranks: Mapping[str, Rank]

@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import TypeAlias
 
 import attrs
+import msgspec
 
 
-@attrs.frozen(cache_hash=True)
-class Term:
+class Term(msgspec.Struct, frozen=True, cache_hash=True):
     """A test that stands alone: `ip4`, `tcp.dst == 80`, `ip4.src == $set`."""
 
     text: str
@@ -24,8 +24,7 @@ class Term:
         return self.text
 
 
-@attrs.frozen(cache_hash=True)
-class AllOf:
+class AllOf(msgspec.Struct, frozen=True, cache_hash=True):
     """All parts hold; none at all is always true and must not be printed alone."""
 
     parts: tuple["Expression", ...]

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import attrs
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS
@@ -172,7 +173,7 @@ class IncrementalCompiler:
                 if before is not None and isinstance(after, NetworkQoS) and _say_the_same(before, after):
                     # The spec stays the same object: what was read from it is kept with it.
                     after = attrs.evolve(after, spec=before.spec)
-                    self.tables.apply(attrs.evolve(change, new=after))
+                    self.tables.apply(replace(change, new=after))
                     continue
             self.tables.apply(change)
             batch[change.kind][change.key] = None

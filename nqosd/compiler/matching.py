@@ -8,7 +8,7 @@ packet can match is not given at all. What doesn't depend on network or switch i
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-import attrs
+import msgspec
 
 from nqosd.api.labels import LabelSelector
 from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
@@ -42,8 +42,7 @@ def selection_of(peer: PodPeer, namespace: str) -> PodSelection:
     return PodSelection(SelectionUse.PEER, namespace if peer.namespaces is None else peer.namespaces, peer.pods)
 
 
-@attrs.frozen
-class Senders:
+class Senders(msgspec.Struct, frozen=True):
     """How the senders of one kind are told: `family` None means by logical port, which tells nothing of the family.
 
     `test` gives the expression for packets of one family; `sets` are the sets that it refers to, by name.
@@ -51,11 +50,10 @@ class Senders:
 
     family: Family | None
     test: Callable[[Family], Expression]
-    sets: Mapping[str, AnySet] = attrs.field(factory=dict)
+    sets: Mapping[str, AnySet] = {}
 
 
-@attrs.frozen
-class Disjunct:
+class Disjunct(msgspec.Struct, frozen=True):
     """One complete alternative of a match, with its sets by name; `part` tells it apart from the others of its rule."""
 
     part: str
@@ -63,8 +61,7 @@ class Disjunct:
     sets: Mapping[str, AnySet]
 
 
-@attrs.frozen(eq=False)
-class MatchScope:
+class MatchScope(msgspec.Struct, frozen=True, eq=False):
     """Where classifiers are read: the network, and how sets are named; what was read of them once is remembered.
 
     `same` gives one object for all equal sets, whoever asks.
@@ -73,7 +70,7 @@ class MatchScope:
     network: str
     name: Callable[[AnySet], str]
     same: Callable[[AnySet], AnySet] = lambda set_id: set_id
-    _known: dict[tuple[int, Family], tuple[Expression, dict[str, AnySet]]] = attrs.field(factory=dict)
+    _known: dict[tuple[int, Family], tuple[Expression, dict[str, AnySet]]] = {}
 
     def read(self, criteria: "Criteria", family: Family) -> tuple[Expression, Mapping[str, AnySet]]:
         """Give what packets of a family must be, whoever sends them, and the sets that this takes, by name."""
@@ -85,8 +82,7 @@ class MatchScope:
         return known
 
 
-@attrs.frozen
-class Side:
+class Side(msgspec.Struct, frozen=True):
     """What one address of a packet must be, of one family: in `blocks`, in `prefixes`, or one of some pods'.
 
     `size` counts the prefixes.
@@ -108,8 +104,7 @@ class Side:
         return any_of([*(equals(self.field, [f"${name}"]) for name in sorted(named)), self.blocks])
 
 
-@attrs.frozen
-class Criteria:
+class Criteria(msgspec.Struct, frozen=True):
     """A classifier as it is for every network and switch."""
 
     sides: Mapping[Family, tuple[Side, Side]]

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
 import attrs
+import msgspec
 
 from nqosd.api.labels import Labels
 from nqosd.api.networkqos import NetworkQoS, NetworkSelectionType, NetworkSelector
@@ -66,16 +67,14 @@ class Network:
         return Direction.TO_LPORT if self.topology is Topology.LAYER3 else Direction.FROM_LPORT
 
 
-@attrs.frozen
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Which networks a policy selects (None: all of them), and which definitions it would that are ignored, and why."""
 
     networks: Collection[str] | None
     ignored: tuple[str, ...] = ()
 
 
-@attrs.frozen
-class Disagreement:
+class Disagreement(msgspec.Struct, frozen=True):
     """Why a definition is ignored that says `network`: `other` is what counts, and `first` the definition that says it.
 
     The words are made when they are asked for: there may be thousands.

@@ -6,7 +6,7 @@ has none. Rule: a pod that is on the host network, has ended or isn't scheduled 
 
 from collections.abc import Iterator, Mapping
 
-import attrs
+import msgspec
 
 from nqosd.api.objects import Attachment, Node, Pod, Topology
 from nqosd.cache.selections import PodSelection, SelectionUse
@@ -20,8 +20,7 @@ def is_of_zone(node: Node, name: str) -> bool:
     return bool(name) and name in (node.name, node.zone)
 
 
-@attrs.frozen
-class Zone:
+class Zone(msgspec.Struct, frozen=True):
     """Which nodes belong to the database; None means all of them, none at all that the zone's nodes aren't known.
 
     `hybrid` are the nodes of the cluster that have no logical switch, so that their pods are no senders.
@@ -47,8 +46,7 @@ class Zone:
         return bool(node) and node not in self.hybrid and (self.nodes is None or node in self.nodes)
 
 
-@attrs.frozen
-class PodAddress:
+class PodAddress(msgspec.Struct, frozen=True):
     """One address of a pod on a network, or (family None) the logical port of an attachment without addresses.
 
     `switch` is empty where the pod is no source in this zone: it is scheduled elsewhere. `node` is

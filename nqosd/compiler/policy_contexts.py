@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import attrs
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS, NetworkQoSSpec, NetworkSelector
 from nqosd.cache.selections import PodSelection
@@ -142,7 +143,7 @@ class PolicyContexts:
             reading, effective = self.readings.get(key), effective_policies.get(key)
             criteria = None if effective is None else effective.criteria
             if reading is not None and reading.criteria is not criteria:
-                self.readings[key] = attrs.evolve(reading, criteria=criteria)
+                self.readings[key] = replace(reading, criteria=criteria)
 
 
 def selections_of(effective: EffectivePolicy | None) -> frozenset[PodSelection]:

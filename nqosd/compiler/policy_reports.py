@@ -7,7 +7,7 @@ pod), so that a status is written only when a person would want to read it again
 
 from collections.abc import Callable, Iterator, Mapping
 
-import attrs
+import msgspec
 
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS, PodPeer
 from nqosd.api.objects import NetworkRole
@@ -29,8 +29,7 @@ Units = Mapping[tuple[str, str], Unit]
 """The units of one policy by network and switch; every unit has a sender."""
 
 
-@attrs.frozen
-class PolicyReport:
+class PolicyReport(msgspec.Struct, frozen=True):
     """The state of one policy in this zone, before the database has been asked.
 
     `ready` is false when the policy is not applied at all, and then `problems` says why. `networks` are the selected
@@ -53,8 +52,7 @@ class PolicyReport:
         return f"{self.namespace}/{self.name}"
 
 
-@attrs.frozen
-class ReportInputs:
+class ReportInputs(msgspec.Struct, frozen=True):
     """What a report looks up: networks, switches as the database has them, and whether a set of ports has members."""
 
     networks: Networks

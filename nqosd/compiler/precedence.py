@@ -9,7 +9,7 @@ from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-import attrs
+import msgspec
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.problems import Problem
@@ -27,8 +27,7 @@ _NEVER = "9999"
 """A policy that never was in a cluster has no age: it counts as the youngest."""
 
 
-@attrs.frozen
-class Rank:
+class Rank(msgspec.Struct, frozen=True):
     """A policy among those of its namespace that share its priority.
 
     `rank` is 9 for the winner and None for one that found no room. `tied` counts the others, as far as they fit: so

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 
 from nqosd.api.objects import Topology
 from nqosd.compiler.desired import MARK_PART, NEVER_BITES, OVERRIDE, RETURNED, Direction, Family, QosRow, RowKey
@@ -41,8 +41,7 @@ SwitchKey = tuple[str, str]
 """A network and one of its switches."""
 
 
-@attrs.frozen
-class NetworkSwitch:
+class NetworkSwitch(msgspec.Struct, frozen=True):
     """A switch of a network; `subnets` are the ranges that its pods have addresses from, empty where not known."""
 
     network: Network
@@ -122,12 +121,11 @@ def _for_others(at: NetworkSwitch) -> Iterator[QosRow]:
         )
 
 
-@attrs.define
-class _Demand:
+class _Demand(msgspec.Struct):
     """How many policies have rows on a switch, and how many a limit for senders of each kind."""
 
     policies: int = 0
-    limits: Counter[Family | None] = attrs.field(factory=Counter)
+    limits: Counter[Family | None] = msgspec.field(default_factory=Counter)
 
 
 class SwitchRows:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.problems import Problem
@@ -32,8 +32,7 @@ _WAYS_OUT = {
 }
 
 
-@attrs.frozen
-class Takes:
+class Takes(msgspec.Struct, frozen=True):
     """How much a policy can take: `alone`, and `shared` by the policies of its namespace with the same `senders`."""
 
     alone: int
@@ -51,8 +50,7 @@ class Takes:
         return self.alone + self.shared
 
 
-@attrs.frozen
-class _Looked:
+class _Looked(msgspec.Struct, frozen=True):
     """A policy that was looked at: what it takes of its own limit, of its namespace's, and whether there is room."""
 
     total: int

@@ -8,6 +8,7 @@ share a limit stands in one row.
 from collections.abc import Callable, Iterable, Mapping
 
 import attrs
+import msgspec
 
 from nqosd.api.networkqos import BandwidthScope, EgressRule, NetworkQoSSpec
 from nqosd.compiler.desired import NEVER_BITES, Family, QosRow, RowKey
@@ -22,8 +23,7 @@ POD_PART = "pod/"
 """How `RowKey.part` of a row for one pod begins; the pod's name follows."""
 
 
-@attrs.frozen
-class PodRows:
+class PodRows(msgspec.Struct, frozen=True):
     """The rows of one pod on one switch, which has limits of its own, and where it is there."""
 
     places: tuple[PodAddress, ...]
@@ -54,8 +54,7 @@ class Unit:
         return same and effective.spec.bandwidth_scope is not BandwidthScope.POD
 
 
-@attrs.frozen
-class SenderSwitch:
+class SenderSwitch(msgspec.Struct, frozen=True):
     """One switch with senders on it. `pods` gives their places by pod name, asked for limits per pod only."""
 
     network: Network

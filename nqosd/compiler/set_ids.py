@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.cache.selections import PodSelection
 from nqosd.compiler.desired import Family
@@ -19,8 +19,7 @@ from nqosd.compiler.prefixes import Prefixes
 PREFIX = "nqosd_"
 
 
-@attrs.frozen(cache_hash=True)
-class SetId:
+class SetId(msgspec.Struct, frozen=True, cache_hash=True):
     """The addresses of one family that selected pods have on a network; family None: their logical ports.
 
     `switch` is the switch of the senders, and empty for peers, who count in the whole cluster.
@@ -50,8 +49,7 @@ class SetId:
         return f"{what} of {self.selection} on network {self.network}{where}"
 
 
-@attrs.frozen(cache_hash=True)
-class PrefixSet:
+class PrefixSet(msgspec.Struct, frozen=True, cache_hash=True):
     """Prefixes of one family that are too many for a match."""
 
     prefixes: Prefixes
@@ -69,8 +67,7 @@ class PrefixSet:
         return f"{len(self.prefixes)} prefixes of {self.family}"
 
 
-@attrs.frozen(cache_hash=True)
-class OutsideSet:
+class OutsideSet(msgspec.Struct, frozen=True, cache_hash=True):
     """The addresses of one family that pods on a switch have outside of its ranges, or all where those aren't known."""
 
     network: str

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
 from itertools import chain
 
-import attrs
+import msgspec
 
 from nqosd.api.objects import Namespace, Pod
 from nqosd.cache.bitmaps import BitmapIndex, positions
@@ -25,8 +25,7 @@ SiteKey = tuple[PodSelection, str, str]
 """Senders, their network, their switch."""
 
 
-@attrs.define
-class Shift:
+class Shift(msgspec.Struct):
     """What changed.
 
     `members` by set; `sites` whose kinds of senders changed; `touched`, sites with any change of senders;
@@ -34,23 +33,21 @@ class Shift:
     node or left one.
     """
 
-    members: dict[CountedSet, Members] = attrs.field(factory=dict)
-    sites: set[SiteKey] = attrs.field(factory=set)
-    touched: set[SiteKey] = attrs.field(factory=set)
-    without_ports: set[PodSelection] = attrs.field(factory=set)
-    spread: set[PodSelection] = attrs.field(factory=set)
+    members: dict[CountedSet, Members] = {}
+    sites: set[SiteKey] = msgspec.field(default_factory=set)
+    touched: set[SiteKey] = msgspec.field(default_factory=set)
+    without_ports: set[PodSelection] = msgspec.field(default_factory=set)
+    spread: set[PodSelection] = msgspec.field(default_factory=set)
 
 
-@attrs.define
-class _Size:
+class _Size(msgspec.Struct):
     """How many places the pods of a selection have, and at most how many came or left since that was last asked."""
 
     places: int
     moved: int = 0
 
 
-@attrs.define
-class _Known:
+class _Known(msgspec.Struct):
     """A pod as it was counted, in its namespace as that was then, in selections that are filled."""
 
     pod: Pod

@@ -2,7 +2,7 @@
 
 import re
 
-import attrs
+import msgspec
 
 from nqosd.api.problems import Problem
 from nqosd.config.options import Limits
@@ -20,8 +20,7 @@ OvnVersion = tuple[int, int]
 """Year and month of an OVN release, as in 24.09."""
 
 
-@attrs.frozen
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """`zone` names the database's zone, empty for the whole cluster; `ovn` None means not known (yet).
 
     `any_network` says what a policy without networkSelectors means: every network, or (False) the default one.
@@ -31,7 +30,7 @@ class Settings:
     zone: str = ""
     ovn: OvnVersion | None = None
     any_network: bool = True
-    limits: Limits = attrs.field(factory=Limits)
+    limits: Limits = msgspec.field(default_factory=Limits)
 
     @property
     def tables_are_apart(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 import attrs
+import msgspec
 
 from nqosd.compiler.desired import Direction
 from nqosd.compiler.precedence import HIGHEST
@@ -39,8 +40,7 @@ class OtherRow:
         return f"row{name} of others ({self.direction}, priority {self.priority}, {mark}{self.match})"
 
 
-@attrs.frozen
-class Switch:
+class Switch(msgspec.Struct, frozen=True):
     """`uplinks` are the names of its ports of type router or localnet; `has_acls`: one of its own tracks connections.
 
     `theirs`: ovn-kubernetes' own NetworkQoS controller has a row on it. Of other rows, `others` are those that set a

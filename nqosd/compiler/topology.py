@@ -7,7 +7,7 @@ names all pods and rows that may mean something else now; what it doesn't name m
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.tables import Tables
@@ -19,8 +19,7 @@ from nqosd.compiler.switches import Switches
 from nqosd.config.options import Limits
 
 
-@attrs.frozen
-class TopologyChange:
+class TopologyChange(msgspec.Struct, frozen=True):
     """What changed: `pods` whose places may, by key; `networks` redefined; `switches` with other ranges, by name.
 
     `ranges` are those of the default network before; None where they are the same. (A network with other ranges is

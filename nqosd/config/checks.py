@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-import attrs
+import msgspec
 
 T = TypeVar("T")
 Check: TypeAlias = Callable[[T], str | None]
@@ -21,8 +21,7 @@ _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]+):(?P<por
 _HIGHEST_PORT = 65535
 
 
-@attrs.frozen
-class Between:
+class Between(msgspec.Struct, frozen=True):
     """A number within bounds, both included; `unit` is what is counted."""
 
     low: float

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TypeAlias, get_origin
 
 import attrs
+import msgspec
 
 from nqosd.config.options import SECTIONS
 
@@ -28,8 +29,7 @@ VARIABLES: dict[str, Loc] = {
 """Every variable, and the option that it sets."""
 
 
-@attrs.frozen
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """A value that goes before the file's; `name` is the variable or the argument."""
 
     name: str

@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 
-import attrs
+import msgspec
 
 Path = tuple[str, ...]
 
@@ -24,8 +24,7 @@ _TOKENS = re.compile(
 )
 
 
-@attrs.frozen
-class _Token:
+class _Token(msgspec.Struct, frozen=True):
     text: str
     line: int
 

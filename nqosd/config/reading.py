@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import attrs
+import msgspec
 
 from nqosd.config import positions, toml
 from nqosd.config.combinations import contradictions
@@ -47,8 +48,7 @@ LONGEST = 200
 """Characters of a value that a message shows."""
 
 
-@attrs.frozen
-class Mistake:
+class Mistake(msgspec.Struct, frozen=True):
     """One thing wrong; `line` is None where the key doesn't stand in the file, `key` empty for the whole file."""
 
     file: str

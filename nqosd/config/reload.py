@@ -6,12 +6,12 @@ result is always a mixture that each part of the daemon can follow.
 """
 
 import attrs
+import msgspec
 
 from nqosd.config.options import RELOADABLE, SECTIONS, Config
 
 
-@attrs.frozen
-class Reload:
+class Reload(msgspec.Struct, frozen=True):
     """`config` is what is in effect from now on; `applied` and `needs_restart` are keys, such as `log.level`."""
 
     config: Config

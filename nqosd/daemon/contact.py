@@ -8,7 +8,7 @@ knowledge wrote, however long that takes, and who is in touch always may, since 
 import time
 from collections.abc import Callable, Mapping
 
-import attrs
+import msgspec
 
 from nqosd.api.changes import ResourceKind
 from nqosd.northbound.replica.writer_record import WriterRecord
@@ -21,8 +21,7 @@ LONGEST = 20.0
 """Seconds at most between two attempts to find another daemon for the lock."""
 
 
-@attrs.frozen
-class _Loss:
+class _Loss(msgspec.Struct, frozen=True):
     """Since when a kind is out of touch, in monotonic seconds, and why."""
 
     since: float

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import Pod
@@ -80,7 +80,7 @@ class Hearing:
         for change in changes:
             place = change.kind, change.key
             held = self._held.pop(place, None)
-            merged = change if held is None else attrs.evolve(change, old=held.old, seen=held.seen)
+            merged = change if held is None else replace(change, old=held.old, seen=held.seen)
             if merged.old != merged.new:
                 self._held[place] = merged
         while passed := [change for change in list(self._held.values()) if self._passes(change)]:

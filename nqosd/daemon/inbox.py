@@ -11,7 +11,7 @@ import asyncio
 import math
 from collections.abc import Callable
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 
@@ -53,7 +53,7 @@ class Inbox:
         for change in changes:
             place = change.kind, change.key
             before = self._changes.get(place)
-            self._changes[place] = change if before is None else attrs.evolve(change, old=before.old, seen=before.seen)
+            self._changes[place] = change if before is None else replace(change, old=before.old, seen=before.seen)
             if before is not None and before.old is None and change.new is None:  # it came and went
                 del self._changes[place]
         self._wake.set()

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
+import msgspec
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import NetworkQoS
@@ -22,8 +24,7 @@ _LAST = (ResourceKind.POD, ResourceKind.NETWORK_QOS)
 """What depends on objects of other kinds."""
 
 
-@attrs.frozen
-class Culprit:
+class Culprit(msgspec.Struct, frozen=True):
     """An object with which compilation began to fail, as the change that brought it, and the error in words."""
 
     change: Change
@@ -111,9 +112,9 @@ def _error(changes: Sequence[Change], settings: Settings, switches: Switches) ->
 def _without(change: Change, error: str) -> Change:
     """Give a change that a policy comes to while it is left out; other objects aren't there."""
     if not isinstance(change.new, NetworkQoS):
-        return attrs.evolve(change, new=None)
+        return replace(change, new=None)
     problem = Problem("spec", f"nqosd fails on it and leaves it out, please report that: {error}")
-    return attrs.evolve(change, new=attrs.evolve(change.new, spec=None, problems=(problem,)))
+    return replace(change, new=attrs.evolve(change.new, spec=None, problems=(problem,)))
 
 
 def _says_the_same(change: Change, before: Change) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.labels import EVERYTHING, LabelSelector
@@ -55,7 +55,7 @@ class NeededPods:
         selections = self._selections()
         scopes = {each.namespaces for each in selections}
         self._selected = {scope: names for scope, names in self._selected.items() if scope in scopes}
-        return {attrs.evolve(ALL_PODS, node=name) for name in self._own} | self._watches(selections)
+        return {replace(ALL_PODS, node=name) for name in self._own} | self._watches(selections)
 
     def belong(self, zone: str, pods: Iterable[Pod]) -> None:
         """Be of another zone, or of other nodes; `pods` are those that have been told."""
@@ -171,10 +171,10 @@ class NeededPods:
 def watches_of(selection: PodSelection, names: Collection[str]) -> set[Resource]:
     """Give watches that select all pods of a selection and few others; `names` are the namespaces that it means."""
     labels = "" if selection.pods == EVERYTHING else str(selection.pods)
-    narrowed = attrs.evolve(ALL_PODS, labels=labels if len(labels) <= LONGEST else "")
+    narrowed = replace(ALL_PODS, labels=labels if len(labels) <= LONGEST else "")
     if selection.namespaces == EVERYTHING or (narrowed.labels and len(names) > FEW_NAMESPACES):
         return {narrowed}
-    return {attrs.evolve(narrowed, namespace=name) for name in names}
+    return {replace(narrowed, namespace=name) for name in names}
 
 
 def _sends(policy: NetworkQoS, pod: Pod) -> bool:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 import structlog
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Node
@@ -36,16 +37,14 @@ TURN = 0.005
 _log = structlog.get_logger()
 
 
-@attrs.frozen
-class KubernetesWriters:
+class KubernetesWriters(msgspec.Struct, frozen=True):
     """What writes to Kubernetes; None where there is no API server, or it isn't wanted."""
 
     status: ZoneStatus | None = None
     events: EventRecorder | None = None
 
 
-@attrs.frozen
-class Came:
+class Came(msgspec.Struct, frozen=True):
     """How far a round came: all policies up to a resource version, but for those of the `pending` namespaces.
 
     The compiler fails on the policies in `left_out`.
@@ -157,7 +156,7 @@ class Publisher:
             self.states.pop(key, None)
             return None
         if noted := tuple(self._noted(policy)):
-            report = attrs.evolve(report, warnings=(*report.warnings, *noted))
+            report = replace(report, warnings=(*report.warnings, *noted))
         now = condition(policy, report, self._zone, self._northbound.lacking(key))
         if self.states.get(key) != (now.reason, now.message):
             self.states[key] = (now.reason, now.message)

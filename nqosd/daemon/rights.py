@@ -4,15 +4,14 @@ In: the kinds that it reads, the options of what it writes. Out: `Right`s. Rule:
 others (a test compares), and `nqosd doctor` asks for each.
 """
 
-import attrs
+import msgspec
 
 from nqosd.config import Config
 from nqosd.daemon.daemon_options import report_namespace
 from nqosd.informers.resources import OVN, RESOURCES
 
 
-@attrs.frozen
-class Right:
+class Right(msgspec.Struct, frozen=True):
     """To do something with all objects of a resource, `plural` or `plural/subresource`, in a namespace, or in all."""
 
     verb: str

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 import structlog
 
 from nqosd.api.changes import Change, ResourceKind
@@ -57,8 +57,7 @@ MOST_AWAITING = 10_000
 _log = structlog.get_logger()
 
 
-@attrs.frozen
-class RoundOptions:
+class RoundOptions(msgspec.Struct, frozen=True):
     """What the rounds take from the configuration; `zone` empty: NB_Global.name. Times are in seconds."""
 
     instance: str = "nqosd"
@@ -68,7 +67,7 @@ class RoundOptions:
     batch_window: float = 0.0
     yield_after: float = 10.0
     check_compile: bool = False
-    limits: Limits = attrs.field(factory=Limits)
+    limits: Limits = msgspec.field(default_factory=Limits)
 
     def settings(self, zone: str | None, northd_version: str | None) -> Settings | None:
         """Put the compiler's settings together from what the database says; None as long as its zone isn't known."""

@@ -6,7 +6,7 @@ match that the compiler builds from it says about the packet.
 
 from collections.abc import Iterator
 
-import attrs
+import msgspec
 
 from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
 from nqosd.compiler.matching import selection_of
@@ -16,8 +16,7 @@ from nqosd.explain.verdict import ClassifierEntry, Part
 from nqosd.explain.world import World
 
 
-@attrs.frozen
-class Packet:
+class Packet(msgspec.Struct, frozen=True):
     """A packet on a network, as a policy (`namespace/name`) sees it; `source` None: it isn't known."""
 
     question: Question

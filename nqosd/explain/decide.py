@@ -7,7 +7,7 @@ outcome. Rule: the highest priority of a row decides, as in OVN.
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import BandwidthScope, NetworkQoS
 from nqosd.api.objects import Attachment, NetworkRole, Pod
@@ -96,7 +96,7 @@ def attachment_verdict(question: Question, pod: Pod, attachment: Attachment, wor
         obstacle=obstacle,
     )
     if obstacle or network is None:
-        return attrs.evolve(verdict, policies=tuple(_all_refused(world, None)))
+        return replace(verdict, policies=tuple(_all_refused(world, None)))
     site = EntryPoint(
         pod=pod,
         network=network.name,
@@ -106,7 +106,7 @@ def attachment_verdict(question: Question, pod: Pod, attachment: Attachment, wor
         present=world.at(network.name, verdict.switch),
     )
     policies = _settled(list(_policies(question, site, world)))
-    return attrs.evolve(verdict, policies=policies, notes=tuple(_notes(question, attachment, network)))
+    return replace(verdict, policies=policies, notes=tuple(_notes(question, attachment, network)))
 
 
 def _policies(question: Question, site: EntryPoint, world: World) -> Iterator[PolicyVerdict]:
@@ -163,9 +163,9 @@ def _settled(policies: list[PolicyVerdict]) -> tuple[PolicyVerdict, ...]:
     def settled(rule: RuleVerdict) -> RuleVerdict:
         if not rule.matches:
             return rule
-        return attrs.evolve(rule, outcome=top if rule.priority == highest else RuleOutcome.LOSES)
+        return replace(rule, outcome=top if rule.priority == highest else RuleOutcome.LOSES)
 
-    return tuple(attrs.evolve(policy, rules=tuple(map(settled, policy.rules))) for policy in policies)
+    return tuple(replace(policy, rules=tuple(map(settled, policy.rules))) for policy in policies)
 
 
 def _all_refused(world: World, site: EntryPoint | None) -> Iterator[PolicyVerdict]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import Family
 
@@ -37,8 +37,7 @@ class Transport(StrEnum):
         return self in (Transport.TCP, Transport.UDP, Transport.SCTP)
 
 
-@attrs.frozen
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """Which rule does a packet take? `pod` is `namespace/name`; `port` is the destination port.
 
     `transport` and `port` None: not named, so no rule may ask for them. `network` None asks about every network of the
@@ -63,8 +62,7 @@ class Question:
         return str(self.destination)
 
 
-@attrs.frozen
-class PodQuestion:
+class PodQuestion(msgspec.Struct, frozen=True):
     """The same about packets to each address of the pod `target` (`namespace/name`) on a network of the sender."""
 
     pod: str

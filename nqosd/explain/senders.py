@@ -7,7 +7,7 @@ address), so a packet with the address of another source pod counts as that pod'
 
 from collections.abc import Iterable, Mapping
 
-import attrs
+import msgspec
 
 from nqosd.api.labels import LabelSelector
 from nqosd.api.networkqos import NetworkQoS
@@ -22,8 +22,7 @@ from nqosd.explain.verdict import PolicyReason
 from nqosd.explain.world import World
 
 
-@attrs.frozen
-class EntryPoint:
+class EntryPoint(msgspec.Struct, frozen=True):
     """Where a packet enters OVN: the senders on that switch, by key, with their places there."""
 
     pod: Pod
@@ -42,8 +41,7 @@ class EntryPoint:
         return {key: mine for key, mine in found.items() if mine}
 
 
-@attrs.frozen
-class SenderMatch:
+class SenderMatch(msgspec.Struct, frozen=True):
     """By whom a packet counts as a policy's; `family` None: by the logical port. `sources` counts the source pods."""
 
     pod: str

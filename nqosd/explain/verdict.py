@@ -6,7 +6,7 @@ printed. Rates are in kbps, bursts in kilobits.
 
 from enum import StrEnum
 
-import attrs
+import msgspec
 
 from nqosd.api.networkqos import Limit
 from nqosd.compiler.desired import Direction, QosRow
@@ -39,8 +39,7 @@ class RuleOutcome(StrEnum):
     NO_MATCH = "no match"
 
 
-@attrs.frozen
-class ClassifierEntry:
+class ClassifierEntry(msgspec.Struct, frozen=True):
     """One entry of a part of a classifier: its field, what it asks for, and whether and why the packet meets it."""
 
     field: str
@@ -49,8 +48,7 @@ class ClassifierEntry:
     why: str
 
 
-@attrs.frozen
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """`from`, `to` or `ports` of a classifier; without entries it restricts nothing."""
 
     name: str
@@ -62,8 +60,7 @@ class Part:
         return not self.entries or any(entry.matches for entry in self.entries)
 
 
-@attrs.frozen
-class RuleVerdict:
+class RuleVerdict(msgspec.Struct, frozen=True):
     """A rule of a policy that selects the packet's sender.
 
     `row` is the row that carries it on this switch; None where the compiler makes none, since no packet could match.
@@ -86,8 +83,7 @@ class RuleVerdict:
         return all(part.matches for part in self.parts)
 
 
-@attrs.frozen
-class PolicyVerdict:
+class PolicyVerdict(msgspec.Struct, frozen=True):
     """A policy: whether it is about packets of this sender, and if so its rules in their order."""
 
     key: str
@@ -98,8 +94,7 @@ class PolicyVerdict:
     warnings: tuple[str, ...] = ()
 
 
-@attrs.frozen
-class AttachmentVerdict:
+class AttachmentVerdict(msgspec.Struct, frozen=True):
     """The packet, sent through one attachment of the pod. `obstacle` empty: it can send there.
 
     `attachment` is the key in the pod's annotation; `source` is None where there is no address to send from,
@@ -129,8 +124,7 @@ class AttachmentVerdict:
         return next((rule for rule in self.matching if rule.outcome is RuleOutcome.WINS), None)
 
 
-@attrs.frozen
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True):
     """The answers for each attachment that was asked about."""
 
     question: Question | PodQuestion

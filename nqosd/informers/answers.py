@@ -8,7 +8,7 @@ or the lack of one.
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeAlias, TypeVar
 
-import attrs
+import msgspec
 
 from nqosd.api.decoding import (
     Bookmark,
@@ -33,8 +33,7 @@ _UNTYPED = b'{"metadata":'
 """How an item of a list begins that leaves its type to the list."""
 
 
-@attrs.frozen
-class ObjectEvent:
+class ObjectEvent(msgspec.Struct, frozen=True):
     """An object that is there, or has gone."""
 
     decoded: AnyDecoded

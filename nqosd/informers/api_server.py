@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-import attrs
 import structlog
+from msgspec.structs import replace
 
 from nqosd.api.changes import ResourceKind, Sink
 from nqosd.api.objects import Pod
@@ -81,7 +81,7 @@ class ApiServerSource:
         """Tell the sink of everything, until cancelled."""
         shared = Shared(self._client, sink, self._in_touch, self._options.grace, self._went_back, lists=self._lists)
         self._merged = Merged(sink)
-        part = attrs.evolve(shared, sink=self._merged)
+        part = replace(shared, sink=self._merged)
         async with asyncio.TaskGroup() as group:
 
             def begin(resource: Resource, shared: Shared) -> asyncio.Task[None]:
@@ -89,7 +89,7 @@ class ApiServerSource:
                 driver = ReflectorDriver(self._reflectors[resource], shared, reporter)
                 return group.create_task(driver.run(), name=f"informer of {resource}")
 
-            self._begin = lambda resource: begin(resource, attrs.evolve(part, in_touch=partial(self._say, resource)))
+            self._begin = lambda resource: begin(resource, replace(part, in_touch=partial(self._say, resource)))
             for each in self._reflectors:
                 begin(each, shared)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import attrs
+import msgspec
 
 from nqosd.api.changes import ResourceKind, Sink
 from nqosd.informers.answers import Answer, ReadAhead, read_event, read_page
@@ -43,8 +43,7 @@ class InTouch(Protocol):
         """Take how it is with a kind; `reason` says why it is out of touch."""
 
 
-@attrs.frozen
-class Shared:
+class Shared(msgspec.Struct, frozen=True):
     """What the drivers of one server share."""
 
     client: KubeClient
@@ -54,9 +53,9 @@ class Shared:
     """How many seconds an answer may be awaited before changes count as missed."""
     went_back: Callable[[str], None]
     """Called with the words to say when resource versions went back."""
-    answers: Pulse = attrs.field(factory=Pulse)
+    answers: Pulse = msgspec.field(default_factory=Pulse)
     """Beats when a server answers again."""
-    lists: Pulse = attrs.field(factory=Pulse)
+    lists: Pulse = msgspec.field(default_factory=Pulse)
     """Beats at the end of each list."""
 
 

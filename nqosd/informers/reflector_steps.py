@@ -6,14 +6,13 @@ Rule: these are values; what they lead to is decided in `reflector` and carried 
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.api.changes import Change
 from nqosd.informers.transitions import Phase, RequestOutcome
 
 
-@attrs.frozen
-class ReflectorOptions:
+class ReflectorOptions(msgspec.Struct, frozen=True):
     """Sizes and times; all times are in seconds."""
 
     page_size: int = 500
@@ -34,23 +33,20 @@ class ReflectorOptions:
     """How often a CustomResourceDefinition that isn't installed is looked for."""
 
 
-@attrs.frozen
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """Pause for so many seconds, then call `waited`; if the server was `unreachable`, less, as soon as it answers."""
 
     seconds: float
     unreachable: bool = False
 
 
-@attrs.frozen
-class GetPage:
+class GetPage(msgspec.Struct, frozen=True):
     """GET the resource with this query and report the whole answer."""
 
     query: Mapping[str, str]
 
 
-@attrs.frozen
-class GetStream:
+class GetStream(msgspec.Struct, frozen=True):
     """GET the resource with this query and report lines as they arrive, until a step has a move.
 
     A stream that hasn't ended `limit` seconds after it began is lost, and so is one that stalls for `silence` seconds.
@@ -64,8 +60,7 @@ class GetStream:
 Action: TypeAlias = Wait | GetPage | GetStream
 
 
-@attrs.frozen
-class Move:
+class Move(msgspec.Struct, frozen=True):
     """The reflector went on: what happened in which phase, and how long it pauses now.
 
     `failures` counts failures in a row. `seconds` is the time since the list was begun, or begun anew. `synced` is true
@@ -81,11 +76,10 @@ class Move:
     synced: bool
 
 
-@attrs.frozen
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """What follows from a report: changes, moves, how many events (bookmarks too) arrived, and what were no objects."""
 
-    changes: list[Change] = attrs.field(factory=list)
-    moves: list[Move] = attrs.field(factory=list)
+    changes: list[Change] = []
+    moves: list[Move] = []
     events: int = 0
     undecodable: int = 0

@@ -7,7 +7,7 @@ Rule: this is the one place that knows a kind's group, version and plural; the A
 from collections.abc import Callable
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.api.changes import ResourceKind
 from nqosd.api.decoding import (
@@ -33,8 +33,7 @@ AnyDecoded: TypeAlias = (
 )
 
 
-@attrs.frozen(cache_hash=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True, cache_hash=True):
     """One resource of the API.
 
     `decode` raises `nqosd.api.decoding.DecodeError` if it can't tell which object the bytes are.

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, S
 from types import TracebackType
 from typing import Self
 
-import attrs
+import msgspec
 import structlog
 
 from nqosd.kube.credentials import DEFAULT_NAMESPACE, Credentials, KubeConfigError, KubeOptions, load_credentials
@@ -33,8 +33,7 @@ system's own certificate store may have."""
 _log = structlog.get_logger()
 
 
-@attrs.frozen
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A whole answer; `retry_after` is in seconds, bounded, and None if the server didn't say."""
 
     status: int

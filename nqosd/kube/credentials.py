@@ -13,7 +13,7 @@ import os
 import pathlib
 import re
 
-import attrs
+import msgspec
 import yaml
 
 from nqosd.kube.library import (
@@ -50,8 +50,7 @@ class KubeConfigError(Exception):
     """The credentials can't be read; the message names the file and what to do."""
 
 
-@attrs.frozen
-class KubeOptions:
+class KubeOptions(msgspec.Struct, frozen=True):
     """How to reach the API server; the first that is given counts: `server`, `in_cluster`, `kubeconfig`, surroundings.
 
     The surroundings are $KUBECONFIG, else `~/.kube/config` if it exists, else the pod that this process runs in.
@@ -79,8 +78,7 @@ class KubeOptions:
     """Seconds until an answer must have begun, and that it may stall."""
 
 
-@attrs.frozen
-class Credentials:
+class Credentials(msgspec.Struct, frozen=True):
     """A configuration, and the ages in seconds between which it may, and after which it must, be read again."""
 
     configuration: Configuration

@@ -7,7 +7,7 @@ again only after something has been accepted in between.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import attrs
+import msgspec
 import structlog
 
 from nqosd.api.decoding.envelopes import decode_failure
@@ -45,8 +45,7 @@ class ApiClient(Protocol):
         """Send a request and read the whole answer."""
 
 
-@attrs.frozen
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What became of a request: an HTTP status (0: no answer), the reason and message of a refusal, or the body.
 
     `retry_after` is what the server asked for, in seconds.

@@ -7,7 +7,7 @@ granted it holds until the lock is lost.
 
 from collections.abc import Callable
 
-import attrs
+import msgspec
 
 from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.replica.writer_record import WriterRecord
@@ -18,8 +18,7 @@ def _none(_record: WriterRecord, _held_since: float) -> str:
     return ""
 
 
-@attrs.frozen
-class WriterClaim:
+class WriterClaim(msgspec.Struct, frozen=True):
     """The record that is left beside what is written, and whether anything may be written at all."""
 
     record: WriterRecord | None = None

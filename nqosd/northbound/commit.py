@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-import attrs
+import msgspec
 
 from nqosd.northbound.plan.operations import Operation, OperationKind, RecordName, SetName, Subject, describe
 from nqosd.northbound.replica.idl_driver import IdlDriver
@@ -37,8 +37,7 @@ _OF_THE_SERVER = {"I/O error", "cluster error", "not allowed"}
 _TAKEN = re.compile(r'identical values \("?([^"()]*)"?\) for index on column "name"')
 
 
-@attrs.frozen
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """How a transaction ended."""
 
     outcome: RoundOutcome

@@ -10,7 +10,7 @@ forgotten, and so is one that is desired differently.
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 import structlog
 
 from nqosd.northbound.plan.operations import Subject, describe
@@ -28,8 +28,7 @@ _NAMED = 5
 log = structlog.get_logger(__name__)
 
 
-@attrs.frozen
-class _Contest:
+class _Contest(msgspec.Struct, frozen=True):
     """How often in a row an object was repaired, and when it was written last."""
 
     times: int

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from enum import Flag, auto
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
 from nqosd.northbound.pending_rows import PendingRows
@@ -37,17 +37,16 @@ _JOINED = tuple(map(Cause, range(1 << len(Cause))))
 """Every value of `Cause`, since joining two by `|` takes a microsecond, and there may be as many as rows and sets."""
 
 
-@attrs.define
-class Dirty:
+class Dirty(msgspec.Struct):
     """Rows and sets to look at; `everything` stands for all there are."""
 
     everything: bool = True
-    rows: dict[RowKey, Cause] = attrs.field(factory=dict)
-    sets: dict[str, Cause] = attrs.field(factory=dict)
-    members: dict[str, set[str] | None] = attrs.field(factory=dict)
+    rows: dict[RowKey, Cause] = {}
+    sets: dict[str, Cause] = {}
+    members: dict[str, set[str] | None] = {}
     """For each of `sets` the members to compare; None stands for all."""
     unreadable: bool = False
-    surroundings: set[str] = attrs.field(factory=set)
+    surroundings: set[str] = msgspec.field(default_factory=set)
     """Names of switches and logical ports that came or went, which explains what their rows and groups lack."""
 
     def touch_rows(self, rows: Iterable[RowKey], cause: Cause) -> None:

@@ -8,7 +8,7 @@ relied on is guarded by a `wait`, so a row that changes meanwhile makes the tran
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import OWNER, RowKey
 from nqosd.northbound.plan.draft import Draft
@@ -21,8 +21,7 @@ TABLES = (schema.QOS, schema.ADDRESS_SET, schema.PORT_GROUP, schema.SWITCH)
 THEIR_RULE = "rule-index"
 
 
-@attrs.frozen
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """A row of the table QoS, Address_Set or Port_Group. `name` is a set's name, empty for a QoS row."""
 
     table: str
@@ -48,8 +47,7 @@ class Held:
         return found or RowKey(self.policy, int(rule) if rule.isdecimal() else -1, "", "")
 
 
-@attrs.frozen
-class Holdings:
+class Holdings(msgspec.Struct, frozen=True):
     """All rows of the tables that can be somebody's; `switches` by uuid: the name, and uuids of the rows on it."""
 
     rows: tuple[Held, ...]

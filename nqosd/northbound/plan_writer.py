@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.northbound.bisection import Bisection
 from nqosd.northbound.commit import Commit
@@ -26,15 +26,14 @@ MOST_TRIES = 64
 Replan: TypeAlias = Callable[[AbstractSet[Subject]], Awaitable[Plan]]
 
 
-@attrs.define
-class Written:
+class Written(msgspec.Struct):
     """What was committed, what was tried last and how that ended, and the plan that was made last."""
 
     tried: Plan
     answer: Commit
     last: Plan
     """Where it is complete: what is left open, such as what was refused. What was tried last may be a part of it."""
-    committed: list[Plan] = attrs.field(factory=list)
+    committed: list[Plan] = []
     is_complete: bool = False
     """Whether nothing is left to write but what was refused."""
     seconds: float = 0.0

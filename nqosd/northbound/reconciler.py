@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 
 import attrs
 import structlog
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
 from nqosd.northbound import shares
@@ -452,7 +453,7 @@ class Reconciler:
         contested = self._contested.words if writes else {}
         self.blocked, self.contested = self._refusals.counts if writes else {}, len(contested)
         blocked = {**self._refusals.words, **contested} if writes else {}
-        return attrs.evolve(
+        return replace(
             result,
             conflicts=self._conflicts.known,
             waiting=self._pending_rows.waiting,

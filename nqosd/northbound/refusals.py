@@ -9,8 +9,9 @@ objects again, however many were refused, so that they delay nothing else.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-import attrs
+import msgspec
 import structlog
+from msgspec.structs import replace
 
 from nqosd.northbound.plan.operations import Subject, describe, kind_of
 
@@ -22,8 +23,7 @@ AT_ONCE = 8
 log = structlog.get_logger(__name__)
 
 
-@attrs.frozen
-class _Refusal:
+class _Refusal(msgspec.Struct, frozen=True):
     """Why an object was refused, how often in a row, and when it may be tried again."""
 
     words: str
@@ -84,7 +84,7 @@ class Refusals:
         """Let everything be tried again at once, but for what may have ended the connection."""
         for subject, refusal in self._known.items():
             if refusal.is_answered:
-                self._known[subject] = attrs.evolve(refusal, until=min(refusal.until, now))
+                self._known[subject] = replace(refusal, until=min(refusal.until, now))
 
     def forget(self, subjects: Iterable[Subject]) -> list[Subject]:
         """Treat objects as new, because they changed or were accepted; return those that were refused before."""

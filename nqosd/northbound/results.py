@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
 import attrs
+import msgspec
 
 from nqosd.compiler.desired import RowKey
 from nqosd.compiler.switches import Switches
@@ -32,20 +33,18 @@ class RoundOutcome(StrEnum):
     """This daemon holds the lock, but the writer before it knew more; nothing was tried."""
 
 
-@attrs.frozen
-class Lacking:
+class Lacking(msgspec.Struct, frozen=True):
     """Why rows of one policy are not in the database: switches that aren't there, and obstacles in words."""
 
     switches: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
 
 
-@attrs.frozen
-class RoundResult:
+class RoundResult(msgspec.Struct, frozen=True):
     """What one round did. Times are in seconds."""
 
     outcome: RoundOutcome
-    operations: Mapping[str, int] = attrs.field(factory=dict)
+    operations: Mapping[str, int] = {}
     """Operations of the transaction by kind, whether it was committed or not."""
     written: AbstractSet[Subject] = frozenset()
     """Rows and sets that were written."""
@@ -53,11 +52,11 @@ class RoundResult:
     """Policies whose rows were written, or of which something else is lacking now than before."""
     repaired: AbstractSet[Subject] = frozenset()
     """Rows and sets that somebody else had changed or deleted, and that were put right."""
-    conflicts: Mapping[str, str] = attrs.field(factory=dict)
+    conflicts: Mapping[str, str] = {}
     """Sets whose names are taken by somebody else, with whose they are in words."""
-    waiting: Mapping[str, AbstractSet[RowKey]] = attrs.field(factory=dict)
+    waiting: Mapping[str, AbstractSet[RowKey]] = {}
     """All rows that wait for a logical switch, by its name. A live view."""
-    blocked: Mapping[Subject, str] = attrs.field(factory=dict)
+    blocked: Mapping[Subject, str] = {}
     """All rows, sets and switches that are left as they are and tried again later, with why: the server refused them,
     or somebody else undoes what is written."""
     problem: str = ""

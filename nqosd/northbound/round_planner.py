@@ -10,6 +10,7 @@ from functools import cached_property
 
 import attrs
 import structlog
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import Desired
 from nqosd.northbound.contested import Contested
@@ -83,7 +84,7 @@ class RoundPlanner:
 
     async def make_plan(self, round_: PlannedRound, refused: Mapping[Subject, str]) -> Plan:
         """Plan without `refused`."""
-        plan_options = attrs.evolve(round_.plan_options, refused=refused) if refused else round_.plan_options
+        plan_options = replace(round_.plan_options, refused=refused) if refused else round_.plan_options
 
         def work() -> Plan:
             plan = make_plan(round_.desired, self._replica, round_.scope, plan_options)

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import Desired, RowKey
 from nqosd.compiler.rows import POD_PART
@@ -33,8 +33,7 @@ _Piece = Sequence[RowKey | str]
 """What is written together: the name of one set, or rows, with those of no policy on their switch and their sets."""
 
 
-@attrs.frozen
-class Share:
+class Share(msgspec.Struct, frozen=True):
     """Rows and sets to write now. `left`: namespaces that have more to write; `passed`: one of them had no turn."""
 
     rows: AbstractSet[RowKey]

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 import attrs
+import msgspec
 
 from nqosd.northbound.commit import Commit, commit
 from nqosd.northbound.plan.operations import Operation
@@ -34,8 +35,7 @@ class LockedError(ReadError):
     """Somebody else holds the lock; the message says what to do."""
 
 
-@attrs.frozen
-class Visit:
+class Visit(msgspec.Struct, frozen=True):
     """A database that is in reach; `replica` holds the rows of our own owner."""
 
     replica: Replica

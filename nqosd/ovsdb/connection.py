@@ -12,7 +12,7 @@ import errno
 import time
 from collections import deque
 
-import attrs
+import msgspec
 from ovs.jsonrpc import EOF, Connection, Message
 from ovs.poller import Poller
 from ovs.stream import Stream
@@ -33,8 +33,7 @@ _TIMED_ELSEWHERE = ("echo", "transact")
 """Requests whose answers others wait for: the probe's by python-ovs, those of transactions by who sent them."""
 
 
-@attrs.frozen
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request that hasn't been answered; `sent` is a moment of `time.monotonic`."""
 
     method: str

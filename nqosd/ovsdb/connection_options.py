@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
+import msgspec
 
 from nqosd.ovsdb.remotes import NORTHBOUND_SOCKET, Remote
 
 DEFAULT_REMOTE = Remote(f"auto:{NORTHBOUND_SOCKET}")
 
 
-@attrs.frozen
-class TlsFiles:
+class TlsFiles(msgspec.Struct, frozen=True):
     """PEM files for `ssl:` remotes; they are read anew for each connection, so rotated ones need no restart."""
 
     private_key: Path

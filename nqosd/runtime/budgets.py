@@ -6,14 +6,13 @@ In: a subject, and the time. Out: whether it has something left. Rule: a subject
 
 from collections import OrderedDict
 
-import attrs
+import msgspec
 
 REMEMBERED = 10_000
 """How many subjects' budgets are remembered."""
 
 
-@attrs.define
-class _Budget:
+class _Budget(msgspec.Struct):
     left: float
     at: float
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-import attrs
+import msgspec
 
 MUCH = 0.1
 """Seconds of work, of one or of several, after which so much has been made that it is frozen."""
@@ -23,8 +23,7 @@ MUCH = 0.1
 T = TypeVar("T")
 
 
-@attrs.define
-class _Works:
+class _Works(msgspec.Struct):
     """How many works are under way, whether the collector was on before them, and seconds of work not frozen yet."""
 
     number: int = 0

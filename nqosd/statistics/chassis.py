@@ -7,7 +7,8 @@ ovn-controller or in the bridge.
 import asyncio
 from collections.abc import Callable, Mapping
 
-import attrs
+import msgspec
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import OWNER
 from nqosd.ovsdb import schema, wire
@@ -46,8 +47,7 @@ class StatsError(Exception):
     """The counters can't be read; the message says what is in the way."""
 
 
-@attrs.frozen
-class StatsOptions:
+class StatsOptions(msgspec.Struct, frozen=True):
     """What the exporter must be told; `owner` as in external_ids:nqosd.io/owner, `interval` in seconds.
 
     `controller`: the folder of ovn-controller's control socket; empty for the usual places.
@@ -91,8 +91,7 @@ class Databases:
             await mirror.filled.wait()
 
 
-@attrs.frozen
-class ChassisReading:
+class ChassisReading(msgspec.Struct, frozen=True):
     """The bridge as it is, which rules its flows are for, and which of these have a limit without a meter.
 
     `controller`: why ovn-controller can't be asked for the meters that it wants, empty if it can; without it, what the
@@ -140,7 +139,7 @@ async def read_once(options: StatsOptions) -> ChassisReading:
         if found.without_meter:
             await asyncio.sleep(CHANGE)
             again = await read_chassis(options, databases)
-            found = attrs.evolve(again, without_meter=again.without_meter & found.without_meter)
+            found = replace(again, without_meter=again.without_meter & found.without_meter)
     except TimeoutError:
         told = [f"{name}: {why or 'no answer'}" for name, why in failures.items() if why] or ["no answer"]
         raise StatsError("; ".join(told)) from None

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-import attrs
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from nqosd.runtime.http_library import aiohttp
@@ -22,11 +22,10 @@ PREFIX = "nqosd_rule_"
 LIMIT = "nqosd_rule_limit_bytes_per_second"
 METER_MISSING = "nqosd_rule_meter_missing"
 READ_AT = "nqosd_stats_last_reading_timestamp_seconds"
-_FIGURES = {f"{PREFIX}{name}_total": name for name in attrs.fields_dict(Figures)}
+_FIGURES = {f"{PREFIX}{name}_total": name for name in Figures.__struct_fields__}
 
 
-@attrs.frozen
-class EndpointOptions:
+class EndpointOptions(msgspec.Struct, frozen=True):
     """Where exporters are, and how to ask: `token_file` and `authority` are paths, empty for none and the system's."""
 
     urls: tuple[str, ...]
@@ -34,16 +33,14 @@ class EndpointOptions:
     authority: str = ""
 
 
-@attrs.frozen(order=True)
-class RuleOnNode:
+class RuleOnNode(msgspec.Struct, frozen=True, order=True):
     """A rule on a node."""
 
     rule: Rule
     node: str
 
 
-@attrs.frozen
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """What a rule did on a node since its exporter began to count; `limit` in bytes per second, None without one.
 
     `meter_missing`: the bridge has no meter for the limit, which isn't enforced there.
@@ -54,16 +51,14 @@ class Counts:
     meter_missing: bool = False
 
 
-@attrs.frozen
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """What an exporter served; `read_at`: Unix time of its reading of the bridge, 0 before the first."""
 
     read_at: float
     counts: Mapping[RuleOnNode, Counts]
 
 
-@attrs.frozen
-class Collected:
+class Collected(msgspec.Struct, frozen=True):
     """What was served by address, and why others gave nothing."""
 
     snapshots: Mapping[str, Snapshot]

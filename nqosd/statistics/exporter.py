@@ -9,7 +9,7 @@ import functools
 import time
 from collections.abc import Mapping
 
-import attrs
+import msgspec
 import structlog
 
 from nqosd import __version__
@@ -97,7 +97,7 @@ class Exporter:
         self._metrics.rules.without_meter(found.without_meter)
         self._metrics.readings.meters(len(found.bridge.meters), found.bridge.meter_limit, found.controller)
         for rule in sorted(found.without_meter - self._without_meter):
-            _log.warning("a limit has no meter in the bridge", **attrs.asdict(rule))
+            _log.warning("a limit has no meter in the bridge", **msgspec.structs.asdict(rule))
         self._without_meter = found.without_meter
 
     def _forget(self, present: Mapping[Rule, object], now: float) -> None:

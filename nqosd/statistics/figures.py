@@ -3,11 +3,10 @@
 Rule: nothing is imported here that only who reads a bridge needs.
 """
 
-import attrs
+import msgspec
 
 
-@attrs.frozen
-class Figures:
+class Figures(msgspec.Struct, frozen=True):
     """Packets and bytes (from the Ethernet header on): marked, let through by the limit, dropped by it."""
 
     marked_packets: int = 0
@@ -20,7 +19,7 @@ class Figures:
     @property
     def amounts(self) -> tuple[int, ...]:
         """All of them, in this order."""
-        return attrs.astuple(self)
+        return msgspec.structs.astuple(self)
 
     def __add__(self, other: "Figures") -> "Figures":
         return Figures(*map(sum, zip(self.amounts, other.amounts, strict=True)))

@@ -12,7 +12,7 @@ the flow goes on counting: so it is its place that tells a flow from another one
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
-import attrs
+import msgspec
 
 Owner = TypeVar("Owner", bound=Hashable)
 
@@ -20,8 +20,7 @@ SLACK = 1.0
 """Seconds by which two looks at one counter's birth may differ: the time that a reading takes, on a busy machine."""
 
 
-@attrs.frozen
-class Sample(Generic[Owner]):
+class Sample(msgspec.Struct, Generic[Owner], frozen=True):
     """A counter as it was read: its values only grow for as long as it lives. `age` in seconds."""
 
     place: Hashable
@@ -30,8 +29,7 @@ class Sample(Generic[Owner]):
     age: float
 
 
-@attrs.frozen
-class _Seen:
+class _Seen(msgspec.Struct, frozen=True):
     values: tuple[int, ...]
     born: float
 

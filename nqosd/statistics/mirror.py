@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-import attrs
+import msgspec
 import structlog
 
 from nqosd.ovsdb import wire
@@ -35,8 +35,7 @@ _MONITOR, _ECHO = "monitor", "echo"
 _EMPTY: list[object] = ["map", []]
 
 
-@attrs.frozen
-class MonitorRequest:
+class MonitorRequest(msgspec.Struct, frozen=True):
     """What to follow: a table of a database, columns that are maps, columns with one value, conditions of RFC 7047.
 
     Any of the conditions picks a row.

@@ -7,7 +7,7 @@ those of the OpenFlow Switch Specification 1.3.5, sections 7.2 and 7.3.5; both O
 import struct
 from collections.abc import Iterator
 
-import attrs
+import msgspec
 
 HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, MULTIPART_REQUEST, MULTIPART_REPLY = 0, 1, 2, 3, 18, 19
 
@@ -37,8 +37,7 @@ class OpenFlowError(Exception):
     """What came isn't OpenFlow 1.3, or the bridge refuses the question."""
 
 
-@attrs.frozen
-class FlowCounts:
+class FlowCounts(msgspec.Struct, frozen=True):
     """A flow's counters. `place`: what tells it from all other flows of the bridge; `age` in seconds; meter 0: none."""
 
     place: tuple[int, int, bytes]
@@ -49,8 +48,7 @@ class FlowCounts:
     age: float
 
 
-@attrs.frozen
-class MeterCounts:
+class MeterCounts(msgspec.Struct, frozen=True):
     """A meter's counters: what came to it, and what of that it dropped; `age` in seconds."""
 
     number: int
@@ -61,8 +59,7 @@ class MeterCounts:
     age: float
 
 
-@attrs.frozen
-class AnswerPart:
+class AnswerPart(msgspec.Struct, frozen=True):
     """A part of an answer: flows, meters, or how many meters the bridge can have; and whether more parts follow."""
 
     flows: tuple[FlowCounts, ...] = ()
@@ -71,8 +68,7 @@ class AnswerPart:
     goes_on: bool = False
 
 
-@attrs.frozen
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A message without its header."""
 
     kind: int

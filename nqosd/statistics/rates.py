@@ -6,7 +6,7 @@ so it doesn't matter how often or how regularly it is asked.
 
 from collections.abc import Mapping
 
-import attrs
+import msgspec
 
 from nqosd.statistics.endpoints import Collected, Counts, RuleOnNode, Snapshot
 from nqosd.statistics.figures import Figures
@@ -14,8 +14,7 @@ from nqosd.statistics.figures import Figures
 BITS = 8
 
 
-@attrs.frozen
-class Rate:
+class Rate(msgspec.Struct, frozen=True):
     """What a rule does per second on a node: packets, and bits (from the Ethernet header on); `limit` in bits.
 
     `meter_missing`: the limit isn't enforced there, for want of a meter.

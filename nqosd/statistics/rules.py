@@ -13,7 +13,7 @@ A row without a mark (what comes back from a router is let through by such a row
 bites is no limit.
 """
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import NEVER_BITES, Direction
 from nqosd.northbound.replica.stored import key_of
@@ -32,8 +32,7 @@ KILOBIT = 125
 _PIPELINES = {Direction.FROM_LPORT.value: "ingress", Direction.TO_LPORT.value: "egress"}
 
 
-@attrs.frozen(order=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, order=True):
     """A rule on a network; `index` is that in `spec.egress`."""
 
     namespace: str
@@ -42,8 +41,7 @@ class Rule:
     network: str
 
 
-@attrs.frozen
-class Purpose:
+class Purpose(msgspec.Struct, frozen=True):
     """What the flows of a cookie do, and for which rule."""
 
     rule: Rule

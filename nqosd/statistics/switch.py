@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Collection
 
-import attrs
+import msgspec
 
 from nqosd.runtime.system_errors import in_words
 from nqosd.statistics import openflow
@@ -23,8 +23,7 @@ class SwitchError(Exception):
     """The bridge can't be asked; the message names the socket and says why."""
 
 
-@attrs.frozen
-class SwitchReading:
+class SwitchReading(msgspec.Struct, frozen=True):
     """The flows of the cookies and all meters, as of a moment of the steady clock, in seconds.
 
     `meter_limit`: how many meters the bridge says that it can have; none where its datapath knows no meters.
@@ -80,13 +79,12 @@ async def _read(socket: str, cookies: Collection[int]) -> SwitchReading:
         writer.close()
 
 
-@attrs.define
-class _Answers:
+class _Answers(msgspec.Struct):
     """What has come, and the transactions whose answers aren't complete."""
 
     awaited: set[int]
-    flows: list[FlowCounts] = attrs.field(factory=list)
-    meters: list[MeterCounts] = attrs.field(factory=list)
+    flows: list[FlowCounts] = []
+    meters: list[MeterCounts] = []
     meter_limit: int = 0
 
     def take(self, message: Message) -> None:

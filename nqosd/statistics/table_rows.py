@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 
-@attrs.frozen
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A row; numbers are text."""
 
     maps: dict[str, dict[str, str]]

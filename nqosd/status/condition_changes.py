@@ -4,14 +4,13 @@ In: a policy's condition as it was and as it is now. Out: a `Note` for an Event,
 go are no news; the same news is told once for each generation of a policy.
 """
 
-import attrs
+import msgspec
 
 from nqosd.api.networkqos import Condition
 from nqosd.status.conditions import TRUE, ConditionReason
 
 
-@attrs.frozen
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """What an Event says: a CamelCase reason and action, and a sentence; `warning` tells its type."""
 
     reason: str

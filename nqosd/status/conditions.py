@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from sys import intern
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.api.text import shortened
@@ -95,7 +95,7 @@ def condition(policy: NetworkQoS, report: PolicyReport, zone: str, lacking: Lack
 def stamped(new: Condition, old: Condition | None, now: str) -> Condition:
     """Give a condition its transition time: that of the old one unless the status is another, then `now`."""
     kept = old is not None and old.status == new.status and old.last_transition_time
-    return attrs.evolve(new, last_transition_time=old.last_transition_time if old is not None and kept else now)
+    return replace(new, last_transition_time=old.last_transition_time if old is not None and kept else now)
 
 
 def _reason(policy: NetworkQoS, report: PolicyReport, lacking: Lacking) -> ConditionReason:

@@ -8,6 +8,7 @@ of the same name: the server tests both before it writes.
 import datetime as dt
 
 import attrs
+import msgspec
 
 from nqosd.api.decoding.policies import COLUMNS, columns_of
 from nqosd.api.networkqos import Condition, NetworkQoS, NetworkQoSStatus
@@ -28,8 +29,7 @@ AHEAD = 60.0
 REPORTED_AT = "reportedAt"
 
 
-@attrs.frozen
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """A JSON patch: the whole status, tested on the server to be about this object and generation."""
 
     policy: NetworkQoS
@@ -69,8 +69,7 @@ class Write:
         return _patch(self.policy, status)
 
 
-@attrs.frozen
-class Removal:
+class Removal(msgspec.Struct, frozen=True):
     """A JSON patch that leaves nothing in the status but what others have written."""
 
     policy: NetworkQoS
@@ -101,8 +100,7 @@ def _is_of_a_zone(condition: Condition) -> bool:
     return condition.type.startswith(TYPE_PREFIX)
 
 
-@attrs.define
-class PolicyStatus:
+class PolicyStatus(msgspec.Struct):
     """What is known of one policy."""
 
     policy: NetworkQoS
@@ -150,7 +148,7 @@ class PolicyStatus:
 
     def keeps(self, write: Write, status: NetworkQoSStatus) -> bool:
         """Say whether the status in the answer to a write is what was written, but for what is known to be dropped."""
-        shown = PolicyStatus(attrs.evolve(write.policy, status=status), write.verdict, dropped=self._dropped)
+        shown = PolicyStatus(attrs.evolve(write.policy, status=status), write.verdict, _dropped=self._dropped)
         return shown.write(write.now, 0.0) is None
 
     def _status(self, monotonic: float) -> NetworkQoSStatus:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import attrs
+import msgspec
 
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.api.objects import Pod
@@ -40,8 +40,7 @@ class EventObserver(Protocol):
         """Count one: `written`, `limited` (the object had too many), `dropped` (the queue was full) or `refused`."""
 
 
-@attrs.frozen
-class _Subject:
+class _Subject(msgspec.Struct, frozen=True):
     """The object that an Event is about; `uid` is empty where it isn't known."""
 
     api_version: str
@@ -54,8 +53,7 @@ class _Subject:
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-@attrs.frozen
-class _Event:
+class _Event(msgspec.Struct, frozen=True):
     subject: _Subject
     path: str
     body: Mapping[str, object]

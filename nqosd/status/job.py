@@ -7,7 +7,7 @@ ever more slowly: one pod that comes and goes turns as many policies as select i
 
 import asyncio
 
-import attrs
+import msgspec
 
 from nqosd.status.entry import PolicyStatus, Write
 from nqosd.status.readiness import StatusVerdict
@@ -24,8 +24,7 @@ LAST_TURN = 30.0
 """Seconds at most until it is written that a policy has turned."""
 
 
-@attrs.define(eq=False)
-class Job:
+class Job(msgspec.Struct, eq=False):
     """Where the writing of one policy stands: at rest, in the queue, under way, or waiting for another attempt.
 
     `later` looks again when the pace allows it, and keeps nothing from being written before.

@@ -10,8 +10,8 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 
-import attrs
 import msgspec
+from msgspec.structs import replace
 
 from nqosd.api.decoding.envelopes import decode_list
 from nqosd.api.decoding.metadata import MALFORMED
@@ -57,8 +57,7 @@ class _Lease(msgspec.Struct):
 _lease = msgspec.json.Decoder(_Lease)
 
 
-@attrs.frozen
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """The reports that there are, and the name of each one's Lease, by zone; what isn't a report is left out."""
 
     renewals: dict[str, Renewal]
@@ -100,7 +99,7 @@ class Leases:
             items = [_lease.decode(each) for each in decode_list(answer.body, VERSION, "Lease").items]
             newest = as_number(decode_list(policies.body, "k8s.ovn.org/v1alpha1", "NetworkQoS").resource_version)
         except MALFORMED as error:
-            return attrs.evolve(answer, reason="Malformed", message=str(error)), None
+            return replace(answer, reason="Malformed", message=str(error)), None
         listed = Listed({}, {})
         for name, renewal in _renewals(items):
             if not newest or renewal.report.version <= newest:
@@ -160,7 +159,7 @@ class Election:
         lease = _decoded(answer)
         self.holder = name if lease is not None else ""
         self._version = lease.metadata.resource_version if lease is not None else ""
-        return attrs.evolve(answer, status=200) if answer.status == CONFLICT else answer
+        return replace(answer, status=200) if answer.status == CONFLICT else answer
 
     def _body(self, name: str, version: str) -> dict[str, object]:
         spec = {"holderIdentity": name, "renewTime": _now(), "leaseDurationSeconds": int(HELD)}

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from sys import intern
 
-import attrs
+import msgspec
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition
 from nqosd.status.conditions import FALSE, READY, TRUE, UNKNOWN, WARNING, ConditionReason, condition_type
@@ -30,8 +31,7 @@ MAX_WARNINGS = 3
 """How many different warnings of other zones are shown."""
 
 
-@attrs.frozen
-class ZoneCounts:
+class ZoneCounts(msgspec.Struct, frozen=True):
     """Zones with senders, and how many of them have applied the policy or can't; the others haven't said so yet."""
 
     with_senders: int = 0
@@ -39,8 +39,7 @@ class ZoneCounts:
     failing: int = 0
 
 
-@attrs.frozen
-class StatusVerdict:
+class StatusVerdict(msgspec.Struct, frozen=True):
     """What the status of a policy should say; `conditions` begins with `Ready`.
 
     `kept` are the types of conditions that an earlier version has written for zones that don't report yet; as many of
@@ -138,7 +137,7 @@ def _applied(mine: Condition, own: str, sources: AbstractSet[str], *, knows_send
         text = f"Applied in {zones} with senders." if knows_senders else f"Applied in all {zones}."
     reason = ConditionReason.APPLIED if sources else ConditionReason.NO_SOURCE_PODS
     reason = ConditionReason(mine.reason) if sources <= {own} and mine.status == TRUE else reason
-    return attrs.evolve(mine, type=READY, status=TRUE, reason=reason.value, message=text)
+    return replace(mine, type=READY, status=TRUE, reason=reason.value, message=text)
 
 
 def _warnings(told: str, here: str, elsewhere: Sequence[str]) -> str:
@@ -152,7 +151,7 @@ def _warnings(told: str, here: str, elsewhere: Sequence[str]) -> str:
 
 
 def _ready(condition: Condition, message: str) -> Condition:
-    return attrs.evolve(condition, type=READY, message=intern(clipped(message, MAX_READY)))
+    return replace(condition, type=READY, message=intern(clipped(message, MAX_READY)))
 
 
 def _silence(when: str) -> str:

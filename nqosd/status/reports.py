@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 
 from nqosd.status.zone_report import ZoneFinding, ZoneReport
 
@@ -16,8 +16,7 @@ OLD = 60.0
 """Seconds after which a zone that hasn't renewed its report is silent; it does so every 20 s."""
 
 
-@attrs.frozen
-class Renewal:
+class Renewal(msgspec.Struct, frozen=True):
     """A report, and when its zone says that it was renewed (RFC 3339)."""
 
     report: ZoneReport
@@ -31,8 +30,7 @@ class Renewal:
             return True
 
 
-@attrs.frozen
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """The zones, of those asked, that aren't well; every other one has applied the policy. All by name."""
 
     failing: Mapping[str, ZoneFinding]
@@ -43,8 +41,7 @@ class Standing:
     warnings: tuple[str, ...] = ()
 
 
-@attrs.frozen
-class ZonesView:
+class ZonesView(msgspec.Struct, frozen=True):
     """All reports at one moment, laid out by what is asked of them."""
 
     reports: Mapping[str, ZoneReport]
@@ -83,8 +80,7 @@ class ZonesView:
         return Standing(failing, silent, behind, tuple(warnings))
 
 
-@attrs.define
-class _Known:
+class _Known(msgspec.Struct):
     renewal: Renewal
     seen: float
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 
 from nqosd.kube.writes import Answer
 from nqosd.runtime.waiting import wait_anew
@@ -43,8 +43,7 @@ TURN = 0.005
 """Seconds after which others have their turn."""
 
 
-@attrs.frozen
-class Summed:
+class Summed(msgspec.Struct, frozen=True):
     """What a look came to, for those who count: zones that report, are silent, or have never reported."""
 
     reporting: int

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
 import msgspec
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition
 from nqosd.status.conditions import TRUE, WARNING, ConditionReason
@@ -27,8 +27,7 @@ LARGEST = 200_000
 """Bytes of a report; all annotations of an object together may have 262,144."""
 
 
-@attrs.frozen
-class ZoneFinding:
+class ZoneFinding(msgspec.Struct, frozen=True):
     """Why a policy isn't applied in a zone; or, of one that is, what people are warned of."""
 
     reason: str
@@ -40,8 +39,7 @@ class ZoneFinding:
         return self.reason != ConditionReason.APPLIED
 
 
-@attrs.frozen
-class ZoneReport:
+class ZoneReport(msgspec.Struct, frozen=True):
     """What a zone says of all policies; `pending`: up to where namespaces are done that have something to write yet.
 
     Of the namespaces in `overflow` more policies fail than are listed.
@@ -49,8 +47,8 @@ class ZoneReport:
 
     zone: str
     version: int
-    pending: Mapping[str, int] = attrs.field(factory=dict)
-    findings: Mapping[str, ZoneFinding] = attrs.field(factory=dict)
+    pending: Mapping[str, int] = {}
+    findings: Mapping[str, ZoneFinding] = {}
     overflow: frozenset[str] = frozenset()
 
     def reaches(self, namespace: str) -> int:
@@ -62,11 +60,11 @@ class ZoneReport:
         text = _encoded(self)
         if len(text) > LARGEST:
             namespaces = {key.partition("/")[0] for key, each in self.findings.items() if each.fails}
-            short = attrs.evolve(self, findings={}, overflow=self.overflow | namespaces)
+            short = replace(self, findings={}, overflow=self.overflow | namespaces)
             if len(text := _encoded(short)) > LARGEST:
-                short = attrs.evolve(short, pending={}, version=min([self.version, *self.pending.values()]))
+                short = replace(short, pending={}, version=min([self.version, *self.pending.values()]))
             if len(text := _encoded(short)) > LARGEST:  # who can't say what fails has looked at nothing
-                text = _encoded(attrs.evolve(short, overflow=frozenset(), version=0))
+                text = _encoded(replace(short, overflow=frozenset(), version=0))
         return text.decode()
 
 
@@ -110,7 +108,7 @@ def findings_of(
         if counts[namespace, finding.fails] > OF_NAMESPACE:
             overflow |= {namespace} if finding.fails else set()
         else:
-            found[key] = finding if len(found) < DETAILED else attrs.evolve(finding, message="")
+            found[key] = finding if len(found) < DETAILED else replace(finding, message="")
     return {key: each for key, each in found.items() if each.fails or each.message}, frozenset(overflow)
 
 

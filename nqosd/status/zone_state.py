@@ -6,15 +6,15 @@ what is asked of the other zones. No I/O. Rule: a report reaches no further than
 
 from collections.abc import Iterable
 
-import attrs
+import msgspec
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.informers.resource_versions import as_number
 from nqosd.status.zone_report import ZoneReport, findings_of
 
 
-@attrs.frozen
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """How far a round came: everything up to a resource version, but for the `pending` namespaces.
 
     `zones` are all that there are; of the policies in `left_out` only this daemon can't make anything.
@@ -27,8 +27,7 @@ class Progress:
     left_out: frozenset[str] = frozenset()
 
 
-@attrs.frozen
-class PolicyStanding:
+class PolicyStanding(msgspec.Struct, frozen=True):
     """How a policy stands in this zone, and the zones in which it has senders; None: any may have some."""
 
     policy: NetworkQoS
@@ -36,8 +35,7 @@ class PolicyStanding:
     sources: frozenset[str] | None
 
 
-@attrs.frozen
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """What is known of one policy.
 
     `needed` is the resource version with which its generation came; at most, if that `is_bound`: it was there when the
@@ -97,7 +95,7 @@ class ZoneState:
         known = old.standing.policy if old is not None else None
         if old is not None and known is not None and (known.uid, known.generation) == (policy.uid, policy.generation):
             # versions go back when the cluster's store is restored
-            entry = attrs.evolve(old, standing=standing, needed=min(old.needed, version))
+            entry = replace(old, standing=standing, needed=min(old.needed, version))
         else:
             entry = Entry(standing, version, now, is_bound=self.report is None)
             self.is_urgent = True

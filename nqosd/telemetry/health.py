@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-import attrs
+import msgspec
 
 STUCK_AFTER = 120.0
 """Seconds after which a round that hasn't ended counts as stuck, beside the time that its transaction may take."""
@@ -24,13 +24,12 @@ class LockRole(StrEnum):
     STANDBY = "standby"
 
 
-@attrs.frozen
-class Readiness:
+class Readiness(msgspec.Struct, frozen=True):
     """`waiting_for` gives, for each part that is not there yet, the reason; `notes` what else people should know."""
 
     role: LockRole
     waiting_for: Mapping[str, str]
-    notes: Mapping[str, str] = attrs.field(factory=dict)
+    notes: Mapping[str, str] = {}
 
     @property
     def ready(self) -> bool:

@@ -10,13 +10,12 @@ import socket
 import ssl
 from collections.abc import Sequence
 
-import attrs
+import msgspec
 
 from nqosd.runtime.system_errors import in_words
 
 
-@attrs.frozen
-class HttpOptions:
+class HttpOptions(msgspec.Struct, frozen=True):
     """Where to listen and how to protect it; empty paths mean no TLS, and no token (see `access`).
 
     `option` is the name of the option with the address, for messages.

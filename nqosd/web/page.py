@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from urllib.parse import quote
 
-import attrs
+import msgspec
 
 from nqosd.web.views import Overview, PolicyState, RowState, RuleTotals, Statistics
 
@@ -55,8 +55,7 @@ LINKS = """<footer><a href="/metrics">/metrics</a> for Prometheus ·
 """
 
 
-@attrs.frozen
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """Which policies a reader wants to see: those of a namespace, those with a text; empty for all."""
 
     namespace: str = ""

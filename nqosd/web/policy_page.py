@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from urllib.parse import quote
 
-import attrs
+import msgspec
 
 from nqosd.explain.prefix_lists import folded
 from nqosd.web.page import badge, brief, count, counted, head, row_text, table
@@ -24,8 +24,7 @@ FOLDED = 10 * LONGEST
 """Characters of a match up to which its prefixes are put together: it takes time, and the rest wouldn't be shown."""
 
 
-@attrs.frozen
-class MembersPage:
+class MembersPage(msgspec.Struct, frozen=True):
     """Which members a reader turned to: those of a set from a number on; of other sets the first ones are shown."""
 
     name: str = ""

@@ -11,7 +11,6 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-import attrs
 import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
@@ -202,8 +201,7 @@ class HttpServer:
         return _answer(ok=state.ready, body=body)
 
 
-@attrs.frozen
-class _StatePages:
+class _StatePages(msgspec.Struct, frozen=True):
     """The answers that show the state."""
 
     _state: StateSource

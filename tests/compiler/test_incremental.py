@@ -8,6 +8,7 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.ipnetworks import IPNetwork
@@ -255,7 +256,7 @@ def test_what_may_take_long_is_known_before() -> None:
     changes = [Change(ResourceKind.POD, pod.key, None, pod) for pod in pods]
     spec = NetworkQoSSpec(1, (EgressRule(1, Limit(1000)),))
     plain = NetworkQoS("a", "p", spec=spec)
-    alone = NetworkQoS("a", "p", spec=attrs.evolve(spec, bandwidth_scope=BandwidthScope.POD))
+    alone = NetworkQoS("a", "p", spec=replace(spec, bandwidth_scope=BandwidthScope.POD))
     compiler = IncrementalCompiler(Settings())
     assert compiler.takes_long(compiler.settings, [Change(ResourceKind.NETWORK_QOS, "a/p", None, plain)])
     compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", None, plain)])
@@ -268,7 +269,7 @@ def test_what_may_take_long_is_known_before() -> None:
     came, went = (Change(ResourceKind.POD, stranger.key, *both) for both in ((None, stranger), (stranger, None)))
     assert not compiler.takes_long(compiler.settings, [came])
     many = tuple(Attachment("default", (f"10.1.{each // 250}.{each % 250}",)) for each in range(1000))
-    for both in ((None, attrs.evolve(stranger, attachments=many)), (attrs.evolve(stranger, attachments=many), None)):
+    for both in ((None, replace(stranger, attachments=many)), (replace(stranger, attachments=many), None)):
         assert compiler.takes_long(compiler.settings, [Change(ResourceKind.POD, stranger.key, *both)])
     for each, number in ((1, FEW * REQUIREMENTS), (9, FEW * REQUIREMENTS // 9 + 1)):
         for few in (True, False):
@@ -297,7 +298,7 @@ def test_a_pod_that_many_are_concerned_by_takes_long() -> None:
     crowd = [Pod("evil", f"p{n:03}", {}, "n1", attachments=every, created="2026-01-02") for n in range(90)]
     old, one = Pod("shop", "a", {}, "n1", attachments=every, created="2026-01-01"), (Attachment("default", flat[:1]),)
     came = Change(ResourceKind.POD, old.key, None, old)
-    alone = Change(ResourceKind.POD, "shop/b", None, attrs.evolve(old, name="b", attachments=one))
+    alone = Change(ResourceKind.POD, "shop/b", None, replace(old, name="b", attachments=one))
     assert not compiler.takes_long(compiler.settings, [came])
     compiler.apply(Change(ResourceKind.POD, pod.key, None, pod) for pod in crowd)
     assert compiler.takes_long(compiler.settings, [came])
@@ -316,7 +317,7 @@ def test_a_pod_with_a_limit_of_its_own_leaves_the_rows_of_others() -> None:
     compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", None, policy)])
     compiler.apply([Change(ResourceKind.POD, pod.key, None, pod) for pod in pods[:4]])
     first = dict(compiler.desired.rows)
-    moved = attrs.evolve(pods[0], attachments=(Attachment("default", ("10.0.1.0",)),))
+    moved = replace(pods[0], attachments=(Attachment("default", ("10.0.1.0",)),))
     for key, pod in ((pods[4].key, pods[4]), (pods[0].key, moved), (pods[4].key, None)):
         compiler.apply([Change(ResourceKind.POD, key, None, pod)])
         check(compiler)
@@ -376,7 +377,7 @@ def test_places_of_a_pod_that_are_alike_enter_their_set_together(monkeypatch: py
     assert looks == 1
     (group,) = compiler.desired.port_groups.values()
     assert len(group.ports) == len(pods) * len(attachments)
-    other = attrs.evolve(flat, topology=Topology.LOCALNET)
+    other = replace(flat, topology=Topology.LOCALNET)
     compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, flat.key, flat, other)])
     assert looks == 3
     check(compiler)
@@ -396,7 +397,7 @@ def test_a_unit_whose_senders_come_again_is_not_built_again(monkeypatch: pytest.
     compiler = IncrementalCompiler(Settings(ovn=(25, 3)))
     compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in policies])
     pod = Pod("a", "p", {}, "n1", attachments=(Attachment("default", ("10.0.0.1",)),))
-    other = attrs.evolve(pod, attachments=(Attachment("default", ("fd00::1",)),))
+    other = replace(pod, attachments=(Attachment("default", ("fd00::1",)),))
     for new in (pod, None, pod, None, other):
         compiler.apply([Change(ResourceKind.POD, pod.key, None, new)])
         check(compiler)

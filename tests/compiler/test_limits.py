@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.ipnetworks import IPNetwork
@@ -208,7 +209,7 @@ def test_members_come_and_go_with_the_pods() -> None:
     compiler = compiled(Limits(members=8), choosing, senders=4)
     assert applied(compiler) == {"a/p"}
     fifth = Pod("b", "other", {}, "n1", attachments=(Attachment("default", ("10.0.1.0",)),))
-    for spared in (None, attrs.evolve(fifth, labels={"x": ""}), attrs.evolve(fifth, ended=True)):
+    for spared in (None, replace(fifth, labels={"x": ""}), replace(fifth, ended=True)):
         compiler.apply([Change(ResourceKind.POD, fifth.key, None, fifth)])
         assert applied(compiler) == set()
         compiler.apply([Change(ResourceKind.POD, fifth.key, None, spared)])
@@ -297,7 +298,7 @@ def test_selectors_that_come_and_go_are_not_compared_with_each_other(monkeypatch
 
     monkeypatch.setattr(PodSelection, "__eq__", compare)
     (pod, *_) = compiler.tables.pods.values()
-    moved = attrs.evolve(pod, attachments=(Attachment("default", ("10.0.9.9",)),))
+    moved = replace(pod, attachments=(Attachment("default", ("10.0.9.9",)),))
     compiler.apply([Change(ResourceKind.POD, pod.key, pod, moved)])
     compiler.apply(put(choosing("b")))
     assert compiler.selections == number + 1
@@ -378,7 +379,7 @@ def test_of_very_many_definitions_only_the_oldest_are_looked_at(monkeypatch: pyt
     compiler = compiled(limits, policy("p", *PLAIN))
     kind = ResourceKind.NETWORK_ATTACHMENT_DEFINITION
     every = [definition(number) for number in range(50)]
-    other = attrs.evolve(every[0], namespace="b", network="other")
+    other = replace(every[0], namespace="b", network="other")
     sender = Pod("a", "wide", {}, "n1", attachments=tuple(Attachment(each.key, ()) for each in every))
     compiler.apply([Change(kind, each.key, None, each) for each in (*every, other)])
     compiler.apply([Change(ResourceKind.POD, sender.key, None, sender)])

@@ -2,6 +2,7 @@
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.labels import EVERYTHING
@@ -60,18 +61,18 @@ DEFAULT, BLUE = ({each for each in ALL if each[1] == network} for network in ("d
 @pytest.mark.parametrize(
     ("kind", "value", "settings", "left"),
     [
-        (ResourceKind.NETWORK_QOS, policy(attrs.evolve(SPEC, priority=2)), Settings(), ALL),
+        (ResourceKind.NETWORK_QOS, policy(replace(SPEC, priority=2)), Settings(), ALL),
         (ResourceKind.NETWORK_QOS, None, Settings(), set()),
         (
             ResourceKind.NETWORK_QOS,
-            policy(attrs.evolve(SPEC, egress=(EgressRule(1),))),
+            policy(replace(SPEC, egress=(EgressRule(1),))),
             Settings(),
             {(0, "default"), (0, "blue")},
         ),
-        (ResourceKind.NETWORK_QOS, policy(attrs.evolve(SPEC, network_selectors=SELECTORS[:1])), Settings(), DEFAULT),
-        (ResourceKind.NETWORK_QOS, policy(attrs.evolve(SPEC, network_selectors=SELECTORS[1:])), Settings(), BLUE),
+        (ResourceKind.NETWORK_QOS, policy(replace(SPEC, network_selectors=SELECTORS[:1])), Settings(), DEFAULT),
+        (ResourceKind.NETWORK_QOS, policy(replace(SPEC, network_selectors=SELECTORS[1:])), Settings(), BLUE),
         (ResourceKind.NETWORK_ATTACHMENT_DEFINITION, None, Settings(), DEFAULT),
-        (ResourceKind.NETWORK_QOS, policy(attrs.evolve(SPEC, priority=2)), Settings(limits=Limits(rows=1)), set()),
+        (ResourceKind.NETWORK_QOS, policy(replace(SPEC, priority=2)), Settings(limits=Limits(rows=1)), set()),
     ],
     ids=["changed", "deleted", "rule", "default only", "blue only", "network", "limit"],
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import BandwidthScope, EgressRule, Limit
@@ -113,7 +114,7 @@ def test_an_address_from_elsewhere_is_a_change_of_a_set() -> None:
 def test_a_virtual_machine_in_migration_sends_from_both_nodes() -> None:
     """Both pods of it have the one address: it is a sender on each switch, let pass on each, until the old pod ends."""
     nodes = [NODE, Node("n2", subnets={"default": ("10.9.0.0/24",)})]
-    old, new = pod("old", "10.0.0.1"), attrs.evolve(pod("new", "10.0.0.1"), node="n2")
+    old, new = pod("old", "10.0.0.1"), replace(pod("new", "10.0.0.1"), node="n2")
     seen = {**SEEN, "n2": Switch(("stor-n2",))}
     compiler = compiler_of(*nodes, policy(LIMITED), old, new, seen=seen)
 
@@ -123,7 +124,7 @@ def test_a_virtual_machine_in_migration_sends_from_both_nodes() -> None:
 
     assert holding() == ["n1", "n2", "n2"]
     assert compiler.refused(new.key) == ()
-    delta = compiler.apply(changes(attrs.evolve(old, ended=True)))
+    delta = compiler.apply(changes(replace(old, ended=True)))
     check(compiler)
     assert holding() == ["n2", "n2"]
     assert {key.switch for key in delta.rows} == {"n1"}
@@ -218,7 +219,7 @@ def test_other_ports_change_the_row() -> None:
 
 def test_a_mark_of_egress_ip_is_mirrored() -> None:
     """On a flat switch with rows of a policy, EgressIP's mark is set in the other direction, by its own match."""
-    marked = attrs.evolve(SEEN[FLAT], others=(EGRESS_IP,), has_acls=True)
+    marked = replace(SEEN[FLAT], others=(EGRESS_IP,), has_acls=True)
     web = policy(EgressRule(8))
     compiler = compiler_of(L2, web, pod("a", "10.0.0.1", key="ns/flat"), seen={FLAT: marked})
     (row,) = of_switches(compiler)
@@ -235,7 +236,7 @@ def test_a_mark_of_egress_ip_is_mirrored() -> None:
 
 def test_the_mirror_goes_with_the_last_row_of_a_policy() -> None:
     """Without a sender nothing suppresses the mark; the mirror may linger as long as what it mirrors is there."""
-    marked = attrs.evolve(SEEN[FLAT], others=(EGRESS_IP,))
+    marked = replace(SEEN[FLAT], others=(EGRESS_IP,))
     sender = pod("a", "10.0.0.1", key="ns/flat")
     compiler = compiler_of(L2, policy(EgressRule(8)), sender, seen={FLAT: marked})
     (row,) = of_switches(compiler)
@@ -249,13 +250,13 @@ def test_the_mirror_goes_with_the_last_row_of_a_policy() -> None:
 
 def test_rows_of_the_old_controller_act_on_no_packet_of_a_flat_switch() -> None:
     """While they are there, a row of their direction outranks them, below the mirrors; it leaves with the last one."""
-    seen = attrs.evolve(SEEN[FLAT], others=(EGRESS_IP,), has_acls=True, theirs=True)
+    seen = replace(SEEN[FLAT], others=(EGRESS_IP,), has_acls=True, theirs=True)
     compiler = compiler_of(L2, policy(EgressRule(8)), pod("a", "10.0.0.1", key="ns/flat"), seen={FLAT: seen})
     mirror, row = of_switches(compiler)
     assert (row.key.part, row.direction, row.match) == (OVERRIDE, Direction.TO_LPORT, "ip")
     assert (row.action, row.bandwidth) == ({}, {"rate": NEVER_BITES})
     assert 32000 < row.priority < mirror.priority
-    compiler.switches = {FLAT: attrs.evolve(seen, theirs=False)}
+    compiler.switches = {FLAT: replace(seen, theirs=False)}
     assert row.key in compiler.apply([]).rows
     assert of_switches(compiler) == [mirror]
     assert not compiler.may_wait(row.key)
@@ -273,13 +274,13 @@ def test_rows_of_the_old_controller_act_on_no_packet_of_a_flat_switch() -> None:
 )
 def test_what_the_row_above_the_old_controllers_suppresses_is_said(other: OtherRow, *, is_said: bool) -> None:
     """Others' rows below it act no more, for which there is one warning for the switch as long as it is there."""
-    seen = attrs.evolve(SEEN[FLAT], others=(EGRESS_IP, other), theirs=True)
+    seen = replace(SEEN[FLAT], others=(EGRESS_IP, other), theirs=True)
     web = policy(EgressRule(8))
     compiler = compiler_of(L2, web, pod("a", "10.0.0.1", key="ns/flat"), seen={FLAT: seen})
     said = compiler.objections[FLAT].split("; ")
     assert "has no ACL" in said[0]  # what else there is to say is said all the same
     assert [f"{other} doesn't act as long as" in each for each in said] == [False, *[True] * is_said]
-    compiler.switches = {FLAT: attrs.evolve(seen, has_acls=True, theirs=False)}
+    compiler.switches = {FLAT: replace(seen, has_acls=True, theirs=False)}
     compiler.apply([])
     assert compiler.objections == {}
     check(compiler)
@@ -287,7 +288,7 @@ def test_what_the_row_above_the_old_controllers_suppresses_is_said(other: OtherR
 
 def test_rows_of_the_old_controller_on_layer3_are_outranked_by_those_of_rules() -> None:
     """They stand in the same direction, so nothing more is needed."""
-    seen = {"n1": attrs.evolve(SEEN["n1"], theirs=True)}
+    seen = {"n1": replace(SEEN["n1"], theirs=True)}
     assert of_switches(compiler_of(NODE, policy(EgressRule(8)), pod("a", "10.0.0.1"), seen=seen)) == []
 
 

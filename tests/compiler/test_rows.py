@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.ipnetworks import IPNetwork
@@ -261,9 +261,7 @@ def test_peers_without_addresses_are_warned_of() -> None:
 def test_a_policy_is_told_of_ignored_definitions_of_its_own_namespace() -> None:
     """One that it would select is named with what is wrong; another namespace's is none of its business."""
     first = NetworkAttachment("aa", "net", network="data", topology=Topology.LAYER2, accepted=True)
-    own, foreign = (
-        attrs.evolve(first, namespace=each, topology=Topology.LAYER3, accepted=False) for each in ("ns", "zz")
-    )
+    own, foreign = (replace(first, namespace=each, topology=Topology.LAYER3, accepted=False) for each in ("ns", "zz"))
     found = compiled(policy(EgressRule(1)), pods=[pod("web", "10.0.0.1")], nads=[own, foreign, first])
     (warning,) = found.reports[0].warnings
     assert warning == (
@@ -333,8 +331,8 @@ def test_ports_that_stand_twice_are_matched_once() -> None:
 
 def test_any_interface_leaves_out_one_that_is_for_the_kubelet_alone() -> None:
     """A pod on a primary network of its own sends nothing over the default network, unless a policy names that one."""
-    locked = attrs.evolve(pod("a"), attachments=(Attachment("default", BOTH, is_locked=True),))
-    named = attrs.evolve(
+    locked = replace(pod("a"), attachments=(Attachment("default", BOTH, is_locked=True),))
+    named = replace(
         policy(EgressRule(8), name="named").spec or NetworkQoSSpec(1, ()),
         network_selectors=(NetworkSelector(NetworkSelectionType.DEFAULT_NETWORK, EVERYTHING, EVERYTHING),),
     )

@@ -6,6 +6,7 @@ from unittest.mock import Mock
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
@@ -87,7 +88,7 @@ def test_only_what_changed_is_compared(looks: list[tuple[int, int]], network: st
     everything = MANY + 1, POLICIES  # and the default network
     assert looks == [everything]
     looks.clear()
-    changed = attrs.evolve(definitions[1], labels={"name": "d000"})
+    changed = replace(definitions[1], labels={"name": "d000"})
     compiler.apply(put(changed))
     assert looks == [(1, POLICIES)]
     hold(compiler)
@@ -156,9 +157,9 @@ def test_a_definition_costs_policies_nothing_that_it_does_not_concern(monkeypatc
     stood, settled = Mock(wraps=Standings.of), Mock(wraps=compiler._room.settle)
     monkeypatch.setattr(Standings, "of", stood)
     monkeypatch.setattr(compiler._room, "settle", settled)
-    compiler.apply(put(attrs.evolve(definition(0), created="2026-01-03T00:00:00Z")))
+    compiler.apply(put(replace(definition(0), created="2026-01-03T00:00:00Z")))
     assert (stood.call_count, settled.call_count) == (0, 0)
-    compiler.apply(put(attrs.evolve(definition(0), labels={"name": "d001"})))
+    compiler.apply(put(replace(definition(0), labels={"name": "d001"})))
     assert (stood.call_count, settled.call_count) == (0, 2)  # at members, and at rows
     hold(compiler)
 
@@ -195,7 +196,7 @@ def test_a_network_of_very_many_definitions_is_found() -> None:
         compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, last.key, last, None)])
         assert compiler.desired.rows == {}
         hold(compiler)
-        other = attrs.evolve(definition(900, "shared"), labels=last.labels)
+        other = replace(definition(900, "shared"), labels=last.labels)
         compiler.apply(put(definition(800), other))
         assert {key.network for key in compiler.desired.rows} == ({"shared"} if number > 1 else set())
         hold(compiler)
@@ -219,7 +220,7 @@ def test_a_definition_in_the_place_of_another_is_news() -> None:
 @pytest.mark.parametrize(("owner", "selected"), [("d000", set()), ("other", {"net0"})], ids=["its name", "another"])
 def test_labels_of_an_owner_count_for_the_definition_of_its_name(owner: str, selected: set[str]) -> None:
     """Of others a user may write thousands, and each would be compared anew with each policy when the owner changes."""
-    first = attrs.evolve(definition(0), owner_kind="UserDefinedNetwork", owner_name=owner)
+    first = replace(definition(0), owner_kind="UserDefinedNetwork", owner_name=owner)
     its = LabelSelector.of([Requirement("change", Operator.IN, ("0",))])
     selector = NetworkSelector(NetworkSelectionType.SECONDARY_USER_DEFINED_NETWORKS, networks=its)
     spec = NetworkQoSSpec(1, (EgressRule(1),), network_selectors=(selector,))
@@ -244,7 +245,7 @@ def test_a_policy_is_told_of_few_of_very_many_ignored_definitions() -> None:
 
 def test_ranges_of_networks_that_stay_the_same_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A definition with other subnets has its own read, of the network and of its switch; all others keep theirs."""
-    definitions = [attrs.evolve(definition(number), subnets=("10.0.0.0/16",)) for number in range(MANY)]
+    definitions = [replace(definition(number), subnets=("10.0.0.0/16",)) for number in range(MANY)]
     compiler = compiled([*definitions, policy(1)])
     read: list[tuple[str, ...]] = []
     original = address_ranges.Ranges.of
@@ -254,7 +255,7 @@ def test_ranges_of_networks_that_stay_the_same_are_not_read_again(monkeypatch: p
         return original(read[-1])
 
     monkeypatch.setattr(address_ranges.Ranges, "of", counted)
-    compiler.apply(put(attrs.evolve(definitions[0], subnets=("10.9.0.0/16",))))
+    compiler.apply(put(replace(definitions[0], subnets=("10.9.0.0/16",))))
     assert read == [("10.9.0.0/16",)] * 2
     monkeypatch.undo()
     assert not any("10.0.0.1" in each.addresses for each in compiler.desired.address_sets.values())

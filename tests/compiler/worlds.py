@@ -1,7 +1,7 @@
 """Small worlds for property tests: values drawn from a tiny vocabulary, so that selectors hit and things collide."""
 
-import attrs
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.ipnetworks import IPNetwork
@@ -216,7 +216,7 @@ def _populated(draw: st.DrawFn) -> list[Change]:
     found = list(_HOME)
     for name in PODS:
         namespace, node = draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from(NODES))
-        pod = attrs.evolve(draw(pods), namespace=namespace, name=name, node=node, host_network=False, ended=False)
+        pod = replace(draw(pods), namespace=namespace, name=name, node=node, host_network=False, ended=False)
         found.append(Change(ResourceKind.POD, pod.key, None, pod))
     for name in POLICIES:
         spec = NetworkQoSSpec(

@@ -6,6 +6,7 @@ It is a fake because the order in which real watches deliver can't be chosen. Wh
 from collections.abc import Collection, Mapping
 
 import attrs
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.labels import LabelSelector
@@ -67,7 +68,7 @@ class FakeWatches:
         old = self.truth.objects()[change.kind].get(change.key)
         if old == change.new:
             return
-        happened = attrs.evolve(change, old=old)
+        happened = replace(change, old=old)
         self.truth.apply(happened)
         (self._pods if change.kind is ResourceKind.POD else self._others[change.kind]).append(happened)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
@@ -129,6 +130,6 @@ async def test_what_waits_for_the_database_is_bounded(compiling: Compiling, monk
     monkeypatch.setattr("nqosd.daemon.rounds.MOST_AWAITING", 5)
     await compiling.changed(Change(ResourceKind.NETWORK_QOS, POLICY.key, None, POLICY))
     for number in range(10):
-        pod = attrs.evolve(POD, name=f"web-{number}", attachments=(Attachment("default", (f"10.0.0.{number + 1}",)),))
+        pod = replace(POD, name=f"web-{number}", attachments=(Attachment("default", (f"10.0.0.{number + 1}",)),))
         await compiling.changed(Change(ResourceKind.POD, pod.key, None, pod, float(number)))
     assert [seen for _namespace, seen in compiling.rounds._awaiting] == [0, 0, 1, 2, 3]

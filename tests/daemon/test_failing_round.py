@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
@@ -184,7 +185,7 @@ def test_any_kind_is_left_out_until_it_changes(monkeypatch: pytest.MonkeyPatch) 
         assert isolation.leave_out(culprit)
         assert [each.new for each in isolation.admit([Change(kind, network.key, None, network)])] == [None]
         assert isolation.numbers == {kind.value: 1}
-        mended = Change(kind, network.key, network, attrs.evolve(network, labels={"is": "mended"}))
+        mended = Change(kind, network.key, network, replace(network, labels={"is": "mended"}))
         assert isolation.admit([mended]) == [mended]
         assert isolation.numbers == {}
 

@@ -5,10 +5,10 @@ import itertools
 from collections.abc import Sequence
 from random import Random
 
-import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.labels import LabelSelector, Operator, Requirement
@@ -58,7 +58,7 @@ class Site:
         self.compiler.apply(self.inbox.take())
         for node in Zone.of(self.zone, self.compiler.tables.nodes).nodes or ():
             watches = self.watches
-            assert watches.is_synced(ALL_PODS) or watches.is_synced(attrs.evolve(ALL_PODS, node=node)), node
+            assert watches.is_synced(ALL_PODS) or watches.is_synced(replace(ALL_PODS, node=node)), node
         for policy in self.compiler.tables.policies.values():
             if _has_senders(policy, self.compiler.tables, self.zone):
                 self._check_listed(policy)
@@ -89,10 +89,10 @@ def _apart(change: Change) -> Change:
     if not isinstance(pod, Pod):
         return change
     found = tuple(
-        attrs.evolve(each, addresses=tuple(a for a in each.addresses if int(a[-1]) % 2 == (pod.namespace == "a")))
+        replace(each, addresses=tuple(a for a in each.addresses if int(a[-1]) % 2 == (pod.namespace == "a")))
         for each in pod.attachments
     )
-    return attrs.evolve(change, new=attrs.evolve(pod, attachments=found))
+    return replace(change, new=replace(pod, attachments=found))
 
 
 def _selectors(changes: list[Change]) -> dict[str, LabelSelector]:
@@ -167,7 +167,7 @@ class OnePolicy:
 
     def watch_of(self, value: str) -> Resource:
         """Give the watch of these peers."""
-        return attrs.evolve(ALL_PODS, namespace="a", labels=str(self._selectors[value]))
+        return replace(ALL_PODS, namespace="a", labels=str(self._selectors[value]))
 
 
 async def test_no_watch_is_left_before_all_that_are_needed_have_told() -> None:

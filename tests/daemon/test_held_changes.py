@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import BandwidthScope, EgressRule, Limit, NetworkQoS, NetworkQoSSpec
@@ -140,7 +141,7 @@ async def test_shares_follow_each_other_at_once(seen: Seen, monkeypatch: pytest.
             waited.append(bool(seen.ended) and bool(seen.ended[-1][0].left))
         await sleep(seconds)
 
-    seen.rounds.options = attrs.evolve(seen.rounds.options, batch_window=window)
+    seen.rounds.options = replace(seen.rounds.options, batch_window=window)
     monkeypatch.setattr(asyncio, "sleep", noted)
     seen.rounds.inbox.changed([policy("attacker", 2, BandwidthScope.POD)])
     await until(lambda: seen.is_done and seen.ended[-1][1] == 2)

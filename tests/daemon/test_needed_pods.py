@@ -2,8 +2,8 @@
 
 import asyncio
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
@@ -22,7 +22,7 @@ KINDS = {
     Namespace: ResourceKind.NAMESPACE,
     Node: ResourceKind.NODE,
 }
-OWN = attrs.evolve(ALL_PODS, node="n1")
+OWN = replace(ALL_PODS, node="n1")
 SENDER = Pod("a", "sender", {"app": "web"}, "n1")
 
 
@@ -39,7 +39,7 @@ def policy(*peers: PodPeer, name: str = "p") -> NetworkQoS:
 
 def watch(namespace: str = "", labels: str = "") -> Resource:
     """Give a watch of pods."""
-    return attrs.evolve(ALL_PODS, namespace=namespace, labels=labels)
+    return replace(ALL_PODS, namespace=namespace, labels=labels)
 
 
 def came(each: Object) -> Change:
@@ -66,7 +66,7 @@ def test_a_database_of_the_whole_cluster_needs_all_pods() -> None:
 def test_a_zone_has_the_nodes_that_say_so() -> None:
     """By their name, or by their annotation."""
     assert needed(zone="n1") == {OWN}
-    assert needed(zone="east") == {attrs.evolve(ALL_PODS, node="n2")}
+    assert needed(zone="east") == {replace(ALL_PODS, node="n2")}
     assert needed(zone="west") == set()
 
 
@@ -74,11 +74,11 @@ def test_a_zone_has_the_nodes_that_say_so() -> None:
     ("pod", "counts"),
     [
         (SENDER, True),
-        (attrs.evolve(SENDER, node="n2"), False),
-        (attrs.evolve(SENDER, labels={"app": "db"}), False),
-        (attrs.evolve(SENDER, namespace="b"), False),
-        (attrs.evolve(SENDER, host_network=True), False),
-        (attrs.evolve(SENDER, ended=True), False),
+        (replace(SENDER, node="n2"), False),
+        (replace(SENDER, labels={"app": "db"}), False),
+        (replace(SENDER, namespace="b"), False),
+        (replace(SENDER, host_network=True), False),
+        (replace(SENDER, ended=True), False),
     ],
 )
 @pytest.mark.parametrize("is_policy_first", [True, False])

@@ -3,8 +3,8 @@
 import re
 from random import Random
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.decoding import ObjectList
 from nqosd.cache.tables import Tables
@@ -51,8 +51,8 @@ def test_a_token_that_nobody_meant_is_a_find(monkeypatch: pytest.MonkeyPatch) ->
     def careless(tables: Tables, settings: Settings) -> Compiled:
         compiled = compile_everything(tables, settings)
         key, row = next(iter(compiled.desired.rows.items()))
-        rows = {**compiled.desired.rows, key: attrs.evolve(row, match=f"({row.match}) || ip4")}
-        return attrs.evolve(compiled, desired=attrs.evolve(compiled.desired, rows=rows))
+        rows = {**compiled.desired.rows, key: replace(row, match=f"({row.match}) || ip4")}
+        return replace(compiled, desired=replace(compiled.desired, rows=rows))
 
     monkeypatch.setattr(objects, "compile_everything", careless)
     with pytest.raises(AssertionError, match=re.escape("|| ip4")):

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import Attachment, Namespace, Pod
@@ -37,8 +37,8 @@ async def test_changes_are_told_one_by_one(api_server: ApiServer, namespace: str
     first = changes[0].new
     assert isinstance(first, Pod)
     new = Pod(namespace, "one", {"app": "one"}, "node-1", created=first.created)
-    addressed = attrs.evolve(new, attachments=(Attachment("default", ("10.0.0.1",)),))
-    labelled = attrs.evolve(addressed, labels={"app": "two"})
+    addressed = replace(new, attachments=(Attachment("default", ("10.0.0.1",)),))
+    labelled = replace(addressed, labels={"app": "two"})
     states = [None, new, addressed, labelled, None]
     key = f"{namespace}/one"
     expected = [Change(ResourceKind.POD, key, old, now) for old, now in itertools.pairwise(states)]

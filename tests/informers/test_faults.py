@@ -8,8 +8,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import ResourceKind
 from nqosd.informers.reflector_steps import ReflectorOptions
@@ -163,7 +163,7 @@ async def test_who_hears_nothing_says_so_of_each_kind(server: ApiServer) -> None
 async def test_a_server_that_freezes_is_waited_for(server: ApiServer, home: str) -> None:
     """A process that is stopped keeps its connections; when it goes on, so does the watch."""
     create_pod(server, home, "stays")
-    patient = attrs.evolve(through(server, server.url), connect_timeout=0.5, answer_timeout=0.5)
+    patient = replace(through(server, server.url), connect_timeout=0.5, answer_timeout=0.5)
     async with informing(patient, POD, options=IMPATIENT) as informed:
         await informed.listener.until_synced(POD)
         server.pause()

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import attrs
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from nqosd.api.changes import ResourceKind
@@ -124,7 +124,7 @@ async def test_a_file_that_is_broken_at_the_start_is_waited_for_a_little(tmp_pat
 async def test_a_file_that_is_mended_in_time_is_synced_at_once(tmp_path: Path) -> None:
     """The grace ends with the last broken file."""
     (tmp_path / "a.yaml").write_text(BROKEN)
-    async with running(tmp_path, options=attrs.evolve(QUICK, grace=600.0)) as listener:
+    async with running(tmp_path, options=replace(QUICK, grace=600.0)) as listener:
         await asyncio.sleep(QUICK.interval)
         (tmp_path / "a.yaml").write_text(namespace("a"))
         await listener.until_synced(*ResourceKind)
@@ -171,7 +171,7 @@ async def test_what_comes_back_in_time_was_never_away(tmp_path: Path) -> None:
     """A doubt ends without a change when the objects are there again."""
     file, said = tmp_path / "a.yaml", list[str]()
     file.write_text(many(30))
-    async with running(tmp_path, say=said.append, options=attrs.evolve(QUICK, confirm=60.0)) as listener:
+    async with running(tmp_path, say=said.append, options=replace(QUICK, confirm=60.0)) as listener:
         await listener.until_synced(*ResourceKind)
         file.unlink()
         await listener.until(lambda: "30 of 30" in said[-1], "doubted")

@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterator
 from http import HTTPStatus
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import ResourceKind
 from nqosd.api.decoding import DecodeError
@@ -51,19 +51,19 @@ async def test_no_more_than_metadata_is_sent(api_server: ApiServer, node: str) -
     zone = {"metadata": {"annotations": {"k8s.ovn.org/zone-name": "west"}}}
     listener = Listener()
     async with KubeClient(KubeOptions(kubeconfig=str(api_server.kubeconfig(ADMIN)))) as client:
-        source = ApiServerSource(client, resources=[attrs.evolve(NODES, decode=decode)])
+        source = ApiServerSource(client, resources=[replace(NODES, decode=decode)])
         task = asyncio.create_task(source.run(listener))
         await listener.until_synced(ResourceKind.NODE)
         wanted = Node(NAME, "", {"default": ("10.244.0.0/24",)})
         assert listener.tables[ResourceKind.NODE][NAME] == wanted
         api_server.request("PATCH", node, zone, content_type=MERGE)
-        changed = attrs.evolve(wanted, zone="west")
+        changed = replace(wanted, zone="west")
         await listener.until(lambda: listener.tables[ResourceKind.NODE][NAME] == changed, "told")
         page = await client.request("GET", NODES.path, headers={"Accept": NODES.accept(is_list=True)})
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert page.status == HTTPStatus.OK
-    _page, found = read_page(page.body, attrs.evolve(NODES, decode=decode))
+    _page, found = read_page(page.body, replace(NODES, decode=decode))
     assert changed in [each.value for each in found]
     assert {tuple(sorted(json.loads(raw))) for raw in sent} == {("apiVersion", "kind", "metadata")}
 
@@ -75,7 +75,7 @@ async def test_an_empty_list_of_metadata_has_no_items(api_server: ApiServer, kin
     """A kube-apiserver writes `items: null` for every kind, which is why no `null` there is refused."""
     if kind is ResourceKind.NETWORK_QOS:
         api_server.apply_crds(CRD.read_text())
-    resource = attrs.evolve(BY_KIND[kind], only_metadata=True)
+    resource = replace(BY_KIND[kind], only_metadata=True)
     async with KubeClient(KubeOptions(kubeconfig=str(api_server.kubeconfig(ADMIN)))) as client:
         page = await client.request(
             "GET",

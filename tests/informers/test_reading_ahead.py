@@ -4,8 +4,8 @@ import json
 import threading
 from typing import cast
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import ResourceKind
 from nqosd.api.decoding import DecodeError
@@ -47,7 +47,7 @@ async def test_a_long_policy_is_read_in_a_thread(size: int) -> None:
         readers.append(threading.current_thread())
         return POLICIES.decode(raw)
 
-    resource = attrs.evolve(POLICIES, decode=decode)
+    resource = replace(POLICIES, decode=decode)
     reflector = Reflector(resource, 0.0)
     driver = ReflectorDriver(reflector, cast("Shared", None), Reporter(resource, InformerObserver()))
     policy = json.loads(manifests.policy({"priority": 1, "egress": [{"dscp": 1}]}, annotations={"x": "y" * size}))

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import ResourceKind
 from nqosd.runtime import backoff
@@ -38,7 +38,7 @@ async def test_a_thousand_lost_watches_leave_nothing_behind(
     """After a thousand lost connections there are as many open files and tasks as after the first, and all is told."""
     monkeypatch.setattr(backoff, "FIRST", 0.0)
     async with FakeSilentProxy(api_server.port) as proxy:
-        given = attrs.evolve(options(api_server, tmp_path, api_server.tokens[ADMIN]), server=proxy.url)
+        given = replace(options(api_server, tmp_path, api_server.tokens[ADMIN]), server=proxy.url)
         async with informing(given, ResourceKind.POD) as informed:
             await informed.listener.until_synced(ResourceKind.POD)
             create_pod(api_server, namespace, "one")

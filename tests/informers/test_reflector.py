@@ -4,8 +4,8 @@ import itertools
 import math
 from collections.abc import Callable
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.informers.pacing import CONFIRM, LOOKS, SOON
 from nqosd.informers.reflector import AGAIN, Reflector
@@ -655,7 +655,7 @@ def test_a_watch_without_a_word_is_followed_by_a_count_now_and_then() -> None:
 
 def test_the_probe_is_counted_after_each_watch() -> None:
     """Its watches are short, and whatever one has told, the server's store is asked again after it."""
-    reflector = Reflector(attrs.evolve(wire.NETWORKS, is_probe=True), 0.0, OPTIONS, uniform=lambda: 0.5)
+    reflector = Reflector(replace(wire.NETWORKS, is_probe=True), 0.0, OPTIONS, uniform=lambda: 0.5)
     reflector.lines([event("ADDED", network("a", 1)), bookmark(9, end=True)], 0.0)
     for now in (3.0, 6.0):
         assert query_of(reflector)["timeoutSeconds"] == "3"

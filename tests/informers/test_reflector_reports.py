@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import attrs
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from nqosd.api.changes import ResourceKind
@@ -116,7 +116,7 @@ def test_a_list_is_counted_with_its_objects() -> None:
 
 def test_what_is_no_object_is_counted() -> None:
     """An answer that holds something else is said with what it brings about, and counted."""
-    said, _, counter = lines_of(attrs.evolve(move(RequestOutcome.WRONG, "list: {}"), undecodable=1))
+    said, _, counter = lines_of(replace(move(RequestOutcome.WRONG, "list: {}"), undecodable=1))
     assert said == [("warning", "trying again")]
     assert counter.skipped[KIND] == 1
 

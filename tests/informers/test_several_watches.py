@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import Pod
@@ -80,8 +81,8 @@ async def test_a_pod_is_there_as_long_as_one_watch_has_it(api_server: ApiServer,
     create_pod(api_server, namespace, "one")
     create_pod(api_server, namespace, "two")
     async with hearing(api_server, told) as source:
-        of_one = attrs.evolve(PODS, namespace=namespace, labels="app=one")
-        of_node = attrs.evolve(PODS, node="node-1")
+        of_one = replace(PODS, namespace=namespace, labels="app=one")
+        of_node = replace(PODS, node="node-1")
         source.watch(of_one)
         await until(lambda: source.is_synced(of_one), "listed")
         assert names() == {"one"}
@@ -115,7 +116,7 @@ async def test_kind_is_out_of_touch_while_any_of_its_watches_is(api_server: ApiS
         source = ApiServerSource(client, resources=[BY_KIND[ResourceKind.NAMESPACE]], in_touch=in_touch)
         task = asyncio.create_task(source.run(told))
         await until(lambda: bool(told.listener.tables[ResourceKind.NAMESPACE]), "begun")
-        good, bad = attrs.evolve(PODS, namespace=namespace), attrs.evolve(PODS, labels="a in (")
+        good, bad = replace(PODS, namespace=namespace), replace(PODS, labels="a in (")
         source.watch(bad)
         source.watch(good)
         await until(lambda: source.is_synced(good) and bool(reasons), "refused")
@@ -134,7 +135,7 @@ async def test_a_watch_that_is_left_for_what_it_told_says_no_more(api_server: Ap
         assert kind is POD
         out_of_touch.extend([] if is_in_touch else [reason])
 
-    one = attrs.evolve(PODS, namespace=namespace)
+    one = replace(PODS, namespace=namespace)
     told = Told()
     with Liar(api_server) as liar:
         async with KubeClient(through(api_server, liar.url)) as client:
@@ -159,7 +160,7 @@ async def test_who_waits_for_all_lists_waits_for_no_watch_that_was_left(api_serv
     """All watches that there are list anew when they are asked to; one that ends before it has keeps nobody waiting."""
     told = Told()
     async with hearing(api_server, told) as source:
-        kept, left = attrs.evolve(PODS, namespace=namespace), attrs.evolve(PODS, node="node-1")
+        kept, left = replace(PODS, namespace=namespace), replace(PODS, node="node-1")
         for each in (kept, left):
             source.watch(each)
         await until(lambda: told.synced_times == 2, "listed")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import UserDefinedNetwork
@@ -12,7 +12,7 @@ from nqosd.informers.resources import RESOURCES
 BY_KIND = {resource.kind: resource for resource in RESOURCES}
 """The resources by kind."""
 
-NETWORKS = attrs.evolve(BY_KIND[ResourceKind.USER_DEFINED_NETWORK], only_metadata=False)
+NETWORKS = replace(BY_KIND[ResourceKind.USER_DEFINED_NETWORK], only_metadata=False)
 """A kind whose lists name it, which of metadata alone they wouldn't."""
 NAMESPACE = "red"
 TYPE = {"apiVersion": NETWORKS.api_version, "kind": NETWORKS.kind.value}

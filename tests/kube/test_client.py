@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-import attrs
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from nqosd.kube import client as kube_client
@@ -122,7 +122,7 @@ async def test_a_silent_stream_is_given_up(api_server: ApiServer, tmp_path: Path
     """A connection that stands without a byte is an error after the time given."""
     async with FakeSilentProxy(api_server.port) as proxy:
         given = options(api_server, tmp_path, api_server.tokens[ADMIN])
-        async with KubeClient(attrs.evolve(given, server=proxy.url)) as client:
+        async with KubeClient(replace(given, server=proxy.url)) as client:
             began = time.monotonic()
             with pytest.raises(KubeConnectionError) as caught:
                 await read_from(client, proxy)
@@ -142,7 +142,7 @@ async def test_a_stream_that_never_begins_is_given_up(api_server: ApiServer, tmp
     """A connection that was taken, but isn't answered, is an error long before the time for silence is over."""
     async with FakeSilentProxy(api_server.port) as proxy:
         given = options(api_server, tmp_path, api_server.tokens[ADMIN])
-        given = attrs.evolve(given, server=proxy.url, answer_timeout=0.5)
+        given = replace(given, server=proxy.url, answer_timeout=0.5)
         async with KubeClient(given) as client:
             assert (await client.request("GET", "/version")).status == 200  # the connection stays open
             proxy.fall_silent()
@@ -158,7 +158,7 @@ async def test_a_connection_that_is_taken_and_never_spoken_on_is_given_up(
     """A TLS handshake without an answer counts against the time to connect."""
     async with FakeSilentProxy(api_server.port) as proxy:
         given = options(api_server, tmp_path, "token")
-        given = attrs.evolve(given, server=proxy.url, connect_timeout=0.5)
+        given = replace(given, server=proxy.url, connect_timeout=0.5)
         proxy.fall_silent()
         async with KubeClient(given) as client:
             with pytest.raises(KubeConnectionError, match="no connection in time"):
@@ -253,7 +253,7 @@ async def test_many_lost_connections_make_the_client_anew(
     """Even if none of its files has changed: the system's certificates may have."""
     monkeypatch.setattr(kube_client, "FAILURES_BEFORE_REBUILD", 2)
     async with FakeSilentProxy(api_server.port) as proxy:
-        given = attrs.evolve(options(api_server, tmp_path, api_server.tokens[ADMIN]), server=proxy.url)
+        given = replace(options(api_server, tmp_path, api_server.tokens[ADMIN]), server=proxy.url)
         async with KubeClient(given) as client:
             await client.request("GET", PODS)
             first = client._session
@@ -289,7 +289,7 @@ async def test_a_wrong_retry_after_does_not_stop_anybody(api_server: ApiServer, 
     """Whoever asks hears half a minute at most, however long the server wants to be left alone."""
     with Liar(api_server) as liar:
         given = options(api_server, tmp_path, api_server.tokens[ADMIN])
-        async with KubeClient(attrs.evolve(given, server=liar.url)) as client:
+        async with KubeClient(replace(given, server=liar.url)) as client:
             for asked, heard in (("7", 7.0), ("86400", LONGEST_WAIT), ("9" * 5000, LONGEST_WAIT), ("soon", None)):
                 liar.tell(partial(ask_for_patience, asked))
                 assert (await client.request("GET", PODS)).retry_after == heard
@@ -306,7 +306,7 @@ async def test_after_a_connection_has_hung_no_other_of_its_time_is_used(api_serv
     """A line that swallows one connection swallows the idle ones beside it: the next request makes a new one."""
     async with FakeSilentProxy(api_server.port) as proxy:
         given = options(api_server, tmp_path, api_server.tokens[ADMIN])
-        async with KubeClient(attrs.evolve(given, server=proxy.url, answer_timeout=0.5)) as client:
+        async with KubeClient(replace(given, server=proxy.url, answer_timeout=0.5)) as client:
             await asyncio.gather(*(client.request("GET", PODS) for _ in range(5)))
             proxy.fall_silent()
             with pytest.raises(KubeConnectionError):

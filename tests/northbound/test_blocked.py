@@ -4,10 +4,10 @@ import asyncio
 import re
 from collections.abc import Iterator, Sequence
 
-import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import AddressSet, Desired, RowKey
 from nqosd.northbound import idle_groups, refusals, timers
@@ -35,7 +35,7 @@ def expire(rounds: Rounds) -> None:
     """Let the time of every refusal be over."""
     known = rounds.reconciler._refusals._known
     for subject, refusal in known.items():
-        known[subject] = attrs.evolve(refusal, until=0.0)
+        known[subject] = replace(refusal, until=0.0)
 
 
 MANY = desired(
@@ -91,7 +91,7 @@ async def test_what_was_refused_before_delays_nobody(database: ModelDatabase) ->
     await rounds.settle()
     expire(rounds)
     rounds.driver.transactions.clear()
-    result = await rounds.round(attrs.evolve(MANY, rows={**MANY.rows, VIDEO.key: attrs.evolve(VIDEO, sets=())}))
+    result = await rounds.round(replace(MANY, rows={**MANY.rows, VIDEO.key: replace(VIDEO, sets=())}))
     assert (result.outcome, result.blocked.keys()) == (RoundOutcome.COMMITTED, MANY.rows.keys())
     assert database.replica.rows.get(VIDEO.key)
     assert len(rounds.driver.transactions) <= refusals.AT_ONCE + 1
@@ -143,7 +143,7 @@ async def test_a_blocked_object_that_changes_is_tried_at_once(database: ModelDat
     rounds.driver.refused = {VIDEO.key}
     await rounds.round(BOTH)
     rounds.driver.refused = {SetName("set_a")}
-    await rounds.round(desired([attrs.evolve(VIDEO, priority=10020), VOICE], [SENDERS, TALKERS]))
+    await rounds.round(desired([replace(VIDEO, priority=10020), VOICE], [SENDERS, TALKERS]))
     assert rounds.results[-1].blocked == {}
     other = address_set("set_a", "10.0.0.7")
     await rounds.round(desired([VIDEO, VOICE], [other, TALKERS]))
@@ -158,7 +158,7 @@ async def test_a_refused_switch_blocks_its_rows_only(database: ModelDatabase) ->
     """When a switch can't be changed, rows that are to come or go there wait; rows that are there may change."""
     rounds = await converged(database)
     rounds.driver.refused = {SwitchName("node1")}
-    changed = attrs.evolve(VIDEO, priority=10020)
+    changed = replace(VIDEO, priority=10020)
     late, other = row(key("games/late")), row(key("games/other", switch="node2"))
     result = await rounds.round(desired([changed, VOICE, late, other], [SENDERS, TALKERS]))
     assert result.blocked.keys() == {SwitchName("node1")}
@@ -309,7 +309,7 @@ def consistent(state: Desired) -> Desired:
     """Leave out rows that refer to sets that aren't desired; the compiler makes none."""
     names = state.address_sets.keys() | state.port_groups.keys()
     rows = {key: each for key, each in state.rows.items() if names.issuperset(each.sets)}
-    return attrs.evolve(state, rows=rows)
+    return replace(state, rows=rows)
 
 
 def check_others(database: ModelDatabase, state: Desired, rounds: Rounds) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.northbound import contested
 from nqosd.northbound.plan.operations import SetName
@@ -20,7 +20,7 @@ from tests.services.ovsdb import OvsdbServer
 
 MORE_THAN_ENOUGH = 3 * contested.AT_ONCE
 """Transactions; two that fight unchecked make twenty and more a second each."""
-OTHER = desired([attrs.evolve(VIDEO, dscp=46), VOICE], [SENDERS, TALKERS])
+OTHER = desired([replace(VIDEO, dscp=46), VOICE], [SENDERS, TALKERS])
 
 
 @every_generation
@@ -70,10 +70,10 @@ async def test_edits_by_hand_meet_no_delay(database: ModelDatabase) -> None:
 async def test_only_what_is_fought_for_waits(database: ModelDatabase) -> None:
     """While a row has to wait everything else is written, and the row too as soon as it is desired differently."""
     rounds = await _held(database)
-    better = desired([VIDEO, attrs.evolve(VOICE, priority=10020)], [SENDERS, TALKERS])
+    better = desired([VIDEO, replace(VOICE, priority=10020)], [SENDERS, TALKERS])
     result = await rounds.round(better)
     assert (result.written, set(result.blocked)) == ({VOICE.key}, {VIDEO.key})
-    better = desired([attrs.evolve(VIDEO, priority=10020), VOICE], [SENDERS, TALKERS])
+    better = desired([replace(VIDEO, priority=10020), VOICE], [SENDERS, TALKERS])
     result = await rounds.round(better)
     assert (result.written, result.blocked) == ({VIDEO.key, VOICE.key}, {})
     assert contents_of(database) == expected_contents(database, better)

@@ -1,7 +1,7 @@
 """Rows that only lost their senders. The server is a model."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import RETURNED, RowKey
 from nqosd.northbound.results import RoundOutcome
@@ -43,7 +43,7 @@ async def test_an_idle_row_goes_before_its_set_is_filled_for_another(database: M
     rounds = await converged(database)
     rounds.may_wait = lambda _key: True
     await rounds.round(desired([VOICE], [TALKERS]))
-    voice_too = attrs.evolve(VOICE, match="ip4.src == $set_b || ip4.src == $set_a", sets=("set_a", "set_b"))
+    voice_too = replace(VOICE, match="ip4.src == $set_b || ip4.src == $set_a", sets=("set_a", "set_b"))
     await rounds.round(desired([voice_too], [SENDERS, TALKERS]))
     assert contents_of(database).rows.keys() == {VOICE.key}
     result = await rounds.round(desired([], [SENDERS, TALKERS]))
@@ -129,7 +129,7 @@ async def test_an_idle_row_goes_with_its_policy(database: ModelDatabase) -> None
 
 async def test_a_row_that_names_its_sender_itself_never_stays(database: ModelDatabase) -> None:
     """A row for one pod, with the address in its match, would go on working: it is removed at once."""
-    alone = attrs.evolve(VIDEO, match="ip4.src == 10.0.0.1", sets=())
+    alone = replace(VIDEO, match="ip4.src == 10.0.0.1", sets=())
     rounds = await converged(database, desired([alone], []))
     rounds.may_wait = lambda _key: True
     await rounds.round(desired())

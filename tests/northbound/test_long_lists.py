@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import AddressSet, Desired, Family
 from nqosd.compiler.prefixes import Prefixes
@@ -81,7 +81,7 @@ async def test_a_list_goes_with_its_last_row(ovsdb_nb: OvsdbServer) -> None:
 async def test_thousands_of_rows_are_one_transaction(ovsdb_nb: OvsdbServer) -> None:
     """More operations than are sent from the event loop are written, and found right, as a few are."""
     add_switches(ovsdb_nb, "node1")
-    rows = [attrs.evolve(VIDEO, key=key(part=f"pod/{number}")) for number in range(3 * LIGHT)]
+    rows = [replace(VIDEO, key=key(part=f"pod/{number}")) for number in range(3 * LIGHT)]
     state = Desired({each.key: each for each in rows}, {"set_a": SENDERS}, {})
     async with running(options_of(ovsdb_nb.unix)) as daemon:
         result = await daemon.write(state)

@@ -5,8 +5,8 @@ import itertools
 import json
 from pathlib import Path
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import Desired, PortGroup, RowKey
 from nqosd.northbound import commit as writer
@@ -113,7 +113,7 @@ async def test_a_taken_name_is_reported(ovsdb_nb: OvsdbServer) -> None:
 async def test_a_row_that_the_server_refuses_delays_no_other(ovsdb_nb: OvsdbServer) -> None:
     """A row with a priority beyond what OVN takes is reported with the server's words; the round writes all others."""
     add_switches(ovsdb_nb, "node1", "node2")
-    wrong = desired([attrs.evolve(VIDEO, priority=40_000), VOICE], [SENDERS, TALKERS])
+    wrong = desired([replace(VIDEO, priority=40_000), VOICE], [SENDERS, TALKERS])
     async with running(options_of(ovsdb_nb.unix)) as daemon:
         result = await daemon.round(wrong)
         assert (result.outcome, set(result.blocked)) == (RoundOutcome.COMMITTED, {VIDEO.key})
@@ -163,7 +163,7 @@ async def test_a_wider_schema_ends_every_pause(
     del narrow["cksum"]
     schema = tmp_path / "narrow.ovsschema"
     schema.write_text(json.dumps(narrow))
-    state = desired([VIDEO, attrs.evolve(VOICE, priority=VIDEO.priority + 1)], [SENDERS, TALKERS])
+    state = desired([VIDEO, replace(VOICE, priority=VIDEO.priority + 1)], [SENDERS, TALKERS])
     with OvsdbServer(ovn_generation, "nb") as server:
         add_switches(server, "node1", "node2")
         client = ovn_generation.program("ovsdb-client")
@@ -199,7 +199,7 @@ async def test_a_backup_blames_nobody(ovn_generation: OvnGeneration) -> None:
 def _cameras(*pods: str) -> Desired:
     """Return a rule whose senders are these pods; without pods there is no row."""
     cameras = row(key("games/cameras"), source="group_a")
-    cameras = attrs.evolve(cameras, match="inport == @cameras && ip", sets=("cameras",))
+    cameras = replace(cameras, match="inport == @cameras && ip", sets=("cameras",))
     return desired([cameras], groups=[PortGroup("cameras", "cameras", set(pods))]) if pods else desired()
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NoReturn
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import AddressSet, Delta, Members, PortGroup
 from nqosd.northbound.plan.operations import OperationKind, SetName
@@ -56,7 +56,7 @@ async def test_a_member_costs_the_same_in_a_large_set(database: ModelDatabase) -
     """One address more is one guarded mutation of that address; nobody walks through the set."""
     rounds = await converged(database)
     members = NotToBeWalked(SENDERS.addresses | {"10.0.0.9"})
-    rounds.desired = attrs.evolve(BOTH, address_sets={**BOTH.address_sets, "set_a": AddressSet("set_a", "x", members)})
+    rounds.desired = replace(BOTH, address_sets={**BOTH.address_sets, "set_a": AddressSet("set_a", "x", members)})
     delta = Delta(sets={"set_a": Members(added={"10.0.0.9"})})
     stored = database.replica.address_sets.get("set_a")
     assert stored is not None

@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import OWNER
 from nqosd.northbound.commit import Commit
@@ -162,7 +163,7 @@ async def test_a_refused_object_does_not_delay_the_others(database: ModelDatabas
     assert contents_of(database).rows.keys() == {VOICE.key}
     (obstacle,) = rounds.reconciler.lacking("games/video").obstacles
     assert "99 is out of range" in obstacle
-    better = attrs.evolve(VIDEO, priority=10020)
+    better = replace(VIDEO, priority=10020)
     await rounds.round(desired([better, VOICE], [SENDERS, TALKERS]))
     assert contents_of(database).rows.keys() == {VIDEO.key, VOICE.key}
     assert rounds.reconciler.lacking("games/video") == Lacking()

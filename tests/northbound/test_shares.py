@@ -2,10 +2,10 @@
 
 import asyncio
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import MARK_PART, RETURNED, AddressSet, Desired, PortGroup, QosRow, RowKey
 from nqosd.northbound import shares
@@ -28,7 +28,7 @@ LARGE = desired(
 
 def with_victim(state: Desired, *addresses: str) -> Desired:
     """Give a state in which a victim's policy has these senders."""
-    rows = {**state.rows, VIDEO.key: attrs.evolve(VIDEO, match="ip4.src == $set_b", sets=("set_b",))}
+    rows = {**state.rows, VIDEO.key: replace(VIDEO, match="ip4.src == $set_b", sets=("set_b",))}
     return Desired(rows, {**state.address_sets, "set_b": address_set("set_b", *addresses)}, {})
 
 
@@ -197,7 +197,7 @@ def group(rows: Rows, of: RowKey) -> Rows:
 def consistent(state: Desired) -> Desired:
     """Leave out rows that name a set that isn't desired."""
     names = state.address_sets.keys() | state.port_groups.keys()
-    return attrs.evolve(state, rows={each: found for each, found in state.rows.items() if names.issuperset(found.sets)})
+    return replace(state, rows={each: found for each, found in state.rows.items() if names.issuperset(found.sets)})
 
 
 @given(
@@ -265,7 +265,7 @@ async def test_of_much_that_is_dirty_shares_are_of_what_differs(ovsdb_nb: OvsdbS
     """Where many rows are looked at and some hundred differ, these are written by and by, and all others left alone."""
     add_switches(ovsdb_nb, "node1")
     changed = list(LARGE.rows.items())[: 2 * shares.MOST]
-    other = attrs.evolve(LARGE, rows={**LARGE.rows, **{key: attrs.evolve(each, rate=77_777) for key, each in changed}})
+    other = replace(LARGE, rows={**LARGE.rows, **{key: replace(each, rate=77_777) for key, each in changed}})
     async with running(options_of(ovsdb_nb.unix)) as daemon:
         await daemon.write(with_victim(LARGE, "10.0.0.1"))
         first = await daemon.round(with_victim(other, "10.0.0.1", "10.0.0.2"))

@@ -1,7 +1,7 @@
 """What isn't ours on switches, as the replica has it, and rows of no policy. The server is a model."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import MARK_PART, OVERRIDE, RETURNED, Direction, QosRow, RowKey
 from nqosd.compiler.switches import OtherRow, Switch
@@ -117,10 +117,10 @@ def test_it_is_the_same_as_long_as_it_says_the_same() -> None:
 def test_keys_of_rows_of_no_policy_are_read_back() -> None:
     """What external_ids say of such a row is the key that it was written with; a policy is never taken for none."""
     for part in (RETURNED, OVERRIDE, f"{MARK_PART}their-id"):
-        row = attrs.evolve(MIRROR, key=attrs.evolve(MIRROR.key, part=part))
+        row = replace(MIRROR, key=replace(MIRROR.key, part=part))
         assert key_of(row.external_ids("me")) == row.key
-    ids = attrs.evolve(VIDEO, key=attrs.evolve(VIDEO.key, part=f"{MARK_PART}x")).external_ids("me")
-    assert key_of(ids) == attrs.evolve(VIDEO.key, part=f"{MARK_PART}x")
+    ids = replace(VIDEO, key=replace(VIDEO.key, part=f"{MARK_PART}x")).external_ids("me")
+    assert key_of(ids) == replace(VIDEO.key, part=f"{MARK_PART}x")
 
 
 async def test_a_mirror_comes_with_the_first_row_and_lingers_with_the_last(database: ModelDatabase) -> None:
@@ -136,7 +136,7 @@ async def test_a_mirror_comes_with_the_first_row_and_lingers_with_the_last(datab
     rounds.may_wait = lambda _key: True
     await rounds.round(desired([VOICE], [TALKERS]))
     assert contents_of(database).rows.keys() == {VIDEO.key, VOICE.key, MIRROR.key}
-    other = attrs.evolve(VOICE, key=attrs.evolve(VOICE.key, rule=1))
+    other = replace(VOICE, key=replace(VOICE.key, rule=1))
     await rounds.round(desired([VOICE, other], [TALKERS]))
     assert contents_of(database).rows.keys() == {VOICE.key, other.key}
     assert theirs in database.tables["QoS"]

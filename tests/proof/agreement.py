@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 import attrs
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.cache.tables import Tables
@@ -168,7 +169,7 @@ class Case:
         figures = sorted(each.total for each in self.oracle.members.values() if each.total) or [1]
         most = figures[len(figures) // 2]
         limits = Limits(members=most, namespace_members=most * 3 // 2)
-        settings = attrs.evolve(settings_of(self.scenario), limits=limits)
+        settings = replace(settings_of(self.scenario), limits=limits)
         found = compile_everything(tables_of(self.scenario.objects), settings, _switches(self.oracle))
         expected = self.oracle.beyond(limits.members, limits.namespace_members)
         for report in found.reports:

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import AnyAddress, BandwidthScope, PodPeer
 from nqosd.compiler.effective_policies import EffectivePolicy
@@ -25,11 +26,11 @@ Mutation = Mapping[str, Replace]
 
 def break_by(mutation: Mutation, patch: pytest.MonkeyPatch) -> None:
     """Replace the parts that a mutation names."""
-    for place, replace in mutation.items():
+    for place, change in mutation.items():
         module, _, path = f"nqosd.{place}".partition(":")
         owner, _, name = path.rpartition(".")
         target = pkgutil.resolve_name(f"{module}:{owner}" if owner else module)
-        patch.setattr(target, name, replace(vars(target)[name]))
+        patch.setattr(target, name, change(vars(target)[name]))
 
 
 def in_places(change: Callable[[PodAddress], PodAddress | None]) -> Mutation:
@@ -75,7 +76,7 @@ def in_ranks(change: Callable[[Rank], int | None]) -> Mutation:
     """Change the rank of every policy among those of its priority."""
     return {
         "compiler.effective_policies:standings": lambda real: (
-            lambda policies: {key: attrs.evolve(found, rank=change(found)) for key, found in real(policies).items()}
+            lambda policies: {key: replace(found, rank=change(found)) for key, found in real(policies).items()}
         )
     }
 
@@ -91,9 +92,7 @@ def in_contexts(change: Callable[[EffectivePolicy], EffectivePolicy]) -> Mutatio
 
 def with_scope(scope: BandwidthScope) -> Mutation:
     """Take one bandwidth scope for every policy."""
-    return in_contexts(
-        lambda effective: attrs.evolve(effective, spec=attrs.evolve(effective.spec, bandwidth_scope=scope))
-    )
+    return in_contexts(lambda effective: attrs.evolve(effective, spec=replace(effective.spec, bandwidth_scope=scope)))
 
 
 def with_members(change: Callable[[Any, PodAddress], bool]) -> Mutation:

@@ -6,7 +6,7 @@ mutation changes one decision and raises nothing, so that it is its rows that gi
 
 from collections.abc import Mapping
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.api.labels import EVERYTHING, Operator
 from nqosd.api.networkqos import AnyAddress, BandwidthScope, PodPeer, Protocol
@@ -38,7 +38,7 @@ def _turned(text: str) -> str:
 
 
 FAMILIES: Mapping[str, Mutation] = {
-    "families of pods' addresses swapped": in_places(lambda place: attrs.evolve(place, family=_OTHER[place.family])),
+    "families of pods' addresses swapped": in_places(lambda place: replace(place, family=_OTHER[place.family])),
     "families of blocks swapped": {
         "compiler.matching:covered": lambda real: (
             lambda blocks, family: [found for found in real(blocks, _OTHER[family]) if found[1] < _FIRST_OF_IP6_ALONE]
@@ -89,11 +89,9 @@ PREFIXES: Mapping[str, Mutation] = {
 }
 
 PORTS: Mapping[str, Mutation] = {
-    "protocol dropped": in_ports(
-        lambda ports: [attrs.evolve(port, protocol=each) for port in ports for each in Protocol]
-    ),
-    "protocol is always TCP": in_ports(lambda ports: [attrs.evolve(port, protocol=Protocol.TCP) for port in ports]),
-    "port numbers dropped": in_ports(lambda ports: [attrs.evolve(port, port=None) for port in ports]),
+    "protocol dropped": in_ports(lambda ports: [replace(port, protocol=each) for port in ports for each in Protocol]),
+    "protocol is always TCP": in_ports(lambda ports: [replace(port, protocol=Protocol.TCP) for port in ports]),
+    "port numbers dropped": in_ports(lambda ports: [replace(port, port=None) for port in ports]),
     "a port narrows its whole protocol": in_ports(
         lambda ports: [
             port
@@ -115,14 +113,14 @@ PORTS: Mapping[str, Mutation] = {
 PEERS: Mapping[str, Mutation] = {
     "from dropped": always_on_side("src"),
     "to dropped": always_on_side("dst"),
-    "namespaceSelector ignored": in_peers(lambda peer: attrs.evolve(peer, namespaces=None)),
+    "namespaceSelector ignored": in_peers(lambda peer: replace(peer, namespaces=None)),
     "empty namespaceSelector taken for absent": in_peers(
-        lambda peer: attrs.evolve(peer, namespaces=None) if peer.namespaces == EVERYTHING else peer
+        lambda peer: replace(peer, namespaces=None) if peer.namespaces == EVERYTHING else peer
     ),
     "absent namespaceSelector taken for empty": in_peers(
-        lambda peer: attrs.evolve(peer, namespaces=EVERYTHING) if peer.namespaces is None else peer
+        lambda peer: replace(peer, namespaces=EVERYTHING) if peer.namespaces is None else peer
     ),
-    "podSelector of an entry ignored": in_peers(lambda peer: attrs.evolve(peer, pods=EVERYTHING)),
+    "podSelector of an entry ignored": in_peers(lambda peer: replace(peer, pods=EVERYTHING)),
     "empty podSelector taken for any address": in_peers(lambda peer: AnyAddress() if peer == PodPeer() else peer),
     "entry {} left out": {
         "compiler.matching:_side": lambda real: (
@@ -160,16 +158,16 @@ SOURCES: Mapping[str, Mutation] = {
     "an address counts for the younger pods": {
         "compiler.definition:counted": lambda real: (
             lambda places, pods, ranges: real(
-                places, {key: attrs.evolve(pod, created=_turned(pod.created)) for key, pod in pods.items()}, ranges
+                places, {key: replace(pod, created=_turned(pod.created)) for key, pod in pods.items()}, ranges
             )
         )
     },
     "ended pods counted": {
-        "compiler.definition:places": lambda real: lambda pod, *rest: real(attrs.evolve(pod, ended=False), *rest)
+        "compiler.definition:places": lambda real: lambda pod, *rest: real(replace(pod, ended=False), *rest)
     },
     "pods on nodes without switches send": {
         "compiler.definition:Zone.of": lambda real: staticmethod(
-            lambda *arguments: attrs.evolve(real.__func__(Zone, *arguments), hybrid=frozenset())
+            lambda *arguments: replace(real.__func__(Zone, *arguments), hybrid=frozenset())
         )
     },
     "zone ignored": {"compiler.definition:Zone.of": lambda _: staticmethod(lambda _name, _nodes: Zone())},
@@ -189,7 +187,7 @@ SOURCES: Mapping[str, Mutation] = {
     "only the first attachment of a definition": {
         "api.objects:Attachment.nad": lambda _: property(lambda self: self.key)
     },
-    "interfaces for the kubelet alone not left out": in_places(lambda place: attrs.evolve(place, is_locked=False)),
+    "interfaces for the kubelet alone not left out": in_places(lambda place: replace(place, is_locked=False)),
     "interfaces for the kubelet alone always left out": in_places(lambda place: None if place.is_locked else place),
     "pods without addresses left out": in_places(lambda place: None if place.family is None else place),
     "direction wrong": {

@@ -71,7 +71,7 @@ class Stage:
         name = self.laboratory.bed.nodes[node - 1].name
         found = {
             name_: self.prometheus.query(f'nqosd_rule_{name_}_total{{node="{name}",policy="qos-external"}}')
-            for name_ in attrs.fields_dict(Figures)
+            for name_ in Figures.__struct_fields__
         }
         return Figures(**{name_: sum(int(float(each["value"])) for each in series) for name_, series in found.items()})
 

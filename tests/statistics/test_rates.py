@@ -2,8 +2,8 @@
 
 import argparse
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.commands import top
 from nqosd.statistics.endpoints import Collected, Counts, RuleOnNode, Snapshot
@@ -86,7 +86,7 @@ def test_marks_are_of_flows_and_limits_of_their_meter() -> None:
     """Each flow counts for its cookie's rule; a meter counts once, however many flows lead to it."""
     purposes = {1: Purpose(RULE, marks=True, limits=True), 2: Purpose(OTHER, marks=True, limits=False)}
     meters = (MeterCounts(7, 40, 4000, 10, 1000, age=5), MeterCounts(8, 99, 9900, 0, 0, age=5))
-    flows = (flow(1, 30, 7), attrs.evolve(flow(1, 10, 7), place=(1, 1, b"another")), flow(2, 5, 8), flow(3, 1000))
+    flows = (flow(1, 30, 7), replace(flow(1, 10, 7), place=(1, 1, b"another")), flow(2, 5, 8), flow(3, 1000))
     assert Tally(whole=True).take(SwitchReading(flows, meters, 1000, 100.0), purposes) == {
         RULE: Figures(40, 4000, 30, 3000, 10, 1000),
         OTHER: Figures(5, 500),

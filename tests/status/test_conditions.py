@@ -4,11 +4,11 @@ import functools
 import re
 from pathlib import Path
 
-import attrs
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition
 from nqosd.api.problems import Problem
@@ -97,7 +97,7 @@ def test_warnings_are_added() -> None:
 def test_what_pods_do_doesnt_show() -> None:
     """Numbers of rows and names of switches, which change with pods, are not in the condition."""
     few = report("default")
-    many = attrs.evolve(few, rows=900, switches=("default_a", "default_b"))
+    many = replace(few, rows=900, switches=("default_a", "default_b"))
     assert condition(policy(), few, "z") == condition(policy(), many, "z")
 
 

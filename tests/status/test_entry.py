@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.decoding.policies import COLUMNS, columns_of
 from nqosd.api.networkqos import Condition, NetworkQoSStatus
@@ -44,7 +44,7 @@ def test_without_a_verdict_nothing_is_written() -> None:
 def test_the_first_write() -> None:
     """The first write tests what object it is, and gives the status as a whole."""
     zone = zone_condition("b", "False", message="x")
-    bad = attrs.evolve(WAITING, conditions=(WAITING.ready, zone), counts=ZoneCounts(3, 1, 1))
+    bad = replace(WAITING, conditions=(WAITING.ready, zone), counts=ZoneCounts(3, 1, 1))
     write = PolicyStatus(policy(), bad).write(NOW, 0.0)
     assert write is not None
     assert write.path == "/apis/k8s.ovn.org/v1alpha1/namespaces/team-a/networkqoses/video/status"
@@ -90,13 +90,13 @@ def test_what_stands_there_is_not_written_again() -> None:
     confirmation = entry.write(later(CONFIRMED), 1e6)
     assert confirmation is not None
     assert not confirmation.is_news
-    assert written(confirmation) == attrs.evolve(status, reported_at=later(CONFIRMED))
+    assert written(confirmation) == replace(status, reported_at=later(CONFIRMED))
 
 
 @pytest.mark.parametrize("reported", ["", "never", "2026-11-24T12:00:00", later(AHEAD + 1)])
 def test_a_time_that_no_daemon_wrote_is_put_right(reported: str) -> None:
     """A last report without a time, or from the future, is none: the status is confirmed."""
-    status = attrs.evolve(written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0)), reported_at=reported)
+    status = replace(written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0)), reported_at=reported)
     assert PolicyStatus(policy(status=status), VERDICT).write(NOW, 0.0) is not None
 
 
@@ -106,7 +106,7 @@ def test_a_column_of_another_hand_is_put_right(name: str) -> None:
     status = written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0))
     others = tuple(each for each in status.columns if each[0] != name)
     for columns in (others, (*others, (name, '"True"'))):
-        found = attrs.evolve(status, columns=columns)
+        found = replace(status, columns=columns)
         assert PolicyStatus(policy(status=found), VERDICT).write(NOW, 0.0) is not None
 
 
@@ -115,7 +115,7 @@ def test_what_the_api_server_drops_is_not_missed() -> None:
     entry = PolicyStatus(policy(), VERDICT)
     write = entry.write(NOW, 0.0)
     assert write is not None
-    kept = attrs.evolve(written(write), columns=(), reported_at="")
+    kept = replace(written(write), columns=(), reported_at="")
     entry.answered(write, kept, 0.0)
     entry.policy = policy(status=kept)
     assert entry.write(later(CONFIRMED), CONFIRMED) is None
@@ -129,7 +129,7 @@ def test_a_verdict_on_another_generation_is_not_written() -> None:
 def test_anothers_edit_is_undone() -> None:
     """A condition or summary that another hand has changed is written again, with its old transition time."""
     status = written(PolicyStatus(policy(), VERDICT).write(NOW, 0.0))
-    write = PolicyStatus(policy(status=attrs.evolve(status, summary="all is well")), VERDICT).write(later(60), 0.0)
+    write = PolicyStatus(policy(status=replace(status, summary="all is well")), VERDICT).write(later(60), 0.0)
     assert write is not None
     assert (write.summary, write.ready.last_transition_time) == (APPLIED, NOW)
 
@@ -185,7 +185,7 @@ def test_of_what_is_kept_as_much_stays_as_there_is_room_for(unwell: int) -> None
 @pytest.mark.parametrize("reason", ["WaitingForZone", "ZoneSilent"])
 def test_what_was_summed_up_is_no_condition_of_before(reason: str) -> None:
     """That a zone was waited for doesn't stay when it isn't any more, though it still doesn't report."""
-    waited = attrs.evolve(OLD[0], status="Unknown", reason=reason)
+    waited = replace(OLD[0], status="Unknown", reason=reason)
     entry = PolicyStatus(policy(status=NetworkQoSStatus("", (waited,))), verdict(kept=KEPT))
     assert [each.type for each in written(entry.write(NOW, 0.0)).conditions] == ["Ready"]
 
@@ -195,16 +195,16 @@ def test_what_there_is_no_room_for_is_no_reason_to_write() -> None:
     said = verdict("False", kept=KEPT)
     status = written(PolicyStatus(policy(status=NetworkQoSStatus("", OLD)), said).write(NOW, 0.0))
     shown = {each.type for each in status.conditions}
-    again = attrs.evolve(status, conditions=(*status.conditions, *(each for each in OLD if each.type not in shown)))
+    again = replace(status, conditions=(*status.conditions, *(each for each in OLD if each.type not in shown)))
     assert PolicyStatus(policy(status=again), said).write(NOW, 0.0) is None
-    fewer = attrs.evolve(said, kept=KEPT - {OLD[0].type})
+    fewer = replace(said, kept=KEPT - {OLD[0].type})
     assert PolicyStatus(policy(status=again), fewer).write(NOW, 0.0) is not None
 
 
 def test_a_removal_leaves_what_others_have_written() -> None:
     """Nothing of nqosd stays in the status, and everything of others."""
     accepted = Condition("Accepted", "True", "r", "m", last_transition_time=NOW)
-    theirs = attrs.evolve(zone_condition("b"), reason="Success")
+    theirs = replace(zone_condition("b"), reason="Success")
     conditions = (VERDICT.ready, zone_condition("a"), accepted, theirs)
     (*_tests, operation) = Removal(policy(status=NetworkQoSStatus(APPLIED, conditions))).body
     assert isinstance(operation, dict)
@@ -227,7 +227,7 @@ def test_what_is_heard_before_the_answer_counts() -> None:
     entry = PolicyStatus(policy(), VERDICT)
     write = entry.write(NOW, 0.0)
     assert write is not None
-    entry.policy = policy(status=attrs.evolve(written(write), summary="all is well"))
+    entry.policy = policy(status=replace(written(write), summary="all is well"))
     entry.answered(write, written(write), 0.0)
     assert entry.keeps(write, written(write))
     assert entry.write(NOW, 1.0) is not None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import attrs
 import pytest
 import structlog
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.client import KubeClient, Response
@@ -83,8 +84,8 @@ async def test_a_long_note_fits(cluster: Cluster, client: KubeClient, running: R
     name = "p" * 253
     policy = cluster.create(name)
     async with running(recorder.run):
-        recorder.record(policy, attrs.evolve(NOTE, text="aé€" * 1000))
-        recorder.record(policy, attrs.evolve(NOTE, text="x" * events.MAX_NOTE))
+        recorder.record(policy, replace(NOTE, text="aé€" * 1000))
+        recorder.record(policy, replace(NOTE, text="x" * events.MAX_NOTE))
         await recorder.drain()
     assert counting.results == {"written": 2}
     notes = [str(each["note"]) for each in cluster.events(name)]

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition
 from nqosd.northbound.results import Lacking
@@ -48,7 +48,7 @@ def test_one_zone() -> None:
     """One zone that has applied the policy is enough, in the words that users know, and its own message stays."""
     said = summed([zone("a")], "a", zones="a")
     assert (said.summary, said.counts) == ("NetworkQoS Destinations applied", ZoneCounts(1, 1))
-    assert said.conditions == (attrs.evolve(MINE, type="Ready"),)
+    assert said.conditions == (replace(MINE, type="Ready"),)
 
 
 def test_all_zones() -> None:
@@ -176,13 +176,13 @@ def test_findings() -> None:
 
 def test_a_namespace_of_failures_costs_nobody_else() -> None:
     """Of a namespace in which more policies fail than a report lists all others count as failing, and no other's."""
-    failing = attrs.evolve(MINE, status="False", reason="Blocked", message="m" * 5000)
+    failing = replace(MINE, status="False", reason="Blocked", message="m" * 5000)
     found, overflow = findings_of((f"bad/{number:04}", failing) for number in range(1000))
     assert (len(found), overflow) == (OF_NAMESPACE, frozenset({"bad"}))
     told = ZoneReport("b", 20, {}, found, overflow)
     assert len(told.encode()) < 16_384
     assert summed([zone("a"), told], "ab").ready.status == "True"
-    in_bad = attrs.evolve(told, overflow=frozenset({"team-a"}))
+    in_bad = replace(told, overflow=frozenset({"team-a"}))
     assert summed([zone("a"), in_bad], "ab").ready.status == "False"
 
 

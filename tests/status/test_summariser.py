@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.writes import Answer
@@ -25,7 +26,7 @@ POLICIES = [attrs.evolve(policy(), name=f"p{number}") for number in range(50)]
 
 def standing(policy: NetworkQoS, warning: str) -> PolicyStanding:
     """Say that a policy is applied, with a warning."""
-    warned = attrs.evolve(report("default", warnings=(warning,)), name=policy.name)
+    warned = replace(report("default", warnings=(warning,)), name=policy.name)
     return PolicyStanding(policy, condition(policy, warned, ZONE), frozenset({ZONE}))
 
 
@@ -95,7 +96,7 @@ async def test_a_zone_that_never_comes_is_waited_for_at_leisure(monkeypatch: pyt
     async with summing(monkeypatch) as (status, submitted):
         began = loop.time()
         sources = frozenset({ZONE, MISSING})
-        awaited = attrs.evolve(standing(POLICIES[0], "one of ten"), sources=sources)
+        awaited = replace(standing(POLICIES[0], "one of ten"), sources=sources)
         status.publish(Progress(ZONE, 1, sources), [awaited])
         await eventually(lambda: moments[-1:] > [began + 3.5])
         assert MISSING in submitted[-1][1]

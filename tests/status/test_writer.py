@@ -6,6 +6,7 @@ import re
 
 import attrs
 import structlog
+from msgspec.structs import replace
 
 from nqosd.kube.client import KubeClient, Response
 from nqosd.kube.credentials import KubeOptions
@@ -108,7 +109,7 @@ async def test_counts_alone_are_written_slowly(cluster: Cluster, client: KubeCli
     async with running(writer.run):
         writer.submit(policy, WAITING)
         await drained(writer)
-        writer.submit(cluster.get(), attrs.evolve(WAITING, summary="Not applied in zone z (and in 1 other zone)"))
+        writer.submit(cluster.get(), replace(WAITING, summary="Not applied in zone z (and in 1 other zone)"))
         await drained(writer)
         assert counting.results == {"written": 1}
         writer.submit(cluster.get(), verdict())

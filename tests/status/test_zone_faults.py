@@ -8,6 +8,7 @@ from typing import cast
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.client import KubeClient, Response
@@ -142,7 +143,7 @@ def test_a_report_about_many_namespaces_fits(what: str) -> None:
 def test_warnings_make_no_policy_fail() -> None:
     """In a namespace where most policies have warnings and one fails, the others don't count as failing."""
     warned = condition(policy(), report("default", warnings=("w",)), "z")
-    failing = attrs.evolve(warned, status="False", reason="Blocked", message="x")
+    failing = replace(warned, status="False", reason="Blocked", message="x")
     conditions = [*((f"team-a/{number:04}", warned) for number in range(OF_NAMESPACE)), ("team-a/last", failing)]
     found, overflow = findings_of(conditions)
     assert not overflow

@@ -17,6 +17,7 @@ from resource import getpagesize
 from typing import cast
 
 import attrs
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.decoding import decode_network_qos
@@ -131,7 +132,7 @@ def _simulate(nodes: int, zone: str, stack: contextlib.ExitStack) -> Outcome:
     )
     begin = time.process_time()
     for number in range(count, count + EVENTS):
-        value = attrs.evolve(pod(number), node=f"node-{number % nodes}")
+        value = replace(pod(number), node=f"node-{number % nodes}")
         compiler.apply([Change(ResourceKind.POD, value.key, None, value)])
     return attrs.evolve(outcome, event_microseconds=(time.process_time() - begin) / EVENTS * 1e6)
 

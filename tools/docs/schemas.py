@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import attrs
 import msgspec
+from msgspec import structs
 
 from nqosd.commands.check_config import Checked
 from nqosd.commands.compiled_document import CompiledDocument
@@ -24,9 +24,9 @@ from nqosd.statistics.rates import Rate
 from nqosd.web.views import NetworkState, PolicyDetail, PolicyState, RowState, SelectionState
 
 RULE = [("namespace", str), ("policy", str), ("rule", int), ("network", str)]
-FIGURES = [(each.name, each.type) for each in attrs.fields(Figures)]
+FIGURES = [(each.name, each.type) for each in structs.fields(Figures)]
 Counted = msgspec.defstruct("Counted", [*RULE, *FIGURES, ("meter_missing", bool)])
-Rated = msgspec.defstruct("Rated", [*RULE, ("node", str), *((each.name, each.type) for each in attrs.fields(Rate))])
+Rated = msgspec.defstruct("Rated", [*RULE, ("node", str), *((each.name, each.type) for each in structs.fields(Rate))])
 Look = msgspec.defstruct("Look", [("rates", list[Rated]), ("failures", dict[str, str])])  # type: ignore[valid-type]
 
 

@@ -6,7 +6,7 @@ another address, for the other tenant.
 
 from collections import Counter
 
-import attrs
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.decoding import DecodeError
@@ -49,9 +49,9 @@ class Objects:
             self._compile(resource.kind, value)
             return
         if isinstance(value, Pod):
-            value = attrs.evolve(value, created=LATER)
+            value = replace(value, created=LATER)
         if isinstance(value, NetworkAttachment):  # that one is accepted is for ovn-kubernetes to say
-            value = attrs.evolve(value, created=LATER, accepted=False)
+            value = replace(value, created=LATER, accepted=False)
         found = _of_victim(self._compile(resource.kind, value))
         if found != self._before:
             raise AssertionError(f"the other tenant has {found} instead of {self._before}")

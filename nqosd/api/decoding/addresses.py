@@ -13,7 +13,6 @@ import socket  # for inet_pton and inet_ntop alone: ten times faster than ipaddr
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
 
-import attrs
 import msgspec
 
 from nqosd.api.decoding.metadata import MALFORMED, explain
@@ -48,8 +47,7 @@ _undecoded = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _pod_network = msgspec.json.Decoder(_PodNetwork)
 
 
-@attrs.frozen
-class Attachments:
+class Attachments(msgspec.Struct, frozen=True):
     """What was found, and one text for each attachment that counts for nothing."""
 
     found: tuple[Attachment, ...] = ()

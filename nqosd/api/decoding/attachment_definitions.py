@@ -12,7 +12,6 @@ import json
 from sys import intern
 from typing import TypeVar
 
-import attrs
 import msgspec
 
 from nqosd.api.decoding.addresses import ranges
@@ -88,8 +87,7 @@ _definition = msgspec.json.Decoder(_Definition)
 _user_defined_network = msgspec.json.Decoder(_UserDefinedNetwork)
 
 
-@attrs.frozen
-class _Network:
+class _Network(msgspec.Struct, frozen=True):
     """What a definition renders, and the `key` that it says it has; `name` is empty where that is no network."""
 
     name: str = ""

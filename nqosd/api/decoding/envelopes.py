@@ -9,7 +9,6 @@ object is looked into only by the function of its kind.
 
 import functools
 
-import attrs
 import msgspec
 
 from nqosd.api.decoding.metadata import MALFORMED, DecodeError
@@ -21,8 +20,7 @@ TYPE_LENGTH = 128
 """Bytes at the beginning of an object that hold its type, if it stands there."""
 
 
-@attrs.frozen
-class ObjectList:
+class ObjectList(msgspec.Struct, frozen=True):
     """One page of a LIST; `continue_token` is empty on the last page, `remaining` None where the server didn't say."""
 
     resource_version: str
@@ -42,16 +40,14 @@ class WatchEvent(msgspec.Struct, frozen=True, gc=False):
     object: msgspec.Raw
 
 
-@attrs.frozen
-class Bookmark:
+class Bookmark(msgspec.Struct, frozen=True):
     """How far a watch has come; `initial_events_end` marks the end of a WatchList's first part."""
 
     resource_version: str
     initial_events_end: bool = False
 
 
-@attrs.frozen
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """A metav1.Status: the object of an ERROR event, or the body of a refused request; `retry_after` in seconds."""
 
     code: int = 0

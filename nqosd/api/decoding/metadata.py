@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from sys import intern
 from typing import Generic, TypeVar
 
-import attrs
 import msgspec
 
 from nqosd.api.labels import Labels
@@ -50,16 +49,14 @@ class DecodeError(ValueError):
     """Some bytes are no object with a name: names the kind and what was there instead."""
 
 
-@attrs.frozen
-class Decoded(Generic[T_co]):
+class Decoded(msgspec.Struct, Generic[T_co], frozen=True):
     """An object and the resource version under which a watch can go on after it (empty in a manifest)."""
 
     resource_version: str
     value: T_co
 
 
-@attrs.frozen
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """What can be told of an object that doesn't decode; `labels` is empty where they are the part that doesn't."""
 
     namespace: str

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import TypeVar
 
-import attrs
+import msgspec
 
 from nqosd.api.problems import Problem
 
@@ -21,16 +21,14 @@ _TYPES = {str: "a string", bool: "a boolean", int: "a number", float: "a number"
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 
 
-@attrs.frozen
-class Findings:
+class Findings(msgspec.Struct, frozen=True):
     """What was found so far, in reading order."""
 
-    problems: list[Problem] = attrs.field(factory=list)
-    warnings: list[str] = attrs.field(factory=list)
+    problems: list[Problem] = []
+    warnings: list[str] = []
 
 
-@attrs.frozen
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """One field of an object. Absent and null are the same, as in Kubernetes: `value` is None."""
 
     path: str

@@ -5,7 +5,7 @@ a rate of 20000 kbps: a burst of 2000 kilobits passes half the rate, 400 a sixth
 the rate nothing passes. Without a burst OVN takes one of the rate's size.
 """
 
-import attrs
+import msgspec
 
 from nqosd.api.labels import EVERYTHING, LabelSelector
 from nqosd.api.networkqos import (
@@ -47,8 +47,7 @@ _SELECTORS = {
 """The field that each type fills, and the label selectors that must stand in it; DefaultNetwork fills none."""
 
 
-@attrs.frozen
-class Validated:
+class Validated(msgspec.Struct, frozen=True):
     """What validation found: `spec` is None exactly when there are problems."""
 
     spec: NetworkQoSSpec | None

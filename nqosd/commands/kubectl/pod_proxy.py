@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import TypeVar
 
-import attrs
 import msgspec
 
 from nqosd.api.decoding.envelopes import decode_list
@@ -78,8 +77,7 @@ class _Secret(msgspec.Struct):
     data: dict[str, bytes] = {}
 
 
-@attrs.frozen
-class DaemonPod:
+class DaemonPod(msgspec.Struct, frozen=True):
     """A pod of nqosd; `ports` are how the proxy is to be asked for a port of that name, as in `https:NAME:17476`."""
 
     name: str
@@ -91,8 +89,7 @@ class DaemonPod:
         return f"pod {self.name} on node {self.node}" if self.node else f"pod {self.name}"
 
 
-@attrs.define
-class Cluster:
+class Cluster(msgspec.Struct):
     """One cluster; `daemons` is the namespace in which nqosd runs."""
 
     client: KubeClient

@@ -51,8 +51,7 @@ class Speaker:
         return self.zone in ("", node.name, node.zone)
 
 
-@attrs.frozen
-class Zones:
+class Zones(msgspec.Struct, frozen=True):
     """Who speaks for which zone, and what there is to say about the others."""
 
     cluster: Cluster

@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-import attrs
+import msgspec
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """What is read in a folder; a path that names a file is read whatever its name."""
@@ -29,8 +29,7 @@ _TYPES = {
 }
 
 
-@attrs.frozen
-class PathListing:
+class PathListing(msgspec.Struct, frozen=True):
     """What is at or below a path: `root` is the folder that links mustn't leave, None if the path is a file.
 
     `devices` are the file systems of all folders, `unlisted` the folders that can't be looked at, with the reason.
@@ -38,8 +37,8 @@ class PathListing:
 
     files: tuple[str, ...]
     root: str | None = None
-    devices: dict[str, int] = attrs.field(factory=dict)
-    unlisted: dict[str, OSError] = attrs.field(factory=dict)
+    devices: dict[str, int] = {}
+    unlisted: dict[str, OSError] = {}
 
     def below(self, folder: str) -> bool:
         """Say whether there is a file below a folder."""

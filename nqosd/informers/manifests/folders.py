@@ -8,7 +8,8 @@ suddenly an empty file system, keeps everything. Blocks on the disk.
 import errno
 from collections.abc import Sequence
 
-import attrs
+import msgspec
+from msgspec.structs import replace
 
 from nqosd.informers.manifests.file_system import PathListing, list_files
 from nqosd.informers.manifests.parsing import Manifest
@@ -21,8 +22,7 @@ _OTHER = (
 )
 
 
-@attrs.frozen
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """What the files say now.
 
     `changed`: other than at the last look. `settled`: nothing is being written. `missing`: a path can't be looked at.
@@ -95,4 +95,4 @@ def _kept(known: PathListing, listing: PathListing) -> PathListing:
     below = tuple(f"{folder}/" for folder in listing.unlisted)
     files = (*listing.files, *(file for file in known.files if file.startswith(below)))
     hidden = {each: device for each, device in known.devices.items() if f"{each}/".startswith(below)}
-    return attrs.evolve(listing, files=files, devices=listing.devices | hidden)
+    return replace(listing, files=files, devices=listing.devices | hidden)

@@ -9,7 +9,7 @@ import difflib
 import json
 from collections.abc import Iterator
 
-import attrs
+import msgspec
 import structlog
 
 from nqosd.api.changes import Object, ResourceKind
@@ -37,8 +37,7 @@ MOST_SHOWN = 400
 """Characters of a message."""
 
 
-@attrs.frozen
-class ManifestProblem:
+class ManifestProblem(msgspec.Struct, frozen=True):
     """What is wrong with a file or with an object in it; `document` and `line` count from 1, 0 where there is none."""
 
     path: str
@@ -58,8 +57,7 @@ class ManifestProblem:
         return f"{place}: {f'document {self.document}: ' if self.document else ''}{self.brief}"
 
 
-@attrs.frozen
-class ManifestObject:
+class ManifestObject(msgspec.Struct, frozen=True):
     """An object, and where it stands."""
 
     kind: ResourceKind
@@ -73,8 +71,7 @@ class ManifestObject:
         return ManifestProblem(self.path, message, self.document, self.line)
 
 
-@attrs.frozen
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """What a file holds.
 
     `broken`: it doesn't parse to its end, so it may hold more than `objects`. `held`: it said this before, and what it

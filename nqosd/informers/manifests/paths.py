@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.informers.manifests.file_system import list_files, read_text
@@ -21,8 +21,7 @@ Place: TypeAlias = tuple[ResourceKind, str]
 """A kind and a key."""
 
 
-@attrs.frozen
-class Manifests:
+class Manifests(msgspec.Struct, frozen=True):
     """What some files say together.
 
     `origins` are the objects by kind and key, each with its place. `problems` leave something out (a file, an object);

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import attrs
+import msgspec
 import structlog
 
 from nqosd.api.changes import Change, ResourceKind, Sink
@@ -32,8 +32,7 @@ LONGEST = 10.0
 _log = structlog.get_logger()
 
 
-@attrs.frozen
-class ManifestOptions:
+class ManifestOptions(msgspec.Struct, frozen=True):
     """Times, in seconds."""
 
     interval: float = 1.0
@@ -50,8 +49,7 @@ class ManifestOptions:
     """How long a look may take before it counts as one that hangs."""
 
 
-@attrs.frozen
-class _News:
+class _News(msgspec.Struct, frozen=True):
     """What a look has brought."""
 
     look: Look

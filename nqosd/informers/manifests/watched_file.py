@@ -10,7 +10,7 @@ import hashlib
 import os
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.informers.manifests.file_system import read_text
 from nqosd.informers.manifests.parsing import Manifest, ManifestObject, parse_manifest
@@ -20,14 +20,13 @@ Fingerprint: TypeAlias = tuple[int, int, int, int, int]
 """Device, inode, size, and the times of the last change of content and of anything."""
 
 
-@attrs.define
-class ManifestFile:
+class ManifestFile(msgspec.Struct):
     """The file at a path; with a root, one that must lie in it. `says` is what counts."""
 
     path: str
     still: float
     """Seconds for which it must have stood still before it changes or takes away anything."""
-    says: Manifest = attrs.field(factory=Manifest)
+    says: Manifest = msgspec.field(default_factory=Manifest)
     is_settled: bool = False
     """Two looks have seen the same."""
     is_whole: bool = False
@@ -37,7 +36,7 @@ class ManifestFile:
     _digest: bytes = b""
     _is_read: bool = False
     _is_final: bool = False
-    _read: Manifest = attrs.field(factory=Manifest)
+    _read: Manifest = msgspec.field(default_factory=Manifest)
     _good: tuple[ManifestObject, ...] | None = None
     _gone: float | None = None
 

@@ -7,7 +7,7 @@ aliases stand for is counted as if it were written out.
 
 from collections.abc import Iterator
 
-import attrs
+import msgspec
 import yaml
 
 from nqosd.api.text import visible
@@ -31,8 +31,7 @@ MOST_VALUES = 1_000_000
 """Keys and values of a document: to forget them holds up all threads, 40 ms for so many."""
 
 
-@attrs.frozen
-class YamlDocument:
+class YamlDocument(msgspec.Struct, frozen=True):
     """One document; `line` is where its content begins."""
 
     number: int
@@ -78,18 +77,17 @@ class _Loader(ScalarLoader):
         return event, event.start_mark.line + 1
 
 
-@attrs.define
-class _Open:
+class _Open(msgspec.Struct):
     """A collection whose end hasn't come; `began` is how much had been read before it."""
 
     line: int
     anchor: str | None
     began: int
-    items: list[object] = attrs.field(factory=list)
+    items: list[object] = []
     fields: dict[str, object] | None = None
     key: str | None = None
     awaits_value: bool = False
-    merges: list[object] = attrs.field(factory=list)
+    merges: list[object] = []
 
 
 class _Builder:

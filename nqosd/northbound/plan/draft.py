@@ -8,7 +8,7 @@ refer to, at last the sets that nothing refers to any more; one mutation for eac
 from collections.abc import Callable, Mapping
 from typing import ParamSpec
 
-import attrs
+import msgspec
 
 from nqosd.northbound.plan.operations import (
     Operation,
@@ -25,17 +25,16 @@ from nqosd.ovsdb import schema, wire
 Arguments = ParamSpec("Arguments")
 
 
-@attrs.define
-class SwitchEdit:
+class SwitchEdit(msgspec.Struct):
     """What a switch comes to refer to and what no more: uuids, and names of rows that are inserted (`inserted`).
 
     They are sets, since the server refuses a mutation that names a row twice.
     """
 
     name: str
-    inserted: set[str] = attrs.field(factory=set)
-    attached: set[str] = attrs.field(factory=set)
-    detached: set[str] = attrs.field(factory=set)
+    inserted: set[str] = msgspec.field(default_factory=set)
+    attached: set[str] = msgspec.field(default_factory=set)
+    detached: set[str] = msgspec.field(default_factory=set)
 
     def mutation(self, uuid: str) -> Operation:
         """Return the one operation that changes what the switch with that uuid refers to."""
@@ -46,17 +45,16 @@ class SwitchEdit:
         )
 
 
-@attrs.define
-class Draft:
+class Draft(msgspec.Struct):
     """Operations by the place where they must stand."""
 
-    waits: dict[str, Operation] = attrs.field(factory=dict)
+    waits: dict[str, Operation] = {}
     """By uuid of the row, since one guard is enough."""
-    sets: list[Operation] = attrs.field(factory=list)
-    rows: list[Operation] = attrs.field(factory=list)
-    switches: dict[str, SwitchEdit] = attrs.field(factory=dict)
-    deletions: list[Operation] = attrs.field(factory=list)
-    failed: dict[Subject, Exception] = attrs.field(factory=dict)
+    sets: list[Operation] = []
+    rows: list[Operation] = []
+    switches: dict[str, SwitchEdit] = {}
+    deletions: list[Operation] = []
+    failed: dict[Subject, Exception] = {}
 
     def attempt(
         self, subject: Subject, work: Callable[Arguments, None], *args: Arguments.args, **kwargs: Arguments.kwargs

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import RowKey
 from nqosd.ovsdb import wire
@@ -29,22 +29,19 @@ class OperationKind(StrEnum):
     RECORD = "record"
 
 
-@attrs.frozen
-class SetName:
+class SetName(msgspec.Struct, frozen=True):
     """The name of an address set or port group, as the object of an operation."""
 
     name: str
 
 
-@attrs.frozen
-class SwitchName:
+class SwitchName(msgspec.Struct, frozen=True):
     """The name of a logical switch, as the object of an operation."""
 
     name: str
 
 
-@attrs.frozen
-class RecordName:
+class RecordName(msgspec.Struct, frozen=True):
     """The name of the writer's record, as the object of an operation."""
 
     name: str
@@ -79,8 +76,7 @@ def kind_of(subject: Subject) -> str:
             return "record"
 
 
-@attrs.frozen
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One operation, and the object that is to blame when the server refuses it."""
 
     kind: OperationKind
@@ -88,8 +84,7 @@ class Operation:
     body: Mapping[str, object]
 
 
-@attrs.frozen
-class RowTarget:
+class RowTarget(msgspec.Struct, frozen=True):
     """A row that is there: its table, its uuid, and the object it stands for."""
 
     table: str

@@ -22,6 +22,7 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 
 import attrs
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import Desired, RowKey
 from nqosd.compiler.prefixes import Prefixes
@@ -97,7 +98,7 @@ def make_plan(desired: Desired, view: Replica, scope: PlanScope, plan_options: P
             raise next(iter(plan.failed.values()))
         failed.update(plan.failed)
         words = {subject: f"it can't be written: {error}" for subject, error in failed.items()}
-        plan_options = attrs.evolve(plan_options, refused={**plan_options.refused, **words})
+        plan_options = replace(plan_options, refused={**plan_options.refused, **words})
 
 
 def _attempt(desired: Desired, view: Replica, scope: PlanScope, plan_options: PlanOptions) -> Plan:

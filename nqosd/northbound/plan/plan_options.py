@@ -7,7 +7,7 @@ circumstances the same state gives the same plan.
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import RowKey
 from nqosd.northbound.plan.idle_rows import IdleRows
@@ -20,8 +20,7 @@ def never(_key: RowKey) -> bool:
     return False
 
 
-@attrs.frozen
-class PlanOptions:
+class PlanOptions(msgspec.Struct, frozen=True):
     """Under which a plan is made."""
 
     owner: str
@@ -29,7 +28,7 @@ class PlanOptions:
     """False while the desired state may be incomplete: then rows, sets and members are only added."""
     may_wait: Callable[[RowKey], bool] = never
     """Whether the removal of a row that isn't desired may wait: its rule is still there, only its senders are gone."""
-    idle_rows: IdleRows = attrs.field(factory=IdleRows)
+    idle_rows: IdleRows = msgspec.field(default_factory=IdleRows)
     """Rows whose removal is waiting; they go with the first change of structure."""
     detach: bool = False
     """Remove the lingering rows now."""
@@ -37,7 +36,7 @@ class PlanOptions:
     """Port groups that nobody wants and that have been empty for so long that they may be deleted."""
     pausing: AbstractSet[str] = frozenset()
     """Port groups that somebody else deleted a moment ago: not made again yet."""
-    refused: Mapping[Subject, str] = attrs.field(factory=dict)
+    refused: Mapping[Subject, str] = {}
     """Objects that can't be written as they are, with the server's words: left as they are, and all that needs them."""
     record: WriterRecord | None = None
     """What the writer says of itself beside the rows that it writes; None: nothing."""

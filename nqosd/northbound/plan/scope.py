@@ -7,14 +7,13 @@ too little leaves a difference; so whoever doesn't know takes `PlanScope.whole`.
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import Desired, RowKey
 from nqosd.northbound.replica.replica import Replica
 
 
-@attrs.frozen
-class PlanScope:
+class PlanScope(msgspec.Struct, frozen=True):
     """Rows by key; sets (address sets and port groups) by name.
 
     A set is compared in the members that are named, or in all of them and its other columns (None). Members of a port
@@ -22,7 +21,7 @@ class PlanScope:
     """
 
     rows: frozenset[RowKey] = frozenset()
-    sets: Mapping[str, AbstractSet[str] | None] = attrs.field(factory=dict)
+    sets: Mapping[str, AbstractSet[str] | None] = {}
     unreadable: bool = False
     """Look for rows of ours that don't say what they are for."""
     later: AbstractSet[str] = frozenset()

@@ -9,7 +9,7 @@ seen it gone, whereas one that is emptied and filled again, or goes when it is e
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import OWNER, AddressSet, Desired, PortGroup
 from nqosd.compiler.prefixes import Prefixes
@@ -21,8 +21,7 @@ from nqosd.northbound.replica.stored import StoredRow, StoredSet, is_ours
 from nqosd.ovsdb import schema, wire
 
 
-@attrs.frozen
-class _MemberTable:
+class _MemberTable(msgspec.Struct, frozen=True):
     """How the members of one table are written."""
 
     name: str

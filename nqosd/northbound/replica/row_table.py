@@ -10,8 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from sys import intern
 
-import attrs
-
 from nqosd.compiler.desired import RowKey
 from nqosd.compiler.switches import OtherRow
 from nqosd.northbound.replica.stored import StoredRow, is_ours, key_of, other_of, their_policy
@@ -85,7 +83,7 @@ class RowTable:
         """Give each row that counts as a monitor would send it."""
         for row in list(self._rows.values()):
             if is_ours(row.external_ids, self._owner) or self._is_around(row.uuid):
-                columns = attrs.asdict(row, filter=lambda field, _value: field.name != "uuid")
+                columns = {name: getattr(row, name) for name in StoredRow.__struct_fields__ if name != "uuid"}
                 yield row.uuid, columns | {name: wire.string_map(columns[name]) for name in _MAPS}
 
     def insert(self, uuid: str, columns: Mapping[str, object]) -> None:

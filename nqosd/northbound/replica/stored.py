@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import (
     MARK_PART,
@@ -31,8 +31,7 @@ _REFERENCE = re.compile(r"[$@]([A-Za-z_.][A-Za-z0-9_.]*)")
 _SOURCE = re.compile(r"\b(?:ip[46]\.src|inport) == [$@]([A-Za-z_.][A-Za-z0-9_.]*)")
 
 
-@attrs.frozen
-class StoredRow:
+class StoredRow(msgspec.Struct, frozen=True):
     """A row of the table QoS. rate in kbps, burst in kilobits (both in `bandwidth`)."""
 
     uuid: str
@@ -54,8 +53,7 @@ class StoredRow:
         return frozenset(_SOURCE.findall(self.match))
 
 
-@attrs.define
-class StoredSet:
+class StoredSet(msgspec.Struct):
     """A row of the table Address_Set (members are addresses) or Port_Group (members are uuids of ports)."""
 
     uuid: str

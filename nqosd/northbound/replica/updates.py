@@ -6,13 +6,12 @@ what is desired, and the members of a set one by one, so that looking at a chang
 
 from collections.abc import Iterable
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import RowKey
 
 
-@attrs.define
-class Changes:
+class Changes(msgspec.Struct):
     """Names of what changed.
 
     `sets`: for each address set or port group the members that came or went; None stands for any of them. `unused`:
@@ -21,11 +20,11 @@ class Changes:
     emptied and filled again.
     """
 
-    rows: set[RowKey] = attrs.field(factory=set)
-    sets: dict[str, set[str] | None] = attrs.field(factory=dict)
-    unused: set[str] = attrs.field(factory=set)
-    switches: set[str] = attrs.field(factory=set)
-    ports: set[str] = attrs.field(factory=set)
+    rows: set[RowKey] = msgspec.field(default_factory=set)
+    sets: dict[str, set[str] | None] = {}
+    unused: set[str] = msgspec.field(default_factory=set)
+    switches: set[str] = msgspec.field(default_factory=set)
+    ports: set[str] = msgspec.field(default_factory=set)
     unreadable: bool = False
     globals_: bool = False
     surroundings: bool = False
