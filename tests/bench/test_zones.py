@@ -11,7 +11,7 @@ from tools.zones.measure import Cost, Load, PolicyChange, Started, Window
 from tools.zones.recorder import Request
 from tools.zones.report import markdown
 
-LOAD = Load(daemons=1, seconds=3, changes=10)
+LOAD = Load(daemons=1, seconds=3, changes=10, quiet=3)
 PODS = "/api/v1/pods?watch=true"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/nqosd-zone-node-00000"
 

@@ -40,6 +40,9 @@ class Load:
     changes: int = 200
     fleet: int | None = None
     """How many zones of the fleet do all that a daemon does; the others only watch policies and report."""
+    quiet: float = 50.0
+    """Seconds without a change of any policy after which nothing follows from a start any more: what is said of zones
+    that never report is said after 45 s."""
 
 
 @attrs.frozen
@@ -117,6 +120,8 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
         async with asyncio.timeout(DEADLINE):
             await others.synced.wait()
         fleet_cpu, fleet_bytes = usage(api.pid).cpu - before, others.received
+        async with asyncio.timeout(DEADLINE):
+            await _quiet(api, load.quiet)
         return Cost(
             nodes=nodes,
             mode=mode,
@@ -129,6 +134,16 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
             fleet_start_bytes=fleet_bytes / max(whole, 1),
             change=await _change(api, recorders, others),
         )
+
+
+async def _quiet(api: ApiServer, seconds: float) -> None:
+    """Wait until no policy has changed for so many seconds: statuses tell no more of the daemons' start."""
+    before, since = "", time.monotonic()
+    while time.monotonic() - since < seconds:
+        answer = await asyncio.to_thread(api.request, "GET", "/apis/k8s.ovn.org/v1alpha1/networkqoses")
+        if (found := str([each["metadata"]["resourceVersion"] for each in json.loads(answer)["items"]])) != before:
+            before, since = found, time.monotonic()
+        await asyncio.sleep(1.0)
 
 
 async def _window(api: ApiServer, recorders: Sequence[Recorder], meanwhile: Awaitable[None]) -> Window:
