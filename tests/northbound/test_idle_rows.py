@@ -8,6 +8,7 @@ from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import BOTH, SENDERS, TALKERS, VIDEO, VOICE, converged
 from tests.northbound.database import ModelDatabase
 from tests.northbound.desires import desired, key, row
+from tests.northbound.rounds import Rounds
 from tests.northbound.worlds import contents_of, expected_contents
 
 pytestmark = pytest.mark.usefixtures("impatience")
@@ -97,22 +98,22 @@ async def test_an_idle_row_of_no_policy_goes_with_a_set_that_it_names(database: 
     assert contents_of(database) == expected_contents(database, desired())
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [
-        {"match": "ip4.src == $set_a || ip4"},
-        {"priority": 1},
-        {"action": ["map", [["dscp", 1]]]},
-    ],
-    ids=lambda edit: next(iter(edit)),
-)
-async def test_an_idle_row_that_is_edited_goes(database: ModelDatabase, edit: dict[str, object]) -> None:
-    """A row that somebody edits while it waits may do anything from then on, and is removed."""
+@pytest.mark.parametrize("knows_it", ["as idle", "as desired", "from before a restart"])
+async def test_an_idle_row_that_is_edited_to_match_others_goes(database: ModelDatabase, knows_it: str) -> None:
+    """A row that somebody edits while it waits, or just as its senders go, stays only if it needs them still."""
     rounds = await converged(database)
+    (uuid,) = (row.uuid for row in database.replica.rows.get(VIDEO.key))
+    if knows_it == "as desired":
+        database.edit("QoS", uuid, match="ip4.src == $set_a || ip4")
     rounds.may_wait = lambda _key: True
     await rounds.round(desired([VOICE], [TALKERS]))
-    (uuid,) = (row.uuid for row in database.replica.rows.get(VIDEO.key))
-    database.edit("QoS", uuid, **edit)
+    if knows_it == "as idle":
+        database.edit("QoS", uuid, match="ip4.src == $set_a || ip4")
+    elif knows_it == "from before a restart":
+        database.edit("QoS", uuid, match="ip4.src == $set_a || ip4")
+        rounds = Rounds(database)
+        rounds.may_wait = lambda _key: True
+        await rounds.round(desired([VOICE], [TALKERS]))
     await rounds.settle()
     assert contents_of(database) == expected_contents(database, desired([VOICE], [TALKERS]))
 

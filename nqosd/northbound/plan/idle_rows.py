@@ -1,15 +1,13 @@
 """Rows that nobody wants any more and that stay for a while, because removing them may wait.
 
-In: rows as they are stored, and when they came to linger. Out: by set, by policy, and by age. The rule: an idle row
-does nothing, since its source sets are empty; so whoever fills such a set must look at its rows first, and a row that
-somebody edits is idle no more.
+In: rows with the sets that say who sends, and when they came to linger. Out: by set, by policy, and by age. The rule: a
+idle row does nothing, since its source sets are empty; so whoever fills such a set must look at its rows first.
 """
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from nqosd.compiler.desired import RowKey
-from nqosd.northbound.replica.stored import StoredRow
 
 _NONE: frozenset[RowKey] = frozenset()
 
@@ -19,26 +17,26 @@ class IdleRows:
 
     def __init__(self) -> None:
         self._since: dict[RowKey, float] = {}
-        self._stored: dict[RowKey, StoredRow] = {}
+        self._sources: dict[RowKey, frozenset[str]] = {}
         self._by_source: dict[str, set[RowKey]] = {}
         self._by_policy: dict[str, set[RowKey]] = {}
 
-    def add(self, rows: Mapping[RowKey, StoredRow], now: float) -> None:
-        """Take rows as they are stored; one that lingers already keeps its time."""
-        for key, stored in rows.items():
+    def add(self, rows: Mapping[RowKey, frozenset[str]], now: float) -> None:
+        """Take rows with their source sets; one that lingers already keeps its time."""
+        for key, sources in rows.items():
             if key in self._since:
                 continue
             self._since[key] = now
-            self._stored[key] = stored
+            self._sources[key] = sources
             self._by_policy.setdefault(key.policy, set()).add(key)
-            for name in stored.sources:
+            for name in sources:
                 self._by_source.setdefault(name, set()).add(key)
 
     def discard(self, key: RowKey) -> None:
         """Forget a row, if it is here."""
         if self._since.pop(key, None) is None:
             return
-        for name in self._stored.pop(key).sources:
+        for name in self._sources.pop(key):
             self._by_source[name].discard(key)
             if not self._by_source[name]:
                 del self._by_source[name]
@@ -48,12 +46,8 @@ class IdleRows:
 
     def clear(self) -> None:
         """Forget all rows."""
-        for index in (self._since, self._stored, self._by_source, self._by_policy):
+        for index in (self._since, self._sources, self._by_source, self._by_policy):
             index.clear()
-
-    def stored(self, key: RowKey) -> StoredRow | None:
-        """Return a row as it was when it came to linger."""
-        return self._stored.get(key)
 
     def users_of(self, name: str) -> AbstractSet[RowKey]:
         """Return the rows that do nothing only because this set is empty."""

@@ -34,7 +34,6 @@ from nqosd.northbound.plan.row_operations import RowPlanner
 from nqosd.northbound.plan.scope import PlanScope
 from nqosd.northbound.plan.set_operations import SetPlanner
 from nqosd.northbound.replica.replica import Replica
-from nqosd.northbound.replica.stored import StoredRow
 
 
 @attrs.frozen
@@ -54,8 +53,8 @@ class Plan:
     """Rows that can't be written, with the reason in words."""
     conflicts: Mapping[str, str]
     """Names of sets that belong to somebody else, with whose they are in words."""
-    idle_rows: Mapping[RowKey, StoredRow]
-    """Rows of the scope that stay although they aren't desired, because their removal may wait."""
+    idle_rows: Mapping[RowKey, frozenset[str]]
+    """Rows of the scope that stay although they aren't desired, because their removal may wait; with their sources."""
     failed: Mapping[Subject, Exception]
     """Rows and sets that can't be planned at all, with why; they are left as they are."""
     detaches: bool

@@ -10,6 +10,7 @@ from nqosd.compiler.desired import RETURNED, Desired, QosRow, RowKey
 from nqosd.northbound.plan.draft import Draft
 from nqosd.northbound.plan.operations import OperationKind, RowTarget, SetName, SwitchName, insert, update
 from nqosd.northbound.plan.plan_options import PlanOptions
+from nqosd.northbound.plan.senders_needed import needs_senders
 from nqosd.northbound.plan.set_operations import SetPlanner
 from nqosd.northbound.replica.replica import Replica
 from nqosd.northbound.replica.stored import StoredRow
@@ -37,7 +38,7 @@ class RowPlanner:
         self.waiting: dict[RowKey, str] = {}
         self.without_ports: dict[RowKey, str] = {}
         self.blocked: dict[RowKey, str] = {}
-        self.idle_rows: dict[RowKey, StoredRow] = {}
+        self.idle_rows: dict[RowKey, frozenset[str]] = {}
         self.detaches = False
 
     def examine(self, key: RowKey) -> None:
@@ -85,7 +86,7 @@ class RowPlanner:
                     self._draft.attempt(key, self.examine, key)
             self._leaving |= self._idle
         else:
-            self.idle_rows.update((key, stored[0]) for key, stored in self._idle.items())
+            self.idle_rows.update((key, stored[0].sources) for key, stored in self._idle.items())
         for key, stored in self._leaving.items():
             self._draft.attempt(key, self._remove, key, stored)
 
@@ -116,12 +117,10 @@ class RowPlanner:
     def _may_stay(self, key: RowKey, stored: list[StoredRow]) -> bool:
         """Say whether a row that nobody wants may wait: its rule is there, and without senders it does nothing.
 
-        A row of no policy makes up for what others do, and so does no harm beside them. What somebody edited meanwhile
-        may do anything, and where somebody deleted a set that it refers to, no chassis can parse its match.
+        A row of no policy makes up for what others do, and so does no harm beside them. Where somebody deleted a set
+        that a row refers to, each chassis fails to parse its match.
         """
         if len(stored) != 1 or not self._plan_options.may_wait(key) or not self._has_its_sets(key, stored[0]):
-            return False
-        if self._plan_options.idle_rows.stored(key) not in (None, stored[0]):
             return False
         return not key.policy or self._is_harmless(stored[0])
 
@@ -134,12 +133,14 @@ class RowPlanner:
 
     def _is_harmless(self, row: StoredRow) -> bool:
         """Say whether the row does nothing once the sets that nobody wants are empty; without a port it is an error."""
-        return bool(row.sources) and not any(
-            name in self._desired.address_sets
-            or name in self._desired.port_groups
-            or self._view.port_groups.get(name) is not None
+        emptied = {
+            name
             for name in row.sources
-        )
+            if name not in self._desired.address_sets
+            and name not in self._desired.port_groups
+            and self._view.port_groups.get(name) is None
+        }
+        return needs_senders(row.match, emptied)
 
     def _bring(self, wanted: QosRow, stored: list[StoredRow], switch: str) -> None:
         columns = _columns(wanted, self._plan_options.owner)
