@@ -17,23 +17,26 @@ LONG_FUNCTIONS = {
     "telemetry/status_metrics.py StatusMetrics.__init__": _DECLARES,
 }
 LONG_FILES = {
-    "commands/table.py": "a table: what each command takes; it is read by looking one up",
-    "config/options.py": "a table: each option with its unit, default and bounds; it is read by looking one up",
-    "config/reading.py": "all that a configuration file can have wrong, each in words of its own",
-    "compiler/incremental.py": "the one way of a change through the compiler, whose steps share what is kept between "
-    "batches; policies, sets, room and rows of switches stand in files of their own",
-    "compiler/set_members.py": "the one index of who is in which set: each way in has its way out beside it",
-    "daemon/daemon.py": "puts the parts together, each by name, and does nothing else",
-    "daemon/inspection.py": "one view of the daemon for the pages, a method for each of them",
-    "daemon/rounds.py": "the one loop, from what changed to what is told; the steps share its state",
-    "explain/decide.py": "the verdicts in the order in which a packet meets them",
-    "informers/reflector.py": "the states of one watch, and what leads from one to another",
-    "kube/client.py": "one client: requests, streams, and credentials that turn old meanwhile",
-    "kube/credentials.py": "where credentials can come from, and what each source can have wrong",
-    "northbound/reconciler.py": "what is dirty belongs to one object, from a change to the proof that it is right; "
-    "plans, shares, repairs and refusals stand in files of their own",
-    "web/page.py": "one page, from its head to its foot",
-    "web/server.py": "one server: its start, its certificate and its paths",
+    "commands/table.py": (310, "a table: what each command takes; it is read by looking one up"),
+    "config/options.py": (270, "a table: each option with its unit, default and bounds; it is read by looking one up"),
+    "config/reading.py": (270, "all that a configuration file can have wrong, each in words of its own"),
+    "compiler/incremental.py": (
+        440,
+        "the one way of a change through the compiler: its steps share what is kept between batches",
+    ),
+    "compiler/set_members.py": (470, "the one index of who is in which set: each way in has its way out beside it"),
+    "daemon/daemon.py": (280, "puts the parts together, each by name, and does nothing else"),
+    "daemon/inspection.py": (280, "one view of the daemon for the pages, a method for each of them"),
+    "daemon/rounds.py": (370, "the one loop, from what changed to what is told; the steps share its state"),
+    "explain/decide.py": (260, "the verdicts in the order in which a packet meets them"),
+    "informers/reflector.py": (340, "the states of one watch, and what leads from one to another"),
+    "kube/client.py": (280, "one client: requests, streams, and credentials that turn old meanwhile"),
+    "kube/credentials.py": (260, "where credentials can come from, and what each source can have wrong"),
+    "northbound/reconciler.py": (
+        470,
+        "what is dirty belongs to one object, from a change to the proof that it is right",
+    ),
+    "web/page.py": (260, "one page, from its head to its foot"),
 }
 
 
@@ -59,8 +62,8 @@ def test_a_long_function_has_its_reason() -> None:
 
 
 def test_a_long_file_has_its_reason() -> None:
-    """No file is longer than 250 lines but those named above, and those are."""
-    found = {
-        str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py") if len(path.read_text().splitlines()) > MOST_OF_FILE
-    }
-    assert found == LONG_FILES.keys()
+    """No file is longer than 250 lines but those named above, and those are, up to the lines that are named there."""
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in ROOT.rglob("*.py")}
+    found = {name: lines for name, lines in lengths.items() if lines > MOST_OF_FILE}
+    assert found.keys() == LONG_FILES.keys()
+    assert {name: lines for name, lines in found.items() if lines > LONG_FILES[name][0]} == {}

@@ -162,8 +162,9 @@ def _in_cluster() -> Credentials:
 
 async def _from_kubeconfig(options: KubeOptions) -> Credentials:
     paths = options.kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION or "~/.kube/config"  # $KUBECONFIG may be empty
+    configuration = Configuration()
     try:
-        return await _of_context(paths, options)
+        loader, plugin, namespace = await _load_kubeconfig(paths, options, configuration)
     except (
         ConfigException,
         yaml.YAMLError,
@@ -177,10 +178,16 @@ async def _from_kubeconfig(options: KubeOptions) -> Credentials:
         AssertionError,  # the library asserts what a malformed file breaks
     ) as error:
         raise KubeConfigError(f"kubeconfig {paths}: {_explain(error, options)}") from error
+    if plugin:
+        longest = _plugin_max_age(getattr(loader, "exec_plugin_expiry", None))
+        return Credentials(configuration, PLUGIN_MIN_AGE, longest, namespace)
+    return Credentials(configuration, FILES_MIN_AGE, FILES_MAX_AGE, namespace)
 
 
-async def _of_context(paths: str, options: KubeOptions) -> Credentials:
-    """Read the files, and run the context's plugin if it has one."""
+async def _load_kubeconfig(
+    paths: str, options: KubeOptions, configuration: Configuration
+) -> tuple[KubeConfigLoader, bool, str]:
+    """Read the files into a configuration; gives also whether a plugin was run, and the context's namespace."""
     for path in map(pathlib.Path, paths.split(os.pathsep)):
         if (it := path.expanduser()).exists():
             read_small(it)  # the library would wait for whoever writes to a FIFO
@@ -200,13 +207,8 @@ async def _of_context(paths: str, options: KubeOptions) -> Credentials:
         raise KubeConfigError(f"kubeconfig {paths}: context {context.get('name')} has no user: name one of users")
     if (plugin := user["user"].safe_get("exec")) and "command" in plugin:
         _limit(plugin, options.exec_timeout)
-    configuration = Configuration()
     await loader.load_and_set(configuration)
-    namespace = str(context.get("context", {}).get("namespace") or DEFAULT_NAMESPACE)
-    if plugin:
-        longest = _plugin_max_age(getattr(loader, "exec_plugin_expiry", None))
-        return Credentials(configuration, PLUGIN_MIN_AGE, longest, namespace)
-    return Credentials(configuration, FILES_MIN_AGE, FILES_MAX_AGE, namespace)
+    return loader, bool(plugin), str(context.get("context", {}).get("namespace") or DEFAULT_NAMESPACE)
 
 
 def _limit(plugin: dict[str, object], seconds: float) -> None:

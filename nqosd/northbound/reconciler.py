@@ -33,7 +33,7 @@ from nqosd.northbound.replica.conflicts import Conflicts
 from nqosd.northbound.replica.idl_driver import IdlDriver
 from nqosd.northbound.replica.updates import Changes
 from nqosd.northbound.results import Lacking, Observer, RoundOutcome, RoundResult
-from nqosd.northbound.round_planner import PlannedRound, RoundPlanner
+from nqosd.northbound.round_planner import OpenRound, RoundPlanner
 from nqosd.northbound.shares import Backlog, weight_of
 from nqosd.northbound.standby import StandbyView
 from nqosd.northbound.timers import Timers
@@ -163,7 +163,7 @@ class Reconciler:
             if self._backlog.namespaces:
                 self._wake()
 
-    async def _run(self, round_: PlannedRound) -> RoundResult:
+    async def _run(self, round_: OpenRound) -> RoundResult:
         """Plan a round, write it and look at what came of it."""
         started = time.perf_counter()
         plan = await self._planner.plan(round_)
@@ -184,7 +184,7 @@ class Reconciler:
         repaired: frozenset[Subject] = frozenset()
         if written.is_complete:
             await round_.give_way()
-            repaired = self._find_repaired(round_, written)
+            repaired = self._find_repaired(round_, subjects, idle_rows_go=written.tried.detaches)
             self._contested.wrote(subjects, repaired, self._timers.now)
             await round_.give_way()
             policies |= await self._verify(round_, written)
@@ -213,8 +213,8 @@ class Reconciler:
             plan_options = PlanOptions(self.options.owner, may_wait=may_wait)
             later = Dirty(everything=False)
             scope = taken.scope(desired, self._replica, later)
-            round_ = PlannedRound(desired, taken, later, scope, plan_options, is_audit=False, begun=now)
-            plan = await self._planner.make_plan(round_, {})
+            round_ = OpenRound(desired, taken, later, scope, plan_options, is_audit=False, begun=now)
+            plan = await self._planner.plan_without(round_, {})
             policies = self._note_open(round_, plan)
             standby.found(plan.operations, taken, now)
         self._foresee_look(standby)
@@ -232,7 +232,7 @@ class Reconciler:
 
     async def _begin(
         self, desired: Desired, *, prune: bool, may_wait: Callable[[RowKey], bool], claim: WriterClaim
-    ) -> PlannedRound:
+    ) -> OpenRound:
         now, oldest = self._timers.now, self._idle_rows.oldest
         is_audit = not self._dirty.everything and now >= self._compared + self.options.audit_interval
         later = self._dirty.take()
@@ -264,7 +264,7 @@ class Reconciler:
             pausing=self._idle_groups.pausing,
         )
         scope = taken.scope(desired, self._replica, later)
-        return PlannedRound(desired, taken, later, scope, plan_options, is_audit, now)
+        return OpenRound(desired, taken, later, scope, plan_options, is_audit, now)
 
     async def _share(self, dirty: Dirty, desired: Desired, least: int) -> Dirty:
         """Take out of what is dirty what this round writes: all of it, unless that is much."""
@@ -284,7 +284,7 @@ class Reconciler:
         dirty.restore(self._dirty.take())  # what came meanwhile
         return taken
 
-    async def _narrow(self, round_: PlannedRound, plan: Plan, policies: set[str]) -> PlannedRound | None:
+    async def _narrow(self, round_: OpenRound, plan: Plan, policies: set[str]) -> OpenRound | None:
         """Turn a look at much into a round of what differs, or of a first share of that; all else is settled.
 
         Adds the policies of which something else is lacking now. None: the round goes on as it is, as one that has a
@@ -313,7 +313,7 @@ class Reconciler:
         self._dirty.touch(subjects, Cause.SURROUNDINGS)
         self._dirty.touch_rows(self._pending_rows.obstructed, Cause.SURROUNDINGS)
 
-    async def _write(self, round_: PlannedRound, plan: Plan) -> Written:
+    async def _write(self, round_: OpenRound, plan: Plan) -> Written:
         self._in_flight = True
         try:
             return await self._writer.write(plan, lambda rest: self._planner.plan(round_, rest))
@@ -328,7 +328,7 @@ class Reconciler:
         await self._driver.idle()
         return answer
 
-    async def _verify(self, round_: PlannedRound, written: Written) -> set[str]:
+    async def _verify(self, round_: OpenRound, written: Written) -> set[str]:
         """Hold what was committed against the replica; whatever isn't right stays dirty."""
         if written.answer.outcome is RoundOutcome.COMMITTED and written.tried.detaches:
             self._idle_rows.clear()
@@ -366,7 +366,7 @@ class Reconciler:
             self._timers.failed()
         return policies
 
-    def _settle(self, round_: PlannedRound, plan: Plan) -> set[str]:
+    def _settle(self, round_: OpenRound, plan: Plan) -> set[str]:
         """Remember what a plan leaves open; return the policies of which something else is lacking now."""
         scope, everything = round_.scope, round_.taken.everything
         policies = self._note_open(round_, plan)
@@ -395,7 +395,7 @@ class Reconciler:
         self._foresee()
         return policies
 
-    def _note_open(self, round_: PlannedRound, plan: Plan) -> set[str]:
+    def _note_open(self, round_: OpenRound, plan: Plan) -> set[str]:
         scope, everything = round_.scope, round_.taken.everything
         sets = scope.sets.keys() | (self._conflicts.known.keys() if everything else ())
         self._conflicts.note(plan.conflicts, sets)
@@ -428,11 +428,13 @@ class Reconciler:
         self._driver.idl.watch(names)
         self._driver.kick()
 
-    def _find_repaired(self, round_: PlannedRound, written: Written) -> frozenset[Subject]:
-        """Tell of what somebody else had changed; nothing before all was once found right."""
+    def _find_repaired(
+        self, round_: OpenRound, subjects: AbstractSet[Subject], *, idle_rows_go: bool
+    ) -> frozenset[Subject]:
+        """Return and log what somebody else had changed; nothing before all was once found right."""
         if not self._in_order:
             return frozenset()
-        found = repairs(round_, written.subjects, only_told=bool(written.tried.detaches and self._idle_rows))
+        found = repairs(round_, subjects, idle_rows_go=idle_rows_go and bool(self._idle_rows))
         for repaired in sorted(map(describe, found)):
             log.warning("northbound: repaired what somebody else had changed", object=repaired)
         if found:

@@ -5,16 +5,16 @@ from collections.abc import Set as AbstractSet
 from nqosd.compiler.desired import RowKey
 from nqosd.northbound.dirty import Cause
 from nqosd.northbound.plan.operations import SetName, Subject
-from nqosd.northbound.round_planner import PlannedRound
+from nqosd.northbound.round_planner import OpenRound
 
 
-def repairs(round_: PlannedRound, subjects: AbstractSet[Subject], *, only_told: bool) -> frozenset[Subject]:
+def repairs(round_: OpenRound, subjects: AbstractSet[Subject], *, idle_rows_go: bool) -> frozenset[Subject]:
     """Return what somebody else had changed: nobody desired it differently, no switch or port explains it.
 
-    `only_told`: what an audit alone has found isn't counted, since rows are expected to go.
+    `idle_rows_go`: what an audit alone has found isn't counted, since rows that waited leave with this transaction.
     """
     unexpected: set[Cause | None] = {Cause.DATABASE}
-    if round_.is_audit and not only_told:
+    if round_.is_audit and not idle_rows_go:
         unexpected.add(None)
     return frozenset(
         subject
@@ -23,7 +23,7 @@ def repairs(round_: PlannedRound, subjects: AbstractSet[Subject], *, only_told: 
     )
 
 
-def _follows_from_surroundings(subject: Subject, round_: PlannedRound) -> bool:
+def _follows_from_surroundings(subject: Subject, round_: OpenRound) -> bool:
     """Say whether a switch or port that came or went explains it.
 
     The server takes ports that go out of their groups; a row stands and falls with its switch, and with its group.

@@ -31,7 +31,7 @@ _LIGHT = 50
 
 
 @attrs.frozen
-class PlannedRound:
+class OpenRound:
     """One round on its way. `is_audit`: everything is compared although nothing is known to differ.
 
     `later` is what the round leaves for the next ones.
@@ -66,23 +66,23 @@ class RoundPlanner:
         self._contested = contested
         self._now = now
 
-    async def plan(self, round_: PlannedRound, rest: AbstractSet[Subject] = frozenset()) -> Plan:
+    async def plan(self, round_: OpenRound, rest: AbstractSet[Subject] = frozenset()) -> Plan:
         """Plan without what is blocked and without `rest`; in a thread if it takes long."""
         refused = {**self._refusals.left_out, **dict.fromkeys(rest, "not yet")} if self._refusals or rest else {}
-        plan = await self.make_plan(round_, refused)
+        plan = await self.plan_without(round_, refused)
         if self._contested:
             held = self._contested.hold(plan.subjects, self._now(), lambda: self._other_writer(round_))
             if held:
-                plan = await self.make_plan(round_, {**refused, **held})
+                plan = await self.plan_without(round_, {**refused, **held})
         for subject, error in plan.failed.items():
             log.error("northbound: can't be planned", object=describe(subject), exc_info=error)
             self._refusals.add(subject, f"it can't be written: {error}", self._now())
         return plan
 
-    def _other_writer(self, round_: PlannedRound) -> str:
+    def _other_writer(self, round_: OpenRound) -> str:
         return other_writer(self._replica.writers(), round_.plan_options.record)
 
-    async def make_plan(self, round_: PlannedRound, refused: Mapping[Subject, str]) -> Plan:
+    async def plan_without(self, round_: OpenRound, refused: Mapping[Subject, str]) -> Plan:
         """Plan without `refused`."""
         plan_options = replace(round_.plan_options, refused=refused) if refused else round_.plan_options
 

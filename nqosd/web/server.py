@@ -11,20 +11,17 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from nqosd.api.text import visible
 from nqosd.telemetry.health import Health
 from nqosd.web.access import Access
 from nqosd.web.connections import Connections
 from nqosd.web.listener import HttpOptions, bind, close_all, tls_context
-from nqosd.web.page import POLICY, Asked, page
-from nqosd.web.policy_page import MembersPage, policy_page
 from nqosd.web.server_library import HttpProcessingError, web
-from nqosd.web.views import PolicyDetail, StateSource
+from nqosd.web.state_pages import StatePages
+from nqosd.web.views import StateSource
 
 __all__ = ["HttpOptions", "HttpServer"]
 
@@ -34,9 +31,6 @@ LINGERING = 1.0
 """Seconds for which the body of a request that has its answer is still read."""
 RETRY = 2.0
 """Seconds between two attempts to open the port or to load the certificate."""
-
-DIGITS = 10
-"""Fewer digits than these has a number of a set's member."""
 
 _log = structlog.get_logger()
 
@@ -161,7 +155,7 @@ class HttpServer:
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._note])
         if self._state is not None:
-            shown = _StatePages(self._state, self._access)
+            shown = StatePages(self._state, self._access)
             application.router.add_get("/", shown.page)
             application.router.add_get("/policy/{namespace}/{name}", shown.policy)
             application.router.add_get("/state/policy/{namespace}/{name}", shown.policy_part)
@@ -199,87 +193,6 @@ class HttpServer:
         if state.notes:
             body["notes"] = dict(state.notes)
         return _answer(ok=state.ready, body=body)
-
-
-class _StatePages(msgspec.Struct, frozen=True):
-    """The answers that show the state."""
-
-    _state: StateSource
-    _access: Access
-
-    async def page(self, request: web.Request) -> web.Response:
-        """Answer /."""
-        if (refusal := await self._access.refuse_state(request, browser=True)) is not None:
-            return refusal
-        statistics = await self._state.statistics()
-        policies, rows = await self._state.policies(), await self._state.rows()
-        asked = Asked(request.query.get("namespace", ""), request.query.get("text", ""))
-        return _html(await asyncio.to_thread(page, self._state.overview(), policies, rows, statistics, asked))
-
-    async def policy(self, request: web.Request) -> web.Response:
-        """Answer /policy/NAMESPACE/NAME."""
-        if (refusal := await self._access.refuse_state(request, browser=True)) is not None:
-            return refusal
-        found = await self._found(request)
-        first = request.query.get("from", "")
-        members = MembersPage(
-            request.query.get("set", ""), int(first) if first.isdecimal() and len(first) < DIGITS else 0
-        )
-        return _html(await asyncio.to_thread(policy_page, found, members))
-
-    async def policy_part(self, request: web.Request) -> web.Response:
-        """Answer /state/policy/NAMESPACE/NAME."""
-        if (refusal := await self._access.refuse_state(request)) is not None:
-            return refusal
-        found = await self._found(request)
-        return await _json(found)
-
-    async def _found(self, request: web.Request) -> PolicyDetail:
-        key = "{namespace}/{name}".format_map(request.match_info)
-        found = await self._state.policy(key)
-        if found is None:
-            raise web.HTTPNotFound(text=f"there is no NetworkQoS {visible(key)}\n")
-        return found
-
-    async def database(self, request: web.Request) -> web.Response:
-        """Answer /state/database."""
-        if (refusal := await self._access.refuse_state(request)) is not None:
-            return refusal
-        found = await self._state.database()
-        if found is None:
-            raise web.HTTPServiceUnavailable(text="the Northbound database isn't in reach: /readyz says why\n")
-        return await _json(found)
-
-    async def part(self, request: web.Request) -> web.Response:
-        """Answer /state/…."""
-        if (refusal := await self._access.refuse_state(request)) is not None:
-            return refusal
-        found: object
-        match request.match_info["what"]:
-            case "overview":
-                found = self._state.overview()
-            case "policies":
-                found = await self._state.policies()
-            case "selections":
-                found = await self._state.selections()
-            case "rows":
-                found = await self._state.rows()
-            case "networks":
-                found = await self._state.networks()
-            case _:
-                raise web.HTTPNotFound
-        return await _json(found)
-
-
-async def _json(found: object) -> web.Response:
-    response = web.Response(body=await asyncio.to_thread(msgspec.json.encode, found), content_type="application/json")
-    response.enable_compression()
-    return response
-
-
-def _html(text: str) -> web.Response:
-    headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
-    return web.Response(text=text, content_type="text/html", headers=headers)
 
 
 def _answer(*, ok: bool, body: Mapping[str, object]) -> web.Response:

@@ -122,7 +122,7 @@ async def test_a_row_comes_with_the_set_that_it_lacked(
 ) -> None:
     """A set that somebody deletes just before a row is planned is put back, and the row is written with it."""
     rounds = await converged(database)
-    make_plan = rounds.reconciler._planner.make_plan
+    make_plan = rounds.reconciler._planner.plan_without
 
     async def plan_without_set(*arguments: Any) -> Plan:  # noqa: ANN401 - passed on as they came
         for uuid in database.rows("Address_Set", name="set_b"):
@@ -130,7 +130,7 @@ async def test_a_row_comes_with_the_set_that_it_lacked(
         rounds.tell()
         return await make_plan(*arguments)
 
-    monkeypatch.setattr(rounds.reconciler._planner, "make_plan", plan_without_set)
+    monkeypatch.setattr(rounds.reconciler._planner, "plan_without", plan_without_set)
     state = desired([VIDEO, VOICE, row(key("games/chat"), source="set_b")], [SENDERS, TALKERS])
     await rounds.round(state)
     assert rounds.reconciler.lacking("games/chat").obstacles == ("the set set_b isn't there",)
