@@ -93,7 +93,7 @@ class State:
         gone = {row.key: row for row in old}
         for row in new:
             had = gone.pop(row.key, None)
-            if row is not had and row != had:
+            if not (row is had or row == had):
                 delta.rows.add(row.key)
                 self._rows[row.key] = row
         delta.rows.update(gone)

@@ -30,7 +30,7 @@ class AllOf(msgspec.Struct, frozen=True, cache_hash=True):
     parts: tuple["Expression", ...]
 
     def __str__(self) -> str:
-        return " && ".join(_bracketed(part, AnyOf) for part in self.parts)
+        return " && ".join([_bracketed(part, AnyOf) for part in self.parts])
 
 
 @attrs.frozen(cache_hash=True)
@@ -62,6 +62,16 @@ def all_of(parts: Iterable[Expression]) -> Expression:
             return NOTHING
         flat |= dict.fromkeys(part.parts if isinstance(part, AllOf) else (part,))
     return next(iter(flat)) if len(flat) == 1 else AllOf(tuple(flat))
+
+
+def closed(expression: Expression) -> Expression:
+    """Give an expression as one part, to stand beside `&&`: on hundreds of switches it is printed once."""
+    return expression if expression in (ALWAYS, NOTHING) else Term(_bracketed(expression, AnyOf))
+
+
+def beside(first: Expression, rest: Expression) -> Expression:
+    """Join a test of who sends and a `closed` rest by `&&`: they have no part in common."""
+    return AllOf((first, rest)) if isinstance(rest, Term) and isinstance(first, Term) else all_of((first, rest))
 
 
 def any_of(parts: Iterable[Expression]) -> Expression:

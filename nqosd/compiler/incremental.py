@@ -8,6 +8,7 @@ A batch goes down in the order in which things depend on each other: nodes (zone
 (contexts and the selections they need), pods (claims, then members), and at last the units whose inputs changed.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -48,6 +49,8 @@ REQUIREMENTS = 10
 
 A_ROW = 50
 """Members of sets that take as long as a row."""
+SHARE = 4_000
+"""The weight of pods that are moved at once where networks or nodes changed; they take some 25 ms."""
 
 _NETWORK_KINDS = (
     ResourceKind.NETWORK_ATTACHMENT_DEFINITION,
@@ -69,10 +72,17 @@ class IncrementalCompiler:
         self._is_whole = True
         self.switches: Switches = {}
         """Logical switches as the database has them; what is put here holds from the next batch on."""
+        self.share: float = math.inf
+        """The weight of pods that a batch moves because networks or nodes changed, at most; the rest are `left`."""
+        self.moment = 0.0
+        """When the next batch comes, by the clock of the caller."""
+        self.left: dict[str, float] = {}
+        """Pods that later batches move, and since when they should be elsewhere; the oldest first."""
         self._start({})
 
     def _start(self, readings: dict[str, PolicyReading]) -> None:
         """Begin with nothing compiled; the tables stay, and what was read of policies may."""
+        self.left.clear()
         self._topology = ClusterTopology(self.tables, self._settings.zone, self._settings.limits)
         self._switch_rows = SwitchRows(self._topology)
         self._claims = AddressClaims()
@@ -125,7 +135,7 @@ class IncrementalCompiler:
         any namespace for each of its addresses, for each requirement of the selectors that may choose it, and for each
         other pod of which an address may begin or cease to count.
         """
-        if settings != self._settings or not self._is_whole or len(changes) > FEW:
+        if settings != self._settings or not self._is_whole or len(changes) > FEW or self.left:
             return True
         pods: list[Pod] = []
         for each in changes:
@@ -248,16 +258,17 @@ class IncrementalCompiler:
             self._look(delta)
         nodes, networks = bool(batch[ResourceKind.NODE]), any(map(batch.get, _NETWORK_KINDS))
         pods = dict(batch[ResourceKind.POD])
+        share = self.share
         if nodes or networks:
             self._topology.definitions.take(batch[ResourceKind.NETWORK_ATTACHMENT_DEFINITION])
-            pods |= self._upset(delta, nodes=nodes, networks=networks)
+            share = self._upset(delta, nodes=nodes, networks=networks)
         namespaces: dict[str, list[str]] = {}
         for key in batch[ResourceKind.NETWORK_QOS]:
             namespaces.setdefault(self._contexts.file(key), []).append(key)
         for namespace in batch[ResourceKind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
         changed = self._contexts.reconsider(namespaces, delta, networks=networks) if namespaces or networks else {}
-        self._place(pods, delta)
+        self._place(self._with_left(pods, share) if self.left else pods, delta)
         self._rebuild(namespaces, changed, delta)
         return delta
 
@@ -291,10 +302,24 @@ class IncrementalCompiler:
         topology = self._topology
         return places(pod, topology.networks, topology.zone, topology.switch_ranges)
 
-    def _upset(self, delta: Delta, *, nodes: bool, networks: bool) -> dict[str, None]:
-        """Take changes of nodes or networks; gives the pods that may be elsewhere.
+    def _with_left(self, pods: dict[str, None], share: float) -> dict[str, None]:
+        """Add to some pods a share of those that are left, those first that have waited longest."""
+        taken, weight = dict(pods), 0
+        for key in self.left:
+            if weight >= share:
+                break
+            taken[key] = None
+            if (pod := self.tables.pods.get(key)) is not None:
+                weight += _weight(pod, self._membership.requirements_for(pod))
+        for key in taken:
+            self.left.pop(key, None)
+        return taken
+
+    def _upset(self, delta: Delta, *, nodes: bool, networks: bool) -> float:
+        """Take changes of nodes or networks, and note which pods may be elsewhere; gives how many of them move at once.
 
         A network's topology is in its switches' names, so its units follow from its pods; its role is in reports.
+        Nothing may be left on a network that is no more.
         """
         topology_change = self._topology.renew(self._settings.zone, nodes=nodes, networks=networks)
         if networks:
@@ -307,7 +332,9 @@ class IncrementalCompiler:
         if topology_change.ranges is not None:
             now = self._topology.ranges.get(DEFAULT_NETWORK, ANYTHING)
             moved = self._claims.moved(DEFAULT_NETWORK, topology_change.ranges, now)
-        return topology_change.pods | moved
+        for key in topology_change.pods | moved:
+            self.left.setdefault(key, self.moment)
+        return self.share if topology_change.networks <= self._topology.networks.by_name.keys() else math.inf
 
     def _mark(self, key: str, stale: _Stale) -> None:
         """Note all units of a policy as stale, those that there are and those that there should be."""
@@ -405,9 +432,9 @@ class IncrementalCompiler:
 
 
 def _weight(pod: Pod, requirements: int) -> int:
-    """Weigh a pod by its addresses, and each of these by the requirements of selectors that it is compared with."""
-    addresses = sum(len(each.addresses) for each in pod.attachments)
-    return max(1, addresses) * (1 + requirements // REQUIREMENTS)
+    """Weigh a pod by its places, and each of these by the requirements of selectors that it is compared with."""
+    number = sum(max(1, len(each.addresses)) for each in pod.attachments)
+    return max(1, number) * (1 + requirements // REQUIREMENTS)
 
 
 def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:

@@ -5,16 +5,17 @@ disjunct never mixes families and never negates (both measured: up to 95,098 flo
 packet can match is not given at all. What doesn't depend on network or switch is computed once for each rule.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 import msgspec
 
 from nqosd.api.labels import LabelSelector
-from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer, Port
+from nqosd.api.networkqos import AnyAddress, Classifier, IPBlock, Peer, PodPeer
 from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.compiler.desired import Family
-from nqosd.compiler.expression import ALWAYS, NOTHING, Expression, Term, all_of, any_of, between, equals, string
+from nqosd.compiler.destination_ports import tests_of
+from nqosd.compiler.expression import ALWAYS, NOTHING, Expression, Term, all_of, any_of, beside, closed, equals, string
 from nqosd.compiler.prefixes import Prefixes, Range, count, covered, is_everything, prefixes
 from nqosd.compiler.set_ids import AnySet, PrefixSet, SetId
 
@@ -54,11 +55,15 @@ class Senders(msgspec.Struct, frozen=True):
 
 
 class Disjunct(msgspec.Struct, frozen=True):
-    """One complete alternative of a match, with its sets by name; `part` tells it apart from the others of its rule."""
+    """One complete alternative of a match, with its sets by name; `part` tells it apart from the others of its rule.
+
+    `senders` are the sets of those that it is for; `others` are one object for all that read the same classifier.
+    """
 
     part: str
     expression: Expression
-    sets: Mapping[str, AnySet]
+    senders: Mapping[str, AnySet]
+    others: Mapping[str, AnySet]
 
 
 class MatchScope(msgspec.Struct, frozen=True, eq=False):
@@ -71,6 +76,7 @@ class MatchScope(msgspec.Struct, frozen=True, eq=False):
     name: Callable[[AnySet], str]
     same: Callable[[AnySet], AnySet] = lambda set_id: set_id
     _known: dict[tuple[int, Family], tuple[Expression, dict[str, AnySet]]] = {}
+    _joined: dict[tuple[int, ...], frozenset[AnySet]] = {}
 
     def read(self, criteria: "Criteria", family: Family) -> tuple[Expression, Mapping[str, AnySet]]:
         """Give what packets of a family must be, whoever sends them, and the sets that this takes, by name."""
@@ -78,8 +84,16 @@ class MatchScope(msgspec.Struct, frozen=True, eq=False):
         if known is None:
             sets: dict[str, AnySet] = {}
             expression = all_of([*(side.test(family, self, sets) for side in criteria.sides[family]), criteria.ports])
-            known = self._known[id(criteria), family] = expression, sets
+            known = self._known[id(criteria), family] = closed(expression), dict(sorted(sets.items()))
         return known
+
+    def join(self, read: Iterable[Mapping[str, AnySet]]) -> frozenset[AnySet]:
+        """Give all sets of what was read here: on each of hundreds of switches it is the same."""
+        distinct = {id(sets): sets for sets in read}
+        places = tuple(distinct)
+        if places not in self._joined:
+            self._joined[places] = frozenset(chain.from_iterable(sets.values() for sets in distinct.values()))
+        return self._joined[places]
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -120,7 +134,7 @@ class Criteria(msgspec.Struct, frozen=True):
         senders, targets = _pods(from_, namespace), _pods(to, namespace)
         sides = {each: (_side(from_, "src", each, senders), _side(to, "dst", each, targets)) for each in Family}
         every = [side for both in sides.values() for side in both]
-        ports, number = _ports(classifier.ports)
+        ports, number = tests_of(classifier.ports)
         sizes = {
             "prefixes": sum(side.size for side in every),
             "ports": number,
@@ -135,10 +149,10 @@ def disjuncts(criteria: Criteria, senders: Iterable[Senders], scope: MatchScope)
     for sender in senders:
         for family in Family if sender.family is None else (sender.family,):
             rest, sets = scope.read(criteria, family)
-            expression = all_of((sender.test(family), rest))
+            expression = beside(sender.test(family), rest)
             if expression != NOTHING:
                 part = f"port-{family}" if sender.family is None else family.value
-                found.append(Disjunct(part, expression, {**sender.sets, **sets}))
+                found.append(Disjunct(part, expression, sender.sets, sets))
     return found
 
 
@@ -200,40 +214,3 @@ def _sets(ranges: Iterable[Range], family: Family) -> Iterator[PrefixSet]:
         mine.append(each)
         size += number
     yield PrefixSet(Prefixes.of(family, mine))
-
-
-def _ports(ports: tuple[Port, ...]) -> tuple[Expression, int]:
-    """Match any of some protocols and destination ports; neighbouring ports become a range. Counts ports and ranges."""
-    if not ports:
-        return ALWAYS, 0
-    numbers: defaultdict[str, set[int]] = defaultdict(set)
-    whole = {port.protocol.lower() for port in ports if port.port is None}
-    for port in ports:
-        if port.port is not None:
-            numbers[port.protocol.lower()].add(port.port)
-    tests: list[Expression] = []
-    number = 0
-    for protocol in sorted(whole | numbers.keys()):
-        if protocol in whole:
-            tests.append(Term(protocol))
-            continue
-        field = f"{protocol}.dst"
-        runs = list(_runs(numbers[protocol]))
-        number += len(runs)
-        tests.append(equals(field, [str(low) for low, high in runs if low == high]))
-        tests.extend(between(field, low, high) for low, high in runs if low < high)
-    return any_of(tests), number
-
-
-def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    low = high = None
-    for number in sorted(numbers):
-        if low is None or high is None:
-            low = high = number
-        elif number == high + 1:
-            high = number
-        else:
-            yield low, high
-            low = high = number
-    if low is not None and high is not None:
-        yield low, high

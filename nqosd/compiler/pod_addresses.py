@@ -77,12 +77,15 @@ def places(pod: Pod, networks: Networks, zone: Zone, ranges: Mapping[str, Ranges
 def _places(pod: Pod, networks: Networks, zone: Zone, ranges: Mapping[str, Ranges]) -> Iterator[PodAddress]:
     is_source = pod.node in zone
     node = "" if zone.nodes is None or pod.node in zone.hybrid else pod.node
+    nad, network, switch, known = "", None, "", None
     for attachment in pod.attachments:
-        network = networks.at(attachment.nad)
+        if (mine := attachment.nad) != nad:  # a pod may have dozens of one definition
+            nad = mine
+            network = networks.at(nad)
+            switch = network.switch(pod.node) if network is not None and is_source else ""
+            known = ranges.get(switch)
         if network is None:
             continue
-        switch = network.switch(pod.node) if is_source else ""
-        known = ranges.get(switch)
         for address in attachment.addresses:
             family = Family.IP6 if ":" in address else Family.IP4
             is_outside = is_source and (known is None or packed(address) not in known)

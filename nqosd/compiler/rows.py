@@ -5,7 +5,7 @@ refer to. Rule: a packet takes mark and limit from one rule, on every OVN; a met
 share a limit stands in one row.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 import msgspec
@@ -28,7 +28,7 @@ class PodRows(msgspec.Struct, frozen=True):
 
     places: tuple[PodAddress, ...]
     rows: tuple[QosRow, ...]
-    sets: Mapping[str, AnySet]
+    sets: frozenset[AnySet]
 
 
 @attrs.frozen
@@ -82,45 +82,47 @@ def build_unit(effective: EffectivePolicy, site: SenderSwitch, scope: MatchScope
     ]
     each_alone = effective.spec.bandwidth_scope is BandwidthScope.POD
     rows: list[QosRow] = []
-    sets: dict[str, AnySet] = {}
+    every: list[Disjunct] = []
     for index, (rule, criteria) in enumerate(zip(effective.spec.egress, effective.criteria, strict=True)):
         for part, alternatives in () if each_alone and rule.limit else _parts(rule, criteria, shared, scope):
             key = RowKey(effective.key, index, site.network.name, site.switch, part)
-            row, used = _row(effective, site.network, key, alternatives)
-            rows.append(row)
-            sets |= used
+            rows.append(_row(effective, site.network, key, alternatives))
+            every += alternatives
+    sets = _sets(every, scope)
     alone = _alone(effective, site, scope, before) if each_alone else {}
     for mine in alone.values():
         rows += mine.rows
         sets |= mine.sets
     has_limit = any(effective.spec.egress[row.key.rule].limit is not None for row in rows)
     limited = site.kinds if has_limit else frozenset()
-    return Unit(tuple(rows), frozenset(sets.values()), limited, alone, effective, site.network, site.kinds)
+    return Unit(tuple(rows), sets, limited, alone, effective, site.network, site.kinds)
 
 
-def _row(
-    effective: EffectivePolicy,
-    network: Network,
-    key: RowKey,
-    alternatives: Iterable[Disjunct],
-) -> tuple[QosRow, Mapping[str, AnySet]]:
-    """Build one row; gives the sets too that it refers to, by name."""
+def _sets(alternatives: Sequence[Disjunct], scope: MatchScope) -> frozenset[AnySet]:
+    """Give the sets that some alternatives refer to."""
+    senders = {name: each for alternative in alternatives for name, each in alternative.senders.items()}
+    return scope.join(alternative.others for alternative in alternatives) | frozenset(senders.values())
+
+
+def _row(effective: EffectivePolicy, network: Network, key: RowKey, alternatives: Iterable[Disjunct]) -> QosRow:
+    """Build one row."""
     used: dict[str, AnySet] = {}
     for alternative in alternatives:
-        used |= alternative.sets
+        used |= alternative.others
+        used |= alternative.senders
+    first, *others = (alternative.expression for alternative in alternatives)
     rule, priority = effective.spec.egress[key.rule], effective.priority(key.rule)
     rate, burst = _limit(rule, priority, effective.shield_above)
-    row = QosRow(
+    return QosRow(
         key=key,
         direction=network.direction,
         priority=priority,
-        match=str(any_of(alternative.expression for alternative in alternatives)),
+        match=str(any_of((first, *others)) if others else first),
         dscp=rule.dscp,
         rate=rate,
         burst=burst,
         sets=tuple(sorted(used)),
     )
-    return row, used
 
 
 def _parts(
@@ -158,14 +160,13 @@ def _pod_rows(
         if any(place.family is family for place in places)
     ] + [by_port(place.member) for place in places if place.family is None]
     rows: list[QosRow] = []
-    sets: dict[str, AnySet] = {}
+    every: list[Disjunct] = []
     for index, (rule, criteria) in enumerate(zip(effective.spec.egress, effective.criteria, strict=True)):
         if rule.limit is not None and (alternatives := disjuncts(criteria, senders, scope)):
             key = RowKey(effective.key, index, site.network.name, site.switch, f"{POD_PART}{pod}")
-            row, used = _row(effective, site.network, key, alternatives)
-            rows.append(row)
-            sets |= used
-    return PodRows(places, tuple(rows), sets)
+            rows.append(_row(effective, site.network, key, alternatives))
+            every += alternatives
+    return PodRows(places, tuple(rows), _sets(every, scope))
 
 
 def _limit(rule: EgressRule, priority: int, shield_above: int | None) -> tuple[int | None, int | None]:

@@ -4,12 +4,14 @@ In: changes, and which kinds have been told once. Out: everything since the last
 waits for nobody. Only when several have piled up behind a round does the next one wait a little for those that
 surely follow, twice as long each time up to LONGEST, so that a burst ends in a few transactions. Changes of policies
 wait as long as what their namespace asked for before is being written, and where those of a namespace take long, for
-each other. However long they wait, of each object only the last one counts, so they take no more room than the objects.
+each other; all changes of such a namespace wait for a round with those of others, but never for two in a row. However
+long they wait, of each object only the last one counts, so they take no more room than the objects.
 """
 
 import asyncio
 import math
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
@@ -28,6 +30,7 @@ class Inbox:
         self._wake = wake
         self._changes: dict[tuple[ResourceKind, str], Change] = {}
         self._held = 0
+        self._has_yielded = False
         self.held: frozenset[str] = frozenset()
         """Namespaces with changes of policies that weren't handed over last."""
         self.elsewhere: frozenset[str] = frozenset()
@@ -63,12 +66,23 @@ class Inbox:
         self.unsynced.discard(kind)
         self._wake.set()
 
-    def take(self, policies: Callable[[str], float] = lambda _namespace: math.inf) -> list[Change]:
-        """Hand over everything since the last call, but of each namespace no more `policies` than it says."""
+    def take(
+        self,
+        policies: Callable[[str], float] = lambda _namespace: math.inf,
+        yields: Callable[[str], bool] = lambda _namespace: False,
+    ) -> list[Change]:
+        """Hand over everything since the last call, but of each namespace no more `policies` than it says.
+
+        Nothing of a namespace that `yields`, as long as there is something of others, unless that was so last time.
+        """
         room: dict[str, float] = {}
         taken: list[Change] = []
         kept: dict[tuple[ResourceKind, str], Change] = {}
+        late = self._late(yields) if len(self._changes) > 1 else ()
         for place, change in self._changes.items():
+            if late and change.namespace in late:
+                kept[place] = change
+                continue
             if change.kind is ResourceKind.NETWORK_QOS:
                 namespace = change.namespace
                 if namespace not in room:
@@ -79,8 +93,16 @@ class Inbox:
                     continue
             taken.append(change)
         self._changes, self._held = kept, len(kept)
-        self.held = self.elsewhere.union(change.namespace for change in kept.values()) if kept else self.elsewhere
+        waiting = (change.namespace for change in kept.values() if change.kind is ResourceKind.NETWORK_QOS)
+        self.held = self.elsewhere.union(waiting) if kept else self.elsewhere
         return taken
+
+    def _late(self, yields: Callable[[str], bool]) -> AbstractSet[str]:
+        """Say of which namespaces everything waits for others this time."""
+        namespaces = {change.namespace for change in self._changes.values()}
+        late = set[str]() if self._has_yielded or len(namespaces) == 1 else set(filter(yields, namespaces))
+        self._has_yielded = bool(late) and late < namespaces
+        return late if self._has_yielded else set()
 
     def round_ended(self) -> None:
         """Look at what has piled up behind a round."""

@@ -6,7 +6,8 @@ told while another daemon writes the rows.
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -104,12 +105,17 @@ class Publisher:
             self.writers.status.clear()
 
     async def publish(
-        self, compiler: IncrementalCompiler, zone: str | None, came: Came, left: AbstractSet[str] = frozenset()
+        self,
+        compiler: IncrementalCompiler,
+        zone: str | None,
+        came: Came,
+        left: AbstractSet[str] = frozenset(),
+        others_wait: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Publish how policies stand, now that the database says the same; say whether anything was due.
 
         Those of the namespaces `left` have something to write still. Others have their turn in between: some reports
-        take milliseconds.
+        take milliseconds. When `others_wait` for the next round, the rest comes after it.
         """
         if (zone or WHOLE_CLUSTER) != self._zone:
             self._zone, self._zones = zone or WHOLE_CLUSTER, None
@@ -119,22 +125,33 @@ class Publisher:
             due |= compiler.tables.policies.keys()
         self._due |= {key for key in due if key.partition("/")[0] in left}
         due -= self._due
+        standings, gone = await self._stand(due, compiler, others_wait)
+        if self.writers.status is not None:
+            pending = frozenset(came.pending | left) | {key.partition("/")[0] for key in self._due}
+            progress = Progress(self._zone, came.version, self._all_zones(compiler), pending, came.left_out)
+            self.writers.status.publish(progress, standings, gone)
+        return bool(due)
+
+    async def _stand(
+        self, due: AbstractSet[str], compiler: IncrementalCompiler, others_wait: Callable[[], bool]
+    ) -> tuple[Sequence[PolicyStanding], Sequence[str]]:
+        """Say how some policies stand, those of namespaces with few of them first, and which are gone."""
         standings, gone = [], []
+        numbers = Counter(key.partition("/")[0] for key in due)
+        keys = sorted(due, key=lambda key: (numbers[key.partition("/")[0]], key))
         begun = time.monotonic()
-        for key in sorted(due):
+        for position, key in enumerate(keys, 1):
             if (standing := self._standing(key, compiler)) is None:
                 gone.append(key)
             else:
                 standings.append(standing)
             if time.monotonic() - begun > TURN:
+                if others_wait():
+                    self._due.update(keys[position:])
+                    break
                 await asyncio.sleep(0)
                 begun = time.monotonic()
-        if self.writers.status is not None:
-            progress = Progress(
-                self._zone, came.version, self._all_zones(compiler), frozenset(came.pending | left), came.left_out
-            )
-            self.writers.status.publish(progress, standings, gone)
-        return bool(due)
+        return standings, gone
 
     def publish_repaired(self, result: RoundResult, compiler: IncrementalCompiler) -> None:
         """Publish whose rows another hand had changed."""

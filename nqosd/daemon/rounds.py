@@ -20,11 +20,12 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta
-from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.incremental import SHARE, IncrementalCompiler
 from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
 from nqosd.config.options import Limits
 from nqosd.daemon.contact import Contact
@@ -157,7 +158,7 @@ class Rounds:
         while True:
             await wake.wait()
             pause = max(self.options.batch_window, self.inbox.pause)
-            if pause and not self._left:
+            if pause and not self._left and not (self._compiler and self._compiler.left):
                 await asyncio.sleep(pause)
             wake.clear()
             self._health.round_began()
@@ -208,14 +209,15 @@ class Rounds:
         if settings is None or self.inbox.unsynced:
             self.convergence.awaits(self._unlisted() or "the database's zone isn't known yet")
             return
-        changes = self._isolation.admit(self.inbox.take(self._policies_at_once))
+        changes = self._isolation.admit(self.inbox.take(self._policies_at_once, self._takes_much))
         known: dict[str, str] = {kind: version for kind, version in self.contact.versions().items() if version}
         self._batch, self._zone = changes, settings.zone
         self.publisher.rows_of_theirs(facts.theirs)
         if self._compiler is None:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
-        compiler.switches = facts.switches
+        compiler.switches, compiler.moment = facts.switches, started
+        compiler.share = SHARE if self._has_written else math.inf
         delta = await self._compile(compiler, settings, changes)
         if delta:
             arrived = ((change.namespace, change.seen) for change in changes)
@@ -228,6 +230,8 @@ class Rounds:
         result = await self._northbound.reconcile(
             compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)
         )
+        self._left, self._has_written = result.left, result.succeeded
+        result = _with_left(result, compiler.left)
         self.convergence.ended(result, pruned=prune)
         came = Came(as_number(known.get(ResourceKind.NETWORK_QOS, "")), self.inbox.held, self._isolation.policies)
         await self._take(result, compiler, delta, came)
@@ -248,7 +252,7 @@ class Rounds:
         self._large.look(delta, compiler.desired)
         events = self.publisher.writers.events if self._northbound.facts.lock_held else None
         self._objections.take(changes, delta.pods, compiler, events)
-        if self.options.check_compile:
+        if self.options.check_compile and not compiler.left:
             self._check(compiler)
         return delta
 
@@ -268,7 +272,12 @@ class Rounds:
             return math.inf
         if namespace in self._left:
             return 0
-        return 1 if self._compiler is not None and self._compiler.weight(namespace) > shares.MOST else math.inf
+        return 1 if self._takes_much(namespace) else math.inf
+
+    def _takes_much(self, namespace: str) -> bool:
+        """Say whether a change of a namespace may take so long that others would wait, if there is time to let them."""
+        compiler = self._compiler
+        return self._has_written and compiler is not None and compiler.weight(namespace) > shares.MOST
 
     def _may_prune(self, compiler: IncrementalCompiler) -> bool:
         """Say whether what isn't desired may be removed."""
@@ -319,6 +328,7 @@ class Rounds:
         why = f"no node is of the zone {zone} (daemon.zone, or else NB_Global.name), by its name or its zone annotation"
         self.convergence.awaits(f"{why}: rows stay as they are until one is")
         self._northbound.compare_everything()
+        self._has_written = False
 
     def _unlisted(self) -> str:
         """Say which kinds haven't been listed yet, if any."""
@@ -332,8 +342,7 @@ class Rounds:
             self._awaiting.clear()
             self._metrics.policies({})
         self._say_withheld(result.problem if result.outcome is RoundOutcome.WITHHELD else "")
-        self._left, self._has_written = result.left, result.succeeded
-        if self.inbox.oldest is not None:
+        if self.inbox.oldest is not None or compiler.left:
             self._northbound.wake.set()
         if not result.succeeded:
             return
@@ -345,7 +354,9 @@ class Rounds:
         if result.outcome is RoundOutcome.COMMITTED:
             now = time.monotonic()
             self._metrics.committed(now - seen for seen in done)
-        published = await self.publisher.publish(compiler, self._zone, came, result.left)
+        published = await self.publisher.publish(
+            compiler, self._zone, came, result.left, lambda: self.inbox.oldest is not None
+        )
         self.publisher.publish_repaired(result, compiler)
         if published:
             self._metrics.policies(Counter(reason for reason, _message in self.publisher.states.values()))
@@ -367,3 +378,11 @@ class Rounds:
         if whole.desired != compiler.desired:
             self._metrics.compile_differs()
             _log.error("the incremental result differs from a full compilation; please report it")
+
+
+def _with_left(result: RoundResult, pods: Mapping[str, float]) -> RoundResult:
+    """Add to what a round left the namespaces of pods that the compiler hasn't moved yet, and since when."""
+    if not pods:
+        return result
+    since = min(filter(None, (next(iter(pods.values())), result.left_since)))
+    return replace(result, left=result.left | {key.partition("/")[0] for key in pods}, left_since=since)

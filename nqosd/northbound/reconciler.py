@@ -383,7 +383,8 @@ class Reconciler:
             if name not in round_.desired.port_groups:
                 self._absent_ports.pop(name, None)
         for group, ports in plan.absent_ports.items():
-            self._absent_ports[group] = self._absent_ports.get(group, frozenset()) | ports
+            is_whole = self._replica.port_groups.get(group) is None  # then the plan has looked at all of its ports
+            self._absent_ports[group] = ports if is_whole else self._absent_ports.get(group, frozenset()) | ports
         if everything:
             self._conflicts.narrow()
         if not round_.plan_options.prune:

@@ -156,13 +156,14 @@ def _queues(dirty: Dirty, desired: Desired, view: Replica) -> Mapping[str, Seque
     sets: dict[str, dict[str, None]] = {}
     groups: dict[tuple[str, str, str], list[RowKey]] = {}
     lacking: dict[RowKey, list[str]] = {}
+    missing = {name for name in dirty.sets if not is_there(name, view)}
     for key in dirty.rows:
         row = desired.rows.get(key)
         if row is None and not key.policy:
             continue
         groups.setdefault((key.policy, key.network, key.switch), []).append(key)
-        names = () if row is None else row.sets
-        lacking[key] = [name for name in names if name in dirty.sets and not is_there(name, view)]
+        names = () if row is None or missing.isdisjoint(row.sets) else row.sets
+        lacking[key] = [name for name in names if name in missing]
         for name in lacking[key]:
             sets.setdefault(_namespace(key), {})[name] = None
     needed = {name for names in lacking.values() for name in names}

@@ -23,6 +23,8 @@ from nqosd.api.networkqos import (
     NetworkQoSSpec,
     NetworkQoSStatus,
     PodPeer,
+    Port,
+    Protocol,
 )
 from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Topology
 from nqosd.cache.selections import PodSelection
@@ -127,6 +129,29 @@ def test_equals_compile_everything(events: list[list[Change]], setting: Settings
         for key in delta.policies:
             reports[key] = compiler.report(key)
         assert all(reports[key] == compiler.report(key) for key in compiler.tables.policies)
+
+
+@given(batches, every_setting, switches, st.integers(1, 3))
+@settings(max_examples=examples(300), deadline=None)
+def test_pods_that_are_left_change_nothing_in_the_end(
+    events: list[list[Change]], setting: Settings, seen: Switches, often: int
+) -> None:
+    """Where nodes or networks move pods by and by, and more happens meanwhile, all ends as if they moved at once."""
+    compiler, mirror = IncrementalCompiler(setting), Mirror()
+    compiler.share, compiler.switches = 1, seen
+    for number, batch in enumerate(events):
+        mirror.follow(compiler.apply(batch), compiler.desired)
+        while compiler.left and number % often == 0:
+            mirror.follow(compiler.apply([]), compiler.desired)
+        assert mirror.equals(compiler.desired)
+        for key in compiler.tables.policies:
+            compiler.report(key)
+        if not compiler.left:
+            check(compiler)
+    while compiler.left:
+        mirror.follow(compiler.apply([]), compiler.desired)
+    check(compiler)
+    assert mirror.equals(compiler.desired)
 
 
 @given(batches, every_setting, st.integers(1, 2))
@@ -327,7 +352,7 @@ def test_a_pod_with_a_limit_of_its_own_leaves_the_rows_of_others() -> None:
 
 
 def test_another_switch_costs_no_comparison_of_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many sets a rule refers to, they are compared, and their part of a match is written, once for all."""
+    """However many sets a rule refers to, they are compared and joined, and written into a match, once for all."""
     peers = tuple(PodPeer(LabelSelector.of([Requirement("a", Operator.IN, (str(each),))])) for each in range(40))
     found = []
     for number in (5, 25):
@@ -336,21 +361,25 @@ def test_another_switch_costs_no_comparison_of_sets(monkeypatch: pytest.MonkeyPa
         pods_and_policy = [*(Change(ResourceKind.POD, pod.key, None, pod) for pod in pods), _to(peers, 1)]
         compiler = IncrementalCompiler(Settings())
         compiler.apply(pods_and_policy)
-        compared, written = Mock(wraps=LabelSelector.__eq__), Mock(wraps=expression._bracketed)
+        compared, hashed = Mock(wraps=LabelSelector.__eq__), Mock(wraps=SetId.__hash__)
+        written = Mock(wraps=expression._bracketed)
         with monkeypatch.context() as patch:
             patch.setattr(LabelSelector, "__eq__", lambda mine, other, compared=compared: compared(mine, other))
+            patch.setattr(SetId, "__hash__", lambda mine, hashed=hashed: hashed(mine))
             patch.setattr(expression, "_bracketed", written)
             compiler.apply([_to(peers, 2)])
         assert len(compiler.desired.rows) == 5 * number
         assert compiler.desired == compile_everything(compiler.tables, compiler.settings).desired
-        found.append((compared.call_count, written.call_count))
-    (few, little), (many, much) = found
+        found.append((compared.call_count, hashed.call_count, written.call_count))
+    (few, little, short), (many, much, long) = found
     assert many - few < 20 * len(peers)
-    assert much - little < 20 * len(peers)
+    assert much - little < 20 * len(peers) / 2
+    assert long - short <= 20 * 5 * 2, "who sends, and all that is the same on each switch"
 
 
 def _to(peers: tuple[PodPeer, ...], priority: int) -> Change:
-    rules = (EgressRule(1, Limit(1000), Classifier(to=peers)),) * 5
+    world = (IPBlock(IPNetwork.of("192.0.2.0/24")),)
+    rules = (EgressRule(1, Limit(1000), Classifier(to=peers, from_=world, ports=(Port(Protocol.TCP, 80),))),) * 5
     policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(priority, rules))
     return Change(ResourceKind.NETWORK_QOS, policy.key, None, policy)
 
@@ -417,3 +446,43 @@ def test_few_spare_units_are_enough(events: list[list[Change]], setting: Setting
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(desired_state, "SPARE", spare)
         check_each(events, setting)
+
+
+def test_a_share_of_pods_moves_at_once() -> None:
+    """Where a network's topology changes its pods move by and by, the oldest first.
+
+    A pod that changes itself doesn't wait, and when the network goes all of them leave it.
+    """
+    compiler = IncrementalCompiler(Settings())
+    flat = NetworkAttachment("a", "flat", network="flat", topology=Topology.LAYER2)
+    ports = tuple(Attachment(f"a/flat/{number}") for number in range(1, 5))
+    pods = [Pod("a", f"p{number}", {}, "n1", attachments=ports) for number in range(6)]
+    policy = NetworkQoS("a", "p", spec=NetworkQoSSpec(1, (EgressRule(1),)))
+    compiler.apply([Change(ResourceKind.POD, pod.key, None, pod) for pod in pods])
+    compiler.apply([_definition(flat), Change(ResourceKind.NETWORK_QOS, policy.key, None, policy)])
+    check(compiler)
+    compiler.share, compiler.moment = 2 * len(ports), 7.0
+    compiler.apply([_definition(replace(flat, topology=Topology.LOCALNET))])
+    assert list(compiler.left.items()) == [(f"a/p{number}", 7.0) for number in (2, 3, 4, 5)]
+    assert _ports(compiler) == {"flat_ovn_localnet_switch": 8, "flat_ovn_layer2_switch": 16}
+    assert compiler.takes_long(compiler.settings, [])
+    changed = replace(pods[5], attachments=ports[:1])
+    compiler.moment = 8.0
+    compiler.apply([Change(ResourceKind.POD, changed.key, pods[5], changed)])
+    assert list(compiler.left) == ["a/p4"]
+    assert _ports(compiler) == {"flat_ovn_localnet_switch": 17, "flat_ovn_layer2_switch": 4}
+    compiler.apply([_definition(flat)])
+    assert compiler.left == {f"a/p{number}": 8.0 for number in (1, 2, 3, 5)}
+    compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, flat.key, flat, None)])
+    assert not compiler.left
+    check(compiler)
+
+
+def _definition(found: NetworkAttachment) -> Change:
+    return Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, found.key, None, found)
+
+
+def _ports(compiler: IncrementalCompiler) -> dict[str, int]:
+    """Count the logical ports of senders by switch."""
+    groups = compiler.desired.port_groups
+    return {row.key.switch: len(groups[row.sets[0]].ports) for row in compiler.desired.rows.values() if row.key.policy}

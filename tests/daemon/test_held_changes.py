@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import BandwidthScope, EgressRule, Limit, NetworkQoS, NetworkQoSSpec
-from nqosd.api.objects import Attachment, Node, Pod
+from nqosd.api.objects import Attachment, NetworkAttachment, Node, Pod, Topology
 from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.daemon import rounds as daemon_rounds
 from nqosd.daemon.publisher import KubernetesWriters, Publisher
 from nqosd.daemon.rounds import RoundOptions, Rounds
 from nqosd.northbound import shares
@@ -56,6 +57,11 @@ class Seen:
     after: Callable[[RoundResult], None] = lambda _result: None
 
     @property
+    def left(self) -> int:
+        """How many pods haven't moved yet."""
+        return 0 if self.rounds.compiler is None else len(self.rounds.compiler.left)
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing is left to do."""
         waits = self.rounds.inbox.oldest is not None or self.rounds.convergence.seconds
@@ -80,7 +86,9 @@ async def seen(ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
         return result
 
     def noted(publisher: Publisher, key: str, compiler: IncrementalCompiler) -> PolicyStanding | None:
-        if found.ended and key.partition("/")[0] in found.ended[-1][0].left:
+        of_namespace = key.partition("/")[0]
+        waits = {each.partition("/")[0] for each in compiler.left}
+        if found.ended and of_namespace in found.ended[-1][0].left | waits:
             found.published_early.append(key)
         return stands(publisher, key, compiler)
 
@@ -148,6 +156,49 @@ async def test_shares_follow_each_other_at_once(seen: Seen, monkeypatch: pytest.
     assert any(result.left for result, _priority in seen.ended)
     assert waited
     assert not any(waited)
+
+
+async def test_what_may_take_long_lets_others_pass(seen: Seen) -> None:
+    """Of changes that come together those of a namespace with little to compile have a round of their own, first."""
+    compiled: list[tuple[bool, bool]] = []
+
+    def after(_result: RoundResult) -> None:
+        assert seen.rounds.compiler is not None
+        pods = seen.rounds.compiler.tables.pods
+        compiled.append((f"attacker/pod{PODS}" in pods, "victim/pod1" in pods))
+
+    seen.after = after
+    seen.rounds.inbox.changed([pod("attacker", PODS), pod("victim", 1)])
+    await until(lambda: seen.is_done and len(compiled) > 1)
+    assert compiled[:2] == [(False, True), (True, True)]
+
+
+async def test_pods_of_a_network_that_changes_keep_nobody_waiting(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They move by and by; a pod of others is written meanwhile, and the statuses of their namespace come at last."""
+    monkeypatch.setattr(daemon_rounds, "SHARE", 1)
+    ports = (Attachment("attacker/flat"),)
+    wide = [Pod("attacker", f"wide{number}", {}, "node1", attachments=ports) for number in range(5)]
+    flat = NetworkAttachment("attacker", "flat", network="flat", topology=Topology.LAYER2)
+    seen.rounds.inbox.changed([Change(ResourceKind.POD, each.key, None, each) for each in wide])
+    seen.rounds.inbox.changed([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, flat.key, None, flat)])
+    await until(lambda: seen.is_done and not seen.left)
+    seen.ended.clear()
+    lefts: list[int] = []
+
+    def after(_result: RoundResult) -> None:
+        lefts.append(seen.left)
+        if len(lefts) == 1:
+            seen.rounds.inbox.changed([pod("victim", 1)])
+
+    seen.after = after
+    other = replace(flat, topology=Topology.LOCALNET)
+    seen.rounds.inbox.changed([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, flat.key, flat, other)])
+    await until(lambda: seen.is_done and not seen.left and bool(lefts))
+    assert lefts[:5] == [4, 3, 2, 1, 0]
+    (victims,) = (number for number, (result, _) in enumerate(seen.ended) if any(map(_is_set, result.written)))
+    assert victims < len(wide) - 1
+    assert seen.published_early == []
+    assert "attacker/own" in seen.rounds.publisher.states
 
 
 def _is_set(subject: object) -> bool:

@@ -69,6 +69,27 @@ def test_policies_of_a_namespace_wait() -> None:
     assert inbox.take() == [held[1]]
 
 
+def test_a_namespace_that_yields_waits_once() -> None:
+    """All of it waits for a round with changes of others; not alone, not when all yield, and never twice in a row."""
+    inbox, yields = Inbox(asyncio.Event()), {"shop"}.__contains__
+    slow, quick = [*changes(2), *changes(1, ResourceKind.NETWORK_ATTACHMENT_DEFINITION)], changes(2, namespace="games")
+    inbox.changed([*slow, *quick])
+    assert inbox.take(yields=yields) == quick
+    assert (inbox.oldest, inbox.held) == (0, frozenset())
+    inbox.round_ended()
+    assert inbox.pause == 0.0
+    inbox.changed(quick)
+    assert inbox.take(yields=yields) == [*slow, *quick]
+    inbox.changed(slow)
+    assert inbox.take(yields=yields) == slow
+    inbox.changed([*slow, *quick])
+    assert inbox.take(yields=lambda _namespace: True) == [*slow, *quick]
+    policies = changes(2, ResourceKind.NETWORK_QOS)
+    inbox.changed([*policies, *quick])
+    assert inbox.take(yields=yields) == quick
+    assert inbox.held == {"shop"}
+
+
 def test_of_an_object_that_changes_again_and_again_one_change_waits() -> None:
     """It is the last one, as old as the first; of an object that came and went nothing is left."""
     inbox, first, last = Inbox(asyncio.Event()), Namespace("shop"), Namespace("shop", {"is": "open"})

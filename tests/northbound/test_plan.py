@@ -3,15 +3,21 @@
 import copy
 from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nqosd.compiler.desired import OWNER, Desired
+from nqosd.compiler.desired import OWNER, Desired, RowKey
 from nqosd.northbound.plan.idle_rows import IdleRows
+from nqosd.northbound.plan.plan import make_plan
 from nqosd.northbound.plan.plan_options import PlanOptions
-from nqosd.northbound.replica.stored import is_ours
+from nqosd.northbound.plan.row_operations import RowPlanner
+from nqosd.northbound.plan.scope import PlanScope
+from nqosd.northbound.replica.set_table import SetTable
+from nqosd.northbound.replica.stored import StoredSet, is_ours
+from tests.northbound import desires
 from tests.northbound.database import ModelDatabase
-from tests.northbound.desires import desired_states
+from tests.northbound.desires import address_set, desired_states
 from tests.northbound.worlds import contents_of, converge, databases, expected_contents, plan_whole
 
 
@@ -146,3 +152,49 @@ def test_an_unreadable_row_is_removed() -> None:
     database.add("Logical_Switch", name="node1", qos_rules=frozenset({uuid, other}))
     converge(database, Desired({}, {}, {}))
     assert database.rows("QoS") == [other]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_sets_that_many_rows_refer_to_are_looked_at_once(monkeypatch: pytest.MonkeyPatch, is_there: bool) -> None:  # noqa: FBT001
+    """A set costs the same however many rows refer to it; nothing for rows that wait for their switch."""
+    database, names = ModelDatabase(), tuple(f"set_{number}" for number in range(10))
+    rows = [
+        desires.row(desires.key(rule=number, switch="node1"), source=names[0], others=names[1:]) for number in range(20)
+    ]
+    state = desires.desired(rows, [address_set(name, "10.0.0.1") for name in names])
+    if is_there:
+        database.add("Logical_Switch", name="node1")
+    converge(database, state)
+    looked, get = 0, SetTable.get
+
+    def counted(table: SetTable, name: str) -> StoredSet | None:
+        nonlocal looked
+        looked += 1
+        return get(table, name)
+
+    monkeypatch.setattr(SetTable, "get", counted)
+    plan = make_plan(
+        state, database.replica, PlanScope(frozenset(state.rows), {}, unreadable=False), PlanOptions("nqosd")
+    )
+    assert plan.operations == ()
+    assert looked == (len(names) if is_there else 0)
+
+
+def test_idle_rows_of_a_set_that_nobody_fills_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of rows may do nothing only because one set is empty; who gives that up needs none of them.
+
+    Where somebody has deleted it they are looked at.
+    """
+    database, idle = ModelDatabase(), IdleRows()
+    rows = [desires.row(desires.key(rule=number, switch="node1"), source="set_a") for number in range(20)]
+    database.add("Logical_Switch", name="node1")
+    converge(database, desires.desired(rows, [address_set("set_a", "10.0.0.1")]))
+    idle.add({row.key: frozenset({name}) for row, name in zip(rows, 10 * ["set_a", "set_b"], strict=True)}, 0.0)
+    examined: list[RowKey] = []
+    monkeypatch.setattr(RowPlanner, "examine", lambda _planner, found: examined.append(found))
+    found = []
+    for name, sets in (("set_a", []), ("set_a", [address_set("set_a", "10.0.0.1")]), ("set_b", [])):
+        scope, plan_options = PlanScope(frozenset(), {name: None}, False), PlanOptions("nqosd", idle_rows=idle)  # noqa: FBT003
+        make_plan(desires.desired(sets=sets), database.replica, scope, plan_options)
+        found.append(len(examined))
+    assert found == [0, 10, 20]

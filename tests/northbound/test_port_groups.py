@@ -101,6 +101,19 @@ async def test_a_new_writer_counts_anew(database: ModelDatabase, monkeypatch: py
     assert kinds([each for each in await _operations(first) if each.body["op"] == "delete"]) == ["set_delete"]
 
 
+async def test_ports_that_a_group_has_no_more_are_not_awaited(database: ModelDatabase) -> None:
+    """Of a group that isn't there yet a port awakens the daemon only as long as it is one of its members."""
+    rounds = Rounds(database)
+    await rounds.round(senders("ns_pod1"))
+    await rounds.round(senders("ns_pod2"))
+    assert rounds.reconciler._absent_ports == {"group_a": {"ns_pod2"}}
+    database.add("Logical_Switch_Port", name="ns_pod1")
+    assert await rounds.settle() == []
+    database.add("Logical_Switch_Port", name="ns_pod2")
+    (result,) = await rounds.settle()
+    assert result.operations == {"wait": 1, "set_insert": 1, "row_insert": 1, "switch_mutate": 1}
+
+
 async def _operations(rounds: Rounds) -> list[Operation]:
     """Return what the next rounds send."""
     rounds.driver.transactions.clear()

@@ -1,6 +1,7 @@
 """Shares: what is too much for one transaction is written by and by, and small changes of others don't wait for it."""
 
 import asyncio
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from nqosd.compiler.desired import MARK_PART, RETURNED, AddressSet, Desired, PortGroup, QosRow, RowKey
 from nqosd.northbound import shares
-from nqosd.northbound.dirty import Cause, Dirty
+from nqosd.northbound.dirty import Cause, Dirty, is_there
 from nqosd.northbound.plan.operations import SetName
 from nqosd.northbound.results import RoundOutcome
 from tests.northbound.cases import SENDERS, VIDEO
@@ -123,6 +124,18 @@ def test_a_port_group_weighs_as_much_as_its_ports() -> None:
     members = desired(sets=[address_set("group", *ports)])
     assert shares.weight_of(0, {"group": None}, large) == shares.weight_of(0, {"group": None}, members) > shares.MOST
     assert shares.weight_of(0, {"group": None}, desired()) == 1
+
+
+def test_a_set_that_may_be_lacking_is_looked_for_once(database: ModelDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows refer to it."""
+    looked = Mock(wraps=is_there)
+    monkeypatch.setattr(shares, "is_there", looked)
+    dirty = Dirty(rows=dict.fromkeys(LARGE.rows, Cause.DESIRED))
+    dirty.touch_set(SENDERS.name, None, Cause.DESIRED)
+    share = shares.share_of(dirty, LARGE, database.replica, shares.MOST, is_due=False)
+    assert share.sets == {SENDERS.name}
+    assert share.rows
+    assert looked.call_count == 1
 
 
 def test_the_age_of_what_is_left_is_known() -> None:

@@ -69,7 +69,7 @@ def always_on_side(side: str) -> Mutation:
 
 def in_ports(change: Callable[[Any], object]) -> Mutation:
     """Change the list of a classifier's ports."""
-    return {"compiler.matching:_ports": lambda real: lambda ports: real(change(ports))}
+    return {"compiler.matching:tests_of": lambda real: lambda ports: real(change(ports))}
 
 
 def in_ranks(change: Callable[[Rank], int | None]) -> Mutation:

@@ -101,10 +101,10 @@ PORTS: Mapping[str, Mutation] = {
     ),
     "ports dropped": in_ports(lambda _: []),
     "ranges of ports end one late": {
-        "compiler.matching:between": lambda real: lambda field, low, high: real(field, low, high + 1)
+        "compiler.destination_ports:between": lambda real: lambda field, low, high: real(field, low, high + 1)
     },
     "ranges of ports end one early": {
-        "compiler.matching:_runs": lambda real: (
+        "compiler.destination_ports:_runs": lambda real: (
             lambda numbers: [(low, max(low, high - 1)) for low, high in real(numbers)]
         )
     },

@@ -29,9 +29,14 @@ OF_POLICIES = (
         f"the longest rows that the limits allow, {RULES} for each of {NODES} nodes with a pod, existing or not",
         "a policy, pods",
         "others waited for 0.6 to 2 s at each change of it",
-        "what the rows have in common is compared, named and written once",
+        "what the rows have in common is compared, named and written once; others' changes come first",
         many_nodes,
         limits=frozenset({"n1"}),
-        tests=("tests/compiler/test_incremental.py::test_another_switch_costs_no_comparison_of_sets",),
+        tests=(
+            "tests/compiler/test_incremental.py::test_another_switch_costs_no_comparison_of_sets",
+            "tests/northbound/test_plan.py::test_sets_that_many_rows_refer_to_are_looked_at_once",
+            "tests/northbound/test_shares.py::test_a_set_that_may_be_lacking_is_looked_for_once",
+            "tests/daemon/test_held_changes.py::test_what_may_take_long_lets_others_pass",
+        ),
     ),
 )

@@ -107,7 +107,7 @@ def _attempt(desired: Desired, view: Replica, scope: PlanScope, plan_options: Pl
     for name in sorted(scope.sets):
         draft.attempt(SetName(name), sets.examine, name, scope.sets[name])
     rows = RowPlanner(desired, view, draft, plan_options, sets)
-    refilled = (plan_options.idle_rows.users_of(name) for name in scope.sets)
+    refilled = (plan_options.idle_rows.users_of(name) for name in scope.sets if not sets.is_given_up(name))
     for key in sorted(scope.rows.union(*refilled) if plan_options.idle_rows else scope.rows, key=_order):
         draft.attempt(key, rows.examine, key)
     if scope.unreadable:

@@ -47,10 +47,9 @@ class RowPlanner:
         if (words := self._refusal(key, wanted)) is not None:
             self.blocked[key] = words
             return
-        sets = () if wanted is None else wanted.sets
-        group = next(filter(self._sets.is_portless, sets), None)
-        reason = next(filter(None, map(self._sets.refusal, sets)), None)
         switch = self._view.switch(key.switch)
+        sets = () if wanted is None or switch is None else wanted.sets
+        group, reason = self._sets.obstacles(sets)
         stays = wanted is not None and group is None and reason is None
         if (words := self._refusal_of_switch(key, stored, switch if stays else None)) is not None:
             self.blocked[key] = words

@@ -6,7 +6,7 @@ deleted later, because OVN 25.09 to 26.03 forgets a group that goes with members
 seen it gone, whereas one that is emptied and filled again, or goes when it is empty, works (measured with northd held).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -47,6 +47,7 @@ class SetPlanner:
         self._draft = draft
         self._plan_options = plan_options
         self._unwanted: set[str] = set()
+        self._usable: set[str] = set()
         self.new: set[str] = set()
         self.listed: dict[str, Prefixes] = {}
         self.conflicts: dict[str, str] = {}
@@ -67,12 +68,29 @@ class SetPlanner:
         elif stored is not None:
             self._unwanted.add(name)
 
-    def is_portless(self, name: str) -> bool:
+    def is_given_up(self, name: str) -> bool:
+        """Say whether a set is there that nobody wants, so that it will be empty: its rows needn't be looked at."""
+        desired = self._desired
+        return name in self._unwanted and name not in desired.address_sets and name not in desired.port_groups
+
+    def obstacles(self, names: Collection[str]) -> tuple[str | None, str | None]:
+        """Give of some sets the first port group that has no member, and in words why rows can't refer to another.
+
+        For when all sets have been examined: thousands of rows may refer to the same, which are looked at once.
+        """
+        unsure = [name for name in names if name not in self._usable]
+        group = next(filter(self._is_portless, unsure), None)
+        reason = next(filter(None, map(self._refusal, unsure)), None)
+        if group is None and reason is None:
+            self._usable.update(unsure)
+        return group, reason
+
+    def _is_portless(self, name: str) -> bool:
         """Say whether it is a port group without members for now: a match that names it would be an error."""
         group = self._desired.port_groups.get(name)
-        return group is not None and (self._is_pausing(name) or not any(map(self._view.ports.uuid_of, group.ports)))
+        return group is not None and (self._is_pausing(name) or not self._view.ports.has_any(group.ports))
 
-    def refusal(self, name: str) -> str | None:
+    def _refusal(self, name: str) -> str | None:
         """Return in words why rows can't refer to a set, or None when they can once the transaction is done."""
         if name in self.new:
             return None
@@ -108,18 +126,12 @@ class SetPlanner:
 
     def _bring_group(self, group: PortGroup, stored: StoredSet | None, touched: AbstractSet[str] | None) -> None:
         """Plan a port group, whose members are uuids in the database and names in what is desired."""
-        members, absent = set(), set()
-        for port in group.ports if touched is None else group.ports & touched:
-            uuid = self._view.ports.uuid_of(port)
-            if uuid is None:
-                absent.add(port)
-            else:
-                members.add(uuid)
+        members, absent = self._view.ports.found(group.ports if touched is None else group.ports & touched)
         if absent:
             self.absent_ports[group.name] = absent
         if stored is None and (not members or self._is_pausing(group.name)):  # it comes with its first port
             return
-        uuids = None if touched is None else {uuid for port in touched if (uuid := self._view.ports.uuid_of(port))}
+        uuids = None if touched is None else self._view.ports.found(touched)[0]
         self._bring(_PORT_GROUPS, stored, group, members, uuids)
 
     def _bring(

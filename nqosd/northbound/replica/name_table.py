@@ -5,7 +5,8 @@ of ports are unique in OVN's schema, names of switches aren't; where two have on
 every daemon takes the same.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from sys import intern
 
 from nqosd.compiler.switches import Switch, Switches
@@ -29,6 +30,16 @@ class PortTable:
     def uuid_of(self, name: str) -> str | None:
         """Return the port of that name, if it is there."""
         return self._uuids.get(name)
+
+    def has_any(self, names: AbstractSet[str]) -> bool:
+        """Say whether any of some ports is there."""
+        return not self._uuids.keys().isdisjoint(names)
+
+    def found(self, names: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Give the uuids of those of some ports that are there, and the names of the others."""
+        every = list(names)
+        there = {self._uuids[name] for name in every if name in self._uuids}
+        return there, {name for name in every if name not in self._uuids}
 
     def copied(self) -> Iterator[tuple[str, Mapping[str, object]]]:
         """Give each row as a monitor would send it."""
