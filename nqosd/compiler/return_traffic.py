@@ -135,6 +135,7 @@ class SwitchRows:
         self._topology = topology
         self._demands: dict[SwitchKey, _Demand] = {}
         self._stale: dict[SwitchKey, None] = {}
+        self._outdated: set[RowKey] = set()
         self.objections: Mapping[str, str] = {}
         """What rows of policies do to others that nothing makes up for, by switch; another object once it changes."""
 
@@ -161,18 +162,22 @@ class SwitchRows:
         One that isn't desired any more may linger there still.
         """
         self._stale |= dict.fromkeys(key for key in self._demands if key[1] in names)
-        return {
-            row.key
+        there = {
+            row.key: row
             for network in self._topology.networks.by_name.values()
             if (name := network.switch("")) in names and name in before
             for row in _for_others(NetworkSwitch(network, name, (), before[name]))
         }
+        self._outdated |= {key for key, row in there.items() if row not in self._rows_for_others(key)}
+        return set(there)
 
     def may_wait(self, key: RowKey) -> bool:
         """Say whether a row that isn't desired may stay for a while; one for a row of others goes with that one."""
         if key.network not in self._topology.networks.by_name:
             return False
-        return key.part == RETURNED or key in {row.key for row in _for_others(self._switch(key.network, key.switch))}
+        if key.part == RETURNED:
+            return True
+        return key not in self._outdated and key in {row.key for row in self._rows_for_others(key)}
 
     def drain(self, name: Callable[[AnySet], str]) -> Iterator[tuple[SwitchKey, Unit | None]]:
         """Give what may have changed since the last call."""
@@ -189,7 +194,12 @@ class SwitchRows:
             if words != self.objections.get(key[1], ""):
                 others = {each: said for each, said in self.objections.items() if each != key[1]}
                 self.objections = others | ({key[1]: words} if words else {})
+            self._outdated.difference_update(row.key for row in (unit.rows if unit is not None else ()))
             yield key, unit
+
+    def _rows_for_others(self, key: RowKey) -> list[QosRow]:
+        """List what there is to write for others on the switch of a row."""
+        return list(_for_others(self._switch(key.network, key.switch)))
 
     def _switch(self, network: str, switch: str) -> NetworkSwitch:
         known, subnets = self._topology.switches.get(switch, UNKNOWN), self._topology.subnets.get(switch, ())

@@ -164,7 +164,7 @@ def note_changes(
     `absent_ports`: by port group the names of the ports that it waits for; `theirs`: a set of somebody else that is
     in our way came, changed or went.
     """
-    if changes.cleared or theirs:
+    if changes.cleared or changes.renamed or theirs:
         dirty.touch_everything()
     if dirty.everything:
         return

@@ -307,9 +307,13 @@ class Reconciler:
         return attrs.evolve(round_, taken=taken, scope=taken.scope(desired, self._replica, differing))
 
     def _retry(self, subjects: Sequence[Subject]) -> None:
-        """Look at what was refused again, and at the rows that something stands in the way of."""
+        """Look at what was refused again, and at the rows that something stands in the way of.
+
+        Of those that don't say what they are for none is known by name.
+        """
         if not subjects:
             return
+        self._dirty.unreadable = True
         self._dirty.touch(subjects, Cause.SURROUNDINGS)
         self._dirty.touch_rows(self._pending_rows.obstructed, Cause.SURROUNDINGS)
 
@@ -331,7 +335,7 @@ class Reconciler:
     async def _verify(self, round_: OpenRound, written: Written) -> set[str]:
         """Hold what was committed against the replica; whatever isn't right stays dirty."""
         if written.answer.outcome is RoundOutcome.COMMITTED and written.tried.detaches:
-            self._idle_rows.clear()
+            self._idle_rows.clear(but=written.tried.blocked)
         if self._dirty.everything:  # the connection was lost right after the answer, or a set of others came into view
             self._wake()
             return self._note_open(round_, written.last)
@@ -343,8 +347,8 @@ class Reconciler:
         scope = round_.taken.scope(round_.desired, self._replica, later)
         again = attrs.evolve(round_, scope=scope)
         rest = await self._planner.plan(again)
+        policies = self._settle(again, rest)  # at once: what comes in between would find nothing that waits for it
         await round_.give_way()
-        policies = self._settle(again, rest)
         if rest.operations:
             rows = {each for each in rest.subjects if isinstance(each, RowKey)}
             names = (each.name for each in rest.subjects if isinstance(each, SetName))
@@ -361,7 +365,7 @@ class Reconciler:
                 self._dirty.touch_rows([key], cause_of(key))
             for name, members in scope.sets.items():
                 self._dirty.touch_set(name, members, cause_of(SetName(name)))
-            self._dirty.unreadable = scope.unreadable
+            self._dirty.unreadable |= scope.unreadable
             self._dirty.surroundings |= round_.taken.surroundings
             self._timers.failed()
         return policies
@@ -400,7 +404,7 @@ class Reconciler:
         scope, everything = round_.scope, round_.taken.everything
         sets = scope.sets.keys() | (self._conflicts.known.keys() if everything else ())
         self._conflicts.note(plan.conflicts, sets)
-        looked_at = [*scope.rows, *(self._pending_rows.keys() if everything else ())]
+        looked_at = [*scope.rows, *plan.blocked, *(self._pending_rows.keys() if everything else ())]
         return self._pending_rows.update(looked_at, plan)
 
     def _fail(self, written: Written) -> None:

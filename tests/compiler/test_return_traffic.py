@@ -248,6 +248,25 @@ def test_the_mirror_goes_with_the_last_row_of_a_policy() -> None:
     assert not compiler.may_wait(row.key)
 
 
+def test_a_mirror_that_is_not_what_it_should_be_goes() -> None:
+    """One that lingers leaves when EgressIP's mark or match is another one; one that came anew may linger again."""
+    marked = replace(SEEN[FLAT], others=(EGRESS_IP,))
+    sender = pod("a", "10.0.0.1", key="ns/flat")
+    compiler = compiler_of(L2, policy(EgressRule(8)), sender, seen={FLAT: marked})
+    (row,) = of_switches(compiler)
+    compiler.apply([Change(ResourceKind.POD, sender.key, sender, None)])
+    compiler.switches = {FLAT: replace(marked, uplinks=("stotr-flat",))}
+    compiler.apply([])
+    assert compiler.may_wait(row.key), "only a port is another one"
+    compiler.switches = {FLAT: replace(marked, others=(attrs.evolve(EGRESS_IP, mark=43),))}
+    assert row.key in compiler.apply([]).rows
+    assert not compiler.may_wait(row.key)
+    compiler.apply(changes(sender))
+    check(compiler)
+    compiler.apply([Change(ResourceKind.POD, sender.key, sender, None)])
+    assert compiler.may_wait(row.key)
+
+
 def test_rows_of_the_old_controller_act_on_no_packet_of_a_flat_switch() -> None:
     """While they are there, a row of their direction outranks them, below the mirrors; it leaves with the last one."""
     seen = replace(SEEN[FLAT], others=(EGRESS_IP,), has_acls=True, theirs=True)

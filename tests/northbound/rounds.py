@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from msgspec.structs import replace
+
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
+from nqosd.northbound.claim import NO_CLAIM
 from nqosd.northbound.plan.plan_options import never
 from nqosd.northbound.reconciler import Reconciler
 from nqosd.northbound.replica.idl_driver import IdlDriver
@@ -30,6 +33,7 @@ class Rounds:
         self.woken.set()
         self.desired = EMPTY
         self.may_wait: Callable[[RowKey], bool] = never
+        self.claim = NO_CLAIM
         self.results: list[RoundResult] = []
         options = Options(detach_after=detach_after, audit_interval=audit_interval)
         driver = cast("IdlDriver", self.driver)
@@ -52,7 +56,7 @@ class Rounds:
         self.tell()
         self.woken.clear()
         is_faultless = not self.driver.faults
-        result = await self.reconciler.reconcile(new, delta, prune=prune, may_wait=self.may_wait)
+        result = await self.reconciler.reconcile(new, delta, prune=prune, may_wait=self.may_wait, claim=self.claim)
         self.tell()
         self.results.append(result)
         if result.settled and is_faultless and prune:
@@ -73,6 +77,12 @@ class Rounds:
         groups = self.desired.port_groups
         senders = [groups[name].ports for name in self.desired.rows[key].sets if name in groups]
         return any(not any(map(self.database.replica.ports.uuid_of, ports)) for ports in senders)
+
+    def expire(self) -> None:
+        """Let the time of every refusal be over."""
+        known = self.reconciler._refusals._known
+        for subject, refusal in known.items():
+            known[subject] = replace(refusal, until=0.0)
 
     async def settle(self) -> list[RoundResult]:
         """Run rounds as long as something wakes the daemon; return their results."""

@@ -31,13 +31,6 @@ def impatience() -> Iterator[None]:
     timers.FIRST_RETRY, idle_groups.PAUSE = before
 
 
-def expire(rounds: Rounds) -> None:
-    """Let the time of every refusal be over."""
-    known = rounds.reconciler._refusals._known
-    for subject, refusal in known.items():
-        known[subject] = replace(refusal, until=0.0)
-
-
 MANY = desired(
     [row(key(f"games/p{number}"), source=f"set_{number}") for number in range(100)],
     [address_set(f"set_{number}", f"10.0.0.{number}") for number in range(100)],
@@ -89,14 +82,14 @@ async def test_what_was_refused_before_delays_nobody(database: ModelDatabase) ->
     rounds.driver.refused = set(MANY.rows)
     await rounds.round(MANY)
     await rounds.settle()
-    expire(rounds)
+    rounds.expire()
     rounds.driver.transactions.clear()
     result = await rounds.round(replace(MANY, rows={**MANY.rows, VIDEO.key: replace(VIDEO, sets=())}))
     assert (result.outcome, result.blocked.keys()) == (RoundOutcome.COMMITTED, MANY.rows.keys())
     assert database.replica.rows.get(VIDEO.key)
     assert len(rounds.driver.transactions) <= refusals.AT_ONCE + 1
     rounds.driver.refused = set()
-    expire(rounds)
+    rounds.expire()
     await rounds.round()
     await rounds.settle()
     assert contents_of(database).rows.keys() == {*MANY.rows, VIDEO.key}
@@ -114,7 +107,7 @@ async def test_what_is_blocked_is_tried_again_ever_more_seldom(database: ModelDa
         next_try = rounds.reconciler._refusals.next_try
         assert next_try is not None
         pauses.append(round(next_try - begun))
-        expire(rounds)
+        rounds.expire()
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     rounds.driver.refused = set()
     result = await rounds.round()
@@ -290,12 +283,12 @@ def test_the_end_is_the_definition_without_what_is_refused(
         for place, state in enumerate(map(consistent, states)):
             if place == beginning:
                 rounds.driver.refused = {refused}
-            expire(rounds)
+            rounds.expire()
             assert (await rounds.round(state)).settled
             await rounds.settle()
             check_others(database, state, rounds)
         rounds.driver.refused = set()
-        expire(rounds)
+        rounds.expire()
         assert (await rounds.round()).settled
         await rounds.settle()
         assert rounds.results[-1].blocked == {}

@@ -3,8 +3,8 @@
 import pytest
 
 from nqosd.compiler.desired import Desired, PortGroup
-from nqosd.northbound import idle_groups
-from nqosd.northbound.plan.operations import Operation
+from nqosd.northbound import contested, idle_groups
+from nqosd.northbound.plan.operations import Operation, SetName
 from nqosd.northbound.results import Lacking, RoundOutcome
 from tests.northbound.cases import kinds
 from tests.northbound.database import ModelDatabase
@@ -112,6 +112,42 @@ async def test_ports_that_a_group_has_no_more_are_not_awaited(database: ModelDat
     database.add("Logical_Switch_Port", name="ns_pod2")
     (result,) = await rounds.settle()
     assert result.operations == {"wait": 1, "set_insert": 1, "row_insert": 1, "switch_mutate": 1}
+
+
+async def test_a_spare_group_that_somebody_keeps_filling_costs_no_rounds(
+    database: ModelDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emptied ten times at once, it has to wait; its time to be deleted counts from when it is empty again."""
+    rounds = await _with_port(database)
+    await rounds.round(desired())
+    (group,), (port,) = database.tables["Port_Group"], database.rows("Logical_Switch_Port", name="ns_pod1")
+    for _ in range(contested.AT_ONCE + 1):
+        database.edit("Port_Group", group, ports=frozenset({port}))
+        await rounds.settle()
+    assert rounds.results[-1].blocked.keys() == {SetName("group_a")}
+    monkeypatch.setattr(idle_groups, "STAY", 0.0)
+    rounds.woken.set()
+    await rounds.settle()
+    assert database.tables["Port_Group"][group]["ports"] == {port}
+    monkeypatch.setattr(contested, "FIRST_DELAY", 0.0)
+    rounds.woken.set()
+    await rounds.settle()
+    assert database.tables["Port_Group"] == {}
+
+
+async def test_a_port_that_somebody_renames_leaves_its_group(database: ModelDatabase) -> None:
+    """The row leaves with it, and comes back with a port of the right name; that costs one comparison of everything."""
+    rounds = await _with_port(database)
+    (port,) = database.rows("Logical_Switch_Port", name="ns_pod1")
+    database.edit("Logical_Switch_Port", port, name="by_hand")
+    await rounds.settle()
+    assert contents_of(database).rows == {}
+    assert contents_of(database) == expected_contents(database, rounds.desired)
+    database.add("Logical_Switch_Port", name="ns_pod1")
+    rounds.tell()
+    assert not rounds.reconciler._dirty.everything
+    await rounds.settle()
+    assert contents_of(database) == expected_contents(database, rounds.desired)
 
 
 async def _operations(rounds: Rounds) -> list[Operation]:

@@ -101,6 +101,7 @@ def test_rounds_end_where_they_should(
         idle_rows = {key.policy for key in contents_of(database).rows if key not in rounds.desired.rows}
         for key in idle_rows:
             check_harmless(rounds, key)
+        rounds.expire()
         await rounds.round(policies=idle_rows)
         await rounds.settle()
         assert contents_of(database) == expected_contents(database, rounds.desired)

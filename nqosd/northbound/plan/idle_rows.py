@@ -4,7 +4,7 @@ In: rows with the sets that say who sends, and when they came to linger. Out: by
 idle row does nothing, since its source sets are empty; so whoever fills such a set must look at its rows first.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from nqosd.compiler.desired import RowKey
@@ -44,10 +44,10 @@ class IdleRows:
         if not self._by_policy[key.policy]:
             del self._by_policy[key.policy]
 
-    def clear(self) -> None:
-        """Forget all rows."""
-        for index in (self._since, self._sources, self._by_source, self._by_policy):
-            index.clear()
+    def clear(self, but: Container[RowKey] = ()) -> None:
+        """Forget all rows but some."""
+        for key in [key for key in self._since if key not in but]:
+            self.discard(key)
 
     def users_of(self, name: str) -> AbstractSet[RowKey]:
         """Return the rows that do nothing only because this set is empty."""

@@ -30,11 +30,12 @@ def plan_record(record: WriterRecord, view: Replica, refused: Container[Subject]
         return ()
     external_ids = wire.string_map(record.external_ids)
     stored = [each for each in view.records() if is_ours(each.external_ids, record.owner)]
-    if not stored:
+    targets = {each.uuid: RowTarget(schema.ADDRESS_SET, each.uuid, subject) for each in stored}
+    kept = next((each for each in stored if each.name == record.name), None)  # another name is needed for its set
+    operations = [delete(OperationKind.RECORD, targets[each.uuid]) for each in stored if each is not kept]
+    if kept is None:
         columns = {"name": record.name, "external_ids": external_ids}
-        return (insert(OperationKind.RECORD, schema.ADDRESS_SET, subject, columns),)
-    kept, *others = (RowTarget(schema.ADDRESS_SET, each.uuid, subject) for each in stored)
-    operations = [delete(OperationKind.RECORD, each) for each in others]
-    if stored[0].external_ids != record.external_ids:
-        operations.append(update(OperationKind.RECORD, kept, {"external_ids": external_ids}))
+        operations.append(insert(OperationKind.RECORD, schema.ADDRESS_SET, subject, columns))
+    elif kept.external_ids != record.external_ids:
+        operations.append(update(OperationKind.RECORD, targets[kept.uuid], {"external_ids": external_ids}))
     return tuple(operations)

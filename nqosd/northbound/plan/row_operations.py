@@ -117,9 +117,11 @@ class RowPlanner:
         """Say whether a row that nobody wants may wait: its rule is there, and without senders it does nothing.
 
         A row of no policy makes up for what others do, and so does no harm beside them. Where somebody deleted a set
-        that a row refers to, each chassis fails to parse its match.
+        that a row refers to, each chassis fails to parse its match; where somebody moved it, nobody knows what it does.
         """
         if len(stored) != 1 or not self._plan_options.may_wait(key) or not self._has_its_sets(key, stored[0]):
+            return False
+        if self._view.rows.switches_of(stored[0].uuid) != {self._view.switch(key.switch)}:
             return False
         return not key.policy or self._is_harmless(stored[0])
 
@@ -138,6 +140,7 @@ class RowPlanner:
             if name not in self._desired.address_sets
             and name not in self._desired.port_groups
             and self._view.port_groups.get(name) is None
+            and not self._sets.stays_filled(name)
         }
         return needs_senders(row.match, emptied)
 

@@ -71,7 +71,13 @@ class SetPlanner:
     def is_given_up(self, name: str) -> bool:
         """Say whether a set is there that nobody wants, so that it will be empty: its rows needn't be looked at."""
         desired = self._desired
-        return name in self._unwanted and name not in desired.address_sets and name not in desired.port_groups
+        is_wanted = name in desired.address_sets or name in desired.port_groups
+        return name in self._unwanted and not is_wanted and not self.stays_filled(name)
+
+    def stays_filled(self, name: str) -> bool:
+        """Say whether a set is left as it is although it has members."""
+        stored = self._view.address_sets.get(name), self._view.port_groups.get(name)
+        return SetName(name) in self._plan_options.refused and any(each and each.members for each in stored)
 
     def obstacles(self, names: Collection[str]) -> tuple[str | None, str | None]:
         """Give of some sets the first port group that has no member, and in words why rows can't refer to another.
@@ -192,7 +198,8 @@ class SetPlanner:
             return
         is_spent = not group.members and group.name in self._plan_options.spent
         self._drop(_PORT_GROUPS, group, used=used or not is_spent)
-        if not (used or is_spent) and is_ours(group.external_ids, self._plan_options.owner):
+        is_left = used or is_spent or self.stays_filled(group.name)
+        if not is_left and is_ours(group.external_ids, self._plan_options.owner):
             self.spare.add(group.name)
 
     def _drop(self, table: _MemberTable, stored: StoredSet | None, *, used: bool) -> None:

@@ -57,6 +57,7 @@ class PortTable:
     def modify(self, uuid: str, columns: Mapping[str, object]) -> None:
         """Apply what changed in a row."""
         if "name" in columns:
+            self._changes.renamed = True
             was = _UPLINKS[0] if uuid in self.uplinks else ""
             self.delete(uuid)
             self.insert(uuid, {"type": was, **columns})

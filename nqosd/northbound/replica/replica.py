@@ -120,10 +120,11 @@ class Replica:
             mine.unreadable,
             mine.globals_,
             cleared=mine.cleared,
+            renamed=mine.renamed,
         )
         for part in (mine.rows, mine.sets, mine.unused, mine.switches, mine.ports):
             part.clear()
-        mine.unreadable = mine.globals_ = mine.cleared = False
+        mine.unreadable = mine.globals_ = mine.cleared = mine.renamed = False
         return taken
 
     @property

@@ -17,7 +17,8 @@ class Changes(msgspec.Struct):
     `sets`: for each address set or port group the members that came or went; None stands for any of them. `unused`:
     sets that a row of ours referred to, and now none does. `unreadable`: a row of ours came that doesn't say what it is
     for. `surroundings`: what isn't ours on some switch, until somebody asks for that. `cleared`: the whole replica was
-    emptied and filled again.
+    emptied and filled again. `renamed`: a port has another name, so a group that has it may have a port of somebody
+    else.
     """
 
     rows: set[RowKey] = msgspec.field(default_factory=set)
@@ -29,6 +30,7 @@ class Changes(msgspec.Struct):
     globals_: bool = False
     surroundings: bool = False
     cleared: bool = False
+    renamed: bool = False
 
     def touch_set(self, name: str, members: Iterable[str] | None = None) -> None:
         """Note that these members of a set came or went; None: any of them, or its other columns."""
