@@ -18,7 +18,7 @@ from nqosd.cache.tables import Tables
 from nqosd.compiler.address_owners import Counted, Refused, counted
 from nqosd.compiler.address_ranges import network_ranges, switch_ranges
 from nqosd.compiler.desired import AddressSet, Desired, Family, PortGroup
-from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
+from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, of_namespace
 from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.network_switches import Networks, switch_subnets
 from nqosd.compiler.oldest_definitions import oldest_definitions
@@ -117,7 +117,7 @@ def _compiled(
     settings = world.settings
     facts = ReportInputs(world.networks, world.switches, lambda set_id: bool(world.members(set_id)))
     choose = partial(world.networks.choice, tables=world.tables, any_network=settings.any_network)
-    applied, ranks = namespace_contexts(policies, choose, settings, PolicyReading.of)  # in order of age
+    applied, ranks = of_namespace(policies, choose, settings, PolicyReading.of)  # in order of age
     members = ((key, Takes.of_members(effective, world.size)) for key, effective in applied.items())
     beyond = without_room(MEMBERS, members, settings.limits)
     sites = {key: list(world.sites(effective)) for key, effective in applied.items() if key not in beyond}

@@ -142,8 +142,8 @@ class Standings(msgspec.Struct, frozen=True):
         applied = {policy.key: policy for policy in fitting if ranks[policy.key].rank is not None}
         return cls(ranks, applied, readings, shield_above)
 
-    def contexts(self, choose: Choose) -> Mapping[str, EffectivePolicy]:
-        """Give the contexts of those that can be applied, by key, in order of age."""
+    def effective_policies(self, choose: Choose) -> Mapping[str, EffectivePolicy]:
+        """Give those that can be applied, by key, in order of age."""
         return {
             key: EffectivePolicy(
                 key=key,
@@ -160,15 +160,15 @@ class Standings(msgspec.Struct, frozen=True):
         }
 
 
-def namespace_contexts(
+def of_namespace(
     policies: Iterable[NetworkQoS], choose: Choose, settings: Settings, read: Read
 ) -> tuple[Mapping[str, EffectivePolicy], Mapping[str, Rank]]:
-    """Give the contexts and the standings of the valid policies of one namespace, by key."""
+    """Give the effective policies and the standings of the valid ones of one namespace, by key."""
     valid = sorted((policy for policy in policies if policy.spec is not None), key=age)
     number = settings.limits.policies
     found = Standings.of(valid[:number], settings, read)
     younger = {policy.key: too_many(policy.namespace, settings.limits) for policy in valid[number:]}
-    return found.contexts(choose), {**found.ranks, **younger}
+    return found.effective_policies(choose), {**found.ranks, **younger}
 
 
 def too_many(namespace: str, limits: Limits) -> Rank:

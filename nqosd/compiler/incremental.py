@@ -5,7 +5,7 @@ after any sequence of changes, `desired` equals `compile_everything(tables, sett
 reports; the tests hold the two against each other, and the daemon does on request.
 
 A batch goes down in the order in which things depend on each other: nodes (zone), definitions (networks), policies
-(contexts and the selections they need), pods (claims, then members), and at last the units whose inputs changed.
+(effective policies and what they select), pods (claims, then members), and at last the units whose inputs changed.
 """
 
 import math
@@ -26,11 +26,11 @@ from nqosd.compiler.address_ranges import ANYTHING
 from nqosd.compiler.desired import Delta, Desired, Members, RowKey
 from nqosd.compiler.desired_state import State
 from nqosd.compiler.effective_policies import PolicyReading
+from nqosd.compiler.effective_policy_index import EffectivePolicies, selections_of
 from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.oldest_definitions import too_many_definitions
 from nqosd.compiler.pod_addresses import PodAddress, places
-from nqosd.compiler.policy_contexts import PolicyContexts, selections_of
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
 from nqosd.compiler.prefixes import Prefixes
 from nqosd.compiler.return_traffic import SwitchRows
@@ -90,7 +90,7 @@ class IncrementalCompiler:
         self._membership = Membership(self.tables.namespaces)
         self._state = State(self._settings.owner, self._membership)
         self._subscriptions = Subscriptions(self._membership)
-        self._contexts = PolicyContexts(self.tables, self._settings, self._subscriptions, readings)
+        self._policies = EffectivePolicies(self.tables, self._settings, self._subscriptions, readings)
         self._room = Room(self.tables.policies, self._membership, self._settings.limits)
 
     @property
@@ -126,20 +126,22 @@ class IncrementalCompiler:
     def weight(self, namespace: str) -> int:
         """Say how many rows, selectors and members, of these A_ROW for one, the policies of a namespace take."""
         members = self._room.members(namespace) // A_ROW
-        return self._room.rows(namespace) + self._contexts.selectors(namespace) + members
+        return self._room.rows(namespace) + self._policies.selectors(namespace) + members
 
     def takes_long(self, settings: Settings, changes: Sequence[Change]) -> bool:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 
-        A pod with a limit of its own takes time for all others on its switch; a policy, however long it is; a pod of
-        any namespace for each of its addresses, for each requirement of the selectors that may choose it, and for each
-        other pod of which an address may begin or cease to count.
+        A pod with a limit of its own takes time for all others on its switch, and one that many policies choose for
+        each of them; a policy, however long it is; a pod of any namespace for each of its addresses, for each
+        requirement of the selectors that may choose it, and for each other pod of which an address may begin or cease
+        to count.
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW or self.left:
             return True
         pods: list[Pod] = []
+        limits_pods, crowded = self._policies.limits_pods, self._subscriptions.crowded
         for each in changes:
-            if each.kind is not ResourceKind.POD or each.namespace in self._contexts.limits_pods:
+            if each.kind is not ResourceKind.POD or each.namespace in limits_pods or each.namespace in crowded:
                 return True
             pods += [pod for pod in (each.old, each.new) if isinstance(pod, Pod)]
         if self._claims.shared and sum(map(self._concerned, changes)) > FEW:
@@ -160,7 +162,7 @@ class IncrementalCompiler:
         for change in changes:
             self.tables.apply(change)
         self._settings = settings
-        self._start({key: each for key, each in self._contexts.readings.items() if key in self.tables.policies})
+        self._start({key: each for key, each in self._policies.readings.items() if key in self.tables.policies})
         self._propagate(self.tables.keys(), Delta())
         self._is_whole = True
         return _difference(before, self.desired, policies | self.tables.policies.keys())
@@ -169,7 +171,7 @@ class IncrementalCompiler:
         """Take a batch whose compilation failed half-way; the next `configure` compiles everything anew."""
         for change in changes:
             self.tables.apply(change)
-        self._start(self._contexts.readings)
+        self._start(self._policies.readings)
         self._is_whole = False
 
     def apply(self, changes: Iterable[Change]) -> Delta:
@@ -195,7 +197,7 @@ class IncrementalCompiler:
         if policy is None:
             return None
         facts = ReportInputs(self._topology.networks, self._topology.switches, self._membership.has_members)
-        standing, effective = self._contexts.standings.get(key), self._contexts.effective.get(key)
+        standing, effective = self._policies.standings.get(key), self._policies.by_key.get(key)
         return report(policy, standing, effective, self._state.units(key), facts, excess=self._room.problem(key))
 
     @property
@@ -222,7 +224,7 @@ class IncrementalCompiler:
         """Say on which nodes of the cluster a policy has senders; None where the database is for all of them."""
         if self._topology.zone.nodes is None:
             return None
-        effective = self._contexts.effective.get(key)
+        effective = self._policies.by_key.get(key)
         if effective is None:
             return frozenset()
         return frozenset(
@@ -242,7 +244,7 @@ class IncrementalCompiler:
         """
         if not key.policy:
             return self._switch_rows.may_wait(key)
-        effective = self._contexts.effective.get(key.policy)
+        effective = self._policies.by_key.get(key.policy)
         return (
             effective is not None
             and self._room.problem(key.policy) is None
@@ -264,10 +266,10 @@ class IncrementalCompiler:
             share = self._upset(delta, nodes=nodes, networks=networks)
         namespaces: dict[str, list[str]] = {}
         for key in batch[ResourceKind.NETWORK_QOS]:
-            namespaces.setdefault(self._contexts.file(key), []).append(key)
+            namespaces.setdefault(self._policies.file(key), []).append(key)
         for namespace in batch[ResourceKind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
-        changed = self._contexts.reconsider(namespaces, delta, networks=networks) if namespaces or networks else {}
+        changed = self._policies.reconsider(namespaces, delta, networks=networks) if namespaces or networks else {}
         self._place(self._with_left(pods, share) if self.left else pods, delta)
         self._rebuild(namespaces, changed, delta)
         return delta
@@ -276,7 +278,7 @@ class IncrementalCompiler:
         """Take switches as the database has them; what a policy is told of those with its rows may change."""
         before, changed = self._topology.switches, self._topology.look(self.switches)
         delta.rows |= self._switch_rows.switches_changed(changed, before)
-        for key in self._contexts.effective:
+        for key in self._policies.by_key:
             if any(switch in changed for _network, switch in self._state.units(key)):
                 delta.policies.add(key)
 
@@ -323,9 +325,9 @@ class IncrementalCompiler:
         """
         topology_change = self._topology.renew(self._settings.zone, nodes=nodes, networks=networks)
         if networks:
-            self._contexts.selected.renew(self._topology.networks, self._topology.definitions.by_key)
+            self._policies.selected.renew(self._topology.networks, self._topology.definitions.by_key)
         self._switch_rows.topology_changed(topology_change)
-        for key in self._contexts.effective if topology_change.networks else ():
+        for key in self._policies.by_key if topology_change.networks else ():
             if any(network in topology_change.networks for network, _switch in self._state.units(key)):
                 delta.policies.add(key)
         moved: dict[str, None] = {}
@@ -338,14 +340,14 @@ class IncrementalCompiler:
 
     def _mark(self, key: str, stale: _Stale) -> None:
         """Note all units of a policy as stale, those that there are and those that there should be."""
-        effective = self._contexts.effective.get(key)
+        effective = self._policies.by_key.get(key)
         sites = {} if effective is None else self._membership.sites(effective.sources)
         stale |= dict.fromkeys((key, network, switch) for network, switch in [*self._state.units(key), *sites])
 
     def _rebuild(self, namespaces: Iterable[str], changed: Collection[str], delta: Delta) -> None:
         """Build the units anew whose inputs changed, and say what that and the new members come to.
 
-        `changed` are policies with other contexts, `namespaces` those in which policies came, went or changed.
+        `changed` are the policies that mean something else, `namespaces` those in which policies came, went or changed.
         """
         if changed:
             self._subscriptions.count()
@@ -357,7 +359,7 @@ class IncrementalCompiler:
         for selection, network, switch in shift.touched:
             is_new = (selection, network, switch) in shift.sites
             for key in self._subscriptions.of(selection):
-                if is_new or self._contexts.effective[key].spec.bandwidth_scope is BandwidthScope.POD:
+                if is_new or self._policies.by_key[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
         if unsure or stale:
             self._settle_rows(unsure, turned, stale, delta)
@@ -382,7 +384,7 @@ class IncrementalCompiler:
         """
         unsure = {*namespaces, *self._room.due(self._subscriptions.users)}
         for key in changed:
-            self._room.policy_changed(key, self._contexts.effective.get(key))
+            self._room.policy_changed(key, self._policies.by_key.get(key))
             unsure.add(key.partition("/")[0])
         if not unsure:
             return unsure, ()
@@ -411,12 +413,12 @@ class IncrementalCompiler:
 
     def _needed(self, policies: Iterable[str]) -> set[PodSelection]:
         """Give the selections that some policies need."""
-        return set[PodSelection]().union(*(selections_of(self._contexts.effective.get(key)) for key in policies))
+        return set[PodSelection]().union(*(selections_of(self._policies.by_key.get(key)) for key in policies))
 
     def _unit(self, key: str, scope: MatchScope, switch: str) -> Unit | None:
         """Build one unit; None where there are no senders, or the policy isn't for them."""
         network = scope.network
-        effective = self._contexts.effective.get(key)
+        effective = self._policies.by_key.get(key)
         if effective is None or self._room.problem(key) is not None or not effective.selects(network):
             return None
         kinds = self._membership.sites(effective.sources).get((network, switch))

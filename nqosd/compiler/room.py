@@ -1,8 +1,9 @@
 """Room: which policies take more rows, or more members of sets, than they or their namespace may.
 
-In: contexts, and who is a member where. Out: the policies beyond a limit, with the words to say. Rules: in a namespace
-the older policies have their room first; one for which there is none is left out, and a younger one may fit. Members
-are looked at before rows: a policy has sets of senders, which say how many rows it takes, if there is room for them.
+In: effective policies, and who is a member where. Out: those beyond a limit, with the words to say. Rules: in a
+namespace the older policies have their room first; one for which there is none is left out, and a younger one may fit.
+Members are looked at before rows: a policy has sets of senders, which say how many rows it takes, if there is room for
+them.
 """
 
 from collections import defaultdict
@@ -120,14 +121,16 @@ class Room:
         self._membership = membership
         self._limits = limits
         self._rows: dict[str, dict[str, Takes]] = {}
-        self._contexts: dict[str, dict[str, EffectivePolicy]] = {}
+        self._effective: dict[str, dict[str, EffectivePolicy]] = {}
         self._slack: dict[str, int] = {}
         """How many members may come or go before a namespace must be looked at; see `due`."""
         self._beyond: Mapping[str, dict[str, Mapping[str, Problem]]] = {MEMBERS: {}, ROWS: {}}
 
     def __len__(self) -> int:
         """Count the namespaces of which something is remembered."""
-        return len(self._rows.keys() | self._contexts.keys() | self._beyond[MEMBERS].keys() | self._beyond[ROWS].keys())
+        return len(
+            self._rows.keys() | self._effective.keys() | self._beyond[MEMBERS].keys() | self._beyond[ROWS].keys()
+        )
 
     def problem(self, key: str) -> Problem | None:
         """Say why a policy's rows are not applied, if they aren't."""
@@ -140,18 +143,18 @@ class Room:
     def policy_changed(self, key: str, effective: EffectivePolicy | None) -> None:
         """Take what a policy says now."""
         namespace = key.partition("/")[0]
-        mine = self._contexts.setdefault(namespace, {})
+        mine = self._effective.setdefault(namespace, {})
         mine.pop(key, None)
         if effective is not None:
             mine[key] = effective
         if not mine:
-            del self._contexts[namespace]
+            del self._effective[namespace]
 
     def measure(self, key: str) -> bool:
         """Count the rows that a policy can take now; say whether they are others than before."""
         namespace = key.partition("/")[0]
         before = self._rows.get(namespace, {}).pop(key, None)
-        effective = self._contexts.get(namespace, {}).get(key)
+        effective = self._effective.get(namespace, {}).get(key)
         number = 0 if effective is None or self.lacks(MEMBERS, key) else self._at_most(effective)
         now = Takes(number) if number else None
         if now is not None:
@@ -206,7 +209,7 @@ class Room:
     def _members(self, namespace: str) -> Mapping[str, Takes]:
         """Count the members of the sets of each policy of a namespace."""
         size = self._membership.size
-        return {key: Takes.of_members(each, size) for key, each in self._contexts.get(namespace, {}).items()}
+        return {key: Takes.of_members(each, size) for key, each in self._effective.get(namespace, {}).items()}
 
     def _at_most(self, effective: EffectivePolicy) -> int:
         number = 0

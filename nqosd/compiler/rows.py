@@ -1,8 +1,8 @@
 """Rows: one policy on one switch, as QoS rows.
 
-In: a context, a network, a switch and which kinds of senders are there. Out: a `Unit`, the rows and the sets that they
-refer to. Rule: a packet takes mark and limit from one rule, on every OVN; a meter belongs to a row, so whatever must
-share a limit stands in one row.
+In: an effective policy, a network, a switch and which kinds of senders are there. Out: a `Unit`, the rows and the sets
+that they refer to. Rule: a packet takes mark and limit from one rule, on every OVN; a meter belongs to a row, so
+whatever must share a limit stands in one row.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

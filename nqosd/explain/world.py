@@ -16,7 +16,7 @@ from nqosd.api.problems import Problem
 from nqosd.cache.tables import Tables
 from nqosd.compiler.definition import all_places
 from nqosd.compiler.desired import Desired
-from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, namespace_contexts
+from nqosd.compiler.effective_policies import EffectivePolicy, PolicyReading, of_namespace
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.oldest_definitions import oldest_definitions
@@ -71,7 +71,7 @@ class World:
         """Give the contexts of those policies of a namespace that are applied."""
         policies = self.policies.get(namespace, ())
         choose = partial(self.networks.choice, tables=self.tables, any_network=self.settings.any_network)
-        effective_policies, _ranks = namespace_contexts(policies, choose, self.settings, PolicyReading.of)
+        effective_policies, _ranks = of_namespace(policies, choose, self.settings, PolicyReading.of)
         return {key: each for key, each in effective_policies.items() if not self.problems(key)}
 
     def problems(self, policy: str) -> tuple[Problem, ...]:

@@ -39,6 +39,7 @@ from nqosd.compiler.prefixes import Prefixes, Range, covered
 from nqosd.compiler.rows import SenderSwitch, Unit
 from nqosd.compiler.set_ids import SetId
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.subscriptions import CROWD
 from nqosd.compiler.switches import Switches
 from nqosd.config.options import Limits
 from tests.compiler.worlds import NODES, batches, switches
@@ -208,8 +209,8 @@ def test_nothing_is_kept(events: list[list[Change]], seen: Switches) -> None:
     assert (compiler._switch_rows._demands, compiler.objections, compiler._membership._counts) == ({}, {}, {})
     assert (compiler._membership._sizes, compiler._membership._sites, compiler._membership._known) == ({}, {}, {})
     assert (compiler._topology.definitions.by_key, len(compiler._topology.definitions._ages)) == ({}, 0)
-    assert (len(compiler._contexts.readings), len(compiler._room)) == (0, 0)
-    selected = compiler._contexts.selected
+    assert (len(compiler._policies.readings), len(compiler._room)) == (0, 0)
+    selected = compiler._policies.selected
     assert (len(selected._chosen), len(selected._seen)) == (0, 1)  # the default network
     assert sum(selected._users.values()) == 0
 
@@ -301,6 +302,26 @@ def test_what_may_take_long_is_known_before() -> None:
             compiler = IncrementalCompiler(Settings())
             compiler.apply(absences(number // 2 if few else number, each))
             assert [compiler.takes_long(compiler.settings, [change]) for change in (came, went)] == [not few] * 2
+
+
+def test_a_pod_of_a_namespace_with_many_policies_for_one_podselector_takes_long() -> None:
+    """Each of the policies has units to build for it; when they have gone, it takes no longer than before."""
+    spec = NetworkQoSSpec(1, (EgressRule(1),))
+    selectors = (EVERYTHING, LabelSelector.of([Requirement("app", Operator.IN, ("x",))]))
+    policies = [
+        NetworkQoS("a", f"{which}-{number}", spec=replace(spec, priority=number % 100, pod_selector=selector))
+        for which, selector in enumerate(selectors)
+        for number in range(CROWD + 1)
+    ]
+    compiler = IncrementalCompiler(Settings())
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in policies])
+    pods = [Pod(namespace, "p", {}, "n1") for namespace in ("a", "b")]
+    came = [Change(ResourceKind.POD, pod.key, None, pod) for pod in pods]
+    assert [compiler.takes_long(compiler.settings, [each]) for each in came] == [True, False]
+    for left, policy in ((1, policies[0]), (0, policies[-1])):
+        compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, policy, None)])
+        assert compiler.takes_long(compiler.settings, came) == bool(left)
+    assert not compiler._subscriptions.crowded
 
 
 def absences(number: int, requirements: int) -> list[Change]:

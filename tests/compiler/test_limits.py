@@ -28,7 +28,7 @@ from nqosd.api.networkqos import (
 )
 from nqosd.api.objects import Attachment, Namespace, NetworkAttachment, Pod, Topology
 from nqosd.cache.selections import PodSelection
-from nqosd.compiler import policy_contexts
+from nqosd.compiler import effective_policy_index
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.effective_policies import too_many
 from nqosd.compiler.incremental import IncrementalCompiler
@@ -255,7 +255,7 @@ def test_of_very_many_policies_only_the_oldest_are_looked_at(monkeypatch: pytest
     limits, random = Limits(policies=3), Random(0)  # noqa: S311 (a seed makes the same sequence again)
     compiler = compiled(limits, *(policy(f"p{number:02}", *PLAIN) for number in range(50)))
     asked = Mock(wraps=too_many)
-    monkeypatch.setattr(policy_contexts, "too_many", asked)
+    monkeypatch.setattr(effective_policy_index, "too_many", asked)
     for _ in range(100):
         changed = policy(f"p{random.randrange(50):02}", *PLAIN)
         if random.random() < 0.5:
@@ -267,7 +267,7 @@ def test_of_very_many_policies_only_the_oldest_are_looked_at(monkeypatch: pytest
         whole = compile_everything(compiler.tables, compiler.settings)
         assert compiler.desired == whole.desired
         assert tuple(compiler.report(each.key) for each in whole.reports) == whole.reports
-        assert compiler._contexts.readings.keys() == {each.key for each in whole.reports if each.ready}
+        assert compiler._policies.readings.keys() == {each.key for each in whole.reports if each.ready}
 
 
 def test_one_update_is_news_of_few_policies() -> None:
@@ -311,10 +311,10 @@ def test_of_a_policy_that_is_not_applied_only_the_sizes_are_kept() -> None:
     """Its classifiers are read again when there is room for it, and then all is as if it had been applied before."""
     policies = [policy(f"p{number}", BLOCKED) for number in range(3)]
     compiler = compiled(Limits(namespace_prefixes=64), *policies)
-    kept = {key: reading.criteria is not None for key, reading in compiler._contexts.readings.items()}
+    kept = {key: reading.criteria is not None for key, reading in compiler._policies.readings.items()}
     assert kept == {"a/p0": True, "a/p1": True, "a/p2": False}
     compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p0", policies[0], None)])
-    assert all(reading.criteria for reading in compiler._contexts.readings.values())
+    assert all(reading.criteria for reading in compiler._policies.readings.values())
     alone = compiled(Limits(namespace_prefixes=64), *policies[1:])
     assert compiler.desired == alone.desired
 

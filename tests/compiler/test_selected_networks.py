@@ -106,7 +106,7 @@ def test_only_what_changed_is_compared(looks: list[tuple[int, int]], network: st
     looks.clear()
     compiler.apply(put(definitions[1]))
     assert not looks
-    assert not compiler._contexts.selected._chosen
+    assert not compiler._policies.selected._chosen
 
 
 def long(number: int) -> NetworkQoS:
@@ -144,11 +144,11 @@ def test_what_policies_select_that_are_not_applied_is_not_looked_for(looks: list
         gone = policy(number)
         compiler.apply([Change(ResourceKind.NETWORK_QOS, gone.key, gone, None)])
     assert {key.policy for key in compiler.desired.rows} == {each.key for each in refused}
-    assert compiler._contexts.selected._chosen.keys() == {each.spec.network_selectors for each in refused if each.spec}
+    assert compiler._policies.selected._chosen.keys() == {each.spec.network_selectors for each in refused if each.spec}
     hold(compiler)
     for each in refused:
         compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, each, None)])
-    assert not compiler._contexts.selected._chosen
+    assert not compiler._policies.selected._chosen
 
 
 def test_a_definition_costs_policies_nothing_that_it_does_not_concern(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +240,7 @@ def test_a_policy_is_told_of_few_of_very_many_ignored_definitions() -> None:
     told = [each for each in report.warnings if "ignored" in each]
     assert ["a/d002" in told[0], "a/d003" in told[1], "a/d004" in told[2]] == [True] * 3
     assert told[3:] == ["spec.networkSelectors: more definitions are ignored; nqosd get networks"]
-    assert len(compiler._contexts.effective["a/p1"].ignored) < TOLD
+    assert len(compiler._policies.by_key["a/p1"].ignored) < TOLD
 
 
 def test_ranges_of_networks_that_stay_the_same_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

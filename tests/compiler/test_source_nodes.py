@@ -35,7 +35,7 @@ def senders(compiler: IncrementalCompiler, policy: NetworkQoS) -> frozenset[str]
     tables = compiler.tables
     if Zone.of(compiler.settings.zone, tables.nodes).nodes is None:
         return None
-    effective = compiler._contexts.effective.get(policy.key)
+    effective = compiler._policies.by_key.get(policy.key)
     if effective is None:
         return frozenset()
     return frozenset(

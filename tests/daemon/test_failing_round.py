@@ -17,10 +17,10 @@ from nqosd.cache.tables import Tables
 from nqosd.compiler import incremental
 from nqosd.compiler.address_ranges import Ranges
 from nqosd.compiler.effective_policies import PolicyReading
+from nqosd.compiler.effective_policy_index import EffectivePolicies
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.pod_addresses import PodAddress, Zone, places
-from nqosd.compiler.policy_contexts import PolicyContexts
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.switches import Switch
 from nqosd.config.options import Limits
@@ -75,7 +75,7 @@ async def test_a_round_that_fails_ends_neither_the_daemon_nor_what_comes_after(
     def fail(*_arguments: object) -> None:
         raise ValueError("a defect")
 
-    monkeypatch.setattr(PolicyContexts, "_recontext", fail)
+    monkeypatch.setattr(EffectivePolicies, "_derive", fail)
     async with running([POLICY]) as (rounds, health, _metrics):
         await until("failed", rounds, health)
         assert "a defect" in rounds.convergence.why

@@ -81,7 +81,7 @@ def in_ranks(change: Callable[[Rank], int | None]) -> Mutation:
     }
 
 
-def in_contexts(change: Callable[[EffectivePolicy], EffectivePolicy]) -> Mutation:
+def on_policies(change: Callable[[EffectivePolicy], EffectivePolicy]) -> Mutation:
     """Change a policy before its rows are built."""
     return {
         "compiler.definition:build_unit": lambda real: (
@@ -92,7 +92,7 @@ def in_contexts(change: Callable[[EffectivePolicy], EffectivePolicy]) -> Mutatio
 
 def with_scope(scope: BandwidthScope) -> Mutation:
     """Take one bandwidth scope for every policy."""
-    return in_contexts(lambda effective: attrs.evolve(effective, spec=replace(effective.spec, bandwidth_scope=scope)))
+    return on_policies(lambda effective: attrs.evolve(effective, spec=replace(effective.spec, bandwidth_scope=scope)))
 
 
 def with_members(change: Callable[[Any, PodAddress], bool]) -> Mutation:

@@ -142,7 +142,7 @@ class RowPlanner:
             and self._view.port_groups.get(name) is None
             and not self._sets.stays_filled(name)
         }
-        return needs_senders(row.match, emptied)
+        return needs_senders(row.match, frozenset(emptied))
 
     def _bring(self, wanted: QosRow, stored: list[StoredRow], switch: str) -> None:
         columns = _columns(wanted, self._plan_options.owner)

@@ -4,6 +4,7 @@ In: a match in OVN's expression language, as it stands in the database, where an
 each packet that it matches comes from one of the sets. Rule: what can't be read is taken for a match of everything.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -14,8 +15,12 @@ _MOST = 20
 """Parentheses within each other that are read; the compiler writes three."""
 
 
-def needs_senders(match: str, sets: AbstractSet[str]) -> bool:
-    """Say whether a packet must come from a member of one of these sets to be matched."""
+@functools.lru_cache(maxsize=2048)
+def needs_senders(match: str, sets: frozenset[str]) -> bool:
+    """Say whether a packet must come from a member of one of these sets to be matched.
+
+    Remembered, since rows may come to wait again and again with the one pod that sends.
+    """
     symbols = (found for each in _SYMBOL.finditer(match) if not (found := each[0]).isspace())
     try:
         needed, end = _alternatives(symbols, sets, _MOST)

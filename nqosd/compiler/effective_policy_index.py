@@ -1,6 +1,6 @@
-"""The contexts of policies: their rank among those of their namespace, and the networks and selections they are for.
+"""All effective policies: with their rank among those of their namespace, and the networks and selections they are for.
 
-In: the keys of policies that came, went or changed; definitions. Out: which policies' contexts changed; what these
+In: the keys of policies that came, went or changed; definitions. Out: which effective policies changed; what these
 select is subscribed. What was read of a policy is kept with it.
 """
 
@@ -26,7 +26,7 @@ from nqosd.config.options import Limits
 _T = TypeVar("_T")
 
 
-class PolicyContexts:
+class EffectivePolicies:
     """One for all policies, with some settings; `readings` is what was read of policies before."""
 
     def __init__(
@@ -43,8 +43,8 @@ class PolicyContexts:
         """What was read of policies, by key."""
         self.selected = SelectedNetworks(tables)
         """Which networks policies that can be applied select."""
-        self.effective: dict[str, EffectivePolicy] = {}
-        """The contexts of policies that can be applied, by key."""
+        self.by_key: dict[str, EffectivePolicy] = {}
+        """Those that can be applied, by key."""
         self.limits_pods: defaultdict[str, set[str]] = defaultdict(set)
         """By namespace, the policies there whose limits are each pod's own."""
         self.standings: dict[str, Rank] = {}
@@ -65,12 +65,12 @@ class PolicyContexts:
         return key.partition("/")[0]
 
     def reconsider(self, namespaces: Mapping[str, list[str]], delta: Delta, *, networks: bool) -> dict[str, None]:
-        """Derive contexts anew, where policies or networks changed; gives the policies whose contexts did."""
+        """Derive them anew, where policies or networks changed; gives the keys of those that did."""
         standings = [self._stand(namespace, keys, delta) for namespace, keys in sorted(namespaces.items())]
         self.selected.look()
         changed = dict.fromkeys(self._rechoose(namespaces) if networks else ())
         for found, keys in standings:
-            changed |= dict.fromkeys(self._recontext(found, keys))
+            changed |= dict.fromkeys(self._derive(found, keys))
         delta.policies.update(changed)
         return changed
 
@@ -98,31 +98,31 @@ class PolicyContexts:
             self.selected.take(key, _network_selectors(found.applied.get(key)))
         return found, keys
 
-    def _recontext(self, standings: Standings, keys: Sequence[str]) -> Iterable[str]:
-        """Derive the contexts of some policies of one namespace anew; gives those whose contexts changed."""
-        effective_policies = standings.contexts(self._choose)
+    def _derive(self, standings: Standings, keys: Sequence[str]) -> Iterable[str]:
+        """Derive some policies of one namespace anew; gives those that changed."""
+        effective_policies = standings.effective_policies(self._choose)
         self._keep(keys, effective_policies)
-        return [key for key in keys if self._put_context(key, effective_policies.get(key))]
+        return [key for key in keys if self._put_policy(key, effective_policies.get(key))]
 
     def _rechoose(self, but: Collection[str]) -> Iterable[str]:
-        """Let the policies of all but some namespaces select networks anew; gives those whose contexts changed."""
+        """Let the policies of all but some namespaces select networks anew; gives those that changed."""
         changed = []
-        for key, effective in self.effective.items():
+        for key, effective in self.by_key.items():
             if effective.namespace not in but:
                 choice = self._choose(self._policies[key])
                 if (choice.networks, choice.ignored) != (effective.networks, effective.ignored):
                     changed.append((key, attrs.evolve(effective, networks=choice.networks, ignored=choice.ignored)))
-        return [key for key, after in changed if self._put_context(key, after)]
+        return [key for key, after in changed if self._put_policy(key, after)]
 
     def _choose(self, policy: NetworkQoS) -> Choice:
         return self.selected.choice(policy, any_network=self._settings.any_network)
 
-    def _put_context(self, key: str, after: EffectivePolicy | None) -> bool:
-        """Take the context of a policy; says whether it is another one than before."""
-        before, namespace = self.effective.get(key), key.partition("/")[0]
+    def _put_policy(self, key: str, after: EffectivePolicy | None) -> bool:
+        """Take an effective policy, or none; says whether it is another one than before."""
+        before, namespace = self.by_key.get(key), key.partition("/")[0]
         if before == after:
             return False
-        _put(self.effective, key, after)
+        _put(self.by_key, key, after)
         limits_pods = after is not None and after.spec.bandwidth_scope is BandwidthScope.POD
         (self.limits_pods[namespace].add if limits_pods else self.limits_pods[namespace].discard)(key)
         if not self.limits_pods[namespace]:
