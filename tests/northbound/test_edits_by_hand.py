@@ -4,7 +4,7 @@ import pytest
 
 from nqosd.compiler.desired import OWNER, PART
 from nqosd.northbound.claim import WriterClaim
-from nqosd.northbound.plan.operations import SwitchName
+from nqosd.northbound.plan.operations import SwitchName, describe
 from nqosd.northbound.replica.writer_record import WriterRecord
 from tests.northbound.cases import BOTH, TALKERS, VOICE, converged
 from tests.northbound.database import ModelDatabase
@@ -28,7 +28,8 @@ async def test_a_row_that_says_nothing_on_a_refused_switch_goes_in_the_end(
     uuid = add_row(database, row(key("a/b")), "nqosd", frozenset({switch}))
     database.edit("QoS", uuid, external_ids={OWNER: "nqosd"})
     await rounds.settle()
-    assert rounds.results[-1].blocked
+    blocked = map(describe, rounds.results[-1].blocked)
+    assert [*blocked] == ["logical switch node1" if named else "a row whose external_ids don't say what it is for"]
     assert database.replica.rows.unreadable()
     rounds.driver.refused = set()
     rounds.expire()

@@ -53,6 +53,8 @@ Subject: TypeAlias = RowKey | SetName | SwitchName | RecordName
 def describe(subject: Subject) -> str:
     """Name an object for people."""
     match subject:
+        case RowKey(switch=""):
+            return "a row whose external_ids don't say what it is for"
         case RowKey():
             return str(subject)
         case SetName():
