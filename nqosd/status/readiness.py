@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from nqosd.api.networkqos import Condition
 from nqosd.status.conditions import FALSE, READY, TRUE, UNKNOWN, WARNING, ConditionReason, condition_type
 from nqosd.status.reports import Standing
-from nqosd.status.zone_report import SAME_EVERYWHERE, clipped
+from nqosd.status.zone_report import SAME_EVERYWHERE, ZoneFinding, clipped
 
 APPLIED = "NetworkQoS Destinations applied"
 """The summary when all is well, as users of ovn-kubernetes know it."""
@@ -115,7 +115,9 @@ def _outcome(
     """Give the summary and the condition `Ready`."""
     if standing.failing:
         zone, finding = next(iter(standing.failing.items()))
-        why = mine.message if zone == own and mine.status != TRUE else finding.message or SEE_THERE
+        if zone == own and mine.status != TRUE:  # of many that fail the report doesn't say why
+            finding = ZoneFinding(mine.reason, mine.message)
+        why = finding.message or SEE_THERE
         where = f"Not applied in zone {zone}{_more(counts.failing, 'and in')}: "
         failed = Condition(READY, FALSE, finding.reason, clipped(where + why, MAX_READY), mine.observed_generation)
         return where + _cut(why), failed

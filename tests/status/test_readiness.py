@@ -186,6 +186,16 @@ def test_a_namespace_of_failures_costs_nobody_else() -> None:
     assert summed([zone("a"), in_bad], "ab").ready.status == "False"
 
 
+def test_of_many_failures_this_zone_says_its_own_reason() -> None:
+    """What is beyond the findings that a report lists has its reason all the same where the same zone sums up."""
+    failing = condition(policy(), report(), "a", Lacking(switches=("x",)))
+    said = summed([ZoneReport("a", 10, overflow=frozenset({"team-a"}))], "a", zones="a", mine=failing)
+    assert (said.ready.reason, said.ready.message) == (
+        "WaitingForSwitch",
+        f"Not applied in zone a: {failing.message}",
+    )
+
+
 def test_a_report_fits_into_an_annotation() -> None:
     """A report that would be too long names namespaces alone."""
     findings = {f"{'n' * 60}-{number}/{'p' * 250}": ZoneFinding("Blocked") for number in range(2000)}
