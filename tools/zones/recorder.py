@@ -66,8 +66,11 @@ class Recorder:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._server.port, ssl=self._tls)
             cutter = _Cutter(self.requests.append)
+            first = await reader.read(CHUNK)  # a request counts when it comes, not when the server's TLS stands
+            self._count_sent(first, cutter)
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._server.port, ssl=self._tls)
+            up_writer.write(first)
             await asyncio.gather(
                 self._pass_on(reader, up_writer, lambda data: self._count_sent(data, cutter)),
                 self._pass_on(up_reader, writer, self._count_received),
