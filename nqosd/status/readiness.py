@@ -79,6 +79,8 @@ def sum_up(
     if mine.reason in SAME_EVERYWHERE:
         summary = f"Not applied: {_cut(mine.message)}"
         return StatusVerdict(summary, (_ready(mine, mine.message),), ZoneCounts(len(sources)), kept)
+    if own in standing.failing and mine.status != TRUE:  # of many that fail a report doesn't say why
+        standing = replace(standing, failing={**standing.failing, own: ZoneFinding(mine.reason, mine.message)})
     unwell = _unwell(standing, generation)
     counts = ZoneCounts(len(sources), max(0, len(sources) - len(unwell)), len(standing.failing))
     zones = tuple(unwell[:MAX_ZONES])
@@ -100,7 +102,10 @@ def _unwell(standing: Standing, generation: int) -> list[Condition]:
         *((zone, UNKNOWN, ConditionReason.ZONE_SILENT, _silence(when)) for zone, when in standing.silent.items()),
         *((zone, UNKNOWN, ConditionReason.WAITING_FOR_ZONE, behind) for zone in sorted(standing.behind)),
     )
-    return [Condition(condition_type(zone), status, reason, text, generation) for zone, status, reason, text in said]
+    return [
+        Condition(condition_type(zone), status, reason, clipped(text), generation)
+        for zone, status, reason, text in said
+    ]
 
 
 def _outcome(
@@ -115,8 +120,6 @@ def _outcome(
     """Give the summary and the condition `Ready`."""
     if standing.failing:
         zone, finding = next(iter(standing.failing.items()))
-        if zone == own and mine.status != TRUE:  # of many that fail the report doesn't say why
-            finding = ZoneFinding(mine.reason, mine.message)
         why = finding.message or SEE_THERE
         where = f"Not applied in zone {zone}{_more(counts.failing, 'and in')}: "
         failed = Condition(READY, FALSE, finding.reason, clipped(where + why, MAX_READY), mine.observed_generation)

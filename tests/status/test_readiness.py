@@ -194,6 +194,7 @@ def test_of_many_failures_this_zone_says_its_own_reason() -> None:
         "WaitingForSwitch",
         f"Not applied in zone a: {failing.message}",
     )
+    assert [(each.reason, each.message) for each in said.zones] == [("WaitingForSwitch", failing.message)]
 
 
 def test_a_report_fits_into_an_annotation() -> None:
