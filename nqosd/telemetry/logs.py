@@ -14,7 +14,7 @@ from collections.abc import Mapping, MutableMapping
 from itertools import islice
 from typing import TextIO, TypeAlias
 
-import structlog
+from nqosd.runtime.log_library import structlog  # isort: skip - before anything else imports it
 from structlog.typing import Processor
 
 from nqosd.api.text import MOST, visible
