@@ -162,7 +162,7 @@ def _set(title: str, stored: StoredSet | None, after: _Side | None, plan: Plan, 
         return
     before = None if stored is None else _Side(stored.external_ids, stored.members)
     if after is None and before is not None and stored is not None and not _is_deleted(stored.name, plan):
-        after = replace(before, members=frozenset())  # a row that lingers still refers to it
+        after = replace(before, members=frozenset())  # an idle row still refers to it
     yield Section(title, before.lines() if before else (), after.lines() if after else ())
 
 

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
-import attrs
 import msgspec
 
 from nqosd.api.labels import Labels
@@ -27,8 +26,7 @@ _ANY_NODE = "<node>"
 _FLAT_SWITCH = {Topology.LAYER2: "ovn_layer2_switch", Topology.LOCALNET: "ovn_localnet_switch"}
 
 
-@attrs.frozen
-class Network:
+class Network(msgspec.Struct, frozen=True, dict=True):
     """A network as OVN has it. Switch names are ovn-kubernetes' convention."""
 
     name: str
@@ -98,8 +96,7 @@ class Disagreement(msgspec.Struct, frozen=True):
         return f"network {network.name} is what {self.first} says, and this definition has {fields}"
 
 
-@attrs.frozen
-class Networks:
+class Networks(msgspec.Struct, frozen=True):
     """All networks by name, the network that each definition renders, and why some of them are ignored, by key."""
 
     by_name: Mapping[str, Network]

@@ -159,7 +159,7 @@ class SwitchRows:
     def switches_changed(self, names: AbstractSet[str], before: Switches) -> set[RowKey]:
         """Take what is something else on some switches in the database; gives the keys of rows for others there before.
 
-        One that isn't desired any more may linger there still.
+        One that isn't desired any more may still be there, idle.
         """
         self._stale |= dict.fromkeys(key for key in self._demands if key[1] in names)
         there = {

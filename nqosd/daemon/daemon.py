@@ -12,7 +12,6 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
-import attrs
 import structlog
 
 from nqosd import __version__
@@ -247,13 +246,13 @@ class Daemon:
         _log.info("configuration reloaded", applied=change.applied, needs_restart=change.needs_restart)
 
 
-@attrs.frozen
 class _DatabaseWatch(Observer):
     """The observer of the database: what is known about it goes to metrics, health and systemd."""
 
-    metrics: NorthboundMetrics
-    health: Health
-    notifier: Notifier
+    def __init__(self, metrics: NorthboundMetrics, health: Health, notifier: Notifier) -> None:
+        self.metrics = metrics
+        self.health = health
+        self.notifier = notifier
 
     def facts(self, facts: DatabaseFacts) -> None:
         """Take what is known now."""

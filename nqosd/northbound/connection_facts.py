@@ -4,8 +4,8 @@ In: the IDL after each turn. Out: `DatabaseFacts`. The rule: a line for a transi
 trouble with the same server is told once, however it alternates with others. Asking for the lock again is no loss.
 """
 
-import attrs
 import structlog
+from msgspec.structs import replace
 
 from nqosd.api.text import shortened
 from nqosd.northbound.other_writers import other_holder
@@ -51,7 +51,7 @@ class ConnectionFacts:
 
     def close(self) -> None:
         """Note that the connection is closed for good."""
-        self.facts = attrs.evolve(self.facts, connected=False, synced=False, lock_held=False, problem="closed")
+        self.facts = replace(self.facts, connected=False, synced=False, lock_held=False, problem="closed")
 
     def _tell(self, before: DatabaseFacts, idl: NorthboundIdl) -> None:
         now = self.facts

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
 import attrs
 import structlog
+from msgspec.structs import replace
 
 from nqosd.compiler.desired import Delta, Desired, RowKey
 from nqosd.northbound.claim import NO_CLAIM, WriterClaim
@@ -205,5 +206,5 @@ class Northbound:
                     told = str(error)
                     log.warning("northbound: database can't be found", reason=told)
                     if self._driver is None:
-                        self._observer.facts(attrs.evolve(self.facts, problem=told))
+                        self._observer.facts(replace(self.facts, problem=told))
             await asyncio.sleep(_LOOKUP_RETRY)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-import attrs
 import structlog
 from msgspec.structs import replace
 
@@ -304,7 +303,7 @@ class Reconciler:
         policies |= self._settle(round_, plan)
         taken = differing.take() if weight <= most else await self._cut(differing, desired, most, weight)
         round_.later.restore(differing)
-        return attrs.evolve(round_, taken=taken, scope=taken.scope(desired, self._replica, differing))
+        return replace(round_, taken=taken, scope=taken.scope(desired, self._replica, differing))
 
     def _retry(self, subjects: Sequence[Subject]) -> None:
         """Look at what was refused again, and at the rows that something stands in the way of.
@@ -345,7 +344,7 @@ class Reconciler:
         later.restore(round_.taken.part(later.rows.keys(), later.sets.keys()))
         await round_.give_way()
         scope = round_.taken.scope(round_.desired, self._replica, later)
-        again = attrs.evolve(round_, scope=scope)
+        again = replace(round_, scope=scope)
         rest = await self._planner.plan(again)
         policies = self._settle(again, rest)  # at once: what comes in between would find nothing that waits for it
         await round_.give_way()

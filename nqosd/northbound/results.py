@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
-import attrs
 import msgspec
 
 from nqosd.compiler.desired import RowKey
@@ -80,8 +79,7 @@ class RoundResult(msgspec.Struct, frozen=True):
         return self.succeeded and not self.left
 
 
-@attrs.frozen
-class DatabaseFacts:
+class DatabaseFacts(msgspec.Struct, frozen=True):
     """What is known about the database now."""
 
     connected: bool = False
@@ -95,9 +93,9 @@ class DatabaseFacts:
     """NB_Global.name; None as long as it isn't known."""
     northd_version: str | None = None
     """NB_Global.options:northd_internal_version; None as long as it isn't known."""
-    switches: Switches = attrs.field(factory=dict, repr=False)
+    switches: Switches = {}
     """What isn't ours on each switch, as of the last moment in step."""
-    theirs: Mapping[str, int] = attrs.field(factory=dict, repr=False)
+    theirs: Mapping[str, int] = {}
     """How many rows ovn-kubernetes' own controller has for each policy, as of the last moment in step."""
     is_contended: bool = False
     """Whether the server said that somebody else holds the lock."""

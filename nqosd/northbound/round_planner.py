@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 
-import attrs
+import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -30,8 +30,7 @@ _LIGHT = 50
 """The weight of what a plan may look at in the event loop: it takes about 2 ms, 10 at most."""
 
 
-@attrs.frozen
-class OpenRound:
+class OpenRound(msgspec.Struct, frozen=True, dict=True):
     """One round on its way. `is_audit`: everything is compared although nothing is known to differ.
 
     `later` is what the round leaves for the next ones.

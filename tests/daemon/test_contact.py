@@ -1,7 +1,7 @@
 """What a daemon knows of Kubernetes, and what follows from it for the lock and for writing."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from nqosd.api.changes import ResourceKind
 from nqosd.daemon.contact import GRACE, LONGEST, NOTICED, Contact
@@ -30,14 +30,14 @@ def clock() -> Clock:
     ("before", "refused"),
     [
         (OTHER, False),
-        (attrs.evolve(OTHER, versions={"Pod": "99"}), False),
-        (attrs.evolve(OTHER, versions={"Pod": "101", "Node": "7"}), True),
-        (attrs.evolve(OTHER, versions={"Pod": "1000"}), True),
-        (attrs.evolve(OTHER, versions={"NetworkQoS": "1"}), True),
-        (attrs.evolve(OTHER, versions={"Pod": "x"}), True),
-        (attrs.evolve(OTHER, versions={}), True),
+        (replace(OTHER, versions={"Pod": "99"}), False),
+        (replace(OTHER, versions={"Pod": "101", "Node": "7"}), True),
+        (replace(OTHER, versions={"Pod": "1000"}), True),
+        (replace(OTHER, versions={"NetworkQoS": "1"}), True),
+        (replace(OTHER, versions={"Pod": "x"}), True),
+        (replace(OTHER, versions={}), True),
         (WriterRecord("nqosd"), True),
-        (attrs.evolve(MINE, versions={"Pod": "9999"}), False),
+        (replace(MINE, versions={"Pod": "9999"}), False),
     ],
 )
 def test_out_of_touch_it_writes_only_after_who_knew_no_more(
@@ -52,7 +52,7 @@ def test_out_of_touch_it_writes_only_after_who_knew_no_more(
 
 def test_in_touch_it_always_writes_in_the_end(clock: Clock) -> None:
     """A restored etcd counts backwards, so whoever has been in touch for a moment since it has the lock may write."""
-    before = attrs.evolve(OTHER, versions={"Pod": "9999"})
+    before = replace(OTHER, versions={"Pod": "9999"})
     assert "catching up" in clock.contact.refusal(MINE.versions, MINE.process, before, clock.now)
     held_since = clock.now
     clock.now += NOTICED
@@ -65,7 +65,7 @@ def test_in_touch_it_always_writes_in_the_end(clock: Clock) -> None:
 
 def test_what_waits_for_its_pods_to_be_listed_is_caught_up_with(clock: Clock) -> None:
     """As long as a change waits that the writer before may have known, time in touch proves nothing."""
-    before = attrs.evolve(OTHER, versions={"Pod": "9999"})
+    before = replace(OTHER, versions={"Pod": "9999"})
     held_since = clock.now
     clock.waits_since = held_since + NOTICED
     clock.now += 10 * NOTICED

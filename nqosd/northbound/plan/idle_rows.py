@@ -1,6 +1,6 @@
 """Rows that nobody wants any more and that stay for a while, because removing them may wait.
 
-In: rows with the sets that say who sends, and when they came to linger. Out: by set, by policy, and by age. The rule: a
+In: rows with the sets that say who sends, and since when they are idle. Out: by set, by policy, and by age. Rule: an
 idle row does nothing, since its source sets are empty; so whoever fills such a set must look at its rows first.
 """
 
@@ -22,7 +22,7 @@ class IdleRows:
         self._by_policy: dict[str, set[RowKey]] = {}
 
     def add(self, rows: Mapping[RowKey, frozenset[str]], now: float) -> None:
-        """Take rows with their source sets; one that lingers already keeps its time."""
+        """Take rows with their source sets; one that is idle already keeps its time."""
         for key, sources in rows.items():
             if key in self._since:
                 continue
@@ -59,7 +59,7 @@ class IdleRows:
 
     @property
     def oldest(self) -> float | None:
-        """When the row that lingers longest began to, or None if there is none."""
+        """Since when the row that is idle longest is, or None if there is none."""
         return next(iter(self._since.values()), None)  # in the order of their coming
 
     def __iter__(self) -> Iterator[RowKey]:

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 
-import attrs
+import msgspec
 from msgspec.structs import replace
 
 from nqosd.compiler.desired import Desired, RowKey
@@ -36,8 +36,7 @@ from nqosd.northbound.plan.set_operations import SetPlanner
 from nqosd.northbound.replica.replica import Replica
 
 
-@attrs.frozen
-class Plan:
+class Plan(msgspec.Struct, frozen=True, dict=True):
     """A transaction, and what it leaves open among the rows and sets of its scope."""
 
     operations: tuple[Operation, ...]
@@ -58,7 +57,7 @@ class Plan:
     failed: Mapping[Subject, Exception]
     """Rows and sets that can't be planned at all, with why; they are left as they are."""
     detaches: bool
-    """Whether the rows that lingered before go with this transaction."""
+    """Whether the rows that were idle before go with this transaction."""
     new_sets: AbstractSet[str]
     """Names of the address sets and port groups that are inserted."""
     listed: Mapping[str, Prefixes]
@@ -92,7 +91,7 @@ def make_plan(desired: Desired, view: Replica, scope: PlanScope, plan_options: P
     while True:
         plan = _attempt(desired, view, scope, plan_options)
         if not plan.failed:
-            return attrs.evolve(plan, failed=failed) if failed else plan
+            return replace(plan, failed=failed) if failed else plan
         if plan.failed.keys() <= failed.keys():
             raise next(iter(plan.failed.values()))
         failed.update(plan.failed)

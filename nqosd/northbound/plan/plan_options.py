@@ -31,7 +31,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
     idle_rows: IdleRows = msgspec.field(default_factory=IdleRows)
     """Rows whose removal is waiting; they go with the first change of structure."""
     detach: bool = False
-    """Remove the lingering rows now."""
+    """Remove the idle rows now."""
     spent: AbstractSet[str] = frozenset()
     """Port groups that nobody wants and that have been empty for so long that they may be deleted."""
     pausing: AbstractSet[str] = frozenset()

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 
-import attrs
+import msgspec
 
 from nqosd.compiler.desired import OWNER, PART
 
@@ -21,15 +21,14 @@ PROCESS = "nqosd.io/process"
 VERSIONS = "nqosd.io/resource-versions"
 
 
-@attrs.frozen
-class WriterRecord:
+class WriterRecord(msgspec.Struct, frozen=True, dict=True):
     """One writer. `process` is another one after each start; `versions` are resource versions by kind."""
 
     owner: str
     lock: str = ""
     host: str = ""
     process: str = ""
-    versions: Mapping[str, str] = attrs.field(factory=dict)
+    versions: Mapping[str, str] = {}
 
     @cached_property
     def name(self) -> str:
