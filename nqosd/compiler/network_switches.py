@@ -96,7 +96,7 @@ class Disagreement(msgspec.Struct, frozen=True):
         return f"network {network.name} is what {self.first} says, and this definition has {fields}"
 
 
-class Networks(msgspec.Struct, frozen=True):
+class Networks(msgspec.Struct, frozen=True, dict=True):
     """All networks by name, the network that each definition renders, and why some of them are ignored, by key."""
 
     by_name: Mapping[str, Network]
