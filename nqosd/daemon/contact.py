@@ -17,6 +17,9 @@ NOTICED = 8.0
 """Seconds within which the informers notice a server that doesn't answer, unless they say otherwise."""
 GRACE = 1.5
 """Seconds out of touch that are no fault: a watch that was cut is answered again within them."""
+PATIENCE = 30.0
+"""Seconds in touch, besides, for which changes that wait until pods are listed keep from writing after another writer:
+lists are done by then, unless somebody changes what they need again and again. Only what waits may be older then."""
 LONGEST = 20.0
 """Seconds at most between two attempts to find another daemon for the lock."""
 
@@ -50,6 +53,8 @@ class Contact:
         self._yielded = 0.0
         self.versions: Callable[[], Mapping[ResourceKind, str]] = dict
         """Gives the resource version of each kind up to which all changes were told; nothing without an API server."""
+        self.reached: Callable[[], str] = lambda: self.versions().get(ResourceKind.NETWORK_QOS, "")
+        """Gives the resource version up to which all policies were told, but for those that the inbox holds."""
         self.noticed = NOTICED
         """Seconds in touch that prove it: a server that doesn't answer would have been noticed."""
 
@@ -88,7 +93,8 @@ class Contact:
             return ""
         proven = max(held_since, self._in_touch_since) + self.noticed
         waits_since = self._waits_since()
-        if not self._lost and self._clock() >= proven and (waits_since is None or waits_since > proven):
+        patience = 0.0 if waits_since is None or waits_since > proven else PATIENCE
+        if not self._lost and self._clock() >= proven + patience:
             return ""
         who = f"{before.host}, process {before.process}" if before.process else "somebody who left no record"
         state = self.state or "catching up with the API server"

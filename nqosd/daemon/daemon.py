@@ -126,6 +126,7 @@ class Daemon:
             self._rounds.told_zone = hearing.zone_is
             self._rounds.publisher.hears_all_pods = False
             self._rounds.contact.versions = lambda: hearing.versions(source.resource_versions)
+            self._rounds.contact.reached = lambda: hearing.reached(source.resource_versions)
         else:
             self._rounds.contact.versions = lambda: source.resource_versions
         self._rounds.first_plan.list_again = source.list_again

@@ -25,6 +25,8 @@ ALL_BUT_PODS = tuple(each for each in RESOURCES if each != ALL_PODS)
 """What is watched whole, by whoever hears of some pods only."""
 _FIRST = {ResourceKind.NETWORK_QOS, ResourceKind.NAMESPACE, ResourceKind.NODE}
 """What says which pods are needed."""
+_OF_POLICIES = {ResourceKind.NETWORK_QOS, ResourceKind.POD}
+"""What concerns policies of its namespace alone as long as it waits: a pod does so as the first sender of one."""
 
 
 class Watches(Protocol):
@@ -57,6 +59,7 @@ class Hearing:
         self._needed = NeededPods()
         self._zone: str | None = None
         self._handed_on: Mapping[ResourceKind, str] = {}
+        self._reached = ""
         self._held: dict[tuple[ResourceKind, str], Change] = {}
         self._unneeded: dict[Resource, float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -67,6 +70,15 @@ class Hearing:
             return self._handed_on or dict.fromkeys(told, "0")
         self._handed_on = told
         return told
+
+    def reached(self, told: Mapping[ResourceKind, str]) -> str:
+        """Give the version up to which policies were handed on, but for those of the namespaces `elsewhere`.
+
+        It stays as long as a namespace waits, whose pods policies of any namespace may select.
+        """
+        if all(kind is not ResourceKind.NAMESPACE for kind, _key in self._held):
+            self._reached = told.get(ResourceKind.NETWORK_QOS, "")
+        return self._reached
 
     def zone_is(self, zone: str) -> None:
         """Take which zone the database is of; empty for the whole cluster."""
@@ -85,8 +97,8 @@ class Hearing:
                 self._held[place] = merged
         while passed := [change for change in list(self._held.values()) if self._passes(change)]:
             self._inbox.changed(passed)
-        policies = (change for change in self._held.values() if change.kind is ResourceKind.NETWORK_QOS)
-        self._inbox.elsewhere = frozenset(change.namespace for change in policies)
+        waiting = (change for change in self._held.values() if change.kind in _OF_POLICIES)
+        self._inbox.elsewhere = frozenset(change.namespace for change in waiting)
         self._inbox.elsewhere_since = min((change.seen for change in self._held.values()), default=None)
         if self._needed.is_moved:
             self._begin_anew()

@@ -32,9 +32,9 @@ class Inbox:
         self._held = 0
         self._has_yielded = False
         self.held: frozenset[str] = frozenset()
-        """Namespaces with changes of policies that weren't handed over last."""
+        """Namespaces with changes of policies, or those `elsewhere`, that weren't handed over last."""
         self.elsewhere: frozenset[str] = frozenset()
-        """Namespaces with changes of policies that wait for something before they come here."""
+        """Namespaces with changes of policies, or of first senders, that wait for something before they come here."""
         self.elsewhere_since: float | None = None
         """When the first of all changes that wait before they come here was seen; None if none does."""
         self.unsynced = set(ResourceKind)

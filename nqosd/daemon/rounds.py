@@ -211,6 +211,7 @@ class Rounds:
             return
         changes = self._isolation.admit(self.inbox.take(self._policies_at_once, self._takes_much))
         known: dict[str, str] = {kind: version for kind, version in self.contact.versions().items() if version}
+        came = Came(as_number(self.contact.reached()), self.inbox.held, self._isolation.policies)
         self._batch, self._zone = changes, settings.zone
         self.publisher.rows_of_theirs(facts.theirs)
         if self._compiler is None:
@@ -233,7 +234,6 @@ class Rounds:
         self._left, self._has_written = result.left, result.succeeded
         result = _with_left(result, compiler.left)
         self.convergence.ended(result, pruned=prune)
-        came = Came(as_number(known.get(ResourceKind.NETWORK_QOS, "")), self.inbox.held, self._isolation.policies)
         await self._take(result, compiler, delta, came)
         seconds = time.monotonic() - started
         self.last = RoundState(result.outcome.value, time.time(), seconds)

@@ -21,10 +21,24 @@ from nqosd.informers.store import Store
 
 @attrs.define(eq=False)
 class _Watch:
-    """What a watch has told, and how many events of the log it has taken; None before its list."""
+    """What a watch has told: how many events of the log, or None while it lists what there was at one moment."""
 
     store: Store = attrs.field(factory=lambda: Store(ResourceKind.POD, keeps_versions=True))
     taken: int | None = None
+    listing: "_List | None" = None
+    is_synced: bool = False
+
+
+@attrs.define
+class _List:
+    """What there was after so many events, with its versions, and which of it hasn't been told."""
+
+    taken: int
+    pods: dict[str, tuple[Pod, str]]
+    untold: list[str] = attrs.field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.untold = list(self.pods)
 
 
 class FakeWatches:
@@ -36,14 +50,24 @@ class FakeWatches:
         self._selectors = selectors
         self._merged = Merged(self.hearing)
         self._pods: list[Change] = []
+        self._versions: dict[str, int] = {}
+        """By pod, the event with which it came to be what it is."""
         self._others: dict[ResourceKind, list[Change]] = {kind: [] for kind in ResourceKind if kind != ResourceKind.POD}
         self._unlisted = set(self._others)
         self._watches: dict[Resource, _Watch] = {}
+        self.policies: list[Change] = []
+        """All that happened to policies; the resource versions of these are numbers of events."""
+        self._told = 0
 
     @property
     def parts(self) -> Collection[Resource]:
         """What is watched."""
         return self._watches.keys()
+
+    @property
+    def versions(self) -> Mapping[ResourceKind, str]:
+        """The version up to which policies have been told."""
+        return {ResourceKind.NETWORK_QOS: str(self._told)}
 
     def watch(self, resource: Resource) -> None:
         """Begin a watch."""
@@ -57,7 +81,7 @@ class FakeWatches:
 
     def is_synced(self, resource: Resource) -> bool:
         """Say whether a watch has told its list."""
-        return resource in self._watches and self._watches[resource].taken is not None
+        return resource in self._watches and self._watches[resource].is_synced
 
     def pods(self) -> Collection[Pod]:
         """Give all pods that were told."""
@@ -70,31 +94,36 @@ class FakeWatches:
             return
         happened = replace(change, old=old)
         self.truth.apply(happened)
-        (self._pods if change.kind is ResourceKind.POD else self._others[change.kind]).append(happened)
+        if change.kind is ResourceKind.POD:
+            self._pods.append(happened)
+            self._versions[change.key] = len(self._pods)
+        else:
+            self._others[change.kind].append(happened)
+            self.policies += [happened] if change.kind is ResourceKind.NETWORK_QOS else []
 
     def sources(self) -> list[ResourceKind | Resource]:
         """Give whoever has something to tell."""
         kinds = [kind for kind, told in self._others.items() if told or kind in self._unlisted]
         return [*kinds, *(each for each, watch in self._watches.items() if watch.taken != len(self._pods))]
 
-    def tell(self, source: ResourceKind | Resource) -> None:
-        """Let one tell of one event, or its list."""
+    def list_anew(self, source: Resource) -> None:
+        """Let a watch begin with a list again, whatever it has told."""
+        self._watches[source].taken = self._watches[source].listing = None
+
+    def tell(self, source: ResourceKind | Resource, portion: int | None = None) -> None:
+        """Let one tell of one event, or its list; of a list of pods so many of them."""
         if isinstance(source, ResourceKind):
             if source in self._unlisted:
                 self._unlisted.discard(source)
-                self.hearing.changed(self._others[source])
-                self._others[source] = []
+                changes, self._others[source] = self._others[source], []
+                self._tell(changes)
                 self.hearing.synced(source)
             else:
-                self.hearing.changed([self._others[source].pop(0)])
+                self._tell([self._others[source].pop(0)])
             return
         watch = self._watches[source]
         if watch.taken is None:
-            watch.taken = len(self._pods)
-            chosen = [pod for pod in self.truth.pods.values() if self._chooses(source, pod)]
-            changes = [watch.store.put(pod.key, pod, 0.0, f"{watch.taken}") for pod in chosen]
-            self._merged.changed([change for change in changes if change is not None])
-            self._merged.synced(ResourceKind.POD)
+            self._list(source, watch, portion)
             return
         event = self._pods[watch.taken]
         watch.taken += 1
@@ -104,6 +133,30 @@ class FakeWatches:
             change = watch.store.drop(event.key, 0.0)
         if change is not None:
             self._merged.changed([change])
+
+    def _tell(self, changes: list[Change]) -> None:
+        self._told += sum(change.kind is ResourceKind.NETWORK_QOS for change in changes)
+        self.hearing.changed(changes)
+
+    def _list(self, source: Resource, watch: _Watch, portion: int | None) -> None:
+        """Tell a portion of a list; it is of the moment when it began, and what goes on is told afterwards."""
+        if watch.listing is None:
+            chosen = [pod for pod in self.truth.pods.values() if self._chooses(source, pod)]
+            pods = {pod.key: (pod, str(self._versions[pod.key])) for pod in chosen}
+            watch.listing = _List(len(self._pods), pods)
+        listing = watch.listing
+        number = len(listing.untold) if portion is None else portion
+        told, listing.untold = listing.untold[:number], listing.untold[number:]
+        changes = [watch.store.put(key, listing.pods[key][0], 0.0, listing.pods[key][1]) for key in told]
+        is_first = False
+        if not listing.untold:  # as with a reflector, it is synced before the last of it is told
+            changes += watch.store.retain(listing.pods, 0.0)
+            is_first = not watch.is_synced
+            watch.taken, watch.listing, watch.is_synced = listing.taken, None, True
+        if found := [change for change in changes if change is not None]:
+            self._merged.changed(found)
+        if is_first:
+            self._merged.synced(ResourceKind.POD)
 
     def _chooses(self, watch: Resource, pod: Object) -> bool:
         assert isinstance(pod, Pod)

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from nqosd.api.changes import ResourceKind
-from nqosd.daemon.contact import GRACE, LONGEST, NOTICED, Contact
+from nqosd.daemon.contact import GRACE, LONGEST, NOTICED, PATIENCE, Contact
 from nqosd.northbound.replica.writer_record import WriterRecord
 
 MINE = WriterRecord("nqosd", "nqosd", "here", "1.a", {"Pod": "100", "Node": "7"})
@@ -64,14 +64,17 @@ def test_in_touch_it_always_writes_in_the_end(clock: Clock) -> None:
 
 
 def test_what_waits_for_its_pods_to_be_listed_is_caught_up_with(clock: Clock) -> None:
-    """As long as a change waits that the writer before may have known, time in touch proves nothing."""
+    """As long as a change waits that the writer before may have known, only long time in touch proves anything."""
     before = replace(OTHER, versions={"Pod": "9999"})
     held_since = clock.now
     clock.waits_since = held_since + NOTICED
-    clock.now += 10 * NOTICED
+    clock.now += NOTICED + PATIENCE - 0.1
     assert "catching up" in clock.contact.refusal(MINE.versions, MINE.process, before, held_since)
     clock.waits_since += 0.1
     assert clock.contact.refusal(MINE.versions, MINE.process, before, held_since) == "", "it came later"
+    clock.waits_since -= 0.1
+    clock.now += 0.1
+    assert clock.contact.refusal(MINE.versions, MINE.process, before, held_since) == "", "others wait for long"
     clock.waits_since = None
     assert clock.contact.refusal(MINE.versions, MINE.process, before, held_since) == ""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 from collections.abc import Sequence
 from random import Random
 
@@ -22,19 +23,27 @@ from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.settings import Settings
 from nqosd.daemon.hearing import LINGER
 from nqosd.daemon.inbox import Inbox
-from nqosd.daemon.needed_pods import ALL_PODS, MOST, watches_of
+from nqosd.daemon.needed_pods import ALL_PODS, FEW_NAMESPACES, LONGEST, MOST, watches_of
+from nqosd.informers.resource_versions import as_number
 from nqosd.informers.resources import Resource
 from tests.compiler.worlds import NAMESPACES, batches
 from tests.daemon.fake_watches import Clock, FakeWatches
 from tests.examples import examples
 
+ZONES = ["n1", "east", "n9", ""]
+
 
 class Site:
-    """Watches, and a compiler that takes what they tell whenever the rounds would."""
+    """Watches, and a compiler that takes what they tell whenever the rounds would.
+
+    The zone may get another name, watches may list anew, and changes may stay in the inbox.
+    """
 
     def __init__(self, zone: str, random: Random, selectors: dict[str, LabelSelector]) -> None:
         self.zone = zone
         self.random = random
+        self.renamed, self.listed_anew = random.choice([0.0, 0.05, 0.2]), random.choice([0.0, 0.1, 0.3])
+        self.is_kept = random.choice([True, False])
         self.clock = Clock()
         self.inbox = Inbox(asyncio.Event())
         self.watches = FakeWatches(self.inbox, self.clock, selectors)
@@ -43,19 +52,55 @@ class Site:
     def go_on(self, steps: int) -> None:
         """Let things be told in any order, and rounds run in between."""
         while steps and (sources := self.watches.sources()):
-            self.watches.tell(self.random.choice(sources))
+            self.watches.tell(self.random.choice(sources), self.random.choice([None, 1, 2]))
+            if self.watches.parts and self.random.random() < self.listed_anew:
+                self.watches.list_anew(self.random.choice(list(self.watches.parts)))
+            if self.random.random() < self.renamed:
+                self.zone = self.random.choice(ZONES)
             if self.random.random() < 0.3:
                 self.clock.now += LINGER / 2
             if self.random.random() < 0.5:
                 self.run_round()
             steps -= 1
 
+    def settle(self) -> None:
+        """Let all be told and compiled: what this leads to as well."""
+        self.renamed = self.listed_anew = 0.0
+        self.is_kept = False
+        for _ in range(4):
+            self.go_on(-1)
+            self.run_round()
+
     def run_round(self) -> None:
-        """Compile what was told, unless something hasn't been listed; then every peer that a row names has been."""
+        """Compile what was told, unless something hasn't been listed; then every peer that a row names has been.
+
+        Where the inbox kept changes, watches may have been left that were needed before these.
+        """
         self.watches.hearing.zone_is(self.zone)
         if self.inbox.unsynced:
             return
-        self.compiler.apply(self.inbox.take())
+        changes, version = self._taken(), self.watches.hearing.reached(self.watches.versions)
+        self.compiler.configure(Settings(zone=self.zone), changes)
+        self._check_claim(as_number(version))
+        if not self.is_kept:
+            self._check_all_listed()
+
+    def _taken(self) -> list[Change]:
+        if not self.is_kept:
+            return self.inbox.take()
+        kept = {name: self.random.choice([0, 1, math.inf]) for name in NAMESPACES}
+        late = self.random.sample(NAMESPACES, self.random.randrange(2))
+        return self.inbox.take(lambda name: kept.get(name, math.inf), lambda name: name in late)
+
+    def _check_claim(self, version: int) -> None:
+        """Hold the compiler to what a report would say: it has all policies up to a version, but for namespaces."""
+        policies = {change.key: change.new for change in self.watches.policies[:version]}
+        since = {change.key for change in self.watches.policies[version:]}
+        for key in policies.keys() - since:
+            if key.partition("/")[0] not in self.inbox.held:
+                assert self.compiler.tables.policies.get(key) == policies[key]
+
+    def _check_all_listed(self) -> None:
         for node in Zone.of(self.zone, self.compiler.tables.nodes).nodes or ():
             watches = self.watches
             assert watches.is_synced(ALL_PODS) or watches.is_synced(replace(ALL_PODS, node=node)), node
@@ -102,24 +147,25 @@ def _selectors(changes: list[Change]) -> dict[str, LabelSelector]:
     return {str(peer.pods): peer.pods for peer in peers}
 
 
-@given(
-    batches, st.sampled_from(["n1", "east", "n9", ""]), st.randoms(use_true_random=False), st.sampled_from([2, MOST])
-)
+@given(batches, st.sampled_from(ZONES), st.randoms(use_true_random=False), st.sampled_from([2, MOST]))
 @settings(max_examples=examples(200), deadline=None)
 def test_the_rows_are_those_of_who_hears_of_all(
     drawn: list[list[Change]], zone: str, random: Random, most: int
 ) -> None:
     """However far watches lag behind each other, and whatever selections come and go, in the end rows are the same.
 
-    In between, nothing is compiled before the pods of each of the zone's nodes have been listed, and no policy before
-    all its peers have been. In the end each pod has a namespace, as on
-    any API server: who hears of some pods only asks for those of the namespaces that there are.
+    So are reports on policies. In between, nothing is compiled before the pods of each of the zone's nodes have been
+    listed, and no policy before all its peers have been, or is said to have been. In the end each pod has a namespace,
+    as on any API server: who hears of some pods only asks for those of the namespaces that there are.
     """
     every = [[_apart(change) for change in batch] for batch in drawn]
 
     async def run() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("nqosd.daemon.hearing.MOST", most)
+            for module in ("hearing", "needed_pods"):
+                patch.setattr(f"nqosd.daemon.{module}.MOST", most)
+            patch.setattr("nqosd.daemon.needed_pods.FEW_NAMESPACES", random.choice([0, 1, FEW_NAMESPACES]))
+            patch.setattr("nqosd.daemon.needed_pods.LONGEST", random.choice([6, LONGEST]))
             site = Site(zone, random, _selectors([change for batch in every for change in batch]))
             for batch in every:
                 for change in batch:
@@ -127,14 +173,13 @@ def test_the_rows_are_those_of_who_hears_of_all(
                 site.go_on(random.randrange(12))
             for name in sorted(set(NAMESPACES) - site.watches.truth.namespaces.keys()):
                 site.watches.happen(Change(ResourceKind.NAMESPACE, name, None, Namespace(name, {})))
-            site.go_on(-1)
-            site.run_round()
-            site.go_on(-1)
-            site.run_round()
+            site.settle()
             assert not site.inbox.unsynced
-            settings = Settings(zone=zone)
+            settings = Settings(zone=site.zone)
             assert site.compiler.desired == compile_everything(site.compiler.tables, settings).desired
-            assert site.compiler.desired == compile_everything(site.watches.truth, settings).desired
+            whole = compile_everything(site.watches.truth, settings)
+            assert site.compiler.desired == whole.desired
+            assert [site.compiler.report(each.key) for each in whole.reports] == list(whole.reports)
 
     asyncio.run(run())
 

@@ -98,6 +98,10 @@ class Cluster:
         with contextlib.suppress(ServiceError):
             self.server.request("DELETE", _object_path(manifest), {"gracePeriodSeconds": 0}, user=user)
 
+    def version(self, manifest: Json) -> int:
+        """Give the resource version of an object."""
+        return int(json.loads(self.server.request("GET", _object_path(manifest)))["metadata"]["resourceVersion"])
+
     def create_namespace(self, name: str, labels: Mapping[str, str] | None = None) -> None:
         """Create a namespace."""
         metadata = {"name": name, "labels": dict(labels or {})}

@@ -2,13 +2,17 @@
 
 import json
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from nqosd.daemon.needed_pods import MOST
+from nqosd.status.leases import ANNOTATION, report_name
+from nqosd.status.zone_report import ZoneReport, decode_report
 from tests.faults import manifests
+from tests.faults.cluster import OF_LEASES
 from tests.faults.liar import Answer, Liar
 from tests.faults.manifests import NODES
 from tests.faults.site import Site
@@ -119,6 +123,79 @@ def test_a_standby_that_lacks_peers_writes_nothing_over_newer_rows(zone: Site) -
         standby.wait_until(lambda: "written by" in said(standby), what="kept from writing")
         assert has_lock(standby)
         assert not zone.differences()
+
+
+class Tenant:
+    """Changes the peers of a policy before the pods of the last ones have been listed, so that it always waits."""
+
+    def __init__(self, site: Site, liar: Liar) -> None:
+        self._site = site
+        self._policy = manifests.policy(site.namespace, "first")
+        self.versions: list[int] = []
+        """Those of the policy."""
+        liar.tell(lambda path: time.sleep(1.0) if "app%3Dv" in path or "app=v" in path else None)
+
+    def change(self, times: int, until: Callable[[], bool] = lambda: False) -> bool:
+        """Change them so many times, or until something holds; say whether it did."""
+        for _ in range(times):
+            to = [{"podSelector": {"matchLabels": {"app": f"v{len(self.versions)}"}}}]
+            rules = [manifests.rule(9, to=to)]
+            self._site.cluster.patch(self._policy, {"spec": manifests.policy("", "", rules=rules)["spec"]})
+            self.versions.append(self._site.cluster.version(self._policy))
+            if until():
+                return True
+            time.sleep(0.2)
+        return False
+
+
+def test_who_changes_peers_again_and_again_keeps_no_report_from_others(zone: Site) -> None:
+    """Only of that namespace it reaches no further than to where the policy was applied last."""
+    zone.settle()
+    other = f"{zone.namespace}-other"
+    zone.cluster.create_namespace(other)
+    goes_on = manifests.policy(other, "goes-on", rules=[manifests.rule(9)])
+    with Liar(zone.cluster.server) as liar:
+        tenant = Tenant(zone, liar)
+        zone.api.lead_to(liar.port)
+        zone.settle()
+        tenant.change(10)
+        zone.cluster.create(goes_on)
+        version = zone.cluster.version(goes_on)
+        assert tenant.change(200, until=lambda: report_of(zone).reaches(other) >= version)
+        assert report_of(zone).reaches(zone.namespace) < tenant.versions[0]
+        zone.api.lead_to(zone.cluster.server.port)
+        reaches_all = lambda: report_of(zone).reaches(zone.namespace) >= tenant.versions[-1]  # noqa: E731
+        zone.daemon.wait_until(reaches_all, what="done with all")
+    zone.cluster.server.delete_namespace(other)
+    zone.settle()
+
+
+def test_who_changes_peers_again_and_again_keeps_no_standby_from_writing(zone: Site) -> None:
+    """One that is slower than the one before is in touch, and knows all but what the tenant's policy waits for."""
+    zone.settle()
+    with Liar(zone.cluster.server) as liar:
+        tenant = Tenant(zone, liar)
+        kubeconfig = zone.cluster.kubeconfig(zone.directory / "liar.kubeconfig", port=liar.port)
+        zone.start_daemon(kubeconfig=kubeconfig, options=AUTO)
+        zone.settle()
+        tenant.change(10)
+        zone.daemon.kill()
+        zone.add_pod("newcomer", app="apart")
+        zone.cluster.create(manifests.policy(zone.namespace, "apart", app="apart", rules=[manifests.rule(9)]))
+        of_apart = f'external_ids:"nqosd.io/policy"="{zone.namespace}/apart"'
+        assert tenant.change(
+            300, until=lambda: bool(zone.nb.nbctl("--bare", "--columns=_uuid", "find", "QoS", of_apart))
+        )
+        liar.stop_lying()
+        zone.settle()
+
+
+def report_of(site: Site) -> ZoneReport:
+    """Read what the zone reports."""
+    lease = json.loads(site.cluster.server.request("GET", f"{OF_LEASES}/{report_name(site.zone)}"))
+    found = decode_report(lease["metadata"]["annotations"][ANNOTATION])
+    assert found is not None
+    return found
 
 
 def test_lists_of_no_pods_are_believed_the_second_time(zone: Site) -> None:
