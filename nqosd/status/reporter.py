@@ -19,6 +19,11 @@ SPREAD = 0.003
 LONGEST_SPREAD = 3.0
 GAP = 0.2
 """Seconds at least between two reports of a zone; with many zones as long as the spread, if that is more."""
+AT_ONCE = 10
+"""How many reports in a row have no other pause between them than that."""
+BUSY = 0.01
+"""Seconds for each zone of the cluster between further ones, `RENEWAL` at most: all zones together report a hundred
+times a second, or as often as they renew, though somebody changes a policy all the time."""
 LOOK = 1.0
 """Seconds after which it is looked again whether anything may be reported."""
 ROUND = 0.5
@@ -51,6 +56,8 @@ class ZoneReporter:
         self._refresh = refresh
         self.wake = asyncio.Event()
         self._failures = 0
+        self._left = float(AT_ONCE)
+        self._paused = float("-inf")
 
     async def run(self) -> None:
         """Report for ever."""
@@ -74,7 +81,7 @@ class ZoneReporter:
             self._took("this zone's report", answer)
             if answer.accepted:
                 self._failures = 0
-                await asyncio.sleep(max(GAP, spread))
+                await asyncio.sleep(self._pause(spread, loop.time()))
             else:
                 state.is_urgent = True
                 self._failures += 1
@@ -89,6 +96,15 @@ class ZoneReporter:
             await wait_anew(self.wake, left)
 
     def _spread(self) -> float:
+        return min(LONGEST_SPREAD, SPREAD * (self._zones() - 1))
+
+    def _pause(self, spread: float, now: float) -> float:
+        """Give the seconds until there may be another report, after one more of a number that grows again with time."""
+        busy = min(RENEWAL, BUSY * self._zones())
+        self._left = min(AT_ONCE, self._left + (now - self._paused) / busy) - 1
+        self._paused = now
+        return max(GAP, spread, busy if self._left < 1 else 0.0)
+
+    def _zones(self) -> int:
         progress = self._state().progress
-        zones = len(progress.zones) if progress is not None else 1
-        return min(LONGEST_SPREAD, SPREAD * (zones - 1))
+        return len(progress.zones) if progress is not None else 1

@@ -54,12 +54,15 @@ class ZonesView(msgspec.Struct, frozen=True):
     lowest: int
     """The lowest version that a zone has reported."""
 
-    def news_since(self, before: "ZonesView") -> AbstractSet[str] | None:
-        """Give the policies that zones have found otherwise than before, or None if any policy may stand otherwise."""
-        if (self.silent, self.missing, self.overflow) != (before.silent, before.missing, before.overflow):
+    def news_since(self, before: "ZonesView", policies: Iterable[str]) -> AbstractSet[str] | None:
+        """Give those policies that zones have found otherwise than before, or None if any may stand otherwise."""
+        if (self.silent, self.missing) != (before.silent, before.missing):
             return None
         keys = self.findings.keys() | before.findings.keys()
-        return {key for key in keys if self.findings.get(key) != before.findings.get(key)}
+        found = {key for key in keys if self.findings.get(key) != before.findings.get(key)}
+        namespaces = self.overflow.keys() | before.overflow.keys()
+        crowds = {each for each in namespaces if self.overflow.get(each) != before.overflow.get(each)}
+        return found.union(key for key in policies if key.partition("/")[0] in crowds) if crowds else found
 
     def standing(self, key: str, needed: int, sources: AbstractSet[str]) -> Standing:
         """Say how a policy stands in these zones, whose current generation came with the resource version `needed`."""

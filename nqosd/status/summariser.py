@@ -77,9 +77,9 @@ class Summariser:
         self._observe = observe
         self._holder = holder
         self.wake = asyncio.Event()
-        self._campaigned = self._listed = self._summed = self._retried = float("-inf")
+        self._campaigned = self._listed = self._summed = self._retried = self._all_retried = float("-inf")
         self._pending: AbstractSet[str] = frozenset()
-        """The namespaces of which this zone had something to write yet, when what waits was summed up last."""
+        """The namespaces of which this zone had something to write yet, when it was looked last."""
         self._reports = Reports()
         self._view: ZonesView | None = None
         self._unsettled: set[str] = set()
@@ -145,20 +145,35 @@ class Summariser:
 
     def _awaits_soon(self, state: ZoneState, now: float) -> bool:
         """Say whether zones are waited for that may report at any moment."""
-        return any(now - state.entries[key].since < LONG for key in self._unsettled if key in state.entries)
+        return any(_is_awaited_soon(state, key, now) for key in self._unsettled)
 
     def _due(self, view: ZonesView, state: ZoneState, now: float) -> AbstractSet[str]:
         """Give the policies that may stand otherwise than when they were last summed up."""
-        news = view.news_since(self._view) if self._view is not None and now - self._summed < AFRESH else None
-        self._view = view
-        if news is None:
+        before, self._view = self._view, view
+        waiting = self._waiting(state, now)
+        if before is None or now - self._summed >= AFRESH or (news := view.news_since(before, state.entries)) is None:
             self._summed = now
             return state.entries.keys()
+        return news | state.changed | waiting
+
+    def _waiting(self, state: ZoneState, now: float) -> AbstractSet[str]:
+        """Give the policies that wait for a zone and may do so no longer, of thousands that may wait for ever.
+
+        All of them as often as reports are listed for none; those that haven't waited for long, as for them; those of a
+        namespace that this zone has written, or begins to, at once.
+        """
         pending = state.report.pending.keys() if state.report is not None else frozenset[str]()
-        if pending == self._pending and now - self._retried < LOOK:
-            return news | state.changed
-        self._pending, self._retried = pending, now
-        return news | state.changed | self._unsettled
+        turned, self._pending = pending ^ self._pending, pending
+        if now - self._all_retried >= IDLE:
+            self._retried = self._all_retried = now
+            return self._unsettled
+        is_time = now - self._retried >= LOOK
+        self._retried = now if is_time else self._retried
+        return {
+            key
+            for key in (self._unsettled if is_time or turned else ())
+            if key.partition("/")[0] in turned or (is_time and _is_awaited_soon(state, key, now))
+        }
 
     async def _list(self, progress: Progress, now: float) -> bool:
         """List the reports; say whether that was answered."""
@@ -195,6 +210,12 @@ class Summariser:
             return
         verdict = sum_up(mine, own, asked, standing, kept, knows_senders=sources is not None)
         self._writer.submit(policy, verdict)
+
+
+def _is_awaited_soon(state: ZoneState, key: str, now: float) -> bool:
+    """Say whether a policy hasn't waited for long."""
+    entry = state.entries.get(key)
+    return entry is not None and now - entry.since < LONG
 
 
 def _may_say_behind(entry: Entry) -> bool:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import attrs
 import pytest
@@ -15,6 +16,8 @@ from nqosd.status import summariser
 from nqosd.status.conditions import condition
 from nqosd.status.leases import Election, Leases, Listed
 from nqosd.status.readiness import StatusVerdict
+from nqosd.status.reports import Renewal
+from nqosd.status.zone_report import ZoneReport
 from nqosd.status.zone_state import PolicyStanding, Progress
 from nqosd.status.zone_status import ZoneStatus
 from tests.status.fakes import Counting, FakeClient, eventually
@@ -43,6 +46,20 @@ async def summing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[ZoneSt
     running = asyncio.create_task(status.run())
     yield status, submitted
     running.cancel()
+
+
+def elected(monkeypatch: pytest.MonkeyPatch, listed: Callable[[], Listed]) -> None:
+    """Let whoever asks be elected, and all reports be these."""
+
+    async def reports(_self: Leases) -> tuple[Answer, Listed]:
+        return Answer(200), listed()
+
+    async def campaign(self: Election, name: str, **_: object) -> Answer:
+        self.holder = name
+        return Answer(200)
+
+    monkeypatch.setattr(Leases, "reports", reports)
+    monkeypatch.setattr(Election, "campaign", campaign)
 
 
 async def test_another_warning_concerns_its_policy_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,16 +100,11 @@ async def test_a_zone_that_never_comes_is_waited_for_at_leisure(monkeypatch: pyt
     monkeypatch.setattr(summariser, "GRACE", 0.0)
     loop, moments = asyncio.get_running_loop(), list[float]()
 
-    async def reports(_self: Leases) -> tuple[Answer, Listed]:
+    def listed() -> Listed:
         moments.append(loop.time())
-        return Answer(200), Listed({}, {})
+        return Listed({}, {})
 
-    async def campaign(self: Election, name: str, **_: object) -> Answer:
-        self.holder = name
-        return Answer(200)
-
-    monkeypatch.setattr(Leases, "reports", reports)
-    monkeypatch.setattr(Election, "campaign", campaign)
+    elected(monkeypatch, listed)
     async with summing(monkeypatch) as (status, submitted):
         began = loop.time()
         sources = frozenset({ZONE, MISSING})
@@ -103,3 +115,49 @@ async def test_a_zone_that_never_comes_is_waited_for_at_leisure(monkeypatch: pyt
     late = [each for each in moments if each > began + 1.6]
     assert len(moments) - len(late) > 5
     assert all(after - before >= 0.5 for before, after in itertools.pairwise(late))
+
+
+async def test_policies_that_wait_for_long_are_summed_up_as_often_as_reports_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of thousands of them for a zone that never comes, while others that have just changed are looked at."""
+    monkeypatch.setattr(summariser, "LOOK", 0.01)
+    monkeypatch.setattr(summariser, "IDLE", 2.0)
+    monkeypatch.setattr(summariser, "LONG", 1.0)
+    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    elected(monkeypatch, lambda: Listed({}, {}))
+    sources = frozenset({ZONE, MISSING})
+    async with summing(monkeypatch) as (status, submitted):
+        awaited = [replace(standing(each, "one of ten"), sources=sources) for each in POLICIES]
+        status.publish(Progress(ZONE, 1, sources), awaited[:-1])
+        await eventually(lambda: len(submitted) > len(POLICIES))
+        await asyncio.sleep(1.2)
+        del submitted[:]
+        status.publish(Progress(ZONE, 2, sources), awaited[-1:])
+        await eventually(lambda: [name for name, _ in submitted].count(POLICIES[-1].name) > 3)
+        assert len(submitted) < 5 * len(POLICIES)
+        del submitted[:]
+        await eventually(lambda: {name for name, _ in submitted} == {each.name for each in POLICIES})
+
+
+async def test_a_namespace_with_many_failures_concerns_its_own_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a report has room for all of them, or no more, is nothing new for others."""
+    monkeypatch.setattr(summariser, "LOOK", 0.01)
+    monkeypatch.setattr(summariser, "IDLE", 0.01)
+    monkeypatch.setattr(summariser, "LONG", 0.0)
+    report = ZoneReport(MISSING, 1)
+    renewed = dt.datetime.now(dt.UTC).isoformat()
+    elected(monkeypatch, lambda: Listed({MISSING: Renewal(report, renewed)}, {}))
+    sources = frozenset({ZONE, MISSING})
+    mine = attrs.evolve(POLICIES[0], namespace="crowd")
+    async with summing(monkeypatch) as (status, submitted):
+        every = [replace(standing(each, "one of ten"), sources=sources) for each in (mine, *POLICIES[1:])]
+        status.publish(Progress(ZONE, 1, sources), every)
+        await eventually(lambda: {name for name, _ in submitted} == {each.name for each in POLICIES})
+        await asyncio.sleep(0.2)
+        del submitted[:]
+        report = replace(report, overflow=frozenset({"crowd"}))
+        await eventually(lambda: bool(submitted))
+        await asyncio.sleep(0.2)
+        assert {name for name, _ in submitted} == {mine.name}
+        assert "too many policies" in submitted[-1][1]
