@@ -9,6 +9,7 @@ ovn-kubernetes takes for a network is the same one here.
 """
 
 import json
+from collections.abc import Mapping
 from sys import intern
 from typing import TypeVar
 
@@ -159,25 +160,27 @@ def _read_config(text: str | None, override: str | None) -> _Network:
         return _Network()
     if len(text) > MAX_CONFIG:
         raise ValueError(f"{len(text)} characters; a configuration has {MAX_CONFIG} at most")
-    config = json.loads(text, object_pairs_hook=_Config, parse_constant=_no_constant)
-    if not isinstance(config, _Config):
-        raise ValueError(f"{shown(config)} is not an object")  # noqa: TRY004 - malformed, as all else that is
-    plugins = config.get("plugins")  # libcni reads this key as it is written
-    plugin = plugins[0] if isinstance(plugins, list) and plugins else config
-    if not isinstance(plugin, _Config) or plugin.text("type") != CNI_TYPE:
+    pairs = json.loads(text, object_pairs_hook=tuple, parse_constant=_no_constant)
+    config = _folded(pairs)
+    if config is None:
+        raise ValueError(f"{shown(pairs)} is not an object")
+    plugins = dict(pairs).get("plugins")  # libcni reads this key as it is written
+    listed = plugins if isinstance(plugins, list) and plugins else [pairs]
+    plugin = _folded(listed[0])
+    if plugin is None or _text(plugin, "type") != CNI_TYPE:
         return _Network()
-    if plugin is not config and isinstance(plugins, list) and len(plugins) > 1:
-        raise ValueError(f"{len(plugins)} plugins in a list; {CNI_TYPE} must be the only one")
-    if not plugin.text("topology"):
+    if len(listed) > 1:
+        raise ValueError(f"{len(listed)} plugins in a list; {CNI_TYPE} must be the only one")
+    if not _text(plugin, "topology"):
         return _Network()
-    topology = _choose(Topology, "topology", plugin.text("topology"))
-    role = _choose(NetworkRole, "role", plugin.text("role")) if plugin.text("role") else NetworkRole.SECONDARY
-    subnets = plugin.text("subnets").split(",") if plugin.text("subnets") else []
+    topology = _choose(Topology, "topology", _text(plugin, "topology"))
+    role = _choose(NetworkRole, "role", _text(plugin, "role")) if _text(plugin, "role") else NetworkRole.SECONDARY
+    subnets = _text(plugin, "subnets").split(",") if _text(plugin, "subnets") else []
     if len(subnets) > MAX_RANGES:
         raise ValueError(f"subnets: {len(subnets)} ranges; a network has {MAX_RANGES} at most")
     whole = map(_without_share, subnets) if topology is Topology.LAYER3 else subnets
-    name = _name(override or config.text("name"))
-    return _Network(name, topology, role, ranges(whole), plugin.text("netAttachDefName"))
+    name = _name(override or _text(config, "name"))
+    return _Network(name, topology, role, ranges(whole), _text(plugin, "netAttachDefName"))
 
 
 def _name(name: str) -> str:
@@ -191,23 +194,21 @@ def _name(name: str) -> str:
     return name
 
 
-class _Config(dict[str, object]):
-    """A JSON object as Go reads it into a struct; what isn't asked for may be of any type."""
+def _folded(pairs: object) -> Mapping[str, object] | None:
+    """Read a JSON object, of which there are its pairs, as Go reads it into a struct; None if it is none."""
+    return {key.casefold(): value for key, value in pairs if value is not None} if isinstance(pairs, tuple) else None
 
-    def __init__(self, pairs: list[tuple[str, object]]) -> None:
-        super().__init__(pairs)
-        self._folded = {key.casefold(): value for key, value in pairs if value is not None}
 
-    def text(self, key: str) -> str:
-        """Give a text; empty where it is absent.
+def _text(config: Mapping[str, object], key: str) -> str:
+    """Give a text; empty where it is absent. What isn't asked for may be of any type.
 
-        Raises:
-            ValueError: it is something else.
-        """
-        value = self._folded.get(key.casefold(), "")
-        if not isinstance(value, str):
-            raise ValueError(f"{key}: {shown(value)} is not a text")  # noqa: TRY004 - malformed, as all else that is
-        return value
+    Raises:
+        ValueError: it is something else.
+    """
+    value = config.get(key.casefold(), "")
+    if not isinstance(value, str):
+        raise ValueError(f"{key}: {shown({} if isinstance(value, tuple) else value)} is not a text")  # noqa: TRY004 - malformed, as all else that is
+    return value
 
 
 def _no_constant(name: str) -> None:
