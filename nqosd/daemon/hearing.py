@@ -9,14 +9,15 @@ any more is left after a while, and never before all that are needed have told w
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import Pod
 from nqosd.daemon.inbox import Inbox
-from nqosd.daemon.needed_pods import ALL_PODS, MOST, NeededPods
+from nqosd.daemon.needed_pods import ALL_PODS, NeededPods
+from nqosd.daemon.peer_needs import MOST
 from nqosd.informers.resources import RESOURCES, Resource
 
 LINGER = 60.0
@@ -27,6 +28,8 @@ _FIRST = {ResourceKind.NETWORK_QOS, ResourceKind.NAMESPACE, ResourceKind.NODE}
 """What says which pods are needed."""
 _OF_POLICIES = {ResourceKind.NETWORK_QOS, ResourceKind.POD}
 """What concerns policies of its namespace alone as long as it waits: a pod does so as the first sender of one."""
+
+_Place: TypeAlias = tuple[ResourceKind, str]
 
 
 class Watches(Protocol):
@@ -60,7 +63,9 @@ class Hearing:
         self._zone: str | None = None
         self._handed_on: Mapping[ResourceKind, str] = {}
         self._reached = ""
-        self._held: dict[tuple[ResourceKind, str], Change] = {}
+        self._held: dict[_Place, Change] = {}
+        self._awaited: dict[_Place, set[Resource]] = {}
+        """For which watches what is held waits, as of when it came or the last watch had told all."""
         self._unneeded: dict[Resource, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -89,14 +94,16 @@ class Hearing:
 
     def changed(self, changes: list[Change]) -> None:
         """Take changes, and hand on all that need nothing which hasn't been listed."""
+        came: dict[_Place, None] = {}
         for change in changes:
             place = change.kind, change.key
             held = self._held.pop(place, None)
+            self._awaited.pop(place, None)
             merged = change if held is None else replace(change, old=held.old, seen=held.seen)
             if merged.old != merged.new:
                 self._held[place] = merged
-        while passed := [change for change in list(self._held.values()) if self._passes(change)]:
-            self._inbox.changed(passed)
+                came[place] = None
+        self._look_at(came)
         waiting = (change for change in self._held.values() if change.kind in _OF_POLICIES)
         self._inbox.elsewhere = frozenset(change.namespace for change in waiting)
         self._inbox.elsewhere_since = min((change.seen for change in self._held.values()), default=None)
@@ -108,12 +115,24 @@ class Hearing:
         """Take note that a kind, or one watch of pods, has told all that there is."""
         if kind is not ResourceKind.POD:
             self._inbox.synced(kind)
+        self._look_at(self._held)
         self.changed([])
 
-    def _passes(self, change: Change) -> bool:
-        if self._lacking(change):
+    def _look_at(self, places: Iterable[_Place]) -> None:
+        """Hand on what lacks nothing of what is held in some places; what else there is waits for a watch anyway."""
+        left = [place for place in places if place in self._held]
+        while passed := [self._held[place] for place in left if self._passes(place)]:
+            for change in passed:
+                del self._held[change.kind, change.key]
+                self._awaited.pop((change.kind, change.key), None)
+            left = [place for place in left if place in self._held]
+            self._inbox.changed(passed)
+
+    def _passes(self, place: _Place) -> bool:
+        change = self._held[place]
+        if lacking := self._lacking(change):
+            self._awaited[place] = lacking
             return False
-        del self._held[change.kind, change.key]
         self._needed.take(change)
         return True
 
@@ -122,6 +141,7 @@ class Hearing:
         self._inbox.unsynced.add(ResourceKind.POD)
         self._needed.belong(self._zone or "", self._watches.pods())
         if self._held:
+            self._look_at(self._held)
             self.changed([])
 
     def _lacking(self, change: Change) -> set[Resource]:
@@ -132,7 +152,7 @@ class Hearing:
 
     def _wanted(self, needed: set[Resource]) -> set[Resource]:
         """Give the watches to have, by those needed; after more than MOST were, not before half as many would do."""
-        wanted = needed.union(*map(self._lacking, self._held.values()))
+        wanted = needed.union(*self._awaited.values())
         most = MOST // 2 if ALL_PODS in self._watches.parts else MOST
         return {ALL_PODS} if ALL_PODS in wanted or len(wanted) > most else wanted
 

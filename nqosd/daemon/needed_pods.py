@@ -15,71 +15,59 @@ from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.labels import EVERYTHING, LabelSelector
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.objects import Namespace, Node, Pod
-from nqosd.cache.selections import PodSelection, SelectionUse, namespace_labels
-from nqosd.compiler.effective_policies import peers_of
+from nqosd.cache.selections import covers, namespace_labels
 from nqosd.compiler.pod_addresses import is_of_zone
+from nqosd.daemon.peer_needs import MOST, PeerNeeds, Peers
 from nqosd.informers.resources import RESOURCES, Resource
 
 ALL_PODS = next(each for each in RESOURCES if each.kind is ResourceKind.POD)
-MOST = 30
-"""Watches; where more are needed, one hears all pods."""
 FEW_NAMESPACES = 10
 """Of more, one watch of the whole cluster selects by the pods' labels alone."""
-LONGEST = 2000
-"""Characters of a selector that any proxy lets pass; one that is longer doesn't narrow a watch."""
-_EVERY_POD = frozenset({PodSelection(SelectionUse.PEER, EVERYTHING, EVERYTHING)})
+COMPARED = 50_000
+"""Requirements of selectors with which namespaces are compared for one change; it takes some 20 ms."""
+REMEMBERED = 10 * MOST
+"""Selectors of which it is kept which namespaces they mean."""
 
 _T = TypeVar("_T")
 
 
 class NeededPods:
-    """Needs by policy; without a zone, nothing is narrowed."""
+    """The watches that are needed; without a zone, nothing is narrowed."""
 
     def __init__(self) -> None:
         self.zone = ""
         self.is_moved = False
         """Whether other nodes are of the zone than `belong` was told."""
+        self._peers = PeerNeeds()
         self._namespaces: dict[str, Namespace] = {}
         self._nodes: dict[str, Node] = {}
-        self._policies: dict[str, dict[str, NetworkQoS]] = {}
-        self._peers: dict[str, frozenset[PodSelection]] = {}
         self._own: set[str] = set()
-        self._pods: dict[str, dict[str, Pod]] = {}
-        self._senders: dict[str, int] = {}
         self._selected: dict[LabelSelector, set[str]] = {}
 
     def watches(self) -> set[Resource]:
         """Give the watches that are needed."""
         if not self.zone:
             return {ALL_PODS}
-        selections = self._selections()
-        scopes = {each.namespaces for each in selections}
-        self._selected = {scope: names for scope, names in self._selected.items() if scope in scopes}
-        return {replace(ALL_PODS, node=name) for name in self._own} | self._watches(selections)
+        return {replace(ALL_PODS, node=name) for name in self._own} | self._watches(self._peers.needed.keys())
 
     def belong(self, zone: str, pods: Iterable[Pod]) -> None:
         """Be of another zone, or of other nodes; `pods` are those that have been told."""
         self.zone, self.is_moved = zone, False
         self._own = {name for name, node in self._nodes.items() if is_of_zone(node, zone)}
-        self._pods, self._senders = {}, dict.fromkeys(self._peers, 0)
+        self._peers.clear_pods()
         for pod in pods:
             if self._is_own(pod):
-                self._add(pod)
+                self._peers.add(pod)
 
     def needs(self, change: Change) -> set[Resource]:
         """Give what a change needs, though what is needed without it may be among that."""
         match change.new:
-            case NetworkQoS() as policy if any(_sends(policy, pod) for pod in self._pods_of(policy.namespace)):
-                return self._watches(_peers(policy))
-            case Pod() as pod if self._is_own(pod) and not self._is_known(pod):
-                policies = self._policies.get(pod.namespace, {}).values()
-                return self._watches(_union(self._peers[each.key] for each in policies if _sends(each, pod)))
+            case NetworkQoS() as policy:
+                return self._watches(self._peers.of_policy(policy))
+            case Pod() as pod if self._is_own(pod) and not self._peers.is_known(pod):
+                return self._watches(self._peers.of_pod(pod))
             case Namespace() as namespace:
-                if len(selections := self._selections()) > MOST:
-                    return {ALL_PODS}
-                known = {namespace.name: namespace}
-                selections = {each for each in selections if each.covers(namespace.name, known)}
-                return _union(watches_of(each, {*self._names(each), namespace.name}) for each in selections)
+                return self._watches_with(namespace)
             case _:
                 return set()
 
@@ -88,7 +76,7 @@ class NeededPods:
         key, new = change.key, change.new
         match change.kind:
             case ResourceKind.NETWORK_QOS:
-                self._take_policy(change.namespace, key, new)
+                self._peers.take_policy(change.namespace, key, new if isinstance(new, NetworkQoS) else None)
             case ResourceKind.POD:
                 self._take_pod(change.namespace, key, new)
             case ResourceKind.NAMESPACE:
@@ -99,24 +87,12 @@ class NeededPods:
                     self._nodes[key] = new
                 self.is_moved |= (key in self._own) != (isinstance(new, Node) and is_of_zone(new, self.zone))
 
-    def _take_policy(self, namespace: str, key: str, new: Object | None) -> None:
-        self._policies.setdefault(namespace, {}).pop(key, None)
-        self._senders.pop(key, None)
-        self._peers.pop(key, None)
-        if isinstance(new, NetworkQoS):
-            self._policies[namespace][key] = new
-            self._peers[key] = _peers(new)
-            self._senders[key] = sum(_sends(new, pod) for pod in self._pods_of(namespace))
-
     def _take_pod(self, namespace: str, key: str, new: Object | None) -> None:
         sender = new if isinstance(new, Pod) and self._is_own(new) else None
-        if sender is not None and self._is_known(sender):
-            return
-        before = self._pods.get(namespace, {}).pop(key, None)
-        if before is not None:
-            self._count(before, -1)
-        if sender is not None:
-            self._add(sender)
+        if sender is None or not self._peers.is_known(sender):
+            self._peers.remove(namespace, key)
+            if sender is not None:
+                self._peers.add(sender)
 
     def _take_namespace(self, name: str, new: Object | None) -> None:
         self._namespaces.pop(name, None)
@@ -126,69 +102,48 @@ class NeededPods:
         for scope, names in self._selected.items():
             (names.add if new is not None and scope.matches(labels) else names.discard)(name)
 
-    def _selections(self) -> set[PodSelection]:
-        """Give the peers of all policies with senders."""
-        return _union(self._peers[key] for key, number in self._senders.items() if number)
-
-    def _watches(self, selections: Collection[PodSelection]) -> set[Resource]:
-        """Give the watches for some selections: one of all pods, if there are many."""
-        if len(selections) > MOST:
+    def _watches_with(self, namespace: Namespace) -> set[Resource]:
+        """Give the watches that are needed for peers in a namespace as it is now."""
+        needed = self._peers.needed
+        if len(needed) > MOST:
             return {ALL_PODS}
-        return _union(watches_of(each, self._names(each)) for each in selections)
+        name, known = namespace.name, {namespace.name: namespace}
+        mine = [each for each in needed if each.namespaces == name or _selects(each.namespaces, name, known)]
+        return self._watches(mine, {name})
 
-    def _names(self, selection: PodSelection) -> set[str]:
-        """Give the namespaces that a selection means; those that a selector means are kept up to date from now on."""
-        scope = selection.namespaces
-        if isinstance(scope, str):
-            return {scope}
-        if scope not in self._selected:
-            self._selected[scope] = {name for name in self._namespaces if selection.covers(name, self._namespaces)}
-        return self._selected[scope]
+    def _watches(self, peers: Collection[Peers], more: AbstractSet[str] = frozenset()) -> set[Resource]:
+        """Give the watches for some peers, those in `more` namespaces included: one of all pods, if there are many."""
+        scopes = {each.namespaces for each in peers} if len(peers) <= MOST else set()
+        new = [each for each in scopes - self._selected.keys() if not isinstance(each, str) and each != EVERYTHING]
+        if len(peers) > MOST or len(self._namespaces) * sum(len(each.requirements) for each in new) > COMPARED:
+            return {ALL_PODS}
+        if len(self._selected) + len(new) > REMEMBERED:
+            kept = {each.namespaces for each in self._peers.needed} if len(self._peers.needed) <= MOST else set()
+            self._selected = {scope: names for scope, names in self._selected.items() if scope in kept | scopes}
+        for scope in new:
+            self._selected[scope] = {name for name in self._namespaces if covers(scope, name, self._namespaces)}
+        return _union(watches_of(each, self._names(each.namespaces) | more) for each in peers)
 
-    def _pods_of(self, namespace: str) -> Collection[Pod]:
-        return self._pods.get(namespace, {}).values()
+    def _names(self, scope: str | LabelSelector) -> AbstractSet[str]:
+        """Give the namespaces that are meant; those that a selector means have been looked for."""
+        return {scope} if isinstance(scope, str) else self._selected.get(scope, frozenset())
 
     def _is_own(self, pod: Pod) -> bool:
         """Say whether a pod may be a sender."""
         return pod.node in self._own and not pod.host_network and not pod.ended
 
-    def _is_known(self, pod: Pod) -> bool:
-        """Say whether a sender is known that all policies select as they do this one."""
-        known = self._pods.get(pod.namespace, {}).get(pod.key)
-        return known is not None and known.labels == pod.labels
 
-    def _add(self, pod: Pod) -> None:
-        self._pods.setdefault(pod.namespace, {})[pod.key] = pod
-        self._count(pod, 1)
-
-    def _count(self, pod: Pod, step: int) -> None:
-        """Count a sender that came or went for all policies of which it is one."""
-        for policy in self._policies.get(pod.namespace, {}).values():
-            if _sends(policy, pod):
-                self._senders[policy.key] += step
-
-
-def watches_of(selection: PodSelection, names: Collection[str]) -> set[Resource]:
-    """Give watches that select all pods of a selection and few others; `names` are the namespaces that it means."""
-    labels = "" if selection.pods == EVERYTHING else str(selection.pods)
-    narrowed = replace(ALL_PODS, labels=labels if len(labels) <= LONGEST else "")
-    if selection.namespaces == EVERYTHING or (narrowed.labels and len(names) > FEW_NAMESPACES):
+def watches_of(peers: Peers, names: Collection[str]) -> set[Resource]:
+    """Give watches that select some peers and few other pods; `names` are the namespaces that they mean."""
+    narrowed = replace(ALL_PODS, labels=peers.labels)
+    is_wide = len(names) > (FEW_NAMESPACES if peers.labels else MOST)
+    if peers.namespaces == EVERYTHING or is_wide:
         return {narrowed}
     return {replace(narrowed, namespace=name) for name in names}
 
 
-def _sends(policy: NetworkQoS, pod: Pod) -> bool:
-    return policy.spec is not None and policy.spec.pod_selector.matches(pod.labels)
-
-
-def _peers(policy: NetworkQoS) -> frozenset[PodSelection]:
-    """Give the peers of a policy; all pods, if it selects many."""
-    found = set[PodSelection]()
-    for each in () if policy.spec is None else peers_of(policy.spec, policy.namespace):
-        found.add(each)
-        if len(found) > MOST:
-            return _EVERY_POD
-    return frozenset(found)
+def _selects(scope: str | LabelSelector, name: str, namespaces: dict[str, Namespace]) -> bool:
+    return not isinstance(scope, str) and covers(scope, name, namespaces)
 
 
 def _union(sets: Iterable[AbstractSet[_T]]) -> set[_T]:

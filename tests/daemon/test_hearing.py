@@ -23,7 +23,8 @@ from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.settings import Settings
 from nqosd.daemon.hearing import LINGER
 from nqosd.daemon.inbox import Inbox
-from nqosd.daemon.needed_pods import ALL_PODS, FEW_NAMESPACES, LONGEST, MOST, watches_of
+from nqosd.daemon.needed_pods import ALL_PODS, FEW_NAMESPACES, watches_of
+from nqosd.daemon.peer_needs import LONGEST, MOST, peers_among
 from nqosd.informers.resource_versions import as_number
 from nqosd.informers.resources import Resource
 from tests.compiler.worlds import NAMESPACES, batches
@@ -114,7 +115,9 @@ class Site:
         needed: set[Resource] = set()
         for peers in peers_of(policy.spec, policy.namespace):
             names = {name for name in (*namespaces, policy.namespace) if peers.covers(name, namespaces)}
-            needed |= watches_of(peers, names & namespaces.keys() if peers.namespaces != policy.namespace else names)
+            if peers.namespaces != policy.namespace:
+                names &= namespaces.keys()
+            needed |= watches_of(peers_among(peers), names)
         assert watches.is_synced(ALL_PODS) or all(map(watches.is_synced, needed)), policy.key
 
 
@@ -162,10 +165,10 @@ def test_the_rows_are_those_of_who_hears_of_all(
 
     async def run() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            for module in ("hearing", "needed_pods"):
+            for module in ("hearing", "needed_pods", "peer_needs"):
                 patch.setattr(f"nqosd.daemon.{module}.MOST", most)
             patch.setattr("nqosd.daemon.needed_pods.FEW_NAMESPACES", random.choice([0, 1, FEW_NAMESPACES]))
-            patch.setattr("nqosd.daemon.needed_pods.LONGEST", random.choice([6, LONGEST]))
+            patch.setattr("nqosd.daemon.peer_needs.LONGEST", random.choice([6, LONGEST]))
             site = Site(zone, random, _selectors([change for batch in every for change in batch]))
             for batch in every:
                 for change in batch:

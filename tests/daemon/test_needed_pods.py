@@ -1,6 +1,7 @@
 """Which watches a zone needs, and for how long it has them."""
 
 import asyncio
+from unittest.mock import Mock
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +13,8 @@ from nqosd.api.objects import Namespace, Node, Pod
 from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.daemon.hearing import LINGER
 from nqosd.daemon.inbox import Inbox
-from nqosd.daemon.needed_pods import ALL_PODS, FEW_NAMESPACES, LONGEST, MOST, NeededPods, watches_of
+from nqosd.daemon.needed_pods import ALL_PODS, COMPARED, FEW_NAMESPACES, NeededPods, watches_of
+from nqosd.daemon.peer_needs import FEW, LONGEST, MOST, peers_among
 from nqosd.informers.resources import Resource
 from tests.daemon.fake_watches import Clock, FakeWatches
 
@@ -35,6 +37,12 @@ def policy(*peers: PodPeer, name: str = "p") -> NetworkQoS:
     """Give a policy of the namespace a, for its pods of the app web, to some peers."""
     rules = tuple(EgressRule(1, None, Classifier((peer,), (), ())) for peer in peers)
     return NetworkQoS("a", name, spec=NetworkQoSSpec(1, rules, labelled(app="web")))
+
+
+def selecting(senders: LabelSelector, name: str = "p") -> NetworkQoS:
+    """Give a policy with a podSelector, to pods of the app db."""
+    rule = EgressRule(1, None, Classifier((PodPeer(labelled(app="db")),), (), ()))
+    return NetworkQoS("a", name, spec=NetworkQoSSpec(1, (rule,), senders))
 
 
 def watch(namespace: str = "", labels: str = "") -> Resource:
@@ -104,7 +112,7 @@ def test_peers_are_selected_in_the_namespaces_that_are_meant() -> None:
 def test_a_long_selector_is_left_out() -> None:
     """Its watch hears of more pods, and no proxy refuses the request."""
     long = LabelSelector.of([Requirement("app", Operator.IN, tuple(f"value-{n}" for n in range(LONGEST // 6)))])
-    assert watches_of(PodSelection(SelectionUse.PEER, "a", long), {"a"}) == {watch("a")}
+    assert watches_of(peers_among(PodSelection(SelectionUse.PEER, "a", long)), {"a"}) == {watch("a")}
 
 
 def test_many_peers_need_all_pods() -> None:
@@ -234,3 +242,93 @@ async def test_of_what_waits_only_the_last_change_is_told() -> None:
     assert zone.told() == []
     zone.tell()
     assert [(change.old, change.new) for change in zone.inbox.take()] == [(first, last)]
+
+
+@pytest.mark.parametrize(
+    ("selector", "sends"),
+    [
+        ([Requirement("app", Operator.IN, ("web",)), Requirement("tier", Operator.NOT_IN, ("front",))], True),
+        ([Requirement("app", Operator.IN, ("api", "web"))], True),
+        ([Requirement("app", Operator.IN, tuple(f"v{number}" for number in range(FEW + 1)))], True),
+        ([Requirement("app", Operator.EXISTS)], True),
+        ([Requirement("app", Operator.DOES_NOT_EXIST)], True),
+        ([Requirement("app", Operator.IN, ("api", "db"))], False),
+        ([Requirement("role", Operator.EXISTS)], False),
+        ([Requirement("app", Operator.EXISTS), Requirement("tier", Operator.IN, ("back",))], False),
+    ],
+)
+@pytest.mark.parametrize("is_policy_first", [True, False])
+def test_senders_are_told_by_one_label(selector: list[Requirement], *, sends: bool, is_policy_first: bool) -> None:
+    """Whatever else a podSelector says is for the compiler: peers too many do no harm."""
+    asks = selecting(LabelSelector.of(selector))
+    objects: list[Object] = [asks, replace(SENDER, labels={"app": "web", "tier": "front"})]
+    found = needed(*(objects if is_policy_first else reversed(objects)))
+    assert found == ({OWN, watch("a", "app=db")} if sends else {OWN})
+
+
+def test_no_pod_is_compared_with_selectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many policies there are, and however long their podSelectors, a pod that comes or goes costs nothing."""
+    pods, absent = NeededPods(), [Requirement(f"k{number}", Operator.DOES_NOT_EXIST) for number in range(20)]
+    pods.take(came(Node("n1")))
+    pods.belong("n1", [])
+    compared = Mock(return_value=True)
+    monkeypatch.setattr(LabelSelector, "matches", compared)
+    for number in range(50):
+        pods.take(
+            came(
+                selecting(LabelSelector.of([*absent, Requirement(f"z{number}", Operator.NOT_IN, ("v",))]), f"p{number}")
+            )
+        )
+    for name in ("s", "t"):
+        assert pods.needs(came(replace(SENDER, name=name))) == {watch("a", "app=db")}
+        pods.take(came(replace(SENDER, name=name)))
+    assert pods.watches() == {OWN, watch("a", "app=db")}
+    for name in ("s", "t"):
+        pods.take(Change(ResourceKind.POD, f"a/{name}", replace(SENDER, name=name), None))
+    assert pods.watches() == {OWN}
+    assert not compared.called
+
+
+def test_namespaces_that_many_selectors_ask_for_are_not_compared() -> None:
+    """A long selector of namespaces counts as one of all; where there are very many comparisons, all pods are heard."""
+    long = LabelSelector.of([Requirement(f"k{number}", Operator.DOES_NOT_EXIST) for number in range(FEW + 1)])
+    short = LabelSelector(long.requirements[:FEW])
+    namespaces = [Namespace(f"ns{number}") for number in range(MOST + 1)]
+    db, every = labelled(app="db"), LabelSelector()
+    assert needed(*namespaces, SENDER, policy(PodPeer(db, long))) == {OWN, watch("", "app=db")}
+    assert needed(*namespaces[:2], SENDER, policy(PodPeer(every, short))) == {OWN, watch("ns0"), watch("ns1")}
+    assert needed(*namespaces, SENDER, policy(PodPeer(every, short))) == {OWN, ALL_PODS}
+    many = [Namespace(f"ns{number}") for number in range(COMPARED // FEW + 1)]
+    assert needed(*many[1:], SENDER, policy(PodPeer(db, short))) == {OWN, watch("", "app=db")}
+    assert needed(*many, SENDER, policy(PodPeer(db, short))) == {OWN, ALL_PODS}
+
+
+async def test_what_waits_is_not_looked_at_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of policies may wait for a list that takes seconds; what else changes costs as if there were none."""
+    zone = Zone()
+    zone.told()
+    looked: list[str] = []
+    needs = NeededPods.needs
+
+    def look(pods: NeededPods, change: Change) -> set[Resource]:
+        looked.append(change.key)
+        return needs(pods, change)
+
+    monkeypatch.setattr(NeededPods, "needs", look)
+    for number in range(9):
+        zone.watches.happen(came(policy(PodPeer(labelled(app="db")), name=f"p{number}")))
+        zone.watches.tell(ResourceKind.NETWORK_QOS)
+    looked.clear()
+    zone.watches.happen(came(Namespace("c")))
+    zone.watches.tell(ResourceKind.NAMESPACE)
+    assert (looked, zone.told()) == (["c"], ["c"])
+    zone.tell()
+    assert zone.told() == [f"a/p{number}" for number in range(9)]
+
+
+async def test_what_changes_back_at_once_is_not_told() -> None:
+    """Of a pod that comes and goes in one answer nothing is handed on."""
+    zone, pod = Zone(), replace(SENDER, name="other")
+    zone.told()
+    zone.watches.hearing.changed([came(pod), Change(ResourceKind.POD, pod.key, pod, None)])
+    assert zone.told() == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nqosd.daemon.needed_pods import MOST
+from nqosd.daemon.peer_needs import MOST
 from nqosd.status.leases import ANNOTATION, report_name
 from nqosd.status.zone_report import ZoneReport, decode_report
 from tests.faults import manifests
