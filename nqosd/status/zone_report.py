@@ -6,8 +6,8 @@ long is named by its namespace, and costs nobody else.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
+from heapq import nsmallest
 
 import msgspec
 from msgspec.structs import replace
@@ -59,13 +59,27 @@ class ZoneReport(msgspec.Struct, frozen=True):
         """Give the report as text."""
         text = _encoded(self)
         if len(text) > LARGEST:
-            namespaces = {key.partition("/")[0] for key, each in self.findings.items() if each.fails}
-            short = replace(self, findings={}, overflow=self.overflow | namespaces)
+            short = self._without_longest(len(text) - LARGEST)
             if len(text := _encoded(short)) > LARGEST:
                 short = replace(short, pending={}, version=min([self.version, *self.pending.values()]))
             if len(text := _encoded(short)) > LARGEST:  # who can't say what fails has looked at nothing
-                text = _encoded(replace(short, overflow=frozenset(), version=0))
+                text = _encoded(replace(short, findings={}, overflow=frozenset(), version=0))
         return text.decode()
+
+    def _without_longest(self, excess: int) -> "ZoneReport":
+        """Leave out the findings of the namespaces that have most to say, and name these, until as much is saved."""
+        sizes, failing = Counter[str](), Counter[str]()
+        for key, each in self.findings.items():
+            namespace = key.partition("/")[0]
+            sizes[namespace] += len(msgspec.json.encode({key: (each.reason, each.message)}))
+            failing[namespace] += each.fails
+        gone = set[str]()
+        for namespace, size in sizes.most_common():
+            if excess > 0:
+                gone.add(namespace)
+                excess += len(namespace) + 4 - size
+        kept = {key: each for key, each in self.findings.items() if key.partition("/")[0] not in gone}
+        return replace(self, findings=kept, overflow=self.overflow | {each for each in gone if failing[each]})
 
 
 class _Wire(msgspec.Struct):
@@ -89,42 +103,52 @@ def decode_report(text: str) -> ZoneReport | None:
     return ZoneReport(wire.zone, wire.version, wire.pending, findings, frozenset(wire.overflow))
 
 
-def findings_of(
-    conditions: Iterable[tuple[str, Condition]], left_out: AbstractSet[str] = frozenset()
-) -> tuple[dict[str, ZoneFinding], frozenset[str]]:
-    """Give what a zone has to report of its policies, by key, and the namespaces that have more of it.
+class NamespaceFindings(msgspec.Struct, frozen=True):
+    """The findings of a namespace that a report lists, by key; `more`: others of its policies fail, too."""
 
-    What is `left_out` because the compiler fails on it is invalid here, and perhaps nowhere else.
+    findings: Mapping[str, ZoneFinding]
+    more: bool = False
+
+    @classmethod
+    def of(cls, findings: Mapping[str, ZoneFinding]) -> "NamespaceFindings":
+        """List the first of what fails, and of what people are warned of."""
+        if len(findings) <= OF_NAMESPACE:
+            return cls({key: findings[key] for key in sorted(findings)})
+        failing, warned = ([key for key, each in findings.items() if each.fails is fails] for fails in (True, False))
+        keys = (key for mine in (failing, warned) for key in nsmallest(OF_NAMESPACE, mine))
+        return cls({key: findings[key] for key in keys}, len(failing) > OF_NAMESPACE)
+
+
+def together(namespaces: Mapping[str, NamespaceFindings]) -> tuple[dict[str, ZoneFinding], frozenset[str]]:
+    """Give the findings of a report, by key, and the namespaces of which more policies fail.
+
+    Messages are for the namespaces first that have fewest findings: one that has many leaves the others theirs.
     """
     found: dict[str, ZoneFinding] = {}
-    overflow = set[str]()
-    counts = Counter[tuple[str, bool]]()
-    for key, condition in conditions:
-        finding = _finding(condition, is_ours=key in left_out)
-        if finding is None:
-            continue
-        namespace = key.partition("/")[0]
-        counts[namespace, finding.fails] += 1
-        if counts[namespace, finding.fails] > OF_NAMESPACE:
-            overflow |= {namespace} if finding.fails else set()
-        else:
+    for each in sorted(namespaces.values(), key=lambda each: len(each.findings)):
+        for key, finding in each.findings.items():
             found[key] = finding if len(found) < DETAILED else replace(finding, message="")
-    return {key: each for key, each in found.items() if each.fails or each.message}, frozenset(overflow)
+    overflow = frozenset(name for name, each in namespaces.items() if each.more)
+    return {key: each for key, each in found.items() if each.fails or each.message}, overflow
 
 
-def clipped(text: str, longest: int = MAX_MESSAGE) -> str:
-    """Cut a text to so many bytes, not in the middle of a character."""
-    data = text.encode()
-    return text if len(data) <= longest else data[: longest - 3].decode(errors="ignore") + "…"
+def finding_of(condition: Condition, *, is_ours: bool = False) -> ZoneFinding | None:
+    """Give what a zone has to report of a policy, if anything.
 
-
-def _finding(condition: Condition, *, is_ours: bool) -> ZoneFinding | None:
+    `is_ours`: the compiler fails on it, so that it is invalid here, and perhaps nowhere else.
+    """
     if condition.status == TRUE:
         _applied, warned, warnings = condition.message.partition(WARNING)
         return ZoneFinding(ConditionReason.APPLIED, clipped(warnings)) if warned else None
     if condition.reason in SAME_EVERYWHERE and not is_ours:
         return None
     return ZoneFinding(condition.reason, clipped(condition.message))
+
+
+def clipped(text: str, longest: int = MAX_MESSAGE) -> str:
+    """Cut a text to so many bytes, not in the middle of a character."""
+    data = text.encode()
+    return text if len(data) <= longest else data[: longest - 3].decode(errors="ignore") + "…"
 
 
 def _encoded(report: ZoneReport) -> bytes:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.informers.resource_versions import as_number
-from nqosd.status.zone_report import ZoneReport, findings_of
+from nqosd.status.zone_report import NamespaceFindings, ZoneFinding, ZoneReport, finding_of, together
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -60,6 +60,10 @@ class ZoneState:
         """Policies that stand otherwise than when they were last summed up."""
         self.is_urgent = False
         """Whether the report says more than its last renewal that others wait for."""
+        self._findings: dict[str, dict[str, ZoneFinding]] = {}
+        """What there is to report of policies, by namespace and key."""
+        self._listed: dict[str, NamespaceFindings] = {}
+        """What of that a report lists, by namespace, where it is the same as in the last one."""
         self._findings_due = False
 
     def committed(
@@ -67,16 +71,20 @@ class ZoneState:
     ) -> None:
         """Take how far a round came, the policies that stand otherwise now, and those that are gone."""
         for key in gone:
-            self._findings_due |= self.entries.pop(key, None) is not None
+            self.entries.pop(key, None)
             self.changed.discard(key)
+            self._note(key, None)
         for standing in standings:
             self._take(standing, now)
+            key = standing.policy.key
+            self._note(key, finding_of(standing.mine, is_ours=key in progress.left_out))
         before = self.report
         if progress.zone != (self.progress.zone if self.progress else progress.zone):
             before = None
         if self._findings_due or before is None:
-            conditions = ((key, self.entries[key].standing.mine) for key in sorted(self.entries))
-            findings, overflow = findings_of(conditions, progress.left_out)
+            for namespace in self._findings.keys() - self._listed.keys():
+                self._listed[namespace] = NamespaceFindings.of(self._findings[namespace])
+            findings, overflow = together(self._listed)
             self._findings_due = False
         else:
             findings, overflow = dict(before.findings), before.overflow
@@ -99,6 +107,19 @@ class ZoneState:
         else:
             entry = Entry(standing, version, now, is_bound=self.report is None)
             self.is_urgent = True
-        self._findings_due |= old is None or old.standing.mine != standing.mine
         self.entries[policy.key] = entry
         self.changed.add(policy.key)
+
+    def _note(self, key: str, finding: ZoneFinding | None) -> None:
+        """Take what there is to report of a policy now, so that no report looks at those that stand as before."""
+        namespace = key.partition("/")[0]
+        mine = self._findings.setdefault(namespace, {})
+        if mine.get(key) != finding:
+            self._findings_due = True
+            self._listed.pop(namespace, None)
+        if finding is not None:
+            mine[key] = finding
+        else:
+            mine.pop(key, None)
+        if not mine:
+            del self._findings[namespace]

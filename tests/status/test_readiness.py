@@ -2,17 +2,30 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from unittest.mock import Mock
 
 import pytest
 from msgspec.structs import replace
 
-from nqosd.api.networkqos import Condition
+from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.northbound.results import Lacking
+from nqosd.status import zone_state
 from nqosd.status.conditions import condition
 from nqosd.status.entry import PolicyStatus
 from nqosd.status.readiness import APPLIED, StatusVerdict, ZoneCounts, sum_up
 from nqosd.status.reports import OLD, Renewal, Reports
-from nqosd.status.zone_report import LARGEST, OF_NAMESPACE, ZoneFinding, ZoneReport, decode_report, findings_of
+from nqosd.status.zone_report import (
+    LARGEST,
+    MAX_MESSAGE,
+    OF_NAMESPACE,
+    NamespaceFindings,
+    ZoneFinding,
+    ZoneReport,
+    decode_report,
+    finding_of,
+)
+from nqosd.status.zone_state import PolicyStanding, Progress, ZoneState
+from tests.status.findings import listed_of
 from tests.status.policies import INVALID, policy, report
 
 KEY = "team-a/video"
@@ -168,7 +181,7 @@ def test_findings() -> None:
         "a/well": MINE,
         "a/warned": condition(policy(), report("default", warnings=("w",)), "z"),
     }
-    found, overflow = findings_of(conditions.items(), frozenset({"a/ours"}))
+    found, overflow = listed_of(conditions.items(), frozenset({"a/ours"}))
     assert {key: each.reason for key, each in found.items()} == {"a/ours": "Invalid", "a/warned": "Applied"}
     assert found["a/warned"].message == "w"
     assert not overflow
@@ -177,7 +190,7 @@ def test_findings() -> None:
 def test_a_namespace_of_failures_costs_nobody_else() -> None:
     """Of a namespace in which more policies fail than a report lists all others count as failing, and no other's."""
     failing = replace(MINE, status="False", reason="Blocked", message="m" * 5000)
-    found, overflow = findings_of((f"bad/{number:04}", failing) for number in range(1000))
+    found, overflow = listed_of((f"bad/{number:04}", failing) for number in range(1000))
     assert (len(found), overflow) == (OF_NAMESPACE, frozenset({"bad"}))
     told = ZoneReport("b", 20, {}, found, overflow)
     assert len(told.encode()) < 16_384
@@ -198,14 +211,47 @@ def test_of_many_failures_this_zone_says_its_own_reason() -> None:
 
 
 def test_a_report_fits_into_an_annotation() -> None:
-    """A report that would be too long names namespaces alone."""
+    """Of a report that would be too long some namespaces are named alone."""
     findings = {f"{'n' * 60}-{number}/{'p' * 250}": ZoneFinding("Blocked") for number in range(2000)}
     told = ZoneReport("b", 20, {}, findings)
     text = told.encode()
-    assert len(text) < LARGEST
+    assert LARGEST - 1000 < len(text) <= LARGEST
     again = decode_report(text)
     assert again is not None
-    assert len(again.overflow) == 2000
+    namespaces = {key.partition("/")[0] for key in again.findings}
+    assert (len(namespaces | again.overflow), namespaces & again.overflow) == (2000, set())
+
+
+def test_long_names_of_failures_cost_nobody_else() -> None:
+    """However much fails in some namespaces, in another one what is well stays well, and what fails says why."""
+    failing = replace(MINE, status="False", reason="TooLarge", message='"' * MAX_MESSAGE)
+    theirs = {f"{number:02}{'n' * 60}/{policy:02}{'p' * 240}": failing for number in range(15) for policy in range(60)}
+    mine = replace(failing, reason="WaitingForSwitch", message="why")
+    found, overflow = listed_of([*theirs.items(), ("team-b/audio", mine)])
+    told = decode_report(ZoneReport("b", 20, {}, found, overflow).encode())
+    assert told is not None
+    assert told.findings["team-b/audio"] == ZoneFinding("WaitingForSwitch", "why")
+    assert "team-b" not in told.overflow
+    assert {key.partition("/")[0] for key in theirs} <= told.overflow
+
+
+def test_a_round_costs_no_look_at_what_fails_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One namespace may have tens of thousands of policies that fail; only those are looked at that stand otherwise."""
+    look, lists = Mock(wraps=finding_of), Mock(wraps=NamespaceFindings.of)
+    monkeypatch.setattr(zone_state, "finding_of", look)
+    monkeypatch.setattr(NamespaceFindings, "of", lists)
+    state, failing = ZoneState(), replace(MINE, status="False", reason="TooLarge", message="m")
+    theirs = [NetworkQoS("bad", f"{number}") for number in range(100)]
+    progress = Progress("a", 20, frozenset("ab"))
+    state.committed(progress, [PolicyStanding(each, failing, frozenset("a")) for each in theirs], (), 0.0)
+    look.reset_mock()
+    lists.reset_mock()
+    state.committed(progress, [PolicyStanding(policy(), failing, frozenset("a"))], (), 1.0)
+    assert (look.call_count, lists.call_count) == (1, 1)
+    assert state.report is not None
+    assert state.report.findings[KEY] == ZoneFinding("TooLarge", "m")
+    state.committed(progress, (), [KEY, *(each.key for each in theirs)], 2.0)
+    assert state.report.findings == {}
 
 
 @pytest.mark.parametrize("number", [1, 20, 1000])
@@ -249,7 +295,7 @@ def test_the_status_of_a_policy_on_many_switches_is_bounded(lacks: str) -> None:
     networks = tuple(f"network-{number}-{'n' * 200}" for number in range(400))
     lacking = Lacking(switches=each) if lacks == "switches" else Lacking(obstacles=each)
     mine = condition(policy(), report(*networks, warnings=each), "a", lacking)
-    findings, overflow = findings_of([(KEY, mine)])
+    findings, overflow = listed_of([(KEY, mine)])
     said = summed([ZoneReport("a", 10, {}, findings, overflow)], "a", zones="a", mine=mine)
     write = PolicyStatus(policy(), said).write("2026-11-24T12:00:00Z", 0.0)
     assert write is not None

@@ -19,11 +19,12 @@ from nqosd.status.leases import Election, Leases, report_name
 from nqosd.status.readiness import sum_up
 from nqosd.status.reports import OLD, Renewal, Reports
 from nqosd.status.writer import StatusWriter
-from nqosd.status.zone_report import OF_NAMESPACE, ZoneFinding, ZoneReport, decode_report, findings_of
+from nqosd.status.zone_report import OF_NAMESPACE, ZoneFinding, ZoneReport, decode_report
 from nqosd.status.zone_state import PolicyStanding, Progress, ZoneState
 from tests.status.cluster import Cluster
 from tests.status.conftest import Running
 from tests.status.fakes import eventually
+from tests.status.findings import listed_of
 from tests.status.policies import policy, report
 from tests.status.test_zone_status import Zone, both_apply, ready
 
@@ -145,7 +146,7 @@ def test_warnings_make_no_policy_fail() -> None:
     warned = condition(policy(), report("default", warnings=("w",)), "z")
     failing = replace(warned, status="False", reason="Blocked", message="x")
     conditions = [*((f"team-a/{number:04}", warned) for number in range(OF_NAMESPACE)), ("team-a/last", failing)]
-    found, overflow = findings_of(conditions)
+    found, overflow = listed_of(conditions)
     assert not overflow
     assert found["team-a/last"].fails
 
