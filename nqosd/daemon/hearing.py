@@ -7,6 +7,7 @@ any more is left after a while, and never before all that are needed have told w
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol, TypeAlias
@@ -22,6 +23,10 @@ from nqosd.informers.resources import RESOURCES, Resource
 
 LINGER = 60.0
 """Seconds for which a watch that isn't needed goes on: the last sender of a policy is often replaced by another."""
+MOST_COPIES = 50_000
+"""Pods that several watches tell, again for each but one of these: 40 MiB. Any more, and one watch hears all pods."""
+ALL_FOR = 1800.0
+"""Seconds for which it then does at least: all pods are listed for it, and whoever chooses peers can make it needed."""
 ALL_BUT_PODS = tuple(each for each in RESOURCES if each != ALL_PODS)
 """What is watched whole, by whoever hears of some pods only."""
 _FIRST = {ResourceKind.NETWORK_QOS, ResourceKind.NAMESPACE, ResourceKind.NODE}
@@ -51,6 +56,10 @@ class Watches(Protocol):
     def pods(self) -> Iterable[Pod]:
         """Give all pods that were told."""
 
+    @property
+    def copies(self) -> int:
+        """How many pods were told by several watches, again for each but one of these."""
+
 
 class Hearing:
     """The sink of the informers, before the inbox."""
@@ -68,6 +77,8 @@ class Hearing:
         """For which watches what is held waits, as of when it came or the last watch had told all."""
         self._unneeded: dict[Resource, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._all_until = -math.inf
+        """Until when one watch hears all pods, whatever is needed."""
 
     def versions(self, told: Mapping[ResourceKind, str]) -> Mapping[ResourceKind, str]:
         """Give the versions up to which all was handed on: those that were told, if nothing is held back."""
@@ -88,7 +99,7 @@ class Hearing:
     def zone_is(self, zone: str) -> None:
         """Take which zone the database is of; empty for the whole cluster."""
         if zone != self._zone:
-            self._zone = zone
+            self._zone, self._all_until = zone, -math.inf
             self._begin_anew()
             self._settle()
 
@@ -151,10 +162,18 @@ class Hearing:
         return {each for each in self._needed.needs(change) if not self._watches.is_synced(each)}
 
     def _wanted(self, needed: set[Resource]) -> set[Resource]:
-        """Give the watches to have, by those needed; after more than MOST were, not before half as many would do."""
-        wanted = needed.union(*self._awaited.values())
-        most = MOST // 2 if ALL_PODS in self._watches.parts else MOST
-        return {ALL_PODS} if ALL_PODS in wanted or len(wanted) > most else wanted
+        """Give the watches to have, by those needed: one of all pods, if these are many, or tell the same pods.
+
+        After more than MOST were needed, not before half as many would do.
+        """
+        wanted, now = needed.union(*self._awaited.values()), self._clock()
+        hears_all = ALL_PODS in self._watches.parts
+        many = len(wanted) > (MOST // 2 if hears_all else MOST) or (
+            not hears_all and self._watches.copies > MOST_COPIES
+        )
+        if many or ALL_PODS in wanted:
+            self._all_until = now + ALL_FOR
+        return {ALL_PODS} if now < self._all_until else wanted
 
     def _settle(self) -> None:
         """Begin the watches that are needed now, and leave those that haven't been for a while."""
@@ -165,7 +184,10 @@ class Hearing:
         for each in wanted.difference(self._watches.parts):
             self._watches.watch(each)
         unneeded = set(self._watches.parts) - wanted
-        if all(map(is_synced, wanted)):
+        if wanted == {ALL_PODS} and (begun := [each for each in unneeded if not is_synced(each)]):
+            self._watches.leave(begun[0])  # or it goes on telling what all pods are as well
+            self._settle()
+        elif all(map(is_synced, wanted)):
             if ResourceKind.POD in self._inbox.unsynced:
                 self._inbox.synced(ResourceKind.POD)
             self._leave(unneeded, unneeded)
@@ -182,7 +204,7 @@ class Hearing:
             self._watches.leave(oldest[0])
             self._settle()  # what it alone has told may have been what others were needed for
             return
-        if self._unneeded and self._timer is None:
+        if (self._unneeded or ALL_PODS in self._watches.parts) and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LINGER, self._look_again)
 
     def _look_again(self) -> None:

@@ -113,6 +113,11 @@ class ApiServerSource:
         """Give all pods that such watches have told."""
         return () if self._merged is None else self._merged.objects()
 
+    @property
+    def copies(self) -> int:
+        """How many pods several such watches have told, again for each but one of these."""
+        return sum(self._reflectors[each].number_of_objects for each in self._parts) - len(self.pods())
+
     def is_synced(self, resource: Resource) -> bool:
         """Say whether a watch was begun and has told all that there is."""
         return resource in self._reflectors and self._reflectors[resource].lists > 0

@@ -36,7 +36,7 @@ class Merged:
         self._look(dict.fromkeys(store.copy(), time.monotonic()))
 
     def changed(self, changes: list[Change]) -> None:
-        """Tell what the changes of one watch come to."""
+        """Tell what the changes of one watch come to; also if to nothing, since pods that many tell are dear."""
         self._look({change.key: change.seen for change in changes})
 
     def synced(self, kind: ResourceKind) -> None:
@@ -54,8 +54,7 @@ class Merged:
             else:
                 self._told[key] = new
             changes.append(Change(ResourceKind.POD, key, old, new, seen))
-        if changes:
-            self._sink.changed(changes)
+        self._sink.changed(changes)
 
     def _newest(self, key: str) -> Pod | None:
         newest: Pod | None = None

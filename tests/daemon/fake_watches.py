@@ -87,6 +87,11 @@ class FakeWatches:
         """Give all pods that were told."""
         return self._merged.objects()
 
+    @property
+    def copies(self) -> int:
+        """How many pods several watches have told."""
+        return sum(len(watch.store) for watch in self._watches.values()) - len(self.pods())
+
     def happen(self, change: Change) -> None:
         """Let something change on the server."""
         old = self.truth.objects()[change.kind].get(change.key)
@@ -109,6 +114,22 @@ class FakeWatches:
     def list_anew(self, source: Resource) -> None:
         """Let a watch begin with a list again, whatever it has told."""
         self._watches[source].taken = self._watches[source].listing = None
+
+    def restore(self, events: int) -> None:
+        """Let the server's store of pods be what it was after so many events; whatever comes is numbered from there."""
+        self._pods = self._pods[:events]
+        self._versions = {}
+        self.truth.pods.clear()
+        for number, change in enumerate(self._pods, 1):
+            self.truth.apply(change)
+            self._versions[change.key] = number
+        for each in self._watches:
+            self.list_anew(each)
+
+    @property
+    def events(self) -> int:
+        """How many events of pods there were."""
+        return len(self._pods)
 
     def tell(self, source: ResourceKind | Resource, portion: int | None = None) -> None:
         """Let one tell of one event, or its list; of a list of pods so many of them."""

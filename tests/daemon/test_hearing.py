@@ -21,7 +21,7 @@ from nqosd.compiler.effective_policies import peers_of
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.settings import Settings
-from nqosd.daemon.hearing import LINGER
+from nqosd.daemon.hearing import LINGER, MOST_COPIES
 from nqosd.daemon.inbox import Inbox
 from nqosd.daemon.needed_pods import ALL_PODS, FEW_NAMESPACES, watches_of
 from nqosd.daemon.peer_needs import LONGEST, MOST, peers_among
@@ -37,14 +37,14 @@ ZONES = ["n1", "east", "n9", ""]
 class Site:
     """Watches, and a compiler that takes what they tell whenever the rounds would.
 
-    The zone may get another name, watches may list anew, and changes may stay in the inbox.
+    The zone may get another name, watches may list anew, the server may be restored, and changes may stay in the inbox.
     """
 
     def __init__(self, zone: str, random: Random, selectors: dict[str, LabelSelector]) -> None:
         self.zone = zone
         self.random = random
         self.renamed, self.listed_anew = random.choice([0.0, 0.05, 0.2]), random.choice([0.0, 0.1, 0.3])
-        self.is_kept = random.choice([True, False])
+        self.is_kept, self.restored = random.choice([True, False]), random.choice([0.0, 0.1])
         self.clock = Clock()
         self.inbox = Inbox(asyncio.Event())
         self.watches = FakeWatches(self.inbox, self.clock, selectors)
@@ -56,6 +56,8 @@ class Site:
             self.watches.tell(self.random.choice(sources), self.random.choice([None, 1, 2]))
             if self.watches.parts and self.random.random() < self.listed_anew:
                 self.watches.list_anew(self.random.choice(list(self.watches.parts)))
+            if self.random.random() < self.restored:
+                self.watches.restore(self.random.randrange(self.watches.events + 1))
             if self.random.random() < self.renamed:
                 self.zone = self.random.choice(ZONES)
             if self.random.random() < 0.3:
@@ -66,7 +68,7 @@ class Site:
 
     def settle(self) -> None:
         """Let all be told and compiled: what this leads to as well."""
-        self.renamed = self.listed_anew = 0.0
+        self.renamed = self.listed_anew = self.restored = 0.0
         self.is_kept = False
         for _ in range(4):
             self.go_on(-1)
@@ -167,6 +169,8 @@ def test_the_rows_are_those_of_who_hears_of_all(
         with pytest.MonkeyPatch.context() as patch:
             for module in ("hearing", "needed_pods", "peer_needs"):
                 patch.setattr(f"nqosd.daemon.{module}.MOST", most)
+            patch.setattr("nqosd.daemon.hearing.MOST_COPIES", random.choice([2, MOST_COPIES]))
+            patch.setattr("nqosd.daemon.hearing.ALL_FOR", random.choice([LINGER / 2, 3 * LINGER]))
             patch.setattr("nqosd.daemon.needed_pods.FEW_NAMESPACES", random.choice([0, 1, FEW_NAMESPACES]))
             patch.setattr("nqosd.daemon.peer_needs.LONGEST", random.choice([6, LONGEST]))
             site = Site(zone, random, _selectors([change for batch in every for change in batch]))

@@ -11,7 +11,7 @@ from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import Classifier, EgressRule, NetworkQoS, NetworkQoSSpec, PodPeer
 from nqosd.api.objects import Namespace, Node, Pod
 from nqosd.cache.selections import PodSelection, SelectionUse
-from nqosd.daemon.hearing import LINGER
+from nqosd.daemon.hearing import ALL_FOR, LINGER
 from nqosd.daemon.inbox import Inbox
 from nqosd.daemon.needed_pods import ALL_PODS, COMPARED, FEW_NAMESPACES, NeededPods, watches_of
 from nqosd.daemon.peer_needs import FEW, LONGEST, MOST, peers_among
@@ -162,6 +162,8 @@ class Zone:
 
 class _Labels(dict[str, LabelSelector]):
     def __missing__(self, text: str) -> LabelSelector:
+        if text.startswith("!"):
+            return LabelSelector.of([Requirement(text[1:], Operator.DOES_NOT_EXIST)])
         key, _equals, value = text.partition("=")
         return labelled(**{key: value})
 
@@ -179,17 +181,45 @@ async def test_a_watch_lingers() -> None:
 
 
 async def test_after_many_watches_one_hears_all_until_half_as_many_would_do() -> None:
-    """So a policy that comes and goes doesn't make the daemon list all pods again and again."""
+    """And for half an hour at least, so who lets policies come and go makes no daemon list all pods again and again."""
     zone = Zone()
     policies = [policy(PodPeer(labelled(app=f"db{number}")), name=f"p{number}") for number in range(MOST)]
     zone.happen(*policies)
     assert zone.heard() == zone.heard() == {ALL_PODS}
     for each in policies[MOST // 2 :]:
         zone.go(each)
+    zone.clock.now += ALL_FOR
     assert zone.heard() == {ALL_PODS}
     zone.go(policies[0])
+    assert zone.heard() == {ALL_PODS}
+    zone.clock.now += ALL_FOR
     zone.heard()
     assert zone.heard() == {OWN, *(watch("a", f"app=db{number}") for number in range(1, MOST // 2))}
+
+
+async def test_watches_that_tell_the_same_pods_are_given_up_for_one_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before they have told them all: each of many selectors may choose every pod of the cluster."""
+    monkeypatch.setattr("nqosd.daemon.hearing.MOST_COPIES", 40)
+    zone = Zone()
+    peers = [Pod("b", f"peer{number}", {"app": "db"}, "n2") for number in range(20)]
+    zone.happen(Namespace("b"), *peers)
+    few, many = (
+        policy(*(PodPeer(LabelSelector.of([Requirement(f"l{n}", Operator.DOES_NOT_EXIST)]), EVERYTHING) for n in some))
+        for some in (range(2), range(10))
+    )
+    zone.happen(few)
+    assert zone.heard() == {OWN, watch("", "!l0"), watch("", "!l1")}
+    zone.watches.happen(came(many))
+    most = 0
+    while sources := zone.watches.sources():
+        for source in sources:
+            if source in zone.watches.sources():
+                zone.watches.tell(source, 1)
+        most = max(most, zone.watches.copies)
+    assert most <= 40 + len(peers) + 2 * 10, "the one of all pods tells them again, and each of the others once more"
+    assert zone.heard() == {ALL_PODS}
+    zone.go(many)
+    assert zone.heard() == {ALL_PODS}
 
 
 TO_RED = policy(PodPeer(EVERYTHING, labelled(team="red")))

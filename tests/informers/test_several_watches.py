@@ -88,6 +88,7 @@ async def test_a_pod_is_there_as_long_as_one_watch_has_it(api_server: ApiServer,
         assert names() == {"one"}
         source.watch(of_node)
         await until(lambda: told.synced_times == 2, "told twice that it is synced")
+        assert source.copies == 1
         assert names() == {"one", "two"}
         change_pod(api_server, namespace, "one", labels={"app": "other"})
         await until(lambda: labels("one") == {"app": "other"}, "relabelled")
