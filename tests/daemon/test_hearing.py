@@ -21,10 +21,11 @@ from nqosd.compiler.effective_policies import peers_of
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.settings import Settings
-from nqosd.daemon.hearing import LINGER, MOST_COPIES
+from nqosd.daemon import hearing, needed_pods, peer_needs
+from nqosd.daemon.hearing import LINGER
 from nqosd.daemon.inbox import Inbox
-from nqosd.daemon.needed_pods import ALL_PODS, FEW_NAMESPACES, watches_of
-from nqosd.daemon.peer_needs import LONGEST, MOST, peers_among
+from nqosd.daemon.needed_pods import ALL_PODS, watches_of
+from nqosd.daemon.peer_needs import MOST, peers_among
 from nqosd.informers.resource_versions import as_number
 from nqosd.informers.resources import Resource
 from tests.compiler.worlds import NAMESPACES, batches
@@ -32,6 +33,15 @@ from tests.daemon.fake_watches import Clock, FakeWatches
 from tests.examples import examples
 
 ZONES = ["n1", "east", "n9", ""]
+BOUNDS = (
+    (hearing, "MOST_COPIES", 2),
+    (needed_pods, "FEW_NAMESPACES", 1),
+    (needed_pods, "COMPARED", 2),
+    (needed_pods, "REMEMBERED", 1),
+    (peer_needs, "FEW", 0),
+    (peer_needs, "LONGEST", 6),
+)
+"""Bounds of what is kept or asked for; beyond each of them more pods are heard of, and never fewer."""
 
 
 class Site:
@@ -167,12 +177,11 @@ def test_the_rows_are_those_of_who_hears_of_all(
 
     async def run() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            for module in ("hearing", "needed_pods", "peer_needs"):
-                patch.setattr(f"nqosd.daemon.{module}.MOST", most)
-            patch.setattr("nqosd.daemon.hearing.MOST_COPIES", random.choice([2, MOST_COPIES]))
-            patch.setattr("nqosd.daemon.hearing.ALL_FOR", random.choice([LINGER / 2, 3 * LINGER]))
-            patch.setattr("nqosd.daemon.needed_pods.FEW_NAMESPACES", random.choice([0, 1, FEW_NAMESPACES]))
-            patch.setattr("nqosd.daemon.peer_needs.LONGEST", random.choice([6, LONGEST]))
+            for module in (hearing, needed_pods, peer_needs):
+                patch.setattr(module, "MOST", most)
+            patch.setattr(hearing, "ALL_FOR", random.choice([LINGER / 2, 3 * LINGER]))
+            for module, name, little in BOUNDS:
+                patch.setattr(module, name, random.choice([little, getattr(module, name)]))
             site = Site(zone, random, _selectors([change for batch in every for change in batch]))
             for batch in every:
                 for change in batch:
