@@ -19,6 +19,8 @@ def main() -> int:
 
         if sys.argv[1:2] and sys.argv[1] in SERVICES:
             signals.hold()
+        else:
+            signals.interrupt_quietly()
         from nqosd import cli  # noqa: PLC0415 - see the rule above
 
         if Path(sys.argv[0]).stem == PLUGIN:

@@ -28,12 +28,17 @@ async def interruptible(main: Coroutine[object, object, T]) -> T:
         KeyboardInterrupt: as `run` does.
     """
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(main)
+    before = signal.getsignal(signal.SIGINT)
     is_interrupted = False
+
+    def release() -> None:
+        if loop.remove_signal_handler(signal.SIGINT):
+            signal.signal(signal.SIGINT, before)
 
     def interrupt() -> None:
         nonlocal is_interrupted
         is_interrupted = True
-        loop.remove_signal_handler(signal.SIGINT)
+        release()
         task.cancel()
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
@@ -44,4 +49,4 @@ async def interruptible(main: Coroutine[object, object, T]) -> T:
             raise KeyboardInterrupt from None
         raise
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        release()

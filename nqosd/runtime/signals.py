@@ -1,4 +1,4 @@
-"""Signals to a service: SIGHUP reloads, SIGTERM and SIGINT end it.
+"""Signals: SIGHUP reloads a service, SIGTERM and SIGINT end it; SIGINT ends any other command.
 
 In: signals. Out: calls. Rule: SIGHUP never ends a service, not even while it is importing its parts: it is held back
 from the first line on until there is somebody who takes it. So this module imports nothing that takes time. SIGTERM's
@@ -7,6 +7,7 @@ default action will do until then, since nothing has been begun.
 
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 
@@ -18,6 +19,21 @@ def hold() -> None:
 def release() -> None:
     """Let SIGHUP in, first of all one that has come already."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
+
+
+def interrupt_quietly() -> None:
+    """Raise KeyboardInterrupt at SIGINT, as Python does, and show nothing of what half-made objects say from then on.
+
+    An object that was just being made is finalized without the fields that it would have; from Python 3.13 on, each
+    such error of the standard library's is shown with its traceback.
+    """
+
+    def interrupt(_number: int, _frame: object) -> None:
+        sys.unraisablehook = lambda _: None
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as `nohup` and `&` want it
+        signal.signal(signal.SIGINT, interrupt)
 
 
 @contextlib.contextmanager

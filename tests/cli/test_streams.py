@@ -168,6 +168,32 @@ def test_ctrl_c(name: str, tmp_path: Path, silent: socket.socket) -> None:
     assert name in SERVICES or err == ""
 
 
+HALF_MADE = """
+import os, signal
+from nqosd.runtime import signals
+
+class HalfMade:
+    def __init__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        self.connection = None
+
+    def __del__(self):
+        self.connection.close()
+
+signals.interrupt_quietly()
+try:
+    HalfMade()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_says_nothing_of_what_was_being_made() -> None:
+    """An object that Ctrl-C keeps from being made, such as an answer of `http.client`, is torn apart without a word."""
+    done = subprocess.run([sys.executable, "-c", HALF_MADE], capture_output=True, text=True, check=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
 @pytest.mark.parametrize("name", [each.name for each in KUBECTL.commands])
 def test_ctrl_c_of_the_plugin(name: str, tmp_path: Path, silent: socket.socket) -> None:
     """Ctrl-C while `kubectl nqos` waits for the API server ends it with 130, and without a word."""
