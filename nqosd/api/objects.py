@@ -6,6 +6,7 @@ An object with a part that doesn't parse carries a `problem`, and that part cont
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -45,7 +46,12 @@ class Attachment(msgspec.Struct, frozen=True):
     @property
     def nad(self) -> str:
         """The key without its index."""
-        return "/".join(self.key.split("/", 2)[:2])
+        return _nad(self.key)
+
+
+@lru_cache(maxsize=4096)  # the pods of a cluster share a few keys
+def _nad(key: str) -> str:
+    return "/".join(key.split("/", 2)[:2])
 
 
 class Pod(msgspec.Struct, frozen=True):
