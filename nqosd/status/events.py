@@ -1,7 +1,8 @@
 """Events (events.k8s.io/v1) about policies and pods, for people who run `kubectl describe` or `kubectl get events`.
 
-In: notes. Out: one Event for each. Rule: Events are worth little enough to lose: they wait in a bounded
-queue, are tried a few times, and an object that keeps changing gets ten at once and then one a minute.
+In: notes. Out: one Event for each. Rule: Events are worth little enough to lose: they wait in a bounded queue in which
+namespaces take turns, so that who has most loses first; they are tried a few times, and an object that keeps changing
+gets ten at once and then one a minute.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from nqosd.api.objects import Pod
 from nqosd.kube.writes import CONFLICT, Answer, ApiClient, Complaints, send
 from nqosd.runtime.budgets import Budgets
 from nqosd.status.condition_changes import Note, transition
+from nqosd.status.turns import Turns
 
 CONTROLLER = "nqosd"
 MAX_NOTE = 1024
@@ -69,7 +71,10 @@ class EventRecorder:
         self._observer = observer
         self._instance = instance[:MAX_INSTANCE]
         self._clock = clock
-        self._queue: asyncio.Queue[_Event] = asyncio.Queue(QUEUE)
+        self._queue = Turns[_Event]()
+        self._waiting = self._unwritten = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._budgets = Budgets(AT_ONCE, REFILL)
         self._complaints = Complaints("an Event")
         self._made = 0
@@ -87,9 +92,14 @@ class EventRecorder:
         if not self._budgets.spend(subject.uid or str(subject), now):
             self._observer.event("limited")
             return
-        try:
-            self._queue.put_nowait(self._event(subject, note, now))
-        except asyncio.QueueFull:
+        event = self._event(subject, note, now)
+        if self._waiting < QUEUE:
+            self._queue.put(subject.namespace, event)
+            self._waiting += 1
+            self._unwritten += 1
+            self._idle.clear()
+        else:
+            self._queue.put_in_place(subject.namespace, event)
             self._observer.event("dropped")
 
     def condition_changed(self, policy: NetworkQoS, old: Condition | None, new: Condition) -> None:
@@ -102,14 +112,17 @@ class EventRecorder:
         """Write Events for ever, one after the other."""
         while True:
             event = await self._queue.get()
+            self._waiting -= 1
             try:
                 await self._write(event)
             finally:
-                self._queue.task_done()
+                self._unwritten -= 1
+                if not self._unwritten:
+                    self._idle.set()
 
     async def drain(self) -> None:
         """Wait until every Event so far has been written or given up."""
-        await self._queue.join()
+        await self._idle.wait()
 
     async def _write(self, event: _Event) -> None:
         for attempt in range(1, ATTEMPTS + 1):
@@ -128,6 +141,7 @@ class EventRecorder:
     def _event(self, subject: _Subject, note: Note, now: float) -> _Event:
         self._made += 1
         time_ = dt.datetime.fromtimestamp(now, dt.UTC)
+        name = subject.name[:MAX_SUBJECT_NAME].rstrip("-.")  # a dot follows
         regarding = {
             "apiVersion": subject.api_version,
             "kind": subject.kind,
@@ -139,7 +153,7 @@ class EventRecorder:
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
             "metadata": {
-                "name": f"{subject.name[:MAX_SUBJECT_NAME]}.{time_.timestamp() * 1_000_000:.0f}.{self._made:x}",
+                "name": f"{name}.{time_.timestamp() * 1_000_000:.0f}.{self._made:x}",
                 "namespace": subject.namespace,
             },
             "eventTime": time_.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),

@@ -1,4 +1,4 @@
-"""Turns: the order in which waiting policies have their statuses written.
+"""Turns: the order in which statuses and Events are written that wait.
 
 In: what is to be written, by namespace. Out: one after the other. Rule: the namespaces take turns, so that somebody
 with a thousand policies keeps nobody else waiting for more than one.
@@ -22,6 +22,13 @@ class Turns(Generic[T]):
         """Let something wait behind what else the namespace has."""
         self._waiting.setdefault(namespace, deque()).append(item)
         self._number.release()
+
+    def put_in_place(self, namespace: str, item: T) -> None:
+        """Let something wait in place of the newest of the namespace that has most waiting, unless that is this one."""
+        longest = max(self._waiting, key=lambda each: len(self._waiting[each]))
+        if len(self._waiting[longest]) > len(self._waiting.get(namespace, ())) + 1:
+            self._waiting[longest].pop()
+            self._waiting.setdefault(namespace, deque()).append(item)
 
     async def get(self) -> T:
         """Take the oldest of the namespace whose turn it is, as soon as there is something."""

@@ -2,12 +2,14 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from typing import cast
 
 import attrs
 import pytest
 import structlog
 from msgspec.structs import replace
 
+from nqosd.api.names import is_object
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.client import KubeClient, Response
 from nqosd.kube.writes import Answer
@@ -174,6 +176,35 @@ async def test_the_queue_is_bounded() -> None:
     for number in range(events.QUEUE + 5):
         recorder.record(attrs.evolve(known(), uid=str(number)), NOTE)
     assert counting.results == {"dropped": 5}
+
+
+async def test_a_namespace_takes_no_other_s_events(running: Running) -> None:
+    """Where one fills the queue, what another one has to say is written next, and the first one loses an Event."""
+    client, counting = FakeClient(), Counting()
+    client.answers.extend(Response(201, b"{}") for _ in range(events.QUEUE))
+    recorder = EventRecorder(client, counting, instance="h")
+    for number in range(events.QUEUE):
+        recorder.record(attrs.evolve(known(), namespace="crowded", uid=str(number)), NOTE)
+    recorder.record(attrs.evolve(known(), namespace="shop", uid="mine"), NOTE)
+    async with running(recorder.run):
+        await recorder.drain()
+    namespaces = [path.split("/")[-2] for _method, path, _body in client.requests]
+    assert namespaces[:3] == ["crowded", "shop", "crowded"]
+    assert counting.results == {"dropped": 1, "written": events.QUEUE}
+
+
+async def test_the_name_of_an_event_is_one(running: Running) -> None:
+    """Where an object's long name is cut behind a dot or a dash, the API server would refuse the rest with a dot."""
+    client = FakeClient()
+    client.answers.append(Response(201, b"{}"))
+    recorder = EventRecorder(client, Counting(), instance="h")
+    recorder.record(attrs.evolve(known(), name=f"{'n' * (events.MAX_SUBJECT_NAME - 2)}.-{'n' * 20}"), NOTE)
+    async with running(recorder.run):
+        await recorder.drain()
+    ((_method, _path, body),) = client.requests
+    assert isinstance(body, Mapping)
+    name = cast("dict[str, str]", body["metadata"])["name"]
+    assert is_object(name), name
 
 
 async def test_budgets_are_bounded(running: Running) -> None:
