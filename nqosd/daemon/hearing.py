@@ -114,6 +114,8 @@ class Hearing:
             if merged.old != merged.new:
                 self._held[place] = merged
                 came[place] = None
+            else:
+                self._needed.take(merged)  # what was read of it while it waited is no more
         self._look_at(came)
         waiting = (change for change in self._held.values() if change.kind in _OF_POLICIES)
         self._inbox.elsewhere = frozenset(change.namespace for change in waiting)

@@ -117,14 +117,15 @@ class PeerNeeds:
         """Take note that a pod is gone, or isn't the zone's own."""
         pod = self._pods.get(namespace, {}).pop(key, None)
         if pod is not None:
+            if not self._pods[namespace]:
+                del self._pods[namespace]
             self._count(pod, -1)
 
     def clear_pods(self) -> None:
         """Forget all pods."""
-        for namespace, mine in self._pods.items():
+        for namespace, mine in list(self._pods.items()):
             for key in list(mine):
                 self.remove(namespace, key)
-        self._pods = {}
 
     def _need(self, policy: NetworkQoS) -> _Need | None:
         """Read what a policy needs, once; None where it isn't valid."""

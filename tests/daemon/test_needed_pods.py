@@ -362,3 +362,15 @@ async def test_what_changes_back_at_once_is_not_told() -> None:
     zone.told()
     zone.watches.hearing.changed([came(pod), Change(ResourceKind.POD, pod.key, pod, None)])
     assert zone.told() == []
+
+
+async def test_a_policy_that_goes_while_it_waits_is_forgotten() -> None:
+    """Somebody may make and delete ever others as long as a list takes."""
+    zone = Zone()
+    for each in (policy(PodPeer(labelled(app="db"))), None):
+        before = zone.watches.truth.policies.get("a/p")
+        zone.watches.happen(Change(ResourceKind.NETWORK_QOS, "a/p", before, each))
+        zone.watches.tell(ResourceKind.NETWORK_QOS)
+        assert len(zone.watches.hearing._needed._peers._read) == (each is not None)
+    zone.tell()
+    assert "a/p" not in zone.told()
