@@ -12,6 +12,8 @@ import asyncio
 import math
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
@@ -23,12 +25,17 @@ LONGEST = 0.016
 """Seconds; a burst that goes on is told to the database about 60 times a second."""
 
 
+_Place: TypeAlias = tuple[ResourceKind, str]
+
+
 class Inbox:
     """The sink of all informers: keeps changes until the next round."""
 
     def __init__(self, wake: asyncio.Event) -> None:
         self._wake = wake
-        self._changes: dict[tuple[ResourceKind, str], Change] = {}
+        self._changes: dict[_Place, Change] = {}
+        self._policies: dict[str, dict[_Place, Change]] = {}
+        """Changes of policies that there was no room for, by namespace: they came before all others of theirs."""
         self._held = 0
         self._has_yielded = False
         self.held: frozenset[str] = frozenset()
@@ -44,7 +51,8 @@ class Inbox:
     @property
     def oldest(self) -> float | None:
         """When the first of the changes that wait was seen, in monotonic seconds; None if none waits."""
-        return next((change.seen for change in self._changes.values()), None)
+        first = (next(iter(each.values())).seen for each in (self._changes, *self._policies.values()) if each)
+        return min(first, default=None)
 
     @property
     def owed_since(self) -> float | None:
@@ -55,10 +63,15 @@ class Inbox:
         """Take changes; one of an object that waits already counts from when that one was seen."""
         for change in changes:
             place = change.kind, change.key
-            before = self._changes.get(place)
-            self._changes[place] = change if before is None else replace(change, old=before.old, seen=before.seen)
+            is_policy = change.kind is ResourceKind.NETWORK_QOS
+            waiting = self._policies.get(change.namespace, {}) if is_policy else {}
+            where = waiting if place in waiting else self._changes
+            before = where.get(place)
+            where[place] = change if before is None else replace(change, old=before.old, seen=before.seen)
             if before is not None and before.old is None and change.new is None:  # it came and went
-                del self._changes[place]
+                del where[place]
+                if is_policy and not waiting:
+                    self._policies.pop(change.namespace, None)
         self._wake.set()
 
     def synced(self, kind: ResourceKind) -> None:
@@ -75,10 +88,13 @@ class Inbox:
 
         Nothing of a namespace that `yields`, as long as there is something of others, unless that was so last time.
         """
+        late = self._late(yields) if self._policies or len(self._changes) > 1 else set[str]()
         room: dict[str, float] = {}
         taken: list[Change] = []
-        kept: dict[tuple[ResourceKind, str], Change] = {}
-        late = self._late(yields) if len(self._changes) > 1 else ()
+        for namespace in self._policies.keys() - late:
+            room[namespace] = policies(namespace)
+            taken += self._first_of(namespace, room)
+        kept: dict[_Place, Change] = {}
         for place, change in self._changes.items():
             if late and change.namespace in late:
                 kept[place] = change
@@ -89,17 +105,27 @@ class Inbox:
                     room[namespace] = policies(namespace)
                 room[namespace] -= 1
                 if room[namespace] < 0:
-                    kept[place] = change
+                    self._policies.setdefault(namespace, {})[place] = change
                     continue
             taken.append(change)
         self._changes, self._held = kept, len(kept)
         waiting = (change.namespace for change in kept.values() if change.kind is ResourceKind.NETWORK_QOS)
-        self.held = self.elsewhere.union(waiting) if kept else self.elsewhere
+        self.held = self.elsewhere.union(waiting, self._policies) if kept or self._policies else self.elsewhere
+        return taken
+
+    def _first_of(self, namespace: str, room: dict[str, float]) -> list[Change]:
+        """Take the first of a namespace's policies that wait, and what they take of its room."""
+        waiting = self._policies[namespace]
+        places = list(islice(waiting, int(min(len(waiting), room[namespace]))))
+        room[namespace] -= len(places)
+        taken = [waiting.pop(place) for place in places]
+        if not waiting:
+            del self._policies[namespace]
         return taken
 
     def _late(self, yields: Callable[[str], bool]) -> AbstractSet[str]:
         """Say of which namespaces everything waits for others this time."""
-        namespaces = {change.namespace for change in self._changes.values()}
+        namespaces = {change.namespace for change in self._changes.values()}.union(self._policies)
         late = set[str]() if self._has_yielded or len(namespaces) == 1 else set(filter(yields, namespaces))
         self._has_yielded = bool(late) and late < namespaces
         return late if self._has_yielded else set()

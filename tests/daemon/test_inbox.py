@@ -3,6 +3,9 @@
 import asyncio
 import itertools
 
+import msgspec
+from msgspec.structs import replace
+
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import Namespace
 from nqosd.daemon.inbox import LONGEST, SHORTEST, Inbox
@@ -103,3 +106,32 @@ def test_of_an_object_that_changes_again_and_again_one_change_waits() -> None:
     for old, new in ((None, first), (first, None)):
         inbox.changed([Change(ResourceKind.NAMESPACE, "shop", old, new)])
     assert not inbox.take()
+
+
+def test_policies_that_wait_cost_a_round_nothing() -> None:
+    """Of thousands of a namespace that go on one by one, each round looks at what it takes, and at what is new."""
+    inbox, looked = Inbox(asyncio.Event()), 0
+
+    class Counted(Change, frozen=True):
+        @property
+        def namespace(self) -> str:
+            nonlocal looked
+            looked += 1
+            return super().namespace
+
+    waiting = [Counted(*msgspec.structs.astuple(each)) for each in changes(5000, ResourceKind.NETWORK_QOS)]
+    inbox.changed([*waiting])
+    assert inbox.take(lambda _namespace: 1) == waiting[:1]
+    assert inbox.held == {"shop"}
+    assert inbox.oldest == 1
+    looked = 0
+    news = changes(2, namespace="games")
+    for each in waiting[1:100]:
+        inbox.changed([*news])
+        assert inbox.take(lambda _namespace: 1) == [each, *news]
+    assert not looked
+    again = replace(waiting[-1], seen=9e9)
+    inbox.changed([again])
+    assert len(inbox.take()) == 4900
+    assert not inbox.held
+    assert inbox.oldest is None
