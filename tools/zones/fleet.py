@@ -203,6 +203,7 @@ class _Zone:
         """Report at once when there is news, else in time."""
         await asyncio.sleep(random.uniform(0, RENEWAL))  # noqa: S311 - no secret depends on it
         while True:
+            self._heard.clear()  # what is heard while this report is on its way is news for the next one
             body = self._own_body(request.body)
             if self._version:
                 body = _REPORTED.sub(rb"\g<1>%d" % self._version, body)
@@ -214,7 +215,6 @@ class _Zone:
                 await response.read()
             self._fleet.reports.append(time.monotonic() - begin)
             self._fleet.sent += len(body)
-            self._heard.clear()
             try:
                 async with asyncio.timeout(RENEWAL):
                     await self._heard.wait()
