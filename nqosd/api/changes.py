@@ -27,6 +27,10 @@ class ResourceKind(StrEnum):
     CLUSTER_USER_DEFINED_NETWORK = "ClusterUserDefinedNetwork"
 
 
+ObjectKey: TypeAlias = tuple[ResourceKind, str]
+"""Which object a change is about: its kind, and its key in the table of that kind."""
+
+
 class Change(msgspec.Struct, frozen=True):
     """One object that appeared, changed or went; `seen` is when its event arrived (monotonic seconds)."""
 

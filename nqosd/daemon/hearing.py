@@ -10,11 +10,11 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from msgspec.structs import replace
 
-from nqosd.api.changes import Change, ResourceKind
+from nqosd.api.changes import Change, ObjectKey, ResourceKind
 from nqosd.api.objects import Pod
 from nqosd.daemon.inbox import Inbox
 from nqosd.daemon.needed_pods import ALL_PODS, NeededPods
@@ -33,8 +33,6 @@ _FIRST = {ResourceKind.NETWORK_QOS, ResourceKind.NAMESPACE, ResourceKind.NODE}
 """What says which pods are needed."""
 _OF_POLICIES = {ResourceKind.NETWORK_QOS, ResourceKind.POD}
 """What concerns policies of its namespace alone as long as it waits: a pod does so as the first sender of one."""
-
-_Place: TypeAlias = tuple[ResourceKind, str]
 
 
 class Watches(Protocol):
@@ -72,8 +70,8 @@ class Hearing:
         self._zone: str | None = None
         self._handed_on: Mapping[ResourceKind, str] = {}
         self._reached = ""
-        self._held: dict[_Place, Change] = {}
-        self._awaited: dict[_Place, set[Resource]] = {}
+        self._held: dict[ObjectKey, Change] = {}
+        self._awaited: dict[ObjectKey, set[Resource]] = {}
         """For which watches what is held waits, as of when it came or the last watch had told all."""
         self._unneeded: dict[Resource, float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -105,7 +103,7 @@ class Hearing:
 
     def changed(self, changes: list[Change]) -> None:
         """Take changes, and hand on all that need nothing which hasn't been listed."""
-        came: dict[_Place, None] = {}
+        came: dict[ObjectKey, None] = {}
         for change in changes:
             place = change.kind, change.key
             held = self._held.pop(place, None)
@@ -131,7 +129,7 @@ class Hearing:
         self._look_at(self._held)
         self.changed([])
 
-    def _look_at(self, places: Iterable[_Place]) -> None:
+    def _look_at(self, places: Iterable[ObjectKey]) -> None:
         """Hand on what lacks nothing of what is held in some places; what else there is waits for a watch anyway."""
         left = [place for place in places if place in self._held]
         while passed := [self._held[place] for place in left if self._passes(place)]:
@@ -141,7 +139,7 @@ class Hearing:
             left = [place for place in left if place in self._held]
             self._inbox.changed(passed)
 
-    def _passes(self, place: _Place) -> bool:
+    def _passes(self, place: ObjectKey) -> bool:
         change = self._held[place]
         if lacking := self._lacking(change):
             self._awaited[place] = lacking

@@ -13,11 +13,10 @@ import math
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from nqosd.api.changes import Change, ResourceKind
+from nqosd.api.changes import Change, ObjectKey, ResourceKind
 
 SHORTEST = 0.002
 """Seconds; about what two rounds take."""
@@ -25,16 +24,13 @@ LONGEST = 0.016
 """Seconds; a burst that goes on is told to the database about 60 times a second."""
 
 
-_Place: TypeAlias = tuple[ResourceKind, str]
-
-
 class Inbox:
     """The sink of all informers: keeps changes until the next round."""
 
     def __init__(self, wake: asyncio.Event) -> None:
         self._wake = wake
-        self._changes: dict[_Place, Change] = {}
-        self._policies: dict[str, dict[_Place, Change]] = {}
+        self._changes: dict[ObjectKey, Change] = {}
+        self._policies: dict[str, dict[ObjectKey, Change]] = {}
         """Changes of policies that there was no room for, by namespace: they came before all others of theirs."""
         self._held = 0
         self._has_yielded = False
@@ -94,7 +90,7 @@ class Inbox:
         for namespace in self._policies.keys() - late:
             room[namespace] = policies(namespace)
             taken += self._first_of(namespace, room)
-        kept: dict[_Place, Change] = {}
+        kept: dict[ObjectKey, Change] = {}
         for place, change in self._changes.items():
             if late and change.namespace in late:
                 kept[place] = change

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 from msgspec.structs import replace
 
-from nqosd.api.changes import Change, ResourceKind
+from nqosd.api.changes import Change, ObjectKey, ResourceKind
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.api.problems import Problem
 from nqosd.cache.tables import Tables
@@ -38,7 +38,7 @@ class Isolation:
     """The objects that are left out."""
 
     def __init__(self) -> None:
-        self._culprits: dict[tuple[ResourceKind, str], Culprit] = {}
+        self._culprits: dict[ObjectKey, Culprit] = {}
 
     @property
     def numbers(self) -> Mapping[str, int]:

@@ -9,16 +9,12 @@ import functools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 
-from nqosd.api.changes import Change, Object, ResourceKind
+from nqosd.api.changes import Change, Object, ObjectKey
 from nqosd.informers.manifests.file_system import list_files, read_text
 from nqosd.informers.manifests.parsing import STANDARD_INPUT, Manifest, ManifestObject, ManifestProblem, parse_manifest
-
-Place: TypeAlias = tuple[ResourceKind, str]
-"""A kind and a key."""
 
 
 class Manifests(msgspec.Struct, frozen=True):
@@ -28,12 +24,12 @@ class Manifests(msgspec.Struct, frozen=True):
     `warnings` don't.
     """
 
-    origins: Mapping[Place, ManifestObject]
+    origins: Mapping[ObjectKey, ManifestObject]
     problems: tuple[ManifestProblem, ...] = ()
     warnings: tuple[ManifestProblem, ...] = ()
 
     @property
-    def objects(self) -> dict[Place, Object]:
+    def objects(self) -> dict[ObjectKey, Object]:
         """The objects alone."""
         return {place: each.value for place, each in self.origins.items()}
 
@@ -88,7 +84,7 @@ def unreadable(path: str, error: OSError) -> Manifest:
 
 def combine(manifests: Iterable[Manifest]) -> Manifests:
     """Put files together, later ones over earlier ones; what a file said before isn't warned about."""
-    found: dict[Place, tuple[ManifestObject, bool]] = {}
+    found: dict[ObjectKey, tuple[ManifestObject, bool]] = {}
     problems: list[ManifestProblem] = []
     warnings: list[ManifestProblem] = []
     for manifest in manifests:
