@@ -262,8 +262,8 @@ class IncrementalCompiler:
         pods = dict(batch[ResourceKind.POD])
         share = self.share
         if nodes or networks:
-            self._topology.definitions.take(batch[ResourceKind.NETWORK_ATTACHMENT_DEFINITION])
-            share = self._upset(delta, nodes=nodes, networks=networks)
+            definitions = batch[ResourceKind.NETWORK_ATTACHMENT_DEFINITION]
+            share = self._upset(definitions, delta, nodes=nodes, networks=networks)
         namespaces: dict[str, list[str]] = {}
         for key in batch[ResourceKind.NETWORK_QOS]:
             namespaces.setdefault(self._policies.file(key), []).append(key)
@@ -317,13 +317,14 @@ class IncrementalCompiler:
             self.left.pop(key, None)
         return taken
 
-    def _upset(self, delta: Delta, *, nodes: bool, networks: bool) -> float:
+    def _upset(self, definitions: Iterable[str], delta: Delta, *, nodes: bool, networks: bool) -> float:
         """Take changes of nodes or networks, and note which pods may be elsewhere; gives how many of them move at once.
 
-        A network's topology is in its switches' names, so its units follow from its pods; its role is in reports.
-        Nothing may be left on a network that is no more.
+        `definitions` are those that changed, by key; `networks` says whether these did, or labels of their owners and
+        namespaces. A network's topology is in its switches' names, so its units follow from its pods; its role is in
+        reports. Nothing may be left on a network that is no more.
         """
-        topology_change = self._topology.renew(self._settings.zone, nodes=nodes, networks=networks)
+        topology_change = self._topology.renew(self._settings.zone, definitions, nodes=nodes)
         if networks:
             self._policies.selected.renew(self._topology.networks, self._topology.definitions.by_key)
         self._switch_rows.topology_changed(topology_change)

@@ -23,6 +23,8 @@ _YOUNGEST = "9999"
 TOLD = 20
 """Ignored definitions of a namespace of which its policies are told, at most; there may be thousands of both."""
 _ANY_NODE = "<node>"
+_OUTSIDE = "ext_"
+"""What the name of a switch to the outside begins with."""
 _FLAT_SWITCH = {Topology.LAYER2: "ovn_layer2_switch", Topology.LOCALNET: "ovn_localnet_switch"}
 
 
@@ -53,7 +55,7 @@ class Network(msgspec.Struct, frozen=True, dict=True):
         """
         prefix = _prefix(self.name)
         of_nodes = (f"{prefix}{_ANY_NODE}",) if self.topology is Topology.LAYER3 else ()
-        outside = (f"ext_{prefix}{_ANY_NODE}",) if self.role is NetworkRole.PRIMARY else ()
+        outside = (f"{_OUTSIDE}{prefix}{_ANY_NODE}",) if self.role is NetworkRole.PRIMARY else ()
         return (prefix, *of_nodes, *outside)
 
     @property
@@ -104,22 +106,23 @@ class Networks(msgspec.Struct, frozen=True, dict=True):
     ignored: Mapping[str, Disagreement]
 
     @classmethod
-    def of(
-        cls, attachments: Mapping[str, NetworkAttachment], before: Mapping[str, Network] | None = None
-    ) -> "Networks":
-        """Derive the networks. Of definitions that disagree those count that ovn-kubernetes accepted, then the older.
+    def of(cls, attachments: Mapping[str, NetworkAttachment]) -> "Networks":
+        """Derive the networks. Of definitions that disagree, or whose networks share switches, the senior counts."""
+        return cls.in_order(dict(sorted(attachments.items(), key=lambda each: seniority(each[1]))))
 
-        Networks of different names can have the same switches: they disagree as well. Those of `before`, by name, stay
-        the same objects as long as they are equal.
-        """
-        known = before or {}
+    @classmethod
+    def in_order(cls, attachments: Mapping[str, NetworkAttachment], before: "Networks | None" = None) -> "Networks":
+        """Derive the networks of definitions in the order of seniority; one that is as `before` is the same object."""
         default = Network(DEFAULT_NETWORK)
-        by_name, by_nad, ignored = {DEFAULT_NETWORK: default}, {DEFAULT_NETWORK: DEFAULT_NETWORK}, {}
+        by_name, by_nad = {DEFAULT_NETWORK: default}, {DEFAULT_NETWORK: DEFAULT_NETWORK}
+        ignored: dict[str, Disagreement] = {}
+        known = before or cls(by_name, by_nad, ignored)
         taken = dict.fromkeys(default.switches, (default, ""))
-        for key, nad in sorted(attachments.items(), key=lambda each: seniority(each[1])):
+        for key, nad in attachments.items():
             if not nad.network:
                 continue
-            network = known.get(nad.network)
+            was = known.ignored.get(key)
+            network = known.by_name.get(nad.network) if was is None else was.network
             if network is None or not network.is_as_in(nad):
                 network = Network(nad.network, nad.topology, nad.role, nad.subnets)
             other, first = next((taken[each] for each in network.switches if each in taken), (network, key))
@@ -162,6 +165,14 @@ class Networks(msgspec.Struct, frozen=True, dict=True):
 
 def _prefix(network: str) -> str:
     return f"{network.replace('-', '.').replace('/', '.')}_" if network != DEFAULT_NETWORK else ""
+
+
+def family(network: str) -> str:
+    """Give what two names of networks share if these may have switches in common: the prefix, however far outside."""
+    prefix = _prefix(network)
+    while prefix.startswith(_OUTSIDE):
+        prefix = prefix.removeprefix(_OUTSIDE)
+    return prefix
 
 
 def seniority(nad: NetworkAttachment) -> tuple[str, str, str]:

@@ -45,19 +45,24 @@ class OldestDefinitions:
         self.crowded: frozenset[str] = frozenset()
         """The namespaces that have more."""
 
-    def take(self, changed: Iterable[str]) -> None:
-        """Take definitions, by key, as they are now."""
+    def take(self, changed: Iterable[str]) -> set[str]:
+        """Take definitions, by key, as they are now; gives the keys of those that are looked at otherwise now."""
         namespaces: dict[str, None] = {}
+        news = set[str]()
         most = self._limits.definitions
         for key in changed:
             nad = self._attachments.get(key)
             self._ages.put(key, seniority(nad) if nad is not None and nad.network else None)
             namespaces[key.partition("/")[0]] = None
         for namespace in namespaces:
-            for key in self._oldest.pop(namespace, ()):
-                del self.by_key[key]
+            before = self._oldest.pop(namespace, {})
             oldest = self._ages.oldest(namespace, most + 1)
             self.crowded = self.crowded | {namespace} if len(oldest) > most else self.crowded - {namespace}
-            if oldest:
-                self._oldest[namespace] = {key: self._attachments[key] for key in oldest[:most]}
-                self.by_key |= self._oldest[namespace]
+            after = {key: self._attachments[key] for key in oldest[:most]}
+            if after:
+                self._oldest[namespace] = after
+            for key in before.keys() - after.keys():
+                del self.by_key[key]
+            self.by_key |= after
+            news |= {key for key in before.keys() | after.keys() if before.get(key) is not after.get(key)}
+        return news

@@ -4,7 +4,7 @@ In: tables in which nodes or networks changed, switches as the database has them
 names all pods and rows that may mean something else now; what it doesn't name means the same as before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -12,7 +12,8 @@ import msgspec
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.tables import Tables
 from nqosd.compiler.address_ranges import ANYTHING, Ranges, Subnets, network_subnets, ranges_of
-from nqosd.compiler.network_switches import Network, Networks, switch_subnets
+from nqosd.compiler.network_families import NetworkFamilies
+from nqosd.compiler.network_switches import Network, switch_subnets
 from nqosd.compiler.oldest_definitions import OldestDefinitions
 from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.switches import Switches
@@ -38,7 +39,8 @@ class ClusterTopology:
     def __init__(self, tables: Tables, zone: str, limits: Limits) -> None:
         self._tables = tables
         self.definitions = OldestDefinitions(tables.attachments, limits)
-        self.networks = Networks.of({})
+        self._families = NetworkFamilies()
+        self.networks = self._families.networks
         self.zone = Zone.of(zone, {})
         self.subnets: Subnets = {}
         self._network_subnets: Subnets = {}
@@ -52,14 +54,12 @@ class ClusterTopology:
         before, self.switches = self.switches, switches
         return {name for name in before.keys() | switches.keys() if before.get(name) != switches.get(name)}
 
-    def renew(self, zone: str, *, nodes: bool, networks: bool) -> TopologyChange:
-        """Derive the topology anew: `zone` is its name, the flags say what changed in the tables."""
+    def renew(self, zone: str, definitions: Iterable[str], *, nodes: bool) -> TopologyChange:
+        """Derive the topology anew: of the zone's name, if `nodes` changed, and of `definitions` that did, by key."""
         pods = self._rezone(zone) if nodes else {}
-        redefined: AbstractSet[str] = set()
-        if networks:
-            joined, redefined = self._renetwork()
-            pods |= joined
-        if not (nodes or networks):
+        joined, redefined = self._renetwork(definitions)
+        pods |= joined
+        if not (nodes or redefined):
             return TopologyChange(pods, redefined, set(), None)
         switches = self._resubnet()
         return TopologyChange(pods | self._moved(), redefined, switches, self._rerange())
@@ -79,13 +79,14 @@ class ClusterTopology:
             if (pod.node in before) != (pod.node in self.zone) or pod.node in turned
         }
 
-    def _renetwork(self) -> tuple[dict[str, None], AbstractSet[str]]:
-        """Derive the networks anew; gives the pods whose attachments mean something else now, and the networks."""
-        before, self.networks = self.networks, Networks.of(self.definitions.by_key, self.networks.by_name)
-        names = before.by_name.keys() | self.networks.by_name.keys()
-        redefined = {name for name in names if _differ(before.by_name.get(name), self.networks.by_name.get(name))}
-        nads = before.by_nad.keys() | self.networks.by_nad.keys()
-        changed = {nad for nad in nads if _differ(before.at(nad), self.networks.at(nad))}
+    def _renetwork(self, definitions: Iterable[str]) -> tuple[dict[str, None], AbstractSet[str]]:
+        """Take definitions; gives the pods whose attachments mean something else now, and the networks."""
+        concerned = self._families.take(self.definitions.take(definitions), self.definitions.by_key)
+        before, now = self.networks, self._families.networks
+        self.networks = now
+        redefined = {name for name in concerned.networks if _differ(before.by_name.get(name), now.by_name.get(name))}
+        old, new = before.by_nad, now.by_nad
+        changed = {key for key in concerned.nads if old.get(key) != new.get(key) or new.get(key) in redefined}
         pods = {
             key: None
             for key, pod in (self._tables.pods.items() if changed else ())

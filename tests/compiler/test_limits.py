@@ -32,7 +32,6 @@ from nqosd.compiler import effective_policy_index
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.effective_policies import too_many
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.set_ids import CountedSet, SetId
 from nqosd.compiler.set_members import Membership
 from nqosd.compiler.settings import Settings
@@ -383,16 +382,18 @@ def test_of_very_many_definitions_only_the_oldest_are_looked_at(monkeypatch: pyt
     sender = Pod("a", "wide", {}, "n1", attachments=tuple(Attachment(each.key, ()) for each in every))
     compiler.apply([Change(kind, each.key, None, each) for each in (*every, other)])
     compiler.apply([Change(ResourceKind.POD, sender.key, None, sender)])
-    renewed, networks_of = Mock(), Networks.of
-    monkeypatch.setattr(Networks, "of", lambda *arguments: (renewed(len(arguments[0])), networks_of(*arguments))[1])
+    taken = Mock(wraps=compiler._topology._families.take)
+    monkeypatch.setattr(compiler._topology._families, "take", taken)
     for _ in range(60):
         number = random.randrange(50)
         new = None if random.random() < 0.5 else definition(number, accepted=random.random() < 0.1)
         compiler.apply([Change(kind, every[number].key, None, new)])
-        assert [each.args for each in renewed.call_args_list] == [(6,)]
+        [(changed, looked_at)] = [each.args for each in taken.call_args_list]
+        assert len(changed) <= 2  # one more begins to count, or ceases to
+        assert len(looked_at) == limits.definitions + 1
         whole = compile_everything(compiler.tables, compiler.settings)
         assert compiler.desired == whole.desired
-        renewed.reset_mock()
+        taken.reset_mock()
         mine = [each for each in compiler.tables.attachments.values() if each.namespace == "a"]
         first = sorted(mine, key=lambda each: (not each.accepted, each.created))[: limits.definitions]
         beyond = {each.key for each in mine if "limits.definitions allows" in compiler.ignores(each)}
