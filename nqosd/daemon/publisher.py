@@ -6,8 +6,8 @@ told while another daemon writes the rows.
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -34,6 +34,8 @@ WHOLE_CLUSTER = "global"
 
 TURN = 0.005
 """Seconds after which others have their turn."""
+MOST = 4_000
+"""Policies of which a round publishes how they stand, at most: to take note of as many takes some 15 ms in a row."""
 
 _log = structlog.get_logger()
 
@@ -123,9 +125,14 @@ class Publisher:
         if self._all_due:
             self._all_due = False
             due |= compiler.tables.policies.keys()
-        self._due |= {key for key in due if key.partition("/")[0] in left}
-        due -= self._due
-        standings, gone = await self._stand(due, compiler, others_wait)
+        if left:
+            self._due |= {key for key in due if key.partition("/")[0] in left}
+            due -= self._due
+        keys = _first(due)
+        if len(keys) < len(due):
+            self._due |= due.difference(keys)
+            self._northbound.wake.set()
+        standings, gone = await self._stand(keys, compiler, others_wait)
         if self.writers.status is not None:
             pending = frozenset(came.pending | left) | {key.partition("/")[0] for key in self._due}
             progress = Progress(self._zone, came.version, self._all_zones(compiler), pending, came.left_out)
@@ -133,12 +140,10 @@ class Publisher:
         return bool(due)
 
     async def _stand(
-        self, due: AbstractSet[str], compiler: IncrementalCompiler, others_wait: Callable[[], bool]
+        self, keys: Sequence[str], compiler: IncrementalCompiler, others_wait: Callable[[], bool]
     ) -> tuple[Sequence[PolicyStanding], Sequence[str]]:
-        """Say how some policies stand, those of namespaces with few of them first, and which are gone."""
+        """Say how some policies stand, one after the other, and which are gone."""
         standings, gone = [], []
-        numbers = Counter(key.partition("/")[0] for key in due)
-        keys = sorted(due, key=lambda key: (numbers[key.partition("/")[0]], key))
         begun = time.monotonic()
         for position, key in enumerate(keys, 1):
             if (standing := self._standing(key, compiler)) is None:
@@ -218,3 +223,14 @@ class Publisher:
         """Name a node's zone as its own daemon does: by NB_Global.name, the annotation or else the node's name."""
         mine = self._zone if self._zone in (node.name, node.zone) else None
         return mine or node.zone or node.name
+
+
+def _first(due: Iterable[str]) -> Sequence[str]:
+    """Give so many of some policies as a round publishes, those of namespaces with few of them first."""
+    by_namespace: defaultdict[str, list[str]] = defaultdict(list)
+    for key in due:
+        by_namespace[key.partition("/")[0]].append(key)
+    found: list[str] = []
+    for namespace in sorted(by_namespace, key=lambda name: (len(by_namespace[name]), name)):
+        found += sorted(by_namespace[namespace][: MOST - len(found)])
+    return found

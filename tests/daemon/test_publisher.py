@@ -16,13 +16,19 @@ from nqosd.status.zone_status import ZoneStatus
 from tests.status.fakes import Counting, FakeClient
 
 
+def compiled(*keys: str) -> IncrementalCompiler:
+    """Compile policies, by key."""
+    spec, names = NetworkQoSSpec(1, (EgressRule(1),)), [key.partition("/") for key in keys]
+    found = [NetworkQoS(namespace, name, spec=spec, resource_version="5") for namespace, _slash, name in names]
+    compiler = IncrementalCompiler(Settings())
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in found])
+    return compiler
+
+
 async def test_reports_leave_off_where_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest follows after the next round, and the zone doesn't say it is done; who has few policies comes first."""
     monkeypatch.setattr(daemon_publisher, "TURN", 0.0)
-    keys = [("many", "a"), ("many", "b"), ("single", "z")]
-    found = [NetworkQoS(*each, spec=NetworkQoSSpec(1, (EgressRule(1),)), resource_version="5") for each in keys]
-    compiler = IncrementalCompiler(Settings())
-    compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in found])
+    compiler = compiled("many/a", "many/b", "single/z")
     status = ZoneStatus(FakeClient(), Counting(), namespace="nqosd", holder="host-a")
     publisher = Publisher(Northbound(Options()), KubernetesWriters(status))
     said = []
@@ -36,4 +42,25 @@ async def test_reports_leave_off_where_others_wait(monkeypatch: pytest.MonkeyPat
         (["single/z", "many/a"], {"many": 0}),
         (["single/z", "many/a", "many/b"], {}),
     ]
+    assert not await publisher.publish(compiler, WHOLE_CLUSTER, Came(7))
+
+
+async def test_of_very_many_policies_a_round_publishes_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest has rounds of its own, and until then the zone doesn't say it is done; who has few comes first."""
+    monkeypatch.setattr(daemon_publisher, "MOST", 3)
+    many = [f"many/{number}" for number in range(5)]
+    compiler = compiled(*many, "single/z")
+    status, northbound = ZoneStatus(FakeClient(), Counting(), namespace="nqosd", holder="host-a"), Northbound(Options())
+    publisher = Publisher(northbound, KubernetesWriters(status))
+    said = []
+    for _ in range(2):
+        northbound.wake.clear()
+        before = len(publisher.states)
+        assert await publisher.publish(compiler, WHOLE_CLUSTER, Came(7))
+        report = status._state.report
+        assert report is not None
+        said.append((len(publisher.states) - before, dict(report.pending), northbound.wake.is_set()))
+    assert said == [(3, {"many": 0}, True), (3, {}, False)]
+    assert next(iter(publisher.states)) == "single/z"
+    assert publisher.states.keys() == status._state.entries.keys() == {*many, "single/z"}
     assert not await publisher.publish(compiler, WHOLE_CLUSTER, Came(7))
