@@ -13,7 +13,7 @@ from functools import partial
 import msgspec
 
 from nqosd.api.networkqos import NetworkQoS
-from nqosd.cache.selections import PodSelection
+from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.cache.tables import Tables
 from nqosd.compiler.address_owners import Counted, Refused, counted
 from nqosd.compiler.address_ranges import network_ranges, switch_ranges
@@ -69,9 +69,10 @@ class _World(msgspec.Struct, frozen=True):
         )
 
     def size(self, selection: PodSelection) -> int:
-        """Count the places of the pods that a selection chooses."""
+        """Count the places of the pods that a selection chooses; of senders, those on a switch."""
         chosen = (key for key, pod in self.tables.pods.items() if selection.matches(pod, self.tables.namespaces))
-        return sum(len(self.places[key]) for key in chosen)
+        every = (place for key in chosen for place in self.places[key])
+        return sum(selection.role is SelectionUse.PEER or bool(place.switch) for place in every)
 
     def sites(self, effective: EffectivePolicy) -> Iterator[SenderSwitch]:
         """Find the switches with senders of a policy on its networks."""
@@ -119,7 +120,7 @@ def _compiled(
     choose = partial(world.networks.choice, tables=world.tables, any_network=settings.any_network)
     applied, ranks = of_namespace(policies, choose, settings, PolicyReading.of)  # in order of age
     members = ((key, Takes.of_members(effective, world.size)) for key, effective in applied.items())
-    beyond = without_room(MEMBERS, members, settings.limits)
+    beyond = without_room(MEMBERS, ((key, takes) for key, takes in members if not takes.is_idle), settings.limits)
     sites = {key: list(world.sites(effective)) for key, effective in applied.items() if key not in beyond}
     rows = ((key, Takes(_rows_at_most(applied[key], mine))) for key, mine in sites.items())
     beyond |= without_room(ROWS, rows, settings.limits)

@@ -132,9 +132,9 @@ class IncrementalCompiler:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 
         A pod with a limit of its own takes time for all others on its switch, and one that many policies choose for
-        each of them; a policy, however long it is; a pod of any namespace for each of its addresses, for each
-        requirement of the selectors that may choose it, and for each other pod of which an address may begin or cease
-        to count.
+        each of them, or where it may make room for another policy's members; a policy, however long it is; a pod of any
+        namespace for each of its addresses, for each requirement of the selectors that may choose it, and for each
+        other pod of which an address may begin or cease to count.
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW or self.left:
             return True
@@ -142,6 +142,8 @@ class IncrementalCompiler:
         limits_pods, crowded = self._policies.limits_pods, self._subscriptions.crowded
         for each in changes:
             if each.kind is not ResourceKind.POD or each.namespace in limits_pods or each.namespace in crowded:
+                return True
+            if self._room.lacks_members(each.namespace):
                 return True
             pods += [pod for pod in (each.old, each.new) if isinstance(pod, Pod)]
         if self._claims.shared and sum(map(self._concerned, changes)) > FEW:
@@ -410,7 +412,7 @@ class IncrementalCompiler:
             delta.policies.add(key)
             self._mark(key, stale)
         needed = self._needed((*turned, *found))
-        self._subscriptions.fill_peers(needed, lambda key: self._room.problem(key) is None)
+        self._subscriptions.fill_peers(needed, self._room.has_room)
 
     def _needed(self, policies: Iterable[str]) -> set[PodSelection]:
         """Give the selections that some policies need."""

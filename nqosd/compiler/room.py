@@ -3,7 +3,8 @@
 In: effective policies, and who is a member where. Out: those beyond a limit, with the words to say. Rules: in a
 namespace the older policies have their room first; one for which there is none is left out, and a younger one may fit.
 Members are looked at before rows: a policy has sets of senders, which say how many rows it takes, if there is room for
-them.
+them. A policy without senders in this database takes nothing of what others may have, and nothing is said of it, as by
+a daemon that hears of no peers but those of senders; its sets are filled if there is room left.
 """
 
 from collections import defaultdict
@@ -49,6 +50,15 @@ class Takes(msgspec.Struct, frozen=True):
     def total(self) -> int:
         """All of it, which is held to a policy's limit."""
         return self.alone + self.shared
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether these are members for a policy without senders."""
+        return self.senders is not None and not self.shared
+
+
+_UNSAID = Problem("spec", "has no room for the peers of senders that aren't there")
+"""Of policies without senders; nobody reads it."""
 
 
 class _Looked(msgspec.Struct, frozen=True):
@@ -134,7 +144,16 @@ class Room:
 
     def problem(self, key: str) -> Problem | None:
         """Say why a policy's rows are not applied, if they aren't."""
-        return self.lacks(MEMBERS, key) or self.lacks(ROWS, key)
+        found = self.lacks(MEMBERS, key) or self.lacks(ROWS, key)
+        return None if found is _UNSAID else found
+
+    def has_room(self, key: str) -> bool:
+        """Say whether the sets of a policy may be filled."""
+        return self.lacks(MEMBERS, key) is None and self.lacks(ROWS, key) is None
+
+    def lacks_members(self, namespace: str) -> bool:
+        """Say whether there is a policy in a namespace for whose members there is no room."""
+        return namespace in self._beyond[MEMBERS]
 
     def lacks(self, option: str, key: str) -> Problem | None:
         """Say of which limit a policy is beyond, if it is beyond that one."""
@@ -167,28 +186,33 @@ class Room:
 
     def members(self, namespace: str) -> int:
         """Say how many members the sets of those policies of a namespace have that there is room for."""
-        applied = [takes for key, takes in self._members(namespace).items() if self.problem(key) is None]
+        applied = [takes for key, takes in self._members(namespace).items() if self.has_room(key)]
         return sum(each.alone for each in applied) + sum({each.senders: each.shared for each in applied}.values())
 
     def due(self, users: Mapping[PodSelection, Mapping[str, AbstractSet[str]]]) -> list[str]:
         """List the namespaces that may have come beyond a limit of members by pods that came, or may have left one.
 
         `users` are the policies that need a selection, by namespace. What moved in one that is left out concerns it
-        alone; what moved in the others, also what is left for younger ones. Senders count for one of them.
+        alone; what moved in the others, also what is left for younger ones. Senders count for one of them; their first
+        and last one says, besides, which policies come first.
         """
+        turned = set[str]()
         applied: defaultdict[str, int] = defaultdict(int)
         left_out: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for selection, number in self._membership.moved():
-            for namespace, keys in users.get(selection, {}).items():
+        for moved in self._membership.moved():
+            is_peer = moved.selection.role is SelectionUse.PEER
+            for namespace, keys in users.get(moved.selection, {}).items():
                 others, lacking = len(keys), self._beyond[MEMBERS].get(namespace)
                 for key in lacking.keys() & keys if lacking else ():  # goes through the fewer ones
-                    left_out[namespace][key] += number
+                    left_out[namespace][key] += moved.places
                     others -= 1
-                applied[namespace] += number * (others if selection.role is SelectionUse.PEER else bool(others))
+                applied[namespace] += moved.places * (others if is_peer else bool(others))
+                if moved.turned and not is_peer:
+                    turned.add(namespace)
         for namespace, number in applied.items():
             most = max(left_out[namespace].values()) if namespace in left_out else 0
             self._slack[namespace] = self._slack.get(namespace, 0) - number - most
-        return [namespace for namespace in applied if self._slack[namespace] < 0]
+        return [namespace for namespace in applied if namespace in turned or self._slack[namespace] < 0]
 
     def settle(self, option: str, namespace: str) -> Iterable[str]:
         """Look at a namespace anew; gives the policies of which something else is to be said than before."""
@@ -196,8 +220,9 @@ class Room:
         limits, before, looked = self._limits, self._beyond[option].pop(namespace, {}), list[_Looked]()
         oldest: Iterable[str] = takes
         if sum(each.total for each in takes.values()) > min(_most(option, limits)):
-            oldest = sorted(takes, key=lambda key: age(self._policies[key]))
+            oldest = sorted(takes, key=lambda key: (takes[key].is_idle, age(self._policies[key])))
         now = without_room(option, ((key, takes[key]) for key in oldest), limits, looked)
+        now |= {key: _UNSAID for key in now if takes[key].is_idle}
         if now:
             self._beyond[option][namespace] = now
         if option == MEMBERS:

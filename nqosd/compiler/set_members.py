@@ -13,7 +13,7 @@ from itertools import chain
 import msgspec
 
 from nqosd.api.objects import Namespace, Pod
-from nqosd.cache.bitmaps import BitmapIndex, positions
+from nqosd.cache.bitmaps import BitmapIndex, bits_at, positions
 from nqosd.cache.selections import PodSelection, SelectionIndex, SelectionUse
 from nqosd.compiler.desired import Family, Members
 from nqosd.compiler.pod_addresses import PodAddress
@@ -40,20 +40,33 @@ class Shift(msgspec.Struct):
     spread: set[PodSelection] = msgspec.field(default_factory=set)
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """At most how many places came to a selection or left it, and whether it was empty before or is now."""
+
+    selection: PodSelection
+    places: int
+    turned: bool
+
+
 class _Size(msgspec.Struct):
-    """How many places the pods of a selection have, and at most how many came or left since that was last asked."""
+    """How many places count for a selection; how many did when that was last asked, and how many came or left since."""
 
     places: int
+    before: int = 0
     moved: int = 0
 
 
 class _Known(msgspec.Struct):
-    """A pod as it was counted, in its namespace as that was then, in selections that are filled."""
+    """A pod as it was counted, in its namespace as that was then, in selections that are filled.
+
+    `sending` of its places are on a switch: all of them, or none.
+    """
 
     pod: Pod
     places: tuple[PodAddress, ...]
     selections: tuple[PodSelection, ...]
     namespace: Namespace | None
+    sending: int
 
 
 _Kind = tuple[str, str, Family | None, str, bool]
@@ -124,17 +137,17 @@ class Membership:
         return self._index.weigh(pod) + self._counted.weigh(pod)
 
     def size(self, selection: PodSelection) -> int:
-        """Say how many places the pods of a selection have."""
+        """Say how many places the pods of a selection have; of senders, on switches of this database alone."""
         return self._sizes[selection].places
 
-    def moved(self) -> Iterable[tuple[PodSelection, int]]:
-        """Say how many places at most came to or left selections since the last call."""
+    def moved(self) -> Iterable[Moved]:
+        """Say for which selections the size may be another one than at the last call."""
         if not self._moved:
             return ()
         moved, self._moved = self._moved, []
         found = []
         for selection, size in moved:
-            found.append((selection, size.moved))
+            found.append(Moved(selection, size.moved, bool(size.before) != bool(size.places)))
             size.moved = 0
         return found
 
@@ -154,9 +167,12 @@ class Membership:
 
     def count(self, selections: Iterable[PodSelection]) -> None:
         """Begin to count the pods of selections that aren't watched yet."""
-        for selection, bits in self._choose([each for each in selections if each not in self._sizes])[1]:
+        every, chosen = self._choose([each for each in selections if each not in self._sizes])
+        sending = _sending([place for _known, place in every])
+        for selection, bits in chosen:
             self._counted.add(selection)
-            self._sizes[selection] = _Size(bits.bit_count())
+            counting = bits if selection.role is SelectionUse.PEER else bits & sending
+            self._sizes[selection] = _Size(counting.bit_count())
 
     def fill(self, selections: Iterable[PodSelection]) -> None:
         """Let the pods that are known enter selections that are only counted, and from now on those that come."""
@@ -244,9 +260,10 @@ class Membership:
         name = key.partition("/")[0]
         namespace, before = self._namespaces.get(name), self._known.get(name, {}).get(key)
         is_same = before is not None and before.pod is pod and before.namespace is namespace
-        known = None if pod is None or not places else _Known(pod, places, (), namespace)
+        sending = len(places) if places and places[0].switch else 0
+        known = None if pod is None or not places else _Known(pod, places, (), namespace, sending)
         had, was = ((), ()) if before is None else (before.places, before.selections)
-        if self._counted.anchors and not (is_same and len(had) == len(places)):
+        if self._counted.anchors and not (is_same and had == places):
             out.extend([before] if before is not None else [])
             now.extend([known] if known is not None else [])
         if known is not None:
@@ -285,11 +302,12 @@ class Membership:
 
     def _remember(self, namespace: str, key: str, before: _Known | None, known: _Known | None) -> None:
         if before is not None and known is not None and before.selections is known.selections:
-            self._tally(known.selections, len(known.places) - len(before.places))
+            places, sending = len(known.places) - len(before.places), known.sending - before.sending
+            self._tally(known.selections, places, sending)
         else:
             for each, step in ((before, -1), (known, 1)):
                 if each is not None:
-                    self._tally(each.selections, step * len(each.places))
+                    self._tally(each.selections, step * len(each.places), step * each.sending)
         if known is not None:
             self._known.setdefault(namespace, {})[key] = known
         elif namespace in self._known:
@@ -302,24 +320,29 @@ class Membership:
         if len(pods) <= FEW:
             for each in pods:
                 namespaces = {} if each.namespace is None else {each.namespace.name: each.namespace}
-                self._tally(self._counted.of(each.pod, namespaces), step * len(each.places))
+                self._tally(self._counted.of(each.pod, namespaces), step * len(each.places), step * each.sending)
             return
         by_namespace: defaultdict[str, list[_Known]] = defaultdict(list)
         for each in pods:
             by_namespace[each.pod.namespace].append(each)
         namespaces = {each.namespace.name: each.namespace for each in pods if each.namespace is not None}
+        every = [place for mine in by_namespace.values() for known in mine for place in known.places]
+        sending = _sending(every)
         for selection, bits in _chosen(list(self._counted), by_namespace, namespaces):
-            self._tally([selection], step * bits.bit_count())
+            self._tally([selection], step * bits.bit_count(), step * (bits & sending).bit_count())
 
-    def _tally(self, selections: Iterable[PodSelection], places: int) -> None:
-        """Note that places came to some selections, or left them."""
-        moved = abs(places)
-        for selection in selections if places else ():
+    def _tally(self, selections: Iterable[PodSelection], places: int, sending: int) -> None:
+        """Note that places came to some selections, or left them, and how many of these are those of senders."""
+        for selection in selections if places or sending else ():
+            number = places if selection.role is SelectionUse.PEER else sending
+            if not number:
+                continue
             size = self._sizes[selection]
-            size.places += places
             if not size.moved:
+                size.before = size.places
                 self._moved.append((selection, size))
-            size.moved += moved
+            size.places += number
+            size.moved += abs(number)
 
     def _scopes(self, selections: Iterable[PodSelection]) -> Collection[str]:
         """List the namespaces in which any of some selections may mean some pods."""
@@ -405,6 +428,11 @@ class Membership:
             del sites[set_id.network, set_id.switch]
             if not sites:
                 del self._sites[selection]
+
+
+def _sending(places: Sequence[PodAddress]) -> int:
+    """Say which of some places are those of senders; the ones of the number are."""
+    return bits_at((position for position, place in enumerate(places) if place.switch), len(places))
 
 
 def _without(places: Iterable[PodAddress], others: Iterable[PodAddress]) -> Sequence[PodAddress]:

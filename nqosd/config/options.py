@@ -163,7 +163,10 @@ class Limits:
     namespace_selectors: int = _option(1_000, Between(1, 1_000_000, "selectors"), reloadable=True)
     """Entries that select pods, of all rules of a namespace together; each pod that comes is compared with them."""
     members: int = _option(100_000, Between(1, 100_000_000, "members"), reloadable=True)
-    """Addresses of the pods that the selectors of a policy choose, again for each selector, podSelector included."""
+    """Addresses of the pods that the selectors of a policy with senders choose, again for each selector.
+
+    Those of the podSelector, too, as far as they are on switches of this database.
+    """
     namespace_members: int = _option(200_000, Between(1, 1_000_000_000, "members"), reloadable=True)
     """Such addresses of all policies of a namespace, those of equal podSelectors once; the oldest have theirs first."""
     rows: int = _option(5_000, Between(1, 1_000_000, "rows"), reloadable=True)

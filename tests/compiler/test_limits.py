@@ -26,7 +26,7 @@ from nqosd.api.networkqos import (
     Port,
     Protocol,
 )
-from nqosd.api.objects import Attachment, Namespace, NetworkAttachment, Pod, Topology
+from nqosd.api.objects import Attachment, Namespace, NetworkAttachment, Node, Pod, Topology
 from nqosd.cache.selections import PodSelection
 from nqosd.compiler import effective_policy_index
 from nqosd.compiler.definition import compile_everything
@@ -339,6 +339,56 @@ def test_senders_count_as_members_once_in_a_namespace() -> None:
     for each in (policies[0], policies[1], policies[3]):
         compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, each, None)])
     assert applied(compiler) == {"a/p2"}
+
+
+def idle_or_sending(name: str, label: str) -> NetworkQoS:
+    """Make a policy for the pods with a label, to all pods."""
+    selector = LabelSelector((Requirement(label, Operator.EXISTS),))
+    to = Classifier(to=(PodPeer(namespaces=EVERYTHING),))
+    return attrs.evolve(policy(name), spec=NetworkQoSSpec(1, (EgressRule(1, classifier=to),), selector))
+
+
+def reasons(compiler: IncrementalCompiler) -> Mapping[str, str]:
+    """Give the reason of each policy's condition, and hold rows and reports to those of all objects at once."""
+    whole = compile_everything(compiler.tables, compiler.settings)
+    assert compiler.desired == whole.desired
+    assert [compiler.report(each.key) for each in whole.reports] == list(whole.reports)
+    return {each.key: condition(compiler.tables.policies[each.key], each, "z").reason for each in whole.reports}
+
+
+@pytest.mark.parametrize("limits", [Limits(members=22, namespace_members=30), Limits(members=40, namespace_members=30)])
+def test_a_policy_without_senders_takes_no_room(limits: Limits) -> None:
+    """Though it is older, and has many peers, until its first sender is there; then the younger one waits."""
+    compiler = compiled(limits, idle_or_sending("p", "first"), idle_or_sending("q", "second"), senders=20)
+    first, second = (
+        Pod("a", label, {label: ""}, "n1", attachments=(Attachment("default", (address,)),))
+        for label, address in (("first", "10.0.1.0"), ("second", "10.0.1.1"))
+    )
+    assert reasons(compiler) == {"a/p": "NoSourcePods", "a/q": "NoSourcePods"}
+    compiler.apply([Change(ResourceKind.POD, second.key, None, second)])
+    assert reasons(compiler) == {"a/p": "NoSourcePods", "a/q": "Applied"}
+    for _ in range(2):
+        compiler.apply([Change(ResourceKind.POD, first.key, None, first)])
+        alone = "TooLarge" if limits.members == 22 else "Applied"
+        assert reasons(compiler) == {"a/p": alone, "a/q": "TooLarge"}
+        compiler.apply([Change(ResourceKind.POD, first.key, first, None)])
+        assert reasons(compiler) == {"a/p": "NoSourcePods", "a/q": "Applied"}
+
+
+def test_of_senders_those_of_the_zone_count() -> None:
+    """Pods that send elsewhere are no members here, whichever way they came to be, or ceased to be, elsewhere."""
+    compiler = IncrementalCompiler(Settings(zone="n1", limits=Limits(members=25)))
+    nodes = [Change(ResourceKind.NODE, name, None, Node(name)) for name in NODES]
+    compiler.apply([*nodes, *put(policy("p", *PLAIN)), *pods(50)])
+    assert reasons(compiler) == {"a/p": "Applied"}
+    for zone, reason in (("n1", "TooLarge"), ("other", "Applied")):
+        compiler.apply([Change(ResourceKind.NODE, "n2", None, Node("n2", zone=zone))])
+        assert reasons(compiler) == {"a/p": reason}
+    compiler.apply([*put(choosing_senders("q", "x"))])
+    assert reasons(compiler) == {"a/p": "Applied", "a/q": "Applied"}
+    for zone in ("n1", "other"):
+        compiler.apply([Change(ResourceKind.NODE, "n2", None, Node("n2", zone=zone))])
+        reasons(compiler)
 
 
 def test_pods_that_come_at_once_enter_no_set_that_there_is_no_room_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,8 +85,9 @@ def test_a_namespace_is_looked_at_only_when_room_may_have_changed(monkeypatch: p
         looks.extend([namespace] if option == MEMBERS else [])
         return settle(room, option, namespace)
 
-    policies = [policy(number, "x") for number in range(5)]
-    compiler = compiled(Limits(members=100, namespace_members=55), policies, [pod(each, "x") for each in range(20)])
+    policies = [policy(number, "x", "z") for number in range(5)]
+    every = [pod(200, "z"), *(pod(each, "x") for each in range(20))]
+    compiler = compiled(Limits(members=100, namespace_members=56), policies, every)
     assert [report.ready for each in policies if (report := compiler.report(each.key))] == [
         True,
         True,

@@ -21,6 +21,7 @@ from nqosd.compiler.effective_policies import peers_of
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.pod_addresses import Zone
 from nqosd.compiler.settings import Settings
+from nqosd.config.options import Limits
 from nqosd.daemon import hearing, needed_pods, peer_needs
 from nqosd.daemon.hearing import LINGER
 from nqosd.daemon.inbox import Inbox
@@ -52,13 +53,20 @@ class Site:
 
     def __init__(self, zone: str, random: Random, selectors: dict[str, LabelSelector]) -> None:
         self.zone = zone
+        members = random.choice([1, 2, 3, 5, 8, 100])
+        self.limits = Limits(members=members, namespace_members=random.choice([1, 2, 3]) * members)
         self.random = random
         self.renamed, self.listed_anew = random.choice([0.0, 0.05, 0.2]), random.choice([0.0, 0.1, 0.3])
         self.is_kept, self.restored = random.choice([True, False]), random.choice([0.0, 0.1])
         self.clock = Clock()
         self.inbox = Inbox(asyncio.Event())
         self.watches = FakeWatches(self.inbox, self.clock, selectors)
-        self.compiler = IncrementalCompiler(Settings(zone=zone))
+        self.compiler = IncrementalCompiler(self.settings)
+
+    @property
+    def settings(self) -> Settings:
+        """What the compiler is to compile with."""
+        return Settings(zone=self.zone, limits=self.limits)
 
     def go_on(self, steps: int) -> None:
         """Let things be told in any order, and rounds run in between."""
@@ -93,7 +101,7 @@ class Site:
         if self.inbox.unsynced:
             return
         changes, version = self._taken(), self.watches.hearing.reached(self.watches.versions)
-        self.compiler.configure(Settings(zone=self.zone), changes)
+        self.compiler.configure(self.settings, changes)
         self._check_claim(as_number(version))
         if not self.is_kept:
             self._check_all_listed()
@@ -191,9 +199,8 @@ def test_the_rows_are_those_of_who_hears_of_all(
                 site.watches.happen(Change(ResourceKind.NAMESPACE, name, None, Namespace(name, {})))
             site.settle()
             assert not site.inbox.unsynced
-            settings = Settings(zone=site.zone)
-            assert site.compiler.desired == compile_everything(site.compiler.tables, settings).desired
-            whole = compile_everything(site.watches.truth, settings)
+            assert site.compiler.desired == compile_everything(site.compiler.tables, site.settings).desired
+            whole = compile_everything(site.watches.truth, site.settings)
             assert site.compiler.desired == whole.desired
             assert [site.compiler.report(each.key) for each in whole.reports] == list(whole.reports)
 

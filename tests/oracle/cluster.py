@@ -79,10 +79,10 @@ class Cluster:
             for address in attachment.addresses
         )
 
-    def members(self, entry: Object, namespace: str) -> int:
-        """How many addresses they have on all networks, and logical ports on flat ones without addresses."""
+    def members(self, pods: Iterable[Pod]) -> int:
+        """How many addresses some pods have on all networks, and logical ports on flat ones without addresses."""
         found = 0
-        for pod in self.chosen(entry, namespace):
+        for pod in pods:
             places: set[tuple[str, Address | str]] = set()
             for nad, attachment in pod.attachments.items():
                 network = self.networks.of_attachment(nad)

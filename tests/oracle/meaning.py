@@ -126,7 +126,7 @@ class Oracle:
         problems: of each invalid policy, by key
         crowded_out: keys of the valid policies that aren't applied, because ten of their namespace and priority win
         applied: the policies that are applied, by key, those with higher precedence first
-        members: how many addresses their selectors choose; by key, the older policies first
+        members: how many addresses their selectors choose, of senders in this zone; by key, the older policies first
     """
 
     cluster: Cluster
@@ -139,12 +139,14 @@ class Oracle:
         """The applied policies that wouldn't be, if their selectors might choose so many addresses and no more.
 
         The older policies of a namespace have theirs first, senders once for all that have the same; one for which
-        there is no room takes none.
+        there is no room takes none, and neither does one without senders.
         """
         taken: Counter[str] = Counter()
         counted: set[tuple[str, object]] = set()
         found = set()
         for key, mine in self.members.items():
+            if not mine.of_senders:
+                continue
             namespace = self.applied[key].namespace
             number = mine.of_peers + (0 if (namespace, mine.senders) in counted else mine.of_senders)
             if mine.total > most or taken[namespace] + number > most_of_namespace:
@@ -233,9 +235,12 @@ def _members(policy: Object, cluster: Cluster, unselected: str) -> Members:
                 read = [frozenset(read_selector(each).requirements) for each in selectors]
                 entries[selectors[0] is None, *read] = entry
     selector = at(policy, "spec", "podSelector")
+    sending = {sender.pod for sender in cluster.senders}
     return Members(
-        of_peers=sum(cluster.members(entry, namespace) for entry in entries.values()),
-        of_senders=cluster.members({"podSelector": selector}, namespace),
+        of_peers=sum(cluster.members(cluster.chosen(entry, namespace)) for entry in entries.values()),
+        of_senders=cluster.members(
+            pod for pod in cluster.chosen({"podSelector": selector}, namespace) if pod.key in sending
+        ),
         senders=(frozenset(read_selector(selector).requirements), _names_default(policy, cluster, unselected)),
     )
 
