@@ -262,18 +262,18 @@ class IncrementalCompiler:
             self._look(delta)
         nodes, networks = bool(batch[ResourceKind.NODE]), any(map(batch.get, _NETWORK_KINDS))
         pods = dict(batch[ResourceKind.POD])
-        share = self.share
+        stale: _Stale = {}
         if nodes or networks:
             definitions = batch[ResourceKind.NETWORK_ATTACHMENT_DEFINITION]
-            share = self._upset(definitions, delta, nodes=nodes, networks=networks)
+            stale = self._upset(definitions, delta, nodes=nodes, networks=networks)
         namespaces: dict[str, list[str]] = {}
         for key in batch[ResourceKind.NETWORK_QOS]:
             namespaces.setdefault(self._policies.file(key), []).append(key)
         for namespace in batch[ResourceKind.NAMESPACE]:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
         changed = self._policies.reconsider(namespaces, delta, networks=networks) if namespaces or networks else {}
-        self._place(self._with_left(pods, share) if self.left else pods, delta)
-        self._rebuild(namespaces, changed, delta)
+        self._place(self._with_left(pods) if self.left else pods, delta)
+        self._rebuild(namespaces, changed, stale, delta)
         return delta
 
     def _look(self, delta: Delta) -> None:
@@ -306,11 +306,11 @@ class IncrementalCompiler:
         topology = self._topology
         return places(pod, topology.networks, topology.zone, topology.switch_ranges)
 
-    def _with_left(self, pods: dict[str, None], share: float) -> dict[str, None]:
+    def _with_left(self, pods: dict[str, None]) -> dict[str, None]:
         """Add to some pods a share of those that are left, those first that have waited longest."""
         taken, weight = dict(pods), 0
         for key in self.left:
-            if weight >= share:
+            if weight >= self.share:
                 break
             taken[key] = None
             if (pod := self.tables.pods.get(key)) is not None:
@@ -319,27 +319,31 @@ class IncrementalCompiler:
             self.left.pop(key, None)
         return taken
 
-    def _upset(self, definitions: Iterable[str], delta: Delta, *, nodes: bool, networks: bool) -> float:
-        """Take changes of nodes or networks, and note which pods may be elsewhere; gives how many of them move at once.
+    def _upset(self, definitions: Iterable[str], delta: Delta, *, nodes: bool, networks: bool) -> _Stale:
+        """Take changes of nodes or networks, and note which pods may be elsewhere, which move share by share.
 
         `definitions` are those that changed, by key; `networks` says whether these did, or labels of their owners and
         namespaces. A network's topology is in its switches' names, so its units follow from its pods; its role is in
-        reports. Nothing may be left on a network that is no more.
+        reports. Gives the units on networks that came or went, which are stale: pods may be left on what is no more.
         """
+        before = self._topology.networks.by_name
         topology_change = self._topology.renew(self._settings.zone, definitions, nodes=nodes)
         if networks:
             self._policies.selected.renew(self._topology.networks, self._topology.definitions.by_key)
         self._switch_rows.topology_changed(topology_change)
-        for key in self._policies.by_key if topology_change.networks else ():
+        turned, stale = topology_change.networks & (before.keys() ^ self._topology.networks.by_name.keys()), _Stale()
+        for key, effective in self._policies.by_key.items() if topology_change.networks else ():
             if any(network in topology_change.networks for network, _switch in self._state.units(key)):
                 delta.policies.add(key)
+            sites = self._membership.sites(effective.sources)
+            stale |= dict.fromkeys((key, *site) for site in sites if site[0] in turned)
         moved: dict[str, None] = {}
         if topology_change.ranges is not None:
             now = self._topology.ranges.get(DEFAULT_NETWORK, ANYTHING)
             moved = self._claims.moved(DEFAULT_NETWORK, topology_change.ranges, now)
         for key in topology_change.pods | moved:
             self.left.setdefault(key, self.moment)
-        return self.share if topology_change.networks <= self._topology.networks.by_name.keys() else math.inf
+        return stale
 
     def _mark(self, key: str, stale: _Stale) -> None:
         """Note all units of a policy as stale, those that there are and those that there should be."""
@@ -347,16 +351,16 @@ class IncrementalCompiler:
         sites = {} if effective is None else self._membership.sites(effective.sources)
         stale |= dict.fromkeys((key, network, switch) for network, switch in [*self._state.units(key), *sites])
 
-    def _rebuild(self, namespaces: Iterable[str], changed: Collection[str], delta: Delta) -> None:
+    def _rebuild(self, namespaces: Iterable[str], changed: Collection[str], stale: _Stale, delta: Delta) -> None:
         """Build the units anew whose inputs changed, and say what that and the new members come to.
 
-        `changed` are the policies that mean something else, `namespaces` those in which policies came, went or changed.
+        `changed` are the policies that mean something else, `namespaces` those in which policies came, went or changed;
+        `stale` are units of which that is known already.
         """
         if changed:
             self._subscriptions.count()
         unsure, turned = self._settle_members(namespaces, changed, delta)
         shift = self._membership.drain()
-        stale: _Stale = {}
         for key in (*changed, *turned):
             self._mark(key, stale)
         for selection, network, switch in shift.touched:
@@ -419,18 +423,18 @@ class IncrementalCompiler:
         return set[PodSelection]().union(*(selections_of(self._policies.by_key.get(key)) for key in policies))
 
     def _unit(self, key: str, scope: MatchScope, switch: str) -> Unit | None:
-        """Build one unit; None where there are no senders, or the policy isn't for them."""
-        network = scope.network
-        effective = self._policies.by_key.get(key)
-        if effective is None or self._room.problem(key) is not None or not effective.selects(network):
+        """Build one unit; None where there are no senders or no network, or the policy isn't for them."""
+        name, effective = scope.network, self._policies.by_key.get(key)
+        network = self._topology.networks.by_name.get(name)
+        if network is None or effective is None or self._room.problem(key) is not None or not effective.selects(name):
             return None
-        kinds = self._membership.sites(effective.sources).get((network, switch))
+        kinds = self._membership.sites(effective.sources).get((name, switch))
         if not kinds:
             return None
-        site_key = (effective.sources, network, switch)
+        site_key = (effective.sources, name, switch)
         pods = lambda: self._membership.senders(site_key)  # noqa: E731 - asked for limits per pod only
-        site = SenderSwitch(self._topology.networks.by_name[network], switch, frozenset(kinds), pods)
-        before = self._state.units(key).get((network, switch)) or self._state.spare(key, (network, switch))
+        site = SenderSwitch(network, switch, frozenset(kinds), pods)
+        before = self._state.units(key).get((name, switch)) or self._state.spare(key, (name, switch))
         if before is not None and before.holds(effective, site):
             return before
         return build_unit(effective, site, scope, before)
