@@ -7,6 +7,7 @@ Rule: it reads in the event loop, a piece at a time, and keeps nothing.
 import asyncio
 import re
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeVar
@@ -107,12 +108,8 @@ class DaemonState:
     async def policies(self) -> list[PolicyState]:
         """See `StateSource`."""
         compiler = await self._compiler()
-        found = []
-        async for key in self._pieces([] if compiler is None else sorted(compiler.tables.policies)):
-            state = self._policy(key)
-            if state is not None:
-                found.append(state)
-        return found
+        keys = [] if compiler is None else sorted(compiler.tables.policies)
+        return [state async for key in self._pieces(keys) if (state := self._policy(key)) is not None]
 
     async def policy(self, key: str) -> PolicyDetail | None:
         """See `StateSource`."""
@@ -159,17 +156,17 @@ class DaemonState:
         sets = [("address set", each.name, each.selection, each.addresses) for each in desired.address_sets.values()]
         sets += [("port group", each.name, each.selection, each.ports) for each in desired.port_groups.values()]
         wanted = [each for each in sets if names is None or each[1] in names]
-        found = []
-        async for kind, name, selection, members in self._pieces(sorted(wanted, key=lambda each: each[1])):
-            found.append(SelectionState(name, kind, selection, tuple(sorted(members))))
-        return found
+        return [
+            SelectionState(name, kind, selection, tuple(sorted(members)))
+            async for kind, name, selection, members in self._pieces(sorted(wanted, key=lambda each: each[1]))
+        ]
 
     async def rows(self) -> list[RowState]:
-        """See `StateSource`."""
-        compiler = await self._compiler()
-        rows = [] if compiler is None else list(compiler.desired.rows.values())
-        found = [self._row(row) async for row in self._pieces(rows)]
-        return sorted(found, key=_order)
+        """See `StateSource`; to sort all of them at once would hold up the event loop."""
+        compiler, found = await self._compiler(), defaultdict[str, list[RowState]](list)
+        async for row in self._pieces([] if compiler is None else list(compiler.desired.rows.values())):
+            found[row.key.policy].append(self._row(row))
+        return [each async for key in self._pieces(sorted(found)) for each in sorted(found[key], key=_order)]
 
     async def networks(self) -> list[NetworkState]:
         """See `StateSource`."""

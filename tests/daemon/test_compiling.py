@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
 import attrs
@@ -14,6 +15,7 @@ from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
 from nqosd.api.objects import Attachment, Pod
 from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.daemon import inspection
 from nqosd.daemon.inspection import DaemonState
 from nqosd.daemon.publisher import KubernetesWriters
 from nqosd.daemon.rounds import RoundOptions, Rounds
@@ -21,6 +23,7 @@ from nqosd.northbound.northbound import Northbound
 from nqosd.ovsdb.connection_options import Options
 from nqosd.telemetry.health import Health
 from nqosd.telemetry.metrics import Metrics
+from nqosd.web.views import RowState
 
 POLICY = NetworkQoS("shop", "limit", spec=NetworkQoSSpec(5, (EgressRule(1),)))
 POD = Pod("shop", "web", {}, "n1", attachments=(Attachment("default", ("10.0.0.1",)),))
@@ -92,6 +95,37 @@ async def test_nobody_looks_at_the_compiler_while_a_thread_compiles(compiling: C
     policies, selections, rows, networks = await asyncio.gather(*lists)
     assert all((policies, selections, rows))
     assert networks == []
+
+
+async def test_rows_are_put_in_order_piece_by_piece(compiling: Compiling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To sort the rows of very many policies holds up nobody: others have their turn in between."""
+    turns, sorted_at = 0, list[int]()
+    real_sleep, real_order = asyncio.sleep, inspection._order
+
+    async def sleep(seconds: float) -> None:
+        nonlocal turns
+        turns += 1
+        await real_sleep(seconds)
+
+    def order(row: RowState) -> tuple[str, int, str, str, str]:
+        sorted_at.append(turns)
+        return real_order(row)
+
+    pods = [replace(POD, name=f"web{each}", node=f"n{each}") for each in (1, 2)]
+    specs = [NetworkQoSSpec(each, (EgressRule(1),)) for each in range(20)]
+    policies = [attrs.evolve(POLICY, name=f"p{each.priority:02}", spec=each) for each in specs]
+    await compiling.changed(
+        *(Change(ResourceKind.POD, each.key, None, each) for each in pods),
+        *(Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in policies),
+    )
+    monkeypatch.setattr(inspection, "PIECE", 5)
+    monkeypatch.setattr(inspection, "_order", order)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    found = await compiling.state.rows()
+    monkeypatch.undo()
+    assert len(found) == len(sorted_at) == 40
+    assert found == sorted(found, key=real_order)
+    assert max(Counter(sorted_at).values()) <= 10
 
 
 @pytest.mark.parametrize(("most", "more"), [(1, True), (2, False)])
