@@ -167,8 +167,8 @@ def _prefix(network: str) -> str:
     return f"{network.replace('-', '.').replace('/', '.')}_" if network != DEFAULT_NETWORK else ""
 
 
-def family(network: str) -> str:
-    """Give what two names of networks share if these may have switches in common: the prefix, however far outside."""
+def stem(network: str) -> str:
+    """Give what names of networks that may make the same switches have in common: the prefix, however far outside."""
     prefix = _prefix(network)
     while prefix.startswith(_OUTSIDE):
         prefix = prefix.removeprefix(_OUTSIDE)

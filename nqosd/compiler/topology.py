@@ -12,7 +12,7 @@ import msgspec
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.tables import Tables
 from nqosd.compiler.address_ranges import ANYTHING, Ranges, Subnets, network_subnets, ranges_of
-from nqosd.compiler.network_families import NetworkFamilies
+from nqosd.compiler.network_index import NetworkIndex
 from nqosd.compiler.network_switches import Network, switch_subnets
 from nqosd.compiler.oldest_definitions import OldestDefinitions
 from nqosd.compiler.pod_addresses import Zone
@@ -39,8 +39,8 @@ class ClusterTopology:
     def __init__(self, tables: Tables, zone: str, limits: Limits) -> None:
         self._tables = tables
         self.definitions = OldestDefinitions(tables.attachments, limits)
-        self._families = NetworkFamilies()
-        self.networks = self._families.networks
+        self._index = NetworkIndex()
+        self.networks = self._index.networks
         self.zone = Zone.of(zone, {})
         self.subnets: Subnets = {}
         self._network_subnets: Subnets = {}
@@ -81,8 +81,8 @@ class ClusterTopology:
 
     def _renetwork(self, definitions: Iterable[str]) -> tuple[dict[str, None], AbstractSet[str]]:
         """Take definitions; gives the pods whose attachments mean something else now, and the networks."""
-        concerned = self._families.take(self.definitions.take(definitions), self.definitions.by_key)
-        before, now = self.networks, self._families.networks
+        concerned = self._index.take(self.definitions.take(definitions), self.definitions.by_key)
+        before, now = self.networks, self._index.networks
         self.networks = now
         redefined = {name for name in concerned.networks if _differ(before.by_name.get(name), now.by_name.get(name))}
         old, new = before.by_nad, now.by_nad

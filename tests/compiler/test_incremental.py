@@ -209,7 +209,7 @@ def test_nothing_is_kept(events: list[list[Change]], seen: Switches) -> None:
     assert (compiler._switch_rows._demands, compiler.objections, compiler._membership._counts) == ({}, {}, {})
     assert (compiler._membership._sizes, compiler._membership._sites, compiler._membership._known) == ({}, {}, {})
     assert (compiler._topology.definitions.by_key, len(compiler._topology.definitions._ages)) == ({}, 0)
-    assert (compiler._topology._families._known, compiler._topology._families._members) == ({}, {})
+    assert (compiler._topology._index._known, compiler._topology._index._members) == ({}, {})
     assert (len(compiler._policies.readings), len(compiler._room)) == (0, 0)
     selected = compiler._policies.selected
     assert (len(selected._chosen), len(selected._seen)) == (0, 1)  # the default network

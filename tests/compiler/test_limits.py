@@ -432,8 +432,8 @@ def test_of_very_many_definitions_only_the_oldest_are_looked_at(monkeypatch: pyt
     sender = Pod("a", "wide", {}, "n1", attachments=tuple(Attachment(each.key, ()) for each in every))
     compiler.apply([Change(kind, each.key, None, each) for each in (*every, other)])
     compiler.apply([Change(ResourceKind.POD, sender.key, None, sender)])
-    taken = Mock(wraps=compiler._topology._families.take)
-    monkeypatch.setattr(compiler._topology._families, "take", taken)
+    taken = Mock(wraps=compiler._topology._index.take)
+    monkeypatch.setattr(compiler._topology._index, "take", taken)
     for _ in range(60):
         number = random.randrange(50)
         new = None if random.random() < 0.5 else definition(number, accepted=random.random() < 0.1)

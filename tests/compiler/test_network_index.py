@@ -11,7 +11,7 @@ from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.objects import NetworkAttachment, NetworkRole, Topology
 from nqosd.cache.tables import Tables
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.compiler.network_families import NetworkFamilies
+from nqosd.compiler.network_index import NetworkIndex
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.oldest_definitions import OldestDefinitions, oldest_definitions
 from nqosd.compiler.settings import Settings
@@ -39,26 +39,26 @@ batches = st.lists(st.lists(st.tuples(definitions, st.sampled_from([True, True, 
 def test_equals_all_networks(events: list[list[tuple[NetworkAttachment, bool]]], most: int) -> None:
     """Whatever definitions come, change and go, in any batching; what isn't named as concerned stays as it was."""
     tables, limits = Tables(), Limits(definitions=most)
-    oldest, families = OldestDefinitions(tables.attachments, limits), NetworkFamilies()
+    oldest, index = OldestDefinitions(tables.attachments, limits), NetworkIndex()
     for batch in events:
         for nad, stays in batch:
             change = Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, nad.key, None, nad if stays else None)
             tables.apply(change)
-        before = families.networks
-        concerned = families.take(oldest.take([nad.key for nad, _stays in batch]), oldest.by_key)
+        before = index.networks
+        concerned = index.take(oldest.take([nad.key for nad, _stays in batch]), oldest.by_key)
         now = Networks.of(oldest_definitions(tables.attachments, limits))
-        assert families.networks == now
+        assert index.networks == now
         assert {key for key in [*before.by_nad, *now.by_nad] if before.at(key) != now.at(key)} <= concerned.nads
         names = {*before.by_name, *now.by_name}
         assert {name for name in names if before.by_name.get(name) != now.by_name.get(name)} <= concerned.networks
     everything = list(tables.attachments)
     tables.attachments.clear()
-    families.take(oldest.take(everything), oldest.by_key)
-    assert families.networks == Networks.of({})
-    assert (families._known, families._members) == ({}, {})
+    index.take(oldest.take(everything), oldest.by_key)
+    assert index.networks == Networks.of({})
+    assert (index._known, index._members) == ({}, {})
 
 
-def test_a_definition_costs_nothing_that_is_not_of_its_family(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_definition_costs_nothing_that_is_not_of_its_stem(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of very many networks those are derived anew whose names may make the same switches."""
     derived: list[set[str]] = []
     original = Networks.in_order
