@@ -194,7 +194,7 @@ class Room:
 
         `users` are the policies that need a selection, by namespace. What moved in one that is left out concerns it
         alone; what moved in the others, also what is left for younger ones. Senders count for one of them; their first
-        and last one says, besides, which policies come first.
+        and last one says, besides, which policies come first, if there isn't room for all.
         """
         turned = set[str]()
         applied: defaultdict[str, int] = defaultdict(int)
@@ -207,7 +207,7 @@ class Room:
                     left_out[namespace][key] += moved.places
                     others -= 1
                 applied[namespace] += moved.places * (others if is_peer else bool(others))
-                if moved.turned and not is_peer:
+                if moved.turned and lacking and not is_peer:
                     turned.add(namespace)
         for namespace, number in applied.items():
             most = max(left_out[namespace].values()) if namespace in left_out else 0
