@@ -263,10 +263,11 @@ class Membership:
         sending = len(places) if places and places[0].switch else 0
         known = None if pod is None or not places else _Known(pod, places, (), namespace, sending)
         had, was = ((), ()) if before is None else (before.places, before.selections)
-        is_as_many = before is not None and (len(had), before.sending) == (len(places), sending)
-        if self._counted.anchors and not (is_same and is_as_many):
-            out.extend([before] if before is not None else [])
-            now.extend([known] if known is not None else [])
+        if self._counted.anchors:
+            is_as_many = before is not None and (len(had), before.sending) == (len(places), sending)
+            if not (is_same and is_as_many):
+                out.extend([before] if before is not None else [])
+                now.extend([known] if known is not None else [])
         if known is not None:
             known.selections = was if is_same else self._index.of(known.pod)
             if before is not None and (had, was) == (places, known.selections):
