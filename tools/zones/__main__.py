@@ -31,13 +31,19 @@ def main() -> int:
         help="zones of the fleet that do all that a daemon does; the others only watch policies and report",
     )
     parser.add_argument(
+        "--starts",
+        type=int,
+        default=0,
+        help="how many daemons more are started with the last options, one after the other, for their start alone",
+    )
+    parser.add_argument(
         "--compare",
         default='kubernetes.pods="auto"',
         help="an option as in the configuration file, such as kubernetes.watch_time=30: all is measured without it, "
         "then with it, and only then with a fleet",
     )
     options = parser.parse_args()
-    load = Load(options.daemons, options.seconds, options.changes, options.fleet)
+    load = Load(options.daemons, options.seconds, options.changes, options.fleet, starts=options.starts)
     modes = {"default options": {}, options.compare: tomllib.loads(options.compare)}
     costs = asyncio.run(measured([int(each) for each in options.nodes.split(",")], modes, load))
     print(markdown(costs, load))

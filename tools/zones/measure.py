@@ -27,6 +27,8 @@ from tools.zones.recorder import Recorder
 ACCOUNT = "system:serviceaccount:kube-system:nqosd"
 """The user as whom the daemons work: with their own rights, and the API server's own fairness."""
 DEADLINE = 300.0
+IDLE_FOR, IDLE_CPU = 2.0, 0.1
+"""The API server is idle when it has used less than a tenth of a processor for so many seconds."""
 CHANGED = cluster.POLICIES - 1
 """The policy that is changed."""
 
@@ -43,6 +45,8 @@ class Load:
     quiet: float = 50.0
     """Seconds without a change of any policy after which nothing follows from a start any more: what is said of zones
     that never report is said after 45 s."""
+    starts: int = 0
+    """How many daemons are started for their start alone, before those that stay beside a fleet."""
 
 
 @attrs.frozen
@@ -105,6 +109,7 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
     async with contextlib.AsyncExitStack() as stack:
         services = contextlib.ExitStack()
         stack.push_async_callback(asyncio.to_thread, services.close)
+        once = [await _start_once(api, options) for _ in range(load.starts if fleet else 0)]
         recorders = [await stack.enter_async_context(Recorder(api)) for _ in range(load.daemons)]
         running = [
             await _start(api, services, recorder, cluster.zone(number), options)
@@ -125,7 +130,7 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
         return Cost(
             nodes=nodes,
             mode=mode,
-            started=[each for _daemon, each in running],
+            started=[*once, *(each for _daemon, each in running)],
             idle=await _window(api, recorders, asyncio.sleep(load.seconds)),
             busy=await _window(api, recorders, asyncio.to_thread(_churn, api, nodes, load)),
             resident=max(usage(each.pid).resident for each, _started in running),
@@ -146,10 +151,30 @@ async def _quiet(api: ApiServer, seconds: float) -> None:
         await asyncio.sleep(1.0)
 
 
+async def _idle(api: ApiServer) -> None:
+    """Wait until the API server does next to nothing: collecting what it made for a list takes it seconds."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            before = usage(api.pid).cpu
+            await asyncio.sleep(IDLE_FOR)
+            if usage(api.pid).cpu - before < IDLE_CPU * IDLE_FOR:
+                return
+
+
 async def _window(api: ApiServer, recorders: Sequence[Recorder], meanwhile: Awaitable[None]) -> Window:
     cpu, first, last = usage(api.pid).cpu, recorders[0].received, recorders[-1].received
     await meanwhile
     return Window(recorders[0].received - first, recorders[-1].received - last, usage(api.pid).cpu - cpu)
+
+
+async def _start_once(api: ApiServer, options: Options) -> Started:
+    """Start a daemon with an empty database, and end it once it is ready."""
+    async with contextlib.AsyncExitStack() as stack:
+        services = contextlib.ExitStack()
+        stack.push_async_callback(asyncio.to_thread, services.close)
+        recorder = await stack.enter_async_context(Recorder(api))
+        _daemon, started = await _start(api, services, recorder, cluster.zone(0), options)
+        return started
 
 
 async def _start(
@@ -160,6 +185,7 @@ async def _start(
     switch = f"ls-add {zone} -- lsp-add {zone} {router} -- lsp-set-type {router} router"
     await asyncio.to_thread(server.nbctl, "set", "NB_Global", ".", f"name={zone}", "--", *switch.split())
     daemon = Daemon([server.unix], kubeconfig=_kubeconfig(api, server.directory, recorder.port), options=options)
+    await _idle(api)
     begin = time.monotonic()
     await asyncio.to_thread(services.enter_context, daemon)
     await asyncio.to_thread(daemon.wait_until, daemon.says_ready, what="ready", deadline=DEADLINE)

@@ -5,6 +5,7 @@ counted is what a client without TLS would send and receive.
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -63,9 +64,10 @@ class Recorder:
         task = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(task)  # nothing else refers to it
         task.add_done_callback(self._connections.discard)
+        task.add_done_callback(lambda _: writer.transport.abort())  # also of one that is cancelled before it begins
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with contextlib.suppress(OSError):
             cutter = _Cutter(self.requests.append)
             first = await reader.read(CHUNK)  # a request counts when it comes, not when the server's TLS stands
             self._count_sent(first, cutter)
@@ -75,8 +77,6 @@ class Recorder:
                 self._pass_on(reader, up_writer, lambda data: self._count_sent(data, cutter)),
                 self._pass_on(up_reader, writer, self._count_received),
             )
-        except OSError:
-            writer.transport.abort()
 
     def _count_sent(self, data: bytes, cutter: "_Cutter") -> None:
         self.sent += len(data)
