@@ -24,7 +24,7 @@ LONG_FILES = {
         470,
         "the one way of a change through the compiler: its steps share what is kept between batches",
     ),
-    "compiler/set_members.py": (490, "the one index of who is in which set: each way in has its way out beside it"),
+    "compiler/set_members.py": (500, "the one index of who is in which set: each way in has its way out beside it"),
     "daemon/daemon.py": (280, "puts the parts together, each by name, and does nothing else"),
     "daemon/inspection.py": (280, "one view of the daemon for the pages, a method for each of them"),
     "daemon/rounds.py": (400, "the one loop, from what changed to what is told; the steps share its state"),

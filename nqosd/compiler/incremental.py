@@ -132,20 +132,21 @@ class IncrementalCompiler:
         """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
 
         A pod with a limit of its own takes time for all others on its switch, and one that many policies choose for
-        each of them, or where it may make room for another policy's members; a policy, however long it is; a pod of any
-        namespace for each of its addresses, for each requirement of the selectors that may choose it, and for each
-        other pod of which an address may begin or cease to count.
+        each of them; a policy, however long it is; a pod of any namespace for each of its addresses, for each
+        requirement of the selectors that may choose it, for each other pod of which an address may begin or cease to
+        count, and where it may make room for a policy.
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW or self.left:
             return True
         pods: list[Pod] = []
         limits_pods, crowded = self._policies.limits_pods, self._subscriptions.crowded
         for each in changes:
-            if each.kind is not ResourceKind.POD or each.namespace in limits_pods or each.namespace in crowded:
-                return True
-            if self._room.lacks_members(each.namespace):
+            name = each.namespace
+            if each.kind is not ResourceKind.POD or name in limits_pods or name in crowded or self._room.is_short(name):
                 return True
             pods += [pod for pod in (each.old, each.new) if isinstance(pod, Pod)]
+        if any(map(self._membership.may_count, pods)):
+            return True
         if self._claims.shared and sum(map(self._concerned, changes)) > FEW:
             return True
         most = sum(_weight(pod, self._membership.requirements) for pod in pods)

@@ -151,9 +151,9 @@ class Room:
         """Say whether the sets of a policy may be filled."""
         return self.lacks(MEMBERS, key) is None and self.lacks(ROWS, key) is None
 
-    def lacks_members(self, namespace: str) -> bool:
-        """Say whether there is a policy in a namespace for whose members there is no room."""
-        return namespace in self._beyond[MEMBERS]
+    def is_short(self, namespace: str) -> bool:
+        """Say whether there is a policy in a namespace for which there is no room."""
+        return any(namespace in beyond for beyond in self._beyond.values())
 
     def lacks(self, option: str, key: str) -> Problem | None:
         """Say of which limit a policy is beyond, if it is beyond that one."""

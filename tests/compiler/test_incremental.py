@@ -26,7 +26,7 @@ from nqosd.api.networkqos import (
     Port,
     Protocol,
 )
-from nqosd.api.objects import Attachment, NetworkAttachment, Pod, Topology
+from nqosd.api.objects import Attachment, Namespace, NetworkAttachment, Pod, Topology
 from nqosd.cache.selections import PodSelection
 from nqosd.compiler import address_owners, desired_state, expression, incremental, matching, rows, set_members
 from nqosd.compiler.definition import compile_everything
@@ -323,6 +323,42 @@ def test_a_pod_of_a_namespace_with_many_policies_for_one_podselector_takes_long(
         compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, policy, None)])
         assert compiler.takes_long(compiler.settings, came) == bool(left)
     assert not compiler._subscriptions.crowded
+
+
+@pytest.mark.parametrize(
+    ("limits", "extra"),
+    [
+        (Limits(members=11), Pod("b", "extra", {"y": ""}, "n1")),
+        (Limits(members=11), Pod("a", "extra", {"x": ""}, "n1")),
+        (Limits(rows=1), Pod("a", "extra", {"x": ""}, "n2")),
+    ],
+)
+def test_a_pod_that_may_make_room_takes_long(limits: Limits, extra: Pod) -> None:
+    """When it goes a policy of whatever namespace is applied again, with all its rows and members; others don't.
+
+    A policy is beyond its limit of members by a pod of another namespace, too.
+    """
+    senders, peers = (LabelSelector.of([Requirement(each, Operator.EXISTS)]) for each in "xy")
+    pods = [
+        Pod("b", f"p{n}", {"y": ""}, "n1", attachments=(Attachment("default", (f"10.0.0.{n}",)),)) for n in range(10)
+    ]
+    sender = Pod("a", "s", {"x": ""}, "n1", attachments=(Attachment("default", ("10.0.1.1",)),))
+    extra = replace(extra, attachments=(Attachment("default", ("10.0.1.2",)),))
+    to = PodPeer(peers, EVERYTHING)
+    spec = NetworkQoSSpec(1, (EgressRule(1, Limit(1000), Classifier(to=(to,))),), senders)
+    policy = NetworkQoS("a", "p", spec=spec)
+    compiler = IncrementalCompiler(Settings(limits=limits))
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, None, policy)])
+    compiler.apply(Change(ResourceKind.POD, pod.key, None, pod) for pod in (sender, *pods))
+    compiler.apply([Change(ResourceKind.NAMESPACE, name, None, Namespace(name, {})) for name in "ab"])
+    came, went = (Change(ResourceKind.POD, extra.key, *both) for both in ((None, extra), (extra, None)))
+    stranger = Change(ResourceKind.POD, "b/stranger", None, Pod("b", "stranger", {"x": ""}, "n1"))
+    assert not compiler.takes_long(compiler.settings, [came])
+    for change, is_back in ((came, False), (went, True)):
+        assert compiler.takes_long(compiler.settings, [change]) == is_back
+        compiler.apply([change])
+        assert bool(compiler.desired.rows) == is_back
+        assert not compiler.takes_long(compiler.settings, [stranger])
 
 
 def absences(number: int, requirements: int) -> list[Change]:
