@@ -81,6 +81,8 @@ def sum_up(
         return StatusVerdict(summary, (_ready(mine, mine.message),), ZoneCounts(len(sources)), kept)
     if own in standing.failing and mine.status != TRUE:  # of many that fail a report doesn't say why
         standing = replace(standing, failing={**standing.failing, own: ZoneFinding(mine.reason, mine.message)})
+    elif own in standing.unnamed:
+        standing = replace(standing, failing={zone: each for zone, each in standing.failing.items() if zone != own})
     unwell = _unwell(standing, generation)
     counts = ZoneCounts(len(sources), max(0, len(sources) - len(unwell)), len(standing.failing))
     zones = tuple(unwell[:MAX_ZONES])

@@ -39,6 +39,8 @@ class Standing(msgspec.Struct, frozen=True):
     behind: AbstractSet[str]
     """Haven't reported, or not up to the version that was asked for."""
     warnings: tuple[str, ...] = ()
+    unnamed: AbstractSet[str] = frozenset()
+    """Those failing that don't name the policy, since too many of its namespace fail there: it may be applied."""
 
 
 class ZonesView(msgspec.Struct, frozen=True):
@@ -75,12 +77,13 @@ class ZonesView(msgspec.Struct, frozen=True):
         found = self.findings.get(key, {})
         heard = [zone for zone in sorted(found.keys() & sources) if zone not in silent and zone not in behind]
         failing = {zone: found[zone] for zone in heard if found[zone].fails}
-        for zone in sorted(self.overflow.get(namespace, frozenset()) & sources - behind - silent.keys() - found.keys()):
+        unnamed = self.overflow.get(namespace, frozenset()) & sources - behind - silent.keys() - found.keys()
+        for zone in sorted(unnamed):
             failing[zone] = ZoneFinding(
                 "Blocked", f"too many policies of namespace {namespace} fail there to name each"
             )
         warnings = dict.fromkeys(found[zone].message for zone in heard if not found[zone].fails)
-        return Standing(failing, silent, behind, tuple(warnings))
+        return Standing(failing, silent, behind, tuple(warnings), unnamed)
 
 
 class _Known(msgspec.Struct):

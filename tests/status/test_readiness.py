@@ -210,6 +210,17 @@ def test_of_many_failures_this_zone_says_its_own_reason() -> None:
     assert [(each.reason, each.message) for each in said.zones] == [("WaitingForSwitch", failing.message)]
 
 
+def test_of_many_failures_this_zone_knows_what_it_has_applied() -> None:
+    """Where very many of its namespace fail, what this zone has applied isn't among them; elsewhere it may be."""
+    crowded = [ZoneReport(name, 10, overflow=frozenset({"team-a"})) for name in "ab"]
+    said = summed(crowded[:1], "a", zones="a")
+    assert (said.summary, said.counts, said.zones) == (APPLIED, ZoneCounts(1, 1), ())
+    assert said.conditions == (replace(MINE, type="Ready"),)
+    said = summed([*crowded, zone("c")], "abc")
+    assert (said.ready.reason, said.counts) == ("Blocked", ZoneCounts(3, 2, 1))
+    assert [each.type for each in said.zones] == ["Ready-In-Zone-b"]
+
+
 def test_a_report_fits_into_an_annotation() -> None:
     """Of a report that would be too long some namespaces are named alone."""
     findings = {f"{'n' * 60}-{number}/{'p' * 250}": ZoneFinding("Blocked") for number in range(2000)}
