@@ -118,9 +118,7 @@ def _most(option: str, limits: Limits) -> tuple[int, int]:
 
 def _problem(option: str, number: int, limits: Limits) -> Problem | None:
     allowed, _of_namespace = _most(option, limits)
-    step = max(1, allowed // 10)
-    rounded = number if number <= allowed else -(-number // step) * step
-    return excess("spec", rounded, option, limits, _WAYS_OUT[option])
+    return excess("spec", number, option, limits, _WAYS_OUT[option], step=max(1, allowed // 10))
 
 
 class Room:

@@ -49,14 +49,18 @@ def parse_ovn_version(text: str) -> OvnVersion | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def excess(field: str, number: int, option: str, limits: Limits, way_out: str) -> Problem | None:
-    """Say that a number is beyond a limit, and what to do; None if it isn't. `option` names the limit."""
+def excess(field: str, number: int, option: str, limits: Limits, way_out: str, *, step: int = 1) -> Problem | None:
+    """Say that a number is beyond a limit, and what to do; None if it isn't.
+
+    `option` names the limit. The number is said as a multiple of `step` that it doesn't exceed, and so changes seldom.
+    """
     allowed: int = getattr(limits, option)
     if number <= allowed:
         return None
+    figure = f"{number}" if step == 1 else f"up to {-(-number // step) * step}"
     return Problem(
         field,
-        f"{number} {option} are more than the {allowed} that limits.{option} allows: {way_out}, or ask the "
+        f"{figure} {option} are more than the {allowed} that limits.{option} allows: {way_out}, or ask the "
         "administrator of nqosd for a higher limit",
         limit=option,
     )

@@ -242,11 +242,22 @@ def test_of_a_policy_beyond_its_members_none_is_kept(monkeypatch: pytest.MonkeyP
     compiler.apply(put(policy("p", EgressRule(1, classifier=Classifier(to=to)))))
     report = compiler.report("a/p")
     assert report is not None
-    assert f"{number * senders + 10_000} members" in report.problems[0].message  # its senders' 500, in round figures
+    assert f"up to {number * senders + 10_000} members" in report.problems[0].message  # with its senders, 500
     assert next(compared) == 0
     known = compiler._membership._known["a"].values()
     assert {len(each.selections) for each in known} == {0}
     assert not any(isinstance(each, SetId) for each in compiler._membership._counts)
+
+
+@pytest.mark.parametrize(("number", "said"), [(11, "11"), (29, "up to 30"), (30, "up to 30"), (31, "up to 32")])
+def test_the_figure_is_true(number: int, said: str) -> None:
+    """Where it is rounded, which it is up to what would be enough, it says so; a limit as high would do."""
+    limits = Limits(members=10 if number == 11 else 28)
+    senders = policy("p", *PLAIN)
+    report = compiled(limits, senders, senders=number).report("a/p")
+    assert report is not None
+    assert report.problems[0].message.startswith(f"{said} members are more than the {limits.members} that")
+    assert applied(compiled(Limits(members=int(said.rsplit(maxsplit=1)[-1])), senders, senders=number)) == {"a/p"}
 
 
 def test_of_very_many_policies_only_the_oldest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
