@@ -144,6 +144,8 @@ def _applied(mine: Condition, own: str, sources: AbstractSet[str], *, knows_send
         text = f"Applied in {zones} with senders." if knows_senders else f"Applied in all {zones}."
     reason = ConditionReason.APPLIED if sources else ConditionReason.NO_SOURCE_PODS
     reason = ConditionReason(mine.reason) if sources <= {own} and mine.status == TRUE else reason
+    if reason is ConditionReason.NO_SOURCE_PODS:
+        text = "The policy is valid; it selects no pod."
     return replace(mine, type=READY, status=TRUE, reason=reason.value, message=text)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from nqosd.api.decoding import addresses, decode_pod
 from nqosd.api.decoding.addresses import MAX_ATTACHMENTS, read_attachments
+from nqosd.api.decoding.metadata import TOO_DEEP
 from nqosd.api.names import attachment_key, is_namespace, is_node
 from nqosd.api.objects import Attachment, Pod
 from tests.api.manifests import POD_NETWORKS, Json, pod
@@ -184,15 +185,25 @@ def test_a_pod_with_many_problems_says_a_few_and_their_number() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "5", "[]", '"default"', '{"default":{"ip_addresses":["10.0.0.1/24"]}', "[" * 100_000]
+    ("text", "message"),
+    [
+        ("{", "Input data was truncated"),
+        ("5", "5 is a number, not an object"),
+        ("[]", "a list is not an object"),
+        ('"default"', '"default" is a string, not an object'),
+        ('{"default":{"ip_addresses":["10.0.0.1/24"]}', "Input data was truncated"),
+        ("[" * 100_000, "a list is not an object"),
+        (f'{{"default":{"[" * 100_000}{"]" * 100_000}}}', TOO_DEEP),
+    ],
+    ids=range(7),
 )
-def test_an_annotation_that_is_no_object_leaves_the_pod_unattached(text: str) -> None:
+def test_an_annotation_that_is_no_object_leaves_the_pod_unattached(text: str, message: str) -> None:
     """That pod alone is skipped, with all its networks, and says which annotation is wrong."""
     raw = pod(networks=text, labels={"app": "web"}, spec={"nodeName": "node-1"}, status={"podIP": "10.0.0.5"})
     value = decode_pod(raw).value
     assert value == Pod("shop", "web", {"app": "web"}, "node-1", problem=value.problem)
     assert value.problem is not None
-    assert value.problem.startswith(f"metadata.annotations[{POD_NETWORKS}]: ")
+    assert value.problem == f"metadata.annotations[{POD_NETWORKS}]: {message}"
 
 
 def test_of_a_pod_with_too_many_attachments_none_counts() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from nqosd.api.decoding import Decoded, DecodeError, decode_network_attachment, decode_user_defined_network
 from nqosd.api.decoding.attachment_definitions import MAX_CONFIG
+from nqosd.api.decoding.metadata import TOO_DEEP
 from nqosd.api.objects import NetworkAttachment, NetworkRole, Topology, UserDefinedNetwork
 from tests.api.manifests import Json, definition, wire
 
@@ -142,6 +143,7 @@ def test_a_list_with_one_plugin_renders_a_network() -> None:
             "netAttachDefName: other/stream is not this definition; write shop/stream",
         ),
         ('{"type":NaN}', "NaN is not JSON"),
+        (f'{{"x":{"[" * 30_000}{"]" * 30_000}}}', TOO_DEEP),
         ({"plugins": [CONFIG, CONFIG]}, "2 plugins in a list; ovn-k8s-cni-overlay must be the only one"),
     ],
 )

@@ -126,6 +126,8 @@ def test_ready_is_right_always(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd])
 
     for daemon in daemons:
         daemon.stop()
+    cluster.kubectl("annotate", "networkqos", "video", "nqosd.io/bandwidth-scope=Pod")
+    assert wait(cluster, 1), "an annotation makes no new generation, as docs/status.md says"
     cluster.kubectl("patch", "networkqos", "video", "--type=merge", "-p", '{"spec": {"priority": 11}}')
     assert not wait(cluster, 1)
     assert shown(cluster)[:2] == ["2", "True for generation 1"], "nobody has looked at it"

@@ -76,6 +76,7 @@ def test_no_zone_with_senders() -> None:
     mine = condition(policy(), report(), "a")
     said = summed([zone("a"), zone("b")], "", mine=mine)
     assert (said.ready.status, said.ready.reason, said.counts) == ("True", "NoSourcePods", ZoneCounts())
+    assert said.ready.message == "The policy is valid; it selects no pod.", "in any zone, not in this one"
     assert summed([zone("a", 9)], "", mine=mine).ready.status == "Unknown"
 
 

@@ -65,7 +65,8 @@ def read_attachments(text: str | None, pod_ips: Iterable[str]) -> Attachments:
     try:
         networks = _decode(text, problems) if text else {}
     except MALFORMED as error:
-        return Attachments(problems=(f"metadata.annotations[{POD_NETWORKS}]: {error}",))
+        why = explain(error, (text or "").encode())
+        return Attachments(problems=(f"metadata.annotations[{POD_NETWORKS}]: {why}",))
     if len(networks) > MAX_ATTACHMENTS:
         problem = f"{len(networks)} attachments; a pod has {MAX_ATTACHMENTS} at most"
         return Attachments(problems=(f"metadata.annotations[{POD_NETWORKS}]: {problem}",))

@@ -18,6 +18,7 @@ import msgspec
 from nqosd.api.decoding.addresses import ranges
 from nqosd.api.decoding.metadata import (
     MALFORMED,
+    TOO_DEEP,
     Decoded,
     Metadata,
     explain,
@@ -119,7 +120,7 @@ def decode_network_attachment(raw: bytes) -> Decoded[NetworkAttachment]:
         if network.key not in ("", f"{namespace}/{name}"):
             raise ValueError(f"netAttachDefName: {shown(network.key)} is not this definition; write {namespace}/{name}")
     except MALFORMED as error:
-        network, problem = _Network(), f"{CONFIG_FIELD}: {error}"
+        network, problem = _Network(), f"{CONFIG_FIELD}: {TOO_DEEP if isinstance(error, RecursionError) else error}"
     owner = next((each for each in meta.owners or () if each.kind in OWNER_KINDS), _Owner())
     attachment = NetworkAttachment(
         namespace,

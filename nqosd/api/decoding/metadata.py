@@ -20,6 +20,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 MALFORMED = (ValueError, RecursionError)
 """What msgspec raises for bad input: its own errors and UnicodeDecodeError are ValueErrors; too deep is the other."""
+TOO_DEEP = "more lists and objects within each other than can be read; no object needs so many"
 
 SHARED = 1024
 """Bytes of labels, in JSON, that are remembered; the longest that anybody writes are some hundred."""
@@ -188,6 +189,8 @@ def _text_or_empty(raw: msgspec.Raw) -> str:
 
 def locate(error: ValueError | RecursionError) -> tuple[str, str]:
     """Tell the field that doesn't decode, as a path (empty where it isn't known), from what is wrong with it."""
+    if isinstance(error, RecursionError):
+        return "", TOO_DEEP
     text, marker, path = f"{error}".rpartition(" - at `$")
     return (path.rstrip("`").lstrip("."), text) if marker else ("", f"{error}")
 
