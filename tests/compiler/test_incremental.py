@@ -42,6 +42,7 @@ from nqosd.compiler.settings import Settings
 from nqosd.compiler.subscriptions import CROWD
 from nqosd.compiler.switches import Switches
 from nqosd.config.options import Limits
+from tests.compiler.crowds import crowds
 from tests.compiler.worlds import NODES, batches, switches
 from tests.examples import examples
 
@@ -60,6 +61,7 @@ every_setting = st.builds(
             Limits(members=2),
             Limits(members=4, namespace_members=5),
             Limits(members=8, namespace_members=9),
+            Limits(namespace_members=14),
             Limits(prefixes=20, ports=1, selectors=1),
             Limits(namespace_prefixes=40),
             Limits(definitions=1),
@@ -112,7 +114,7 @@ def check_each(events: list[list[Change]], setting: Settings) -> None:
         check(compiler)
 
 
-@given(batches, every_setting, st.lists(switches, min_size=1, max_size=4))
+@given(st.one_of(batches, crowds), every_setting, st.lists(switches, min_size=1, max_size=4))
 @settings(max_examples=examples(300), deadline=None)
 def test_equals_compile_everything(events: list[list[Change]], setting: Settings, seen: list[Switches]) -> None:
     """Any sequence of events, in any batching, ends in the state that compiling everything gives, at every step.
@@ -132,7 +134,7 @@ def test_equals_compile_everything(events: list[list[Change]], setting: Settings
         assert all(reports[key] == compiler.report(key) for key in compiler.tables.policies)
 
 
-@given(batches, every_setting, switches, st.integers(1, 3))
+@given(st.one_of(batches, crowds), every_setting, switches, st.integers(1, 3))
 @settings(max_examples=examples(300), deadline=None)
 def test_pods_that_are_left_change_nothing_in_the_end(
     events: list[list[Change]], setting: Settings, seen: Switches, often: int

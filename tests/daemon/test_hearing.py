@@ -20,6 +20,7 @@ from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.effective_policies import peers_of
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.pod_addresses import Zone
+from nqosd.compiler.policy_reports import PolicyReport
 from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
 from nqosd.daemon import hearing, needed_pods, peer_needs
@@ -29,11 +30,25 @@ from nqosd.daemon.needed_pods import ALL_PODS, watches_of
 from nqosd.daemon.peer_needs import MOST, peers_among
 from nqosd.informers.resource_versions import as_number
 from nqosd.informers.resources import Resource
+from tests.compiler.crowds import crowds
 from tests.compiler.worlds import NAMESPACES, batches
 from tests.daemon.fake_watches import Clock, FakeWatches
 from tests.examples import examples
 
-ZONES = ["n1", "east", "n9", ""]
+ZONES = ["n1", "n1", "n1", "n1", "n1", "n1", "n1", "east", "east", "n9", ""]
+"""Names that the database's zone has, now and then one of no node or of the whole cluster."""
+LIMITS = st.builds(
+    Limits,
+    policies=st.sampled_from([100, 100, 100, 100, 100, 3]),
+    definitions=st.sampled_from([100, 100, 100, 1]),
+    selectors=st.sampled_from([100, 100, 100, 100, 100, 1]),
+    namespace_selectors=st.sampled_from([100, 100, 100, 100, 100, 3]),
+    members=st.sampled_from([100, 2, 5, 9, 14]),
+    namespace_members=st.sampled_from([100, 4, 9, 14, 20]),
+    rows=st.sampled_from([100, 100, 100, 2]),
+    namespace_rows=st.sampled_from([100, 100, 100, 4]),
+)
+"""Limits to which a few pods and policies come, those of members most often."""
 BOUNDS = (
     (hearing, "MOST_COPIES", 2),
     (needed_pods, "FEW_NAMESPACES", 1),
@@ -51,17 +66,19 @@ class Site:
     The zone may get another name, watches may list anew, the server may be restored, and changes may stay in the inbox.
     """
 
-    def __init__(self, zone: str, random: Random, selectors: dict[str, LabelSelector]) -> None:
+    def __init__(self, zone: str, limits: Limits, random: Random, selectors: dict[str, LabelSelector]) -> None:
         self.zone = zone
-        members = random.choice([1, 2, 3, 5, 8, 100])
-        self.limits = Limits(members=members, namespace_members=random.choice([1, 2, 3]) * members)
+        self.limits = limits
         self.random = random
-        self.renamed, self.listed_anew = random.choice([0.0, 0.05, 0.2]), random.choice([0.0, 0.1, 0.3])
-        self.is_kept, self.restored = random.choice([True, False]), random.choice([0.0, 0.1])
+        self.renamed, self.listed_anew = random.choice([0.0, 0.0, 0.05]), random.choice([0.0, 0.1, 0.3])
+        self.is_kept, self.restored = random.choice([True, False]), random.choice([0.0, 0.0, 0.02])
         self.clock = Clock()
         self.inbox = Inbox(asyncio.Event())
         self.watches = FakeWatches(self.inbox, self.clock, selectors)
         self.compiler = IncrementalCompiler(self.settings)
+        self.compiler.share = random.choice([1, math.inf])
+        self.said: dict[str, PolicyReport | None] = {}
+        """What was said of each policy when it was last due."""
 
     @property
     def settings(self) -> Settings:
@@ -91,6 +108,8 @@ class Site:
         for _ in range(4):
             self.go_on(-1)
             self.run_round()
+        while self.compiler.left:
+            self.run_round()
 
     def run_round(self) -> None:
         """Compile what was told, unless something hasn't been listed; then every peer that a row names has been.
@@ -101,7 +120,8 @@ class Site:
         if self.inbox.unsynced:
             return
         changes, version = self._taken(), self.watches.hearing.reached(self.watches.versions)
-        self.compiler.configure(self.settings, changes)
+        delta = self.compiler.configure(self.settings, changes)
+        self.said |= {key: self.compiler.report(key) for key in delta.policies}
         self._check_claim(as_number(version))
         if not self.is_kept:
             self._check_all_listed()
@@ -151,8 +171,12 @@ def _has_senders(policy: NetworkQoS, tables: Tables, zone: str) -> bool:
     )
 
 
-def _apart(change: Change) -> Change:
+def _apart(batches: list[list[Change]]) -> list[list[Change]]:
     """Let no two namespaces claim an address: the pods of one have the odd ones."""
+    return [[_of_its_own(change) for change in batch] for batch in batches]
+
+
+def _of_its_own(change: Change) -> Change:
     pod = change.new
     if not isinstance(pod, Pod):
         return change
@@ -170,18 +194,24 @@ def _selectors(changes: list[Change]) -> dict[str, LabelSelector]:
     return {str(peer.pods): peer.pods for peer in peers}
 
 
-@given(batches, st.sampled_from(ZONES), st.randoms(use_true_random=False), st.sampled_from([2, MOST]))
+@given(
+    st.one_of(batches.map(_apart), crowds),
+    st.sampled_from(ZONES),
+    LIMITS,
+    st.randoms(use_true_random=True),
+    st.sampled_from([MOST, MOST, MOST, 2]),
+)
 @settings(max_examples=examples(200), deadline=None)
 def test_the_rows_are_those_of_who_hears_of_all(
-    drawn: list[list[Change]], zone: str, random: Random, most: int
+    every: list[list[Change]], zone: str, limits: Limits, random: Random, most: int
 ) -> None:
     """However far watches lag behind each other, and whatever selections come and go, in the end rows are the same.
 
-    So are reports on policies. In between, nothing is compiled before the pods of each of the zone's nodes have been
-    listed, and no policy before all its peers have been, or is said to have been. In the end each pod has a namespace,
-    as on any API server: who hears of some pods only asks for those of the namespaces that there are.
+    So are reports on policies, and what was last told of these, whatever limits they come to. In between, nothing is
+    compiled before the pods of each of the zone's nodes have been listed, and no policy before all its peers have been,
+    or is said to have been. In the end each pod has a namespace, as on any API server: who hears of some pods only asks
+    for those of the namespaces that there are.
     """
-    every = [[_apart(change) for change in batch] for batch in drawn]
 
     async def run() -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -189,12 +219,13 @@ def test_the_rows_are_those_of_who_hears_of_all(
                 patch.setattr(module, "MOST", most)
             patch.setattr(hearing, "ALL_FOR", random.choice([LINGER / 2, 3 * LINGER]))
             for module, name, little in BOUNDS:
-                patch.setattr(module, name, random.choice([little, getattr(module, name)]))
-            site = Site(zone, random, _selectors([change for batch in every for change in batch]))
+                if random.random() < 0.2:
+                    patch.setattr(module, name, little)
+            site = Site(zone, limits, random, _selectors([change for batch in every for change in batch]))
             for batch in every:
                 for change in batch:
                     site.watches.happen(change)
-                site.go_on(random.randrange(12))
+                site.go_on(random.choice([*range(12), 40]))
             for name in sorted(set(NAMESPACES) - site.watches.truth.namespaces.keys()):
                 site.watches.happen(Change(ResourceKind.NAMESPACE, name, None, Namespace(name, {})))
             site.settle()
@@ -203,6 +234,7 @@ def test_the_rows_are_those_of_who_hears_of_all(
             whole = compile_everything(site.watches.truth, site.settings)
             assert site.compiler.desired == whole.desired
             assert [site.compiler.report(each.key) for each in whole.reports] == list(whole.reports)
+            assert [site.said[each.key] for each in whole.reports] == list(whole.reports)
 
     asyncio.run(run())
 
