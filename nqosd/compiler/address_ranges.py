@@ -1,8 +1,8 @@
 """Ranges: which addresses a network has, where that is known.
 
 In: definitions' `subnets`, and for the default network the ranges of all nodes together, so that a virtual machine that
-has migrated keeps its address. Out: `Ranges`, asked address by address. Rule: a network whose ranges aren't known has
-any address.
+has migrated keeps its address. Out: `Ranges`, asked address by address. Rules: a network whose ranges aren't known has
+any address; what ovn-kubernetes itself has of a node's range is no pod's.
 """
 
 import socket  # for inet_pton alone: ten times faster than ipaddress, and no I/O
@@ -22,6 +22,10 @@ Address = bytes
 
 _BUCKET = {4: 3, 16: 8}
 """How many bytes addresses of one bucket share, by the length of an address: a /24 and a /64."""
+RESERVED = 3
+"""The first addresses of a node's range, which ovn-kubernetes gives to no pod on the default network: the range's own,
+its router's, and that of the node's management port, from which the kubelet probes pods (GetNodeManagementIfAddr of its
+go-controller/pkg/util). A range of no more than four has none."""
 
 
 def packed(address: str) -> Address:
@@ -41,11 +45,11 @@ class Ranges(msgspec.Struct, frozen=True):
     highs: Mapping[int, list[Address]] = {}
 
     @classmethod
-    def of(cls, cidrs: Iterable[str]) -> "Ranges":
-        """Put CIDRs together."""
+    def of(cls, cidrs: Iterable[str], reserved: int = 0) -> "Ranges":
+        """Put CIDRs together, each without its first addresses, as many as are `reserved`."""
         lows: dict[int, list[Address]] = {}
         highs: dict[int, list[Address]] = {}
-        for low, high in sorted(map(_bounds, cidrs)):
+        for low, high in sorted(_bounds(cidr, reserved) for cidr in cidrs):
             mine, ends = lows.setdefault(len(low), []), highs.setdefault(len(low), [])
             if not ends or high > ends[-1]:  # CIDRs are disjoint, or one is within the other
                 mine.append(low)
@@ -101,10 +105,14 @@ def switch_ranges(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str,
 
 def ranges_of(subnets: Subnets, before: Subnets, known: Mapping[str, Ranges]) -> Mapping[str, Ranges]:
     """Give the ranges of subnets, name by name; those `known` of the ones `before` are taken where nothing changed."""
-    return {name: known[name] if before.get(name) == each else Ranges.of(each) for name, each in subnets.items()}
+    return {
+        name: known[name] if before.get(name) == each else Ranges.of(each, RESERVED if name == DEFAULT_NETWORK else 0)
+        for name, each in subnets.items()
+    }
 
 
 @lru_cache(maxsize=1 << 15)  # a node's ranges hardly ever change, and all nodes' are put together when one does
-def _bounds(cidr: str) -> tuple[Address, Address]:
+def _bounds(cidr: str, reserved: int) -> tuple[Address, Address]:
     network = ip_network(cidr)
-    return network.network_address.packed, network.broadcast_address.packed
+    first = network.network_address + (reserved if network.num_addresses > RESERVED + 1 else 0)
+    return first.packed, network.broadcast_address.packed

@@ -1,8 +1,10 @@
 """Whose an address is, kept at the cost of what changed."""
 
+import pytest
+
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.compiler.address_owners import SHARERS, AddressClaims, Refused
-from nqosd.compiler.address_ranges import Ranges
+from nqosd.compiler.address_ranges import Ranges, packed, ranges_of
 from nqosd.compiler.desired import Family
 from nqosd.compiler.pod_addresses import PodAddress
 
@@ -84,6 +86,23 @@ def test_other_ranges_concern_the_pods_in_the_part_that_changed() -> None:
         claims.take(f"ns/{number}", ("", f"ns/{number}"), (place,))
     before, after = Ranges.of(["10.0.0.0/18", "10.0.64.0/24"]), Ranges.of(["10.0.0.0/18", "10.0.65.0/24"])
     assert list(claims.moved(DEFAULT_NETWORK, before, after)) == ["ns/64", "ns/65"]
+
+
+@pytest.mark.parametrize(
+    ("network", "cidr", "kept", "of_pods"),
+    [
+        ("default", "10.244.1.0/24", ["10.244.1.0", "10.244.1.1", "10.244.1.2"], ["10.244.1.3", "10.244.1.255"]),
+        ("default", "fd00:1::/64", ["fd00:1::", "fd00:1::2"], ["fd00:1::3"]),
+        ("default", "10.244.1.4/30", [], ["10.244.1.4", "10.244.1.7"]),
+        ("other", "10.244.1.0/24", [], ["10.244.1.0", "10.244.1.2"]),
+    ],
+)
+def test_the_first_addresses_of_a_nodes_range_are_no_pods(
+    network: str, cidr: str, kept: list[str], of_pods: list[str]
+) -> None:
+    """From a node's own port the kubelet probes its pods; a pod that claims it would have them limited."""
+    ranges = ranges_of({network: (cidr,)}, {}, {})[network]
+    assert [each for each in (*kept, *of_pods) if packed(each) in ranges] == of_pods
 
 
 def test_nothing_is_remembered_of_pods_that_are_gone() -> None:

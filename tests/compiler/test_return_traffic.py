@@ -14,10 +14,11 @@ from nqosd.compiler.desired import NEVER_BITES, OVERRIDE, RETURNED, Direction, Q
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
 from nqosd.compiler.switches import OtherRow, Switch, Switches
-from tests.compiler.test_rows import BOTH, NEW, OLD, pod, policy
+from tests.compiler.test_rows import NEW, OLD, pod, policy
 
 LIMITED = EgressRule(8, Limit(1000))
 RANGES = ("10.0.0.0/24", "fd00::/64")
+BOTH = ("10.0.0.5", "fd00::5")
 FLAT = "flat_ovn_layer2_switch"
 SEEN: Switches = {
     "n1": Switch(("stor-n1",)),
@@ -100,7 +101,7 @@ def test_without_a_port_nothing_comes_back() -> None:
 def test_an_address_from_elsewhere_is_a_change_of_a_set() -> None:
     """A virtual machine that moved here with its address is let pass too, and no row changes for its sake."""
     far = Node("n2", subnets={"default": ("10.9.0.0/24",)})
-    compiler = compiler_of(NODE, far, policy(LIMITED), pod("a", "10.0.0.1"))
+    compiler = compiler_of(NODE, far, policy(LIMITED), pod("a", "10.0.0.5"))
     assert outside(compiler) == [set(), set()]
     delta = compiler.apply(changes(pod("moved", "10.9.0.5")))
     check(compiler)
@@ -114,13 +115,13 @@ def test_an_address_from_elsewhere_is_a_change_of_a_set() -> None:
 def test_a_virtual_machine_in_migration_sends_from_both_nodes() -> None:
     """Both pods of it have the one address: it is a sender on each switch, let pass on each, until the old pod ends."""
     nodes = [NODE, Node("n2", subnets={"default": ("10.9.0.0/24",)})]
-    old, new = pod("old", "10.0.0.1"), replace(pod("new", "10.0.0.1"), node="n2")
+    old, new = pod("old", "10.0.0.5"), replace(pod("new", "10.0.0.5"), node="n2")
     seen = {**SEEN, "n2": Switch(("stor-n2",))}
     compiler = compiler_of(*nodes, policy(LIMITED), old, new, seen=seen)
 
     def holding() -> list[str]:
         sets = compiler.desired.address_sets.values()
-        return sorted(each.selection.rpartition(" ")[2] for each in sets if "10.0.0.1" in each.addresses)
+        return sorted(each.selection.rpartition(" ")[2] for each in sets if "10.0.0.5" in each.addresses)
 
     assert holding() == ["n1", "n2", "n2"]
     assert compiler.refused(new.key) == ()
@@ -132,15 +133,15 @@ def test_a_virtual_machine_in_migration_sends_from_both_nodes() -> None:
 
 def test_unknown_ranges_let_pass_the_own_addresses_alone() -> None:
     """Where a node doesn't say which ranges it has, the addresses of the switch's pods stand in the sets."""
-    elsewhere = Pod("ns", "b", {"app": "web"}, "n2", attachments=(Attachment("default", ("10.0.0.2",)),))
+    elsewhere = Pod("ns", "b", {"app": "web"}, "n2", attachments=(Attachment("default", ("10.0.0.6",)),))
     compiler = compiler_of(policy(LIMITED), pod("a", *BOTH), elsewhere)
-    assert sorted(outside(compiler), key=sorted) == [{"10.0.0.1"}, {"fd00::1"}]
+    assert sorted(outside(compiler), key=sorted) == [{"10.0.0.5"}, {"fd00::5"}]
     assert "/" not in compiler.desired.rows[KEY].match
 
 
 def test_limits_for_each_pod_count_too() -> None:
     """However many pods have limits of their own on a switch, one row lets their packets pass."""
-    pods = [pod("a", "10.0.0.1"), pod("b", "10.0.0.2")]
+    pods = [pod("a", "10.0.0.5"), pod("b", "10.0.0.6")]
     assert len(of_switches(compiler_of(NODE, policy(LIMITED, scope=BandwidthScope.POD), *pods))) == 1
 
 
@@ -158,7 +159,7 @@ def test_limits_for_each_pod_count_too() -> None:
 def test_flat_networks_have_a_way_back(topology: Topology, role: NetworkRole, expected: list[str]) -> None:
     """The ranges of a flat network stand in its definition, and no address outside of them counts."""
     found = of_switches(
-        compiler_of(flat(topology, role, "10.0.0.0/24"), policy(LIMITED), pod("a", "10.0.0.1", key="ns/flat"))
+        compiler_of(flat(topology, role, "10.0.0.0/24"), policy(LIMITED), pod("a", "10.0.0.5", key="ns/flat"))
     )
     assert [row.match for row in found] == expected
     assert {row.direction for row in found} == {Direction.FROM_LPORT}
@@ -167,10 +168,10 @@ def test_flat_networks_have_a_way_back(topology: Topology, role: NetworkRole, ex
 @pytest.mark.parametrize(
     ("addresses", "rule", "expected"),
     [
-        (("fd00::1",), LIMITED, ["nd || nd_rs || nd_ra"]),
+        (("fd00::5",), LIMITED, ["nd || nd_rs || nd_ra"]),
         ((), LIMITED, ["nd || nd_rs || nd_ra"]),
-        (("10.0.0.1",), LIMITED, []),
-        (("fd00::1",), EgressRule(8), []),
+        (("10.0.0.5",), LIMITED, []),
+        (("fd00::5",), EgressRule(8), []),
     ],
     ids=["IPv6", "by port", "IPv4", "no limit"],
 )
@@ -184,7 +185,7 @@ def test_neighbour_discovery_is_not_limited(addresses: tuple[str, ...], rule: Eg
 def test_the_row_stays_until_the_last_limit_goes() -> None:
     """Of two policies with limits one may go; with the other one goes the row, which may linger."""
     one, two = policy(LIMITED, name="one"), policy(LIMITED, name="two")
-    compiler = compiler_of(NODE, one, two, pod("a", "10.0.0.1"))
+    compiler = compiler_of(NODE, one, two, pod("a", "10.0.0.5"))
     assert KEY not in compiler.apply([Change(ResourceKind.NETWORK_QOS, one.key, one, None)]).rows
     assert KEY in compiler.desired.rows
     assert KEY in compiler.apply([Change(ResourceKind.NETWORK_QOS, two.key, two, None)]).rows
@@ -202,7 +203,7 @@ def test_the_row_stays_until_the_last_limit_goes() -> None:
 )
 def test_other_ranges_change_the_row(change: Sequence[Change]) -> None:
     """When a node gets other ranges, exactly the row that names them changes."""
-    compiler = compiler_of(NODE, policy(LIMITED), pod("a", "10.0.0.1"))
+    compiler = compiler_of(NODE, policy(LIMITED), pod("a", "10.0.0.5"))
     delta = compiler.apply(change)
     assert [key.part for key in delta.rows] == [RETURNED]
     check(compiler)
@@ -210,7 +211,7 @@ def test_other_ranges_change_the_row(change: Sequence[Change]) -> None:
 
 def test_other_ports_change_the_row() -> None:
     """When a switch gets another port to a router, as in an upgrade, exactly the row that names it changes."""
-    compiler = compiler_of(NODE, policy(LIMITED), pod("a", "10.0.0.1"))
+    compiler = compiler_of(NODE, policy(LIMITED), pod("a", "10.0.0.5"))
     compiler.switches = {"n1": Switch(("stotr-n1",))}
     assert compiler.apply([]).rows == {KEY}
     check(compiler)
@@ -221,7 +222,7 @@ def test_a_mark_of_egress_ip_is_mirrored() -> None:
     """On a flat switch with rows of a policy, EgressIP's mark is set in the other direction, by its own match."""
     marked = replace(SEEN[FLAT], others=(EGRESS_IP,), has_acls=True)
     web = policy(EgressRule(8))
-    compiler = compiler_of(L2, web, pod("a", "10.0.0.1", key="ns/flat"), seen={FLAT: marked})
+    compiler = compiler_of(L2, web, pod("a", "10.0.0.5", key="ns/flat"), seen={FLAT: marked})
     (row,) = of_switches(compiler)
     assert (row.direction, row.priority, row.match) == (Direction.TO_LPORT, 32766, EGRESS_IP.match)
     assert (row.action, row.bandwidth) == ({"mark": 42}, {})
@@ -237,7 +238,7 @@ def test_a_mark_of_egress_ip_is_mirrored() -> None:
 def test_the_mirror_goes_with_the_last_row_of_a_policy() -> None:
     """Without a sender nothing suppresses the mark; the mirror may linger as long as what it mirrors is there."""
     marked = replace(SEEN[FLAT], others=(EGRESS_IP,))
-    sender = pod("a", "10.0.0.1", key="ns/flat")
+    sender = pod("a", "10.0.0.5", key="ns/flat")
     compiler = compiler_of(L2, policy(EgressRule(8)), sender, seen={FLAT: marked})
     (row,) = of_switches(compiler)
     assert row.key in compiler.apply([Change(ResourceKind.POD, sender.key, sender, None)]).rows
@@ -251,7 +252,7 @@ def test_the_mirror_goes_with_the_last_row_of_a_policy() -> None:
 def test_a_mirror_that_is_not_what_it_should_be_goes() -> None:
     """One that lingers leaves when EgressIP's mark or match is another one; one that came anew may linger again."""
     marked = replace(SEEN[FLAT], others=(EGRESS_IP,))
-    sender = pod("a", "10.0.0.1", key="ns/flat")
+    sender = pod("a", "10.0.0.5", key="ns/flat")
     compiler = compiler_of(L2, policy(EgressRule(8)), sender, seen={FLAT: marked})
     (row,) = of_switches(compiler)
     compiler.apply([Change(ResourceKind.POD, sender.key, sender, None)])
@@ -270,7 +271,7 @@ def test_a_mirror_that_is_not_what_it_should_be_goes() -> None:
 def test_rows_of_the_old_controller_act_on_no_packet_of_a_flat_switch() -> None:
     """While they are there, a row of their direction outranks them, below the mirrors; it leaves with the last one."""
     seen = replace(SEEN[FLAT], others=(EGRESS_IP,), has_acls=True, theirs=True)
-    compiler = compiler_of(L2, policy(EgressRule(8)), pod("a", "10.0.0.1", key="ns/flat"), seen={FLAT: seen})
+    compiler = compiler_of(L2, policy(EgressRule(8)), pod("a", "10.0.0.5", key="ns/flat"), seen={FLAT: seen})
     mirror, row = of_switches(compiler)
     assert (row.key.part, row.direction, row.match) == (OVERRIDE, Direction.TO_LPORT, "ip")
     assert (row.action, row.bandwidth) == ({}, {"rate": NEVER_BITES})
@@ -295,7 +296,7 @@ def test_what_the_row_above_the_old_controllers_suppresses_is_said(other: OtherR
     """Others' rows below it act no more, for which there is one warning for the switch as long as it is there."""
     seen = replace(SEEN[FLAT], others=(EGRESS_IP, other), theirs=True)
     web = policy(EgressRule(8))
-    compiler = compiler_of(L2, web, pod("a", "10.0.0.1", key="ns/flat"), seen={FLAT: seen})
+    compiler = compiler_of(L2, web, pod("a", "10.0.0.5", key="ns/flat"), seen={FLAT: seen})
     said = compiler.objections[FLAT].split("; ")
     assert "has no ACL" in said[0]  # what else there is to say is said all the same
     assert [f"{other} doesn't act as long as" in each for each in said] == [False, *[True] * is_said]
@@ -308,7 +309,7 @@ def test_what_the_row_above_the_old_controllers_suppresses_is_said(other: OtherR
 def test_rows_of_the_old_controller_on_layer3_are_outranked_by_those_of_rules() -> None:
     """They stand in the same direction, so nothing more is needed."""
     seen = {"n1": replace(SEEN["n1"], theirs=True)}
-    assert of_switches(compiler_of(NODE, policy(EgressRule(8)), pod("a", "10.0.0.1"), seen=seen)) == []
+    assert of_switches(compiler_of(NODE, policy(EgressRule(8)), pod("a", "10.0.0.5"), seen=seen)) == []
 
 
 @pytest.mark.parametrize(
@@ -322,7 +323,7 @@ def test_rows_of_the_old_controller_on_layer3_are_outranked_by_those_of_rules() 
 def test_a_mark_that_is_not_suppressed_is_left_alone(mark: OtherRow) -> None:
     """A row in the other direction, or above all rules, acts beside ours: no mirror, no warning."""
     seen = {FLAT: Switch((), (mark,))}
-    compiler = compiler_of(L2, policy(EgressRule(8)), pod("a", "10.0.0.1", key="ns/flat"), seen=seen)
+    compiler = compiler_of(L2, policy(EgressRule(8)), pod("a", "10.0.0.5", key="ns/flat"), seen=seen)
     assert (of_switches(compiler), compiler.objections) == ([], {})
 
 
@@ -335,7 +336,7 @@ def test_what_cannot_be_made_up_for_is_said(mark: OtherRow, has_acls: bool, word
     """A mark of others that is suppressed, or a mirror that can't work, is one warning for the switch."""
     web = policy(EgressRule(8))
     seen = {FLAT: Switch((), (mark,), has_acls)}
-    compiler = compiler_of(L2, web, pod("a", "10.0.0.1", key="ns/flat"), seen=seen)
+    compiler = compiler_of(L2, web, pod("a", "10.0.0.5", key="ns/flat"), seen=seen)
     assert words in compiler.objections[FLAT]
     report = compiler.report(web.key)
     assert report is not None
@@ -353,7 +354,7 @@ def test_several_switches_are_said_in_one_order() -> None:
     compiler.switches = {switch: Switch((), (mark,)) for switch in names.values()}
     compiler.apply(changes(web, *nads))
     for name in names:
-        compiler.apply(changes(pod(name, "10.0.0.1", key=f"ns/{name}")))
+        compiler.apply(changes(pod(name, "10.0.0.5", key=f"ns/{name}")))
     (whole,) = compile_everything(compiler.tables, NEW, compiler.switches).reports
     assert compiler.report(web.key) == whole
     assert [each.split(":")[0] for each in whole.warnings] == [f"switch {names['a']}", f"switch {names['b']}"]

@@ -250,9 +250,9 @@ def test_ranges_of_networks_that_stay_the_same_are_not_read_again(monkeypatch: p
     read: list[tuple[str, ...]] = []
     original = address_ranges.Ranges.of
 
-    def counted(cidrs: Iterable[str]) -> address_ranges.Ranges:
+    def counted(cidrs: Iterable[str], reserved: int) -> address_ranges.Ranges:
         read.append(tuple(cidrs))
-        return original(read[-1])
+        return original(read[-1], reserved)
 
     monkeypatch.setattr(address_ranges.Ranges, "of", counted)
     compiler.apply(put(replace(definitions[0], subnets=("10.9.0.0/16",))))

@@ -48,7 +48,7 @@ spec:
 @pytest.fixture
 def daemons(cluster: ApiServer) -> Iterator[tuple[Nqosd, Nqosd]]:
     """Give two zones, each with a node, a sender, a database and a daemon that doesn't run yet, and a policy."""
-    cluster.apply("---\n".join(OBJECTS.format(zone=zone, number=number) for number, zone in enumerate(ZONES, 2)))
+    cluster.apply("---\n".join(OBJECTS.format(zone=zone, number=number) for number, zone in enumerate(ZONES, 4)))
     cluster.apply(POLICY)
     with OvsdbServer() as one, OvsdbServer() as other:
         for zone, database in zip(ZONES, (one, other), strict=True):

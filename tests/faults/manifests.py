@@ -11,7 +11,7 @@ Json: TypeAlias = dict[str, object]
 
 NODES = ("n1", "n2")
 NETWORK = "blue"
-RANGES = {"default": ["10.244.0.0/16", "fd00:10:244::/48"], NETWORK: ["10.200.0.0/16"]}
+RANGES = {"default": ["10.240.0.0/12", "fd00:10:240::/44"], NETWORK: ["10.200.0.0/16"]}
 """By network, the ranges that every node says its pods have their addresses from."""
 SWITCHES = (*NODES, *(f"{NETWORK}_{node}" for node in NODES))
 

@@ -130,12 +130,18 @@ class Networks:
         return WayBack(ports, self.nodes.get(node, {}).get(network, ()))
 
     def has(self, network: str, address: Address) -> bool:
-        """Whether an address can be one of a network's: it is in its ranges, or they aren't known."""
-        if network == DEFAULT:
-            ranges = tuple(each for of_node in self.nodes.values() for each in of_node.get(DEFAULT, ()))
-        else:
+        """Whether an address can be a pod's on a network: it is in its ranges, or they aren't known.
+
+        On the default network those of a router and of a node's own port can't: a node's range begins with them.
+        """
+        if network != DEFAULT:
             ranges = self._of(network).ranges
-        return not ranges or any(address in each for each in ranges)
+            return not ranges or any(address in each for each in ranges)
+        ranges = tuple(each for of_node in self.nodes.values() for each in of_node.get(DEFAULT, ()))
+        return not ranges or any(
+            address in each and (each.num_addresses <= 4 or int(address) - int(each.network_address) > 2)
+            for each in ranges
+        )
 
     def switch(self, network: str, node: str) -> str:
         """The logical switch that a pod of a node is attached to."""

@@ -294,15 +294,21 @@ def test_own_namespace_needs_no_object() -> None:
     ("network", "outside"),
     [
         ("default", "10.2.0.1"),
+        ("default", "10.1.1.2"),  # of the node's own port
+        ("default", "10.1.0.1"),  # of the other node's router
+        ("default", "fd00::2"),
         ("l3", "10.4.0.1"),
         ("l2", "10.5.1.1"),
         ("no-ipam", ""),
     ],
 )
 def test_addresses_outside_of_a_networks_ranges_do_not_count(network: str, outside: str) -> None:
-    """A network has the addresses of its subnets, the default one those of all nodes together; any, if unknown."""
+    """A network has the addresses of its subnets, the default one those of all nodes together; any, if unknown.
+
+    What ovn-kubernetes keeps of a node's range, its first addresses, doesn't count on the default network.
+    """
     subnets = {"l3": "10.3.0.0/16/24", "l2": "10.5.0.0/24"}
-    inside = {"default": "10.1.1.1", "l3": "10.3.9.1", "l2": "10.5.0.1", "no-ipam": "172.16.0.1"}[network]
+    inside = {"default": "10.1.1.3", "l3": "10.3.9.1", "l2": "10.5.0.1", "no-ipam": "172.16.0.1"}[network]
     topology = "layer3" if network == "l3" else "layer2"
     key = "default" if network == "default" else "red/data"
     oracle = meaning(

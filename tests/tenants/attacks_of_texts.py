@@ -54,10 +54,11 @@ def claim_by_a_definition(attacker: Attacker) -> None:
 
 
 def everything_else(attacker: Attacker) -> None:
-    """Addresses outside of the cluster's ranges: a node's, the world's; more than an attachment has, or a pod."""
+    """Addresses that no pod has: a node's, the world's, of the port that probes come from; more than a pod may have."""
     attacker.limit()
     many = [f"10.244.9.{host}/24" for host in range(1, 200)]
-    attacker.pod("node", {"default": {"ip_addresses": ["172.18.0.11/16", "0.0.0.0/0", "::/0", "8.8.8.8/32"]}})
+    nobodys = ["172.18.0.11/16", "0.0.0.0/0", "::/0", "8.8.8.8/32", "10.240.0.2/12"]
+    attacker.pod("node", {"default": {"ip_addresses": nobodys}})
     attacker.pod("many", {"default": {"ip_addresses": many}})
     attachments = {f"{attacker.namespace}/flat/{number}": {"ip_addresses": many[:16]} for number in range(1, 400)}
     attacker.pod("thousands", {"default": {"ip_addresses": many[:1]}, **attachments})
@@ -145,10 +146,11 @@ OF_TEXTS = (
         claim_by_a_definition,
     ),
     Attack(
-        "the address of a node, of the world, hundreds of addresses, or thousands in hundreds of attachments",
+        "the address of a node, of the port from which the kubelet probes its pods, of the world, hundreds of "
+        "addresses, or thousands in hundreds of attachments",
         _POD,
         "each stood in a set",
-        "outside of the ranges, or too many: none counts",
+        "outside of the ranges, kept by ovn-kubernetes, or too many: none counts",
         everything_else,
         tests=("tests/api/test_attachments.py::test_of_a_pod_with_too_many_attachments_none_counts",),
     ),

@@ -18,7 +18,7 @@ from tools.bench import decoding
 NAMESPACE = "bench"
 NODE = "node-0"
 NODE_SUBNETS = "k8s.ovn.org/node-subnets"
-RANGE, RANGE_6 = "10.128.0.0/9", "fd00:10::/64"
+RANGE, RANGE_6 = "10.0.0.0/8", "fd00::/16"
 """The ranges that all pods have their addresses from."""
 EVERYTHING = "everything"
 """The policy that selects all pods; its priority is below all others."""

@@ -93,7 +93,7 @@ def _pod(template: str, index: int) -> bytes:
         "@NAME@": f"pod-{index}",
         "@NAMESPACE@": namespace(index),
         "@NODE@": zone(index // PODS_OF_A_NODE),
-        "@IP@": f"10.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}",
+        "@IP@": f"10.{1 + (index >> 16)}.{index >> 8 & 255}.{index & 255}",
         "@ROLE@": "db" if index // NAMESPACES % 10 == 0 else "web",
         "@UID@": f"8d4ff4a0-7a2f-4c4f-9b5e-{index:012x}",
     }
