@@ -16,6 +16,8 @@ CROWD, ATTACHMENTS, OF_FAMILY = 50, 64, 16
 ADDRESSES = ATTACHMENTS * 2 * OF_FAMILY
 CLAIMANTS, FEWER = 500, 50
 """Pods that claim the same addresses, and as few as are a crowd."""
+CHOSEN, PEERS = 200, Limits().namespace_selectors // 2 - 2
+"""Pods that all selectors choose, and selectors of each of two policies: as many members as there is room for."""
 POLICIES, FEW = Limits().policies - 1, 300
 """As many as a namespace may have, and as few as make thousands of lines where nothing bounds these."""
 TURNS = 20
@@ -122,6 +124,24 @@ def come_or_go(attacker: Attacker, number: int) -> None:
         attacker.pod("flaps", {"default": {"ip_addresses": ["10.244.140.1/16"]}}, labels={"flaps": "yes"})
 
 
+def displaced(attacker: Attacker) -> None:
+    """Policies at the limits of their namespace, and older ones with as many members, whose sender comes and goes."""
+    chosen, younger = max(FEWER, attacker.part(CHOSEN)), max(FEW, attacker.part(POLICIES - 9))
+    attacker.pods(chosen)
+    for number in range(2):
+        keys = [f"{number}.{each}" for each in range(PEERS)]
+        to = [[{"podSelector": _absent(each)} for each in keys[first::5]] for first in range(5)]
+        rules = [{"dscp": 0, "classifier": {"to": each}} for each in to]
+        attacker.policy(f"a{number}", rules, podSelector={"matchLabels": {"flaps": "yes"}})
+    for number in range(younger):
+        rules = [{"dscp": each, "bandwidth": {"rate": 1000}} for each in range(10)]
+        attacker.policy(f"p{number:03}", rules, priority=number % 100, podSelector=_absent(f"k{number}"))
+
+
+def _absent(key: str) -> manifests.Json:
+    return {"matchExpressions": [{"key": key, "operator": "DoesNotExist"}]}
+
+
 _NODE = frozenset({"n1"})
 
 OF_PODS = (
@@ -195,6 +215,20 @@ OF_PODS = (
             "tests/northbound/test_plan.py::test_idle_rows_of_a_set_that_nobody_fills_are_not_looked_at",
             "tests/daemon/test_publisher.py::test_reports_leave_off_where_others_wait",
             "tests/daemon/test_held_changes.py::test_what_may_take_long_lets_others_pass",
+        ),
+    ),
+    Attack(
+        f"{POLICIES - 9:,} policies with 9,900 rows and 198,000 members, and two older ones with as many, whose sender "
+        "comes and goes",
+        "policies, pods",
+        "not tried",
+        "the younger ones make room, and get it back, in a thread",
+        displaced,
+        again=come_or_go,
+        limits=_NODE,
+        tests=(
+            "tests/compiler/test_limits.py::test_a_policy_without_senders_takes_no_room",
+            "tests/compiler/test_incremental.py::test_a_pod_that_may_make_room_takes_long",
         ),
     ),
 )
