@@ -12,6 +12,9 @@ from tools.bench.workload import Size
 
 ONE_BY_ONE = 200
 AT_ONCE = 100
+ALONE, PAUSE = 100, 0.05
+"""How many pods come alone, each so many seconds after the one before: processors have other things in their caches by
+then, and each process has to be woken."""
 
 
 @attrs.frozen
@@ -28,6 +31,8 @@ class Cell:
     one: Latency
     one_written: Written
     """For all of ONE_BY_ONE pods together."""
+    alone: Latency
+    alone_floor: Latency
     at_once: float
     at_once_written: Written
     everything: float
@@ -49,6 +54,7 @@ def measure(size: Size, *, idle: bool = False, churn: bool = False) -> Cell:
         daemon_cost, server_cost = usage(bench.daemon.pid), usage(bench.server.pid)
         floor = bench.floor()
         one, one_written = bench.counted(lambda: Latency.of([bench.add(1) for _ in range(ONE_BY_ONE)]))
+        alone, alone_floor = bench.add_alone(ALONE, PAUSE), bench.floor(ALONE, PAUSE)
         at_once, at_once_written = bench.counted(lambda: bench.add(AT_ONCE))
         idling = bench.idle() if idle else None
         churning = bench.churn() if churn else None
@@ -65,6 +71,8 @@ def measure(size: Size, *, idle: bool = False, churn: bool = False) -> Cell:
             server_cpu=server_cost.cpu - before.cpu,
             one=one,
             one_written=one_written,
+            alone=alone,
+            alone_floor=alone_floor,
             at_once=at_once,
             at_once_written=at_once_written,
             everything=everything,

@@ -14,8 +14,9 @@ import attrs
 
 from tests.services.generation import GENERATIONS
 from tests.services.latency import Latency
-from tests.services.monitor import DATABASE, Monitor, OvsdbClient
+from tests.services.monitor import Monitor
 from tests.services.ovsdb import OvsdbServer
+from tools.bench.floor import Floor
 from tools.bench.services import COUNTED, Daemon, FakeApiServer, usage
 from tools.bench.workload import NODE, Size
 
@@ -85,20 +86,13 @@ class Bench:
         self._settle()
         return cast("float", self._api.ask("GET", "first-list")) - begin, end - begin
 
-    def floor(self) -> Latency:
-        """Time bare transactions of one mutation each, on a set that isn't the daemon's."""
-        client = OvsdbClient(self.server.socket)
-        row = {"name": "floor", "addresses": ["set", []]}
-        client.call("transact", [DATABASE, {"op": "insert", "table": "Address_Set", "row": row}])
+    def floor(self, samples: int = FLOOR_SAMPLES, pause: float = 0.0) -> Latency:
+        """Time bare transactions, each after a pause."""
         times = []
-        for number in range(FLOOR_SAMPLES):
-            mutation = ["addresses", "insert", f"192.168.{number >> 8}.{number & 255}"]
-            where = [["name", "==", "floor"]]
-            mutate = {"op": "mutate", "table": "Address_Set", "where": where, "mutations": [mutation]}
-            begin = time.monotonic()
-            client.call("transact", [DATABASE, mutate])
-            times.append(time.monotonic() - begin)
-        client.close()
+        with Floor(self.server.socket) as floor:
+            for _ in range(samples):
+                time.sleep(pause)
+                times.append(floor.time())
         return Latency.of(times)
 
     def add(self, count: int) -> float:
@@ -108,6 +102,14 @@ class Bench:
         self._pods += count
         self._monitor.wait(lambda monitor: all(address in monitor.seen for address in written), TIMEOUT)
         return max(self._monitor.seen[address] for address in written) - min(written.values())
+
+    def add_alone(self, samples: int, pause: float) -> Latency:
+        """Add pods one after another, each after a pause in which nothing happens."""
+        times = []
+        for _ in range(samples):
+            time.sleep(pause)
+            times.append(self.add(1))
+        return Latency.of(times)
 
     def everything(self) -> float:
         """Add a policy that selects all pods; gives the seconds until its rows and members are there."""

@@ -8,8 +8,10 @@ of every policy. Two policies have peers, the databases of their namespace: a te
 """
 
 import contextlib
+import itertools
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.api.manifests import Json
@@ -25,7 +27,9 @@ WITH_PEERS = 2
 BATCH = 100
 """Objects in one transaction of etcd, which takes 128 at most."""
 POLICIES_PATH = "/apis/k8s.ovn.org/v1alpha1/namespaces/{}/networkqoses"
+NETWORKS = "k8s.ovn.org/pod-networks"
 TIME = "2026-11-24T10:00:00Z"
+_SPARE = itertools.count()
 
 
 def zone(number: int) -> str:
@@ -88,13 +92,45 @@ def touch(api: ApiServer, index: int) -> None:
     api.request("PATCH", path, body, content_type="application/merge-patch+json")
 
 
+def spare_address() -> str:
+    """Give an address that no pod of a cluster of 30,000 nodes has, or had."""
+    number = next(_SPARE)
+    return f"10.{120 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+
+
+def move(api: ApiServer, index: int, address: str) -> None:
+    """Give a pod another address, as ovn-kubernetes does."""
+    body = {"metadata": {"annotations": {NETWORKS: _networks(address)}}}
+    path = f"/api/v1/namespaces/{namespace(index)}/pods/pod-{index}"
+    api.request("PATCH", path, body, content_type="application/merge-patch+json")
+
+
+def ways(node: int, nodes: int) -> Mapping[str, Sequence[int]]:
+    """Give pods by the way in which they concern a node's rows: a sender there, a peer elsewhere, or both."""
+    with_policy = [each for each in range(nodes * PODS_OF_A_NODE) if each % NAMESPACES < POLICIES]
+    peers = {each for each in with_policy if each % NAMESPACES < WITH_PEERS and role(each) == "db"}
+    own = {each for each in with_policy if each // PODS_OF_A_NODE == node}
+    return {"own": sorted(own - peers), "peer": sorted(peers - own), "own and peer": sorted(own & peers)}
+
+
+def role(index: int) -> str:
+    """Give the role of a pod: a tenth of each namespace are databases."""
+    return "db" if index // NAMESPACES % 10 == 0 else "web"
+
+
+def _networks(address: str) -> str:
+    networks = json.loads(json.loads(decoding.pod(0))["metadata"]["annotations"][NETWORKS])
+    networks["default"] |= {"ip_addresses": [f"{address}/9"], "ip_address": f"{address}/9"}
+    return json.dumps(networks)
+
+
 def _pod(template: str, index: int) -> bytes:
     values = {
         "@NAME@": f"pod-{index}",
         "@NAMESPACE@": namespace(index),
         "@NODE@": zone(index // PODS_OF_A_NODE),
         "@IP@": f"10.{1 + (index >> 16)}.{index >> 8 & 255}.{index & 255}",
-        "@ROLE@": "db" if index // NAMESPACES % 10 == 0 else "web",
+        "@ROLE@": role(index),
         "@UID@": f"8d4ff4a0-7a2f-4c4f-9b5e-{index:012x}",
     }
     for mark, value in values.items():
@@ -109,9 +145,7 @@ def _pod_template() -> str:
     meta |= {"name": "@NAME@", "namespace": "@NAMESPACE@", "uid": "@UID@"}
     meta["labels"]["role"] = "@ROLE@"
     annotations = meta["annotations"]
-    networks = json.loads(annotations["k8s.ovn.org/pod-networks"])
-    networks["default"] |= {"ip_addresses": ["@IP@/9"], "ip_address": "@IP@/9"}
-    annotations["k8s.ovn.org/pod-networks"] = json.dumps(networks)
+    annotations[NETWORKS] = _networks("@IP@")
     meta["managedFields"] = [
         each | {"operation": "Update", "apiVersion": "v1", "time": TIME, "fieldsType": "FieldsV1"}
         for each in meta["managedFields"]

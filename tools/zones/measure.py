@@ -18,10 +18,12 @@ import yaml
 from tests.services.daemon import Options
 from tests.services.generation import GENERATIONS
 from tests.services.kubernetes import ApiServer
+from tests.services.latency import Latency
 from tests.services.ovsdb import OvsdbServer
 from tools.bench.services import Daemon, usage
 from tools.zones import cluster
 from tools.zones.fleet import Fleet, script
+from tools.zones.one_pod import one_pod
 from tools.zones.recorder import Recorder
 
 ACCOUNT = "system:serviceaccount:kube-system:nqosd"
@@ -45,6 +47,8 @@ class Load:
     quiet: float = 50.0
     """Seconds without a change of any policy after which nothing follows from a start any more: what is said of zones
     that never report is said after 45 s."""
+    pods: int = 100
+    """How many pods get another address, one after another, for each way in which a pod can concern a daemon."""
     starts: int = 0
     """How many daemons are started for their start alone, before those that stay beside a fleet."""
 
@@ -90,6 +94,8 @@ class Cost:
     nodes: int
     mode: str
     started: Sequence[Started]
+    pods: Mapping[str, Latency]
+    """One pod that comes alone, by the way in which it concerns the daemon, and a bare transaction."""
     idle: Window
     """Nothing changed, and every zone had its daemon."""
     busy: Window
@@ -111,10 +117,14 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
         stack.push_async_callback(asyncio.to_thread, services.close)
         once = [await _start_once(api, options) for _ in range(load.starts if fleet else 0)]
         recorders = [await stack.enter_async_context(Recorder(api)) for _ in range(load.daemons)]
-        running = [
-            await _start(api, services, recorder, cluster.zone(number), options)
-            for number, recorder in enumerate(recorders)
-        ]
+        running: list[tuple[Daemon, Started]] = []
+        pods: Mapping[str, Latency] = {}
+        for number, recorder in enumerate(recorders):
+            server = await asyncio.to_thread(_database, services, cluster.zone(number))
+            running.append(await _start(api, services, server, recorder, options))
+            if number == 0:  # before others are there, which would hear of the same peers on the same cores
+                await _idle(api)
+                pods = await one_pod(api, recorder, server, cluster.ways(number, nodes), load.pods)
         await asyncio.sleep(load.seconds)  # in which the last daemon shows what it does again and again
         requests = recorders[-1].requests
         rest = [cluster.zone(number) for number in range(load.daemons, nodes)] if fleet else []
@@ -130,6 +140,7 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
         return Cost(
             nodes=nodes,
             mode=mode,
+            pods=pods,
             started=[*once, *(each for _daemon, each in running)],
             idle=await _window(api, recorders, asyncio.sleep(load.seconds)),
             busy=await _window(api, recorders, asyncio.to_thread(_churn, api, nodes, load)),
@@ -173,17 +184,23 @@ async def _start_once(api: ApiServer, options: Options) -> Started:
         services = contextlib.ExitStack()
         stack.push_async_callback(asyncio.to_thread, services.close)
         recorder = await stack.enter_async_context(Recorder(api))
-        _daemon, started = await _start(api, services, recorder, cluster.zone(0), options)
+        server = await asyncio.to_thread(_database, services, cluster.zone(0))
+        _daemon, started = await _start(api, services, server, recorder, options)
         return started
 
 
-async def _start(
-    api: ApiServer, services: contextlib.ExitStack, recorder: Recorder, zone: str, options: Options
-) -> tuple[Daemon, Started]:
-    server = await asyncio.to_thread(services.enter_context, OvsdbServer(GENERATIONS[-1], name=f"nb-{zone}"))
+def _database(services: contextlib.ExitStack, zone: str) -> OvsdbServer:
+    """Give a database that has the zone's switch."""
+    server = services.enter_context(OvsdbServer(GENERATIONS[-1], name=f"nb-{zone}"))
     router = f"stor-{zone}"
     switch = f"ls-add {zone} -- lsp-add {zone} {router} -- lsp-set-type {router} router"
-    await asyncio.to_thread(server.nbctl, "set", "NB_Global", ".", f"name={zone}", "--", *switch.split())
+    server.nbctl("set", "NB_Global", ".", f"name={zone}", "--", *switch.split())
+    return server
+
+
+async def _start(
+    api: ApiServer, services: contextlib.ExitStack, server: OvsdbServer, recorder: Recorder, options: Options
+) -> tuple[Daemon, Started]:
     daemon = Daemon([server.unix], kubeconfig=_kubeconfig(api, server.directory, recorder.port), options=options)
     await _idle(api)
     begin = time.monotonic()

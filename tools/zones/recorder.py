@@ -42,6 +42,11 @@ class Recorder:
         """Bytes from the API server."""
         self.sent = 0
         self.requests: list[Request] = []
+        self._awaited: dict[bytes, asyncio.Future[float]] = {}
+
+    def await_bytes(self, mark: bytes) -> asyncio.Future[float]:
+        """Give the monotonic moment just before bytes from the API server with a mark in them are passed on."""
+        return self._awaited.setdefault(mark, asyncio.get_running_loop().create_future())
 
     @property
     def port(self) -> int:
@@ -84,6 +89,8 @@ class Recorder:
 
     def _count_received(self, data: bytes) -> None:
         self.received += len(data)
+        for mark in [each for each in self._awaited if each in data]:
+            self._awaited.pop(mark).set_result(time.monotonic())
 
     @staticmethod
     async def _pass_on(

@@ -6,9 +6,12 @@ number of zones where it is about all of them, and says so.
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
+from tests.services.latency import Latency
 from tools.zones.cluster import PODS_OF_A_NODE
 from tools.zones.measure import Cost, Load
+from tools.zones.one_pod import BARE
 
 LARGE = (1_000, 5_000)
 EVENTS_OF_A_DAY = 6
@@ -18,6 +21,9 @@ READY_WITHIN = 10.0
 """Seconds from a policy's change until it is Ready in all of 1,000 zones."""
 LISTS_WITHIN, STARTS_WITHIN = 0.35, 1.0
 """Seconds from a daemon's start until its first request for objects, and until it is ready, in the median."""
+
+POD_WITHIN = 1.0
+"""Milliseconds from a pod's event until its effect, in the median."""
 
 Figure = Callable[[Cost], float | None]
 
@@ -37,7 +43,9 @@ def markdown(costs: Sequence[Cost], load: Load) -> str:
 FIRST_LIST, READY, ALL_READY = "first list, s", "ready, s", "Ready, s"
 EVENT = "bytes for a pod that changes"
 IDLE = "KB/s when nothing changes"
-NOT_RECKONED = {FIRST_LIST, READY, ALL_READY, EVENT, IDLE}
+POD = "a pod alone, ms: "
+WAYS = ("own", "peer", "own and peer", BARE)
+NOT_RECKONED = {FIRST_LIST, READY, ALL_READY, EVENT, IDLE, *(POD + way for way in WAYS)}
 """Seconds are this machine's, where daemons and servers share two cores. And in a larger cluster, a smaller share
 of pods concerns a daemon: what that makes is reckoned a second. An idle daemon receives the same in any cluster."""
 UNTIL_READY = "KB until ready"
@@ -57,7 +65,12 @@ def _of_one(load: Load) -> Mapping[str, Figure]:
         "MiB": lambda it: it.resident,
         FIRST_LIST: lambda it: statistics.median(each.first_list for each in it.started),
         READY: lambda it: statistics.median(each.ready for each in it.started),
+        **{POD + way: partial(_of_pod, way=way) for way in WAYS},
     }
+
+
+def _of_pod(cost: Cost, way: str) -> float | None:
+    return cost.pods[way].p50 if way in cost.pods else None
 
 
 def _of_all(load: Load) -> Mapping[str, Figure]:
@@ -102,6 +115,7 @@ def _goals(costs: Sequence[Cost]) -> str:
                 _goal_of_starts(
                     f"goal {STARTS_WITHIN:g} s until a start is ready, {each.nodes:,} nodes", ready, STARTS_WITHIN
                 ),
+                *(_goal_of_pod(each.nodes, way, latency) for way, latency in each.pods.items() if way != BARE),
                 f"goal {READY_WITHIN:g} s until Ready, {each.nodes:,} nodes: {_shown(seconds)} s, {_met(in_time)}",
                 f"goal no write above 100 ms, {each.nodes:,} nodes: {slow} above it, {_met(slow == 0)}",
             ]
@@ -111,6 +125,11 @@ def _goals(costs: Sequence[Cost]) -> str:
 def _goal_of_starts(goal: str, seconds: Sequence[float], within: float) -> str:
     median, least, most = statistics.median(seconds), min(seconds), max(seconds)
     return f"{goal}: {median:.3g} s ({least:.3g} to {most:.3g}, starts: {len(seconds)}), {_met(median <= within)}"
+
+
+def _goal_of_pod(nodes: int, way: str, found: Latency) -> str:
+    goal = f"goal {POD_WITHIN:g} ms for a pod alone, {way}, {nodes:,} nodes"
+    return f"{goal}: {found.p50:.3g} ms (99 %: {found.p99:.3g}), {_met(found.p50 <= POD_WITHIN)}"
 
 
 def _met(goal: bool) -> str:  # noqa: FBT001 - one word of its own
