@@ -1,7 +1,7 @@
 """A made-up cluster in a real API server: nodes with 250 pods each, and the ten policies of the goals.
 
 In: numbers of nodes. Out: objects in etcd, put there directly, since an API server takes 800 pods a second at most.
-Rule: pods are of the size that a Deployment and ovn-kubernetes make (5.6 KB), nodes of some 12 KB.
+Rule: pods are of the size that a Deployment and ovn-kubernetes make (6.4 KB), nodes of 8.4 KB.
 
 The pods of a node are spread over 100 namespaces; policy k selects those of namespace k, so that every node has senders
 of every policy. Two policies have peers, the databases of their namespace: a tenth of its pods.

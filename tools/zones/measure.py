@@ -105,7 +105,7 @@ class Cost:
     with_fleet: bool
     """Whether every node had a daemon, a real one or the fleet's."""
     fleet_start_cpu: float
-    """CPU seconds of the API server for each zone of the fleet that starts."""
+    """CPU seconds of the API server for each zone of the fleet that starts, whatever it does."""
     fleet_start_bytes: float
     change: PolicyChange
 
@@ -146,8 +146,8 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
             busy=await _window(api, recorders, asyncio.to_thread(_churn, api, nodes, load)),
             resident=max(usage(each.pid).resident for each, _started in running),
             with_fleet=fleet,
-            fleet_start_cpu=fleet_cpu / max(whole, 1),
-            fleet_start_bytes=fleet_bytes / max(whole, 1),
+            fleet_start_cpu=fleet_cpu / max(len(rest), 1),
+            fleet_start_bytes=fleet_bytes / max(len(rest), 1),
             change=await _change(api, recorders, others),
         )
 

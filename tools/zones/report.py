@@ -168,9 +168,12 @@ def _shown(value: float | None) -> str:
 
 
 def _assumptions(load: Load) -> str:
-    return f"""{load.daemons} real daemons, each with an ovsdb-server; the other zones are clients that repeat what a
-real one requested. {PODS_OF_A_NODE} pods a node, of 5.6 KB; ten policies with senders on every node, two of them with
-peers in one namespace. {load.changes} pods changed in {load.seconds:g} s, anywhere in the cluster. Reckoned: a straight
-line through what was measured; for all, times the zones; pods have {EVENTS_OF_A_DAY} events in a day, and end with it.
-Seconds and CPU are this machine's, with an etcd without fsync.
+    others = "the other zones are clients that repeat what a real one requested"
+    if load.fleet is not None:
+        others += f", {load.fleet} of them all of it and the rest what policies and reports need"
+    return f"""{load.daemons} real daemons, each with an ovsdb-server; {others}. {PODS_OF_A_NODE} pods a node, of
+6.4 KB in etcd; ten policies with senders on every node, two of them with peers in one namespace. {load.changes} pods
+changed in {load.seconds:g} s, anywhere in the cluster. Reckoned: a straight line through what was measured; for all,
+times the zones; pods have {EVENTS_OF_A_DAY} events in a day, and end with it. Seconds and CPU are this machine's, with
+an etcd without fsync.
 """
