@@ -176,7 +176,8 @@ def ask_daemon(section: HttpSection, path: str, seconds: float) -> tuple[int, by
         return answer.status, answer.read()
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise GetError(
-            f"{section.listen}: no daemon answers there: {in_words(error)}; does it run with http.listen?"
+            f"{section.listen}: no daemon answers there: {in_words(error)}; does it run with http.listen? "
+            "What was last reported, and when, shows `kubectl get networkqos -A -o wide`"
         ) from error
     finally:
         connection.close()
