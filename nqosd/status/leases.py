@@ -146,6 +146,10 @@ class Election:
         body = self._body(name, lease.metadata.resource_version)
         return self._took(name, await send(self._client, "PUT", f"{self._path}/{ELECTION}", body))
 
+    def is_anothers(self, name: str, now: float) -> bool:
+        """Say whether another daemon than this one holds the Lease, and has renewed it of late."""
+        return self.holder not in ("", name) and now - self._since < HELD
+
     async def resign(self, name: str) -> None:
         """Let another daemon have it at once, if this one holds it."""
         if self.holder == name and self._version:

@@ -70,10 +70,12 @@ def sum_up(
     kept: AbstractSet[str] = frozenset(),
     *,
     knows_senders: bool = True,
+    is_alone: bool = False,
 ) -> StatusVerdict:
     """Sum up; `mine` is the condition in this daemon's `own` zone, `sources` the zones with senders.
 
-    Who doesn't know which zones have senders gives all that there are.
+    Who doesn't know which zones have senders gives all that there are. Where there is one zone only, its own words say
+    more; else nothing that is well depends on which zone's daemon sums up.
     """
     generation = mine.observed_generation
     if mine.reason in SAME_EVERYWHERE:
@@ -81,12 +83,11 @@ def sum_up(
         return StatusVerdict(summary, (_ready(mine, mine.message),), ZoneCounts(len(sources)), kept)
     if own in standing.failing and mine.status != TRUE:  # of many that fail a report doesn't say why
         standing = replace(standing, failing={**standing.failing, own: ZoneFinding(mine.reason, mine.message)})
-    elif own in standing.unnamed:
-        standing = replace(standing, failing={zone: each for zone, each in standing.failing.items() if zone != own})
     unwell = _unwell(standing, generation)
     counts = ZoneCounts(len(sources), max(0, len(sources) - len(unwell)), len(standing.failing))
     zones = tuple(unwell[:MAX_ZONES])
-    summary, ready = _outcome(mine, own, sources, standing, counts, knows_senders=knows_senders)
+    well = _applied(mine, sources, knows_senders=knows_senders, is_alone=is_alone)
+    summary, ready = _outcome(well, standing, counts)
     text, _warned, told = ready.message.partition(WARNING)
     if counts.with_senders > 1 and counts.ready < counts.with_senders:
         text = f"{text} ({counts.ready} of {counts.with_senders} zones are ready)"
@@ -110,40 +111,32 @@ def _unwell(standing: Standing, generation: int) -> list[Condition]:
     ]
 
 
-def _outcome(
-    mine: Condition,
-    own: str,
-    sources: AbstractSet[str],
-    standing: Standing,
-    counts: ZoneCounts,
-    *,
-    knows_senders: bool,
-) -> tuple[str, Condition]:
-    """Give the summary and the condition `Ready`."""
+def _outcome(well: Condition, standing: Standing, counts: ZoneCounts) -> tuple[str, Condition]:
+    """Give the summary and the condition `Ready`, which is `well` where nothing is wrong."""
     if standing.failing:
         zone, finding = next(iter(standing.failing.items()))
         why = finding.message or SEE_THERE
         where = f"Not applied in zone {zone}{_more(counts.failing, 'and in')}: "
-        failed = Condition(READY, FALSE, finding.reason, clipped(where + why, MAX_READY), mine.observed_generation)
+        failed = Condition(READY, FALSE, finding.reason, clipped(where + why, MAX_READY), well.observed_generation)
         return where + _cut(why), failed
     if standing.silent:
         zone, when = next(iter(standing.silent.items()))
         text = f"No report from zone {zone}{_more(len(standing.silent), 'and from')} since {when}"
-        return text, Condition(READY, UNKNOWN, ConditionReason.ZONE_SILENT, text, mine.observed_generation)
+        return text, Condition(READY, UNKNOWN, ConditionReason.ZONE_SILENT, text, well.observed_generation)
     if standing.behind:
         others = len(standing.behind) - 1
         text = f"Waiting for zone {min(standing.behind)}" + (f" and {_count(others, 'other zone')}" if others else "")
-        return text, Condition(READY, UNKNOWN, ConditionReason.WAITING_FOR_ZONE, text, mine.observed_generation)
-    return APPLIED, _applied(mine, own, sources, knows_senders=knows_senders)
+        return text, Condition(READY, UNKNOWN, ConditionReason.WAITING_FOR_ZONE, text, well.observed_generation)
+    return APPLIED, well
 
 
-def _applied(mine: Condition, own: str, sources: AbstractSet[str], *, knows_senders: bool) -> Condition:
-    text = mine.message.partition(WARNING)[0]
-    if sources - {own}:
-        zones = _count(len(sources), "zone")
-        text = f"Applied in {zones} with senders." if knows_senders else f"Applied in all {zones}."
+def _applied(mine: Condition, sources: AbstractSet[str], *, knows_senders: bool, is_alone: bool) -> Condition:
+    zones = _count(len(sources), "zone")
+    text = f"Applied in {zones} with senders." if knows_senders else f"Applied in all {zones}."
     reason = ConditionReason.APPLIED if sources else ConditionReason.NO_SOURCE_PODS
-    reason = ConditionReason(mine.reason) if sources <= {own} and mine.status == TRUE else reason
+    if is_alone:
+        text = mine.message.partition(WARNING)[0]
+        reason = ConditionReason(mine.reason) if mine.status == TRUE else reason
     if reason is ConditionReason.NO_SOURCE_PODS:
         text = "The policy is valid; it selects no pod."
     return replace(mine, type=READY, status=TRUE, reason=reason.value, message=text)

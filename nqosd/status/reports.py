@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from nqosd.status.zone_report import ZoneFinding, ZoneReport
+from nqosd.status.zone_report import Digests, ZoneFinding, ZoneReport
 
 OLD = 60.0
 """Seconds after which a zone that hasn't renewed its report is silent; it does so every 20 s."""
@@ -39,8 +39,6 @@ class Standing(msgspec.Struct, frozen=True):
     behind: AbstractSet[str]
     """Haven't reported, or not up to the version that was asked for."""
     warnings: tuple[str, ...] = ()
-    unnamed: AbstractSet[str] = frozenset()
-    """Those failing that don't name the policy, since too many of its namespace fail there: it may be applied."""
 
 
 class ZonesView(msgspec.Struct, frozen=True):
@@ -50,7 +48,8 @@ class ZonesView(msgspec.Struct, frozen=True):
     silent: Mapping[str, str]
     missing: AbstractSet[str]
     findings: Mapping[str, Mapping[str, ZoneFinding]]
-    overflow: Mapping[str, AbstractSet[str]]
+    overflow: Mapping[str, Mapping[str, Digests]]
+    """By namespace and zone; see `ZoneReport`."""
     pending: AbstractSet[str]
     """Zones that have something to write yet, for some namespace."""
     lowest: int
@@ -77,13 +76,14 @@ class ZonesView(msgspec.Struct, frozen=True):
         found = self.findings.get(key, {})
         heard = [zone for zone in sorted(found.keys() & sources) if zone not in silent and zone not in behind]
         failing = {zone: found[zone] for zone in heard if found[zone].fails}
-        unnamed = self.overflow.get(namespace, frozenset()) & sources - behind - silent.keys() - found.keys()
-        for zone in sorted(unnamed):
-            failing[zone] = ZoneFinding(
-                "Blocked", f"too many policies of namespace {namespace} fail there to name each"
-            )
+        crowded = self.overflow.get(namespace, {})
+        for zone in sorted(crowded.keys() & sources - behind - silent.keys() - found.keys()):
+            if not (others := crowded[zone]) or key in others:
+                failing[zone] = ZoneFinding(
+                    "Blocked", f"too many policies of namespace {namespace} fail there to say why each does"
+                )
         warnings = dict.fromkeys(found[zone].message for zone in heard if not found[zone].fails)
-        return Standing(failing, silent, behind, tuple(warnings), unnamed)
+        return Standing(failing, silent, behind, tuple(warnings))
 
 
 class _Known(msgspec.Struct):
@@ -127,12 +127,12 @@ class Reports:
         """Lay out what the zones say that there are."""
         reports = {zone: each.renewal.report for zone, each in self._known.items() if zone in zones}
         findings: dict[str, dict[str, ZoneFinding]] = {}
-        overflow: dict[str, set[str]] = {}
+        overflow: dict[str, dict[str, Digests]] = {}
         for zone, report in reports.items():
             for key, finding in report.findings.items():
                 findings.setdefault(key, {})[zone] = finding
-            for namespace in report.overflow:
-                overflow.setdefault(namespace, set()).add(zone)
+            for namespace, others in report.overflow.items():
+                overflow.setdefault(namespace, {})[zone] = others
         return ZonesView(
             reports,
             {zone: when for zone, when in self.silent(now).items() if zone in zones},

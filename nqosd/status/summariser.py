@@ -17,7 +17,7 @@ from nqosd.runtime.waiting import wait_anew
 from nqosd.status.conditions import READY, condition_type
 from nqosd.status.leases import Election, Leases
 from nqosd.status.readiness import sum_up
-from nqosd.status.reports import Renewal, Reports, ZonesView
+from nqosd.status.reports import OLD, Renewal, Reports, ZonesView
 from nqosd.status.writer import StatusWriter
 from nqosd.status.zone_state import Entry, Progress, ZoneState
 
@@ -83,6 +83,9 @@ class Summariser:
         self._reports = Reports()
         self._view: ZonesView | None = None
         self._unsettled: set[str] = set()
+        self._deaf_since: float | None = None
+        self._deaf, self._regained = 0.0, float("-inf")
+        """For how many seconds nothing was heard when that was last so, and when it ended."""
 
     async def run(self) -> None:
         """Sum up for ever."""
@@ -91,7 +94,7 @@ class Summariser:
             while True:
                 state = self._state()
                 progress = state.progress
-                if progress is not None and self._in_touch() and await self._is_elected(progress):
+                if self._hears() and progress is not None and await self._is_elected(progress):
                     elected = self._name(progress)
                     await self._look(state, progress)
                 else:
@@ -103,6 +106,15 @@ class Summariser:
         finally:
             if elected:
                 await self._election.resign(elected)
+
+    def _hears(self) -> bool:
+        """Say whether every change is heard, and note for how long it wasn't."""
+        now, hears = asyncio.get_running_loop().time(), self._in_touch()
+        if not hears and self._deaf_since is None:
+            self._deaf_since = now
+        elif hears and self._deaf_since is not None:
+            self._deaf, self._regained, self._deaf_since = now - self._deaf_since, now, None
+        return hears
 
     def _stop(self) -> None:
         """Forget what was summed up: another daemon does it."""
@@ -120,7 +132,9 @@ class Summariser:
             self._campaigned = now
             answer = await self._election.campaign(name, renews=self._may_report())
             self._took("the election", answer)
-        return self._election.holder == name or progress.zones <= {progress.zone}
+        if _is_alone(progress) and (self._may_report() or not self._election.is_anothers(name, now)):
+            return True  # also where Leases may not be written; with its database away, unless a standby has taken over
+        return self._election.holder == name
 
     def _name(self, progress: Progress) -> str:
         """Name this process: a standby of the zone is another one."""
@@ -131,10 +145,9 @@ class Summariser:
         if self._may_report() and state.report is not None:
             renewed = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             self._reports.renewed(Renewal(state.report, renewed), now)
-        is_alone = progress.zones <= {progress.zone}
-        if now - self._listed >= (LOOK if not is_alone and self._awaits_soon(state, now) else IDLE):
+        if now - self._listed >= (LOOK if not _is_alone(progress) and self._awaits_soon(state, now) else IDLE):
             heard = await self._list(progress, now)
-            if not (heard or is_alone):
+            if not (heard or _is_alone(progress)):
                 return
         view = self._reports.view(progress.zones, now)
         due = self._due(view, state, now)
@@ -184,7 +197,8 @@ class Summariser:
         unheard = max(0.0, now - self._listed - 2 * IDLE) if self._listed > 0 else 0.0
         # a daemon whose database is away isn't the one that speaks for its zone: a standby may have taken over
         own = progress.zone if self._may_report() else ""
-        self._reports.listed(listed.renewals.values(), now, own=own, unheard=unheard, wall=time.time())
+        deaf = self._deaf if now - self._regained < OLD else 0.0  # in which others may not have been heard either
+        self._reports.listed(listed.renewals.values(), now, own=own, unheard=unheard, wall=time.time() - deaf)
         self._listed = now
         for zone in sorted(self._reports.silent(now).keys() - progress.zones)[:REMOVED]:
             self._took("a zone that is gone", await self._leases.remove(listed.names[zone]))
@@ -208,8 +222,15 @@ class Summariser:
         (self._unsettled.add if standing.behind else self._unsettled.discard)(policy.key)
         if standing.behind and not standing.failing and not _may_say_behind(entry):
             return
-        verdict = sum_up(mine, own, asked, standing, kept, knows_senders=sources is not None)
+        verdict = sum_up(
+            mine, own, asked, standing, kept, knows_senders=sources is not None, is_alone=_is_alone(progress)
+        )
         self._writer.submit(policy, verdict)
+
+
+def _is_alone(progress: Progress) -> bool:
+    """Say whether there is no other zone."""
+    return progress.zones <= {progress.zone}
 
 
 def _is_awaited_soon(state: ZoneState, key: str, now: float) -> bool:

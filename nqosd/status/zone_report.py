@@ -5,8 +5,13 @@ Pure. Rule: what a report doesn't name, and what isn't newer than it reaches, is
 long is named by its namespace, and costs nobody else.
 """
 
+import base64
+import sys
+import zlib
+from array import array
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from heapq import nsmallest
 
 import msgspec
@@ -27,6 +32,51 @@ LARGEST = 200_000
 """Bytes of a report; all annotations of an object together may have 262,144."""
 
 
+class Digests:
+    """Stand for the names of policies that fail and aren't listed, four bytes for each, as there may be a thousand.
+
+    Who makes two names alike, of one namespace, has one policy called failing as the other is. Immutable.
+    """
+
+    __slots__ = ("_sorted",)
+
+    def __init__(self, keys: Iterable[str] = (), *, text: str = "") -> None:
+        """Digest names, or read digests.
+
+        Raises:
+            ValueError: the text is none that `__str__` gives.
+        """
+        self._sorted = array("I", sorted(map(_digest, keys)))
+        if text:
+            self._sorted.frombytes(base64.b64decode(text, validate=True))
+            self._swap(self._sorted)
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def __contains__(self, key: str) -> bool:
+        mine, number = self._sorted, _digest(key)
+        at = bisect_left(mine, number)
+        return at < len(mine) and mine[at] == number
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Digests) and self._sorted == other._sorted
+
+    def __hash__(self) -> int:
+        return hash(self._sorted.tobytes())
+
+    def __str__(self) -> str:
+        mine = self._sorted[:]
+        self._swap(mine)
+        return base64.b64encode(mine.tobytes()).decode()
+
+    @staticmethod
+    def _swap(digests: "array[int]") -> None:
+        """Put bytes in the order that all machines read, or back."""
+        if sys.byteorder == "big":
+            digests.byteswap()
+
+
 class ZoneFinding(msgspec.Struct, frozen=True):
     """Why a policy isn't applied in a zone; or, of one that is, what people are warned of."""
 
@@ -42,14 +92,15 @@ class ZoneFinding(msgspec.Struct, frozen=True):
 class ZoneReport(msgspec.Struct, frozen=True):
     """What a zone says of all policies; `pending`: up to where namespaces are done that have something to write yet.
 
-    Of the namespaces in `overflow` more policies fail than are listed.
+    Of the namespaces in `overflow` more policies fail than are listed: those with these digests, or, where there are
+    none, any.
     """
 
     zone: str
     version: int
     pending: Mapping[str, int] = {}
     findings: Mapping[str, ZoneFinding] = {}
-    overflow: frozenset[str] = frozenset()
+    overflow: Mapping[str, Digests] = {}
 
     def reaches(self, namespace: str) -> int:
         """Give the resource version up to which the policies of a namespace are applied, but for the findings."""
@@ -63,12 +114,15 @@ class ZoneReport(msgspec.Struct, frozen=True):
             if len(text := _encoded(short)) > LARGEST:
                 short = replace(short, pending={}, version=min([self.version, *self.pending.values()]))
             if len(text := _encoded(short)) > LARGEST:  # who can't say what fails has looked at nothing
-                text = _encoded(replace(short, findings={}, overflow=frozenset(), version=0))
+                text = _encoded(replace(short, findings={}, overflow={}, version=0))
         return text.decode()
 
     def _without_longest(self, excess: int) -> "ZoneReport":
         """Leave out the findings of the namespaces that have most to say, and name these, until as much is saved."""
         sizes, failing = Counter[str](), Counter[str]()
+        for namespace, digests in self.overflow.items():
+            sizes[namespace] += len(str(digests))
+            failing[namespace] += 1
         for key, each in self.findings.items():
             namespace = key.partition("/")[0]
             sizes[namespace] += len(msgspec.json.encode({key: (each.reason, each.message)}))
@@ -79,7 +133,8 @@ class ZoneReport(msgspec.Struct, frozen=True):
                 gone.add(namespace)
                 excess += len(namespace) + 4 - size
         kept = {key: each for key, each in self.findings.items() if key.partition("/")[0] not in gone}
-        return replace(self, findings=kept, overflow=self.overflow | {each for each in gone if failing[each]})
+        unknown = dict.fromkeys((each for each in gone if failing[each]), Digests())
+        return replace(self, findings=kept, overflow={**self.overflow, **unknown})
 
 
 class _Wire(msgspec.Struct):
@@ -88,6 +143,8 @@ class _Wire(msgspec.Struct):
     pending: dict[str, int] = {}
     findings: dict[str, tuple[str, str]] = {}
     overflow: list[str] = []
+    digests: dict[str, str] = {}
+    """In base64, by namespace of the `overflow`; versions before this one know only these."""
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -97,17 +154,18 @@ def decode_report(text: str) -> ZoneReport | None:
     """Read a report; None if it isn't one."""
     try:
         wire = _decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        overflow = {each: Digests(text=wire.digests.get(each, "")) for each in wire.overflow}
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     findings = {key: ZoneFinding(*each) for key, each in wire.findings.items()}
-    return ZoneReport(wire.zone, wire.version, wire.pending, findings, frozenset(wire.overflow))
+    return ZoneReport(wire.zone, wire.version, wire.pending, findings, overflow)
 
 
 class NamespaceFindings(msgspec.Struct, frozen=True):
-    """The findings of a namespace that a report lists, by key; `more`: others of its policies fail, too."""
+    """The findings of a namespace that a report lists, by key, and digests of the other policies that fail."""
 
     findings: Mapping[str, ZoneFinding]
-    more: bool = False
+    others: Digests = msgspec.field(default_factory=Digests)
 
     @classmethod
     def of(cls, findings: Mapping[str, ZoneFinding]) -> "NamespaceFindings":
@@ -116,11 +174,14 @@ class NamespaceFindings(msgspec.Struct, frozen=True):
             return cls({key: findings[key] for key in sorted(findings)})
         failing, warned = ([key for key, each in findings.items() if each.fails is fails] for fails in (True, False))
         keys = (key for mine in (failing, warned) for key in nsmallest(OF_NAMESPACE, mine))
-        return cls({key: findings[key] for key in keys}, len(failing) > OF_NAMESPACE)
+        listed = {key: findings[key] for key in keys}
+        return cls(listed, Digests(key for key in failing if key not in listed))
 
 
-def together(namespaces: Mapping[str, NamespaceFindings]) -> tuple[dict[str, ZoneFinding], frozenset[str]]:
-    """Give the findings of a report, by key, and the namespaces of which more policies fail.
+def together(
+    namespaces: Mapping[str, NamespaceFindings],
+) -> tuple[dict[str, ZoneFinding], dict[str, Digests]]:
+    """Give the findings of a report, by key, and the namespaces of which more policies fail, with their digests.
 
     Messages are for the namespaces first that have fewest findings: one that has many leaves the others theirs.
     """
@@ -128,7 +189,7 @@ def together(namespaces: Mapping[str, NamespaceFindings]) -> tuple[dict[str, Zon
     for each in sorted(namespaces.values(), key=lambda each: len(each.findings)):
         for key, finding in each.findings.items():
             found[key] = finding if len(found) < DETAILED else replace(finding, message="")
-    overflow = frozenset(name for name, each in namespaces.items() if each.more)
+    overflow = {name: each.others for name, each in namespaces.items() if each.others}
     return {key: each for key, each in found.items() if each.fails or each.message}, overflow
 
 
@@ -153,5 +214,10 @@ def clipped(text: str, longest: int = MAX_MESSAGE) -> str:
 
 def _encoded(report: ZoneReport) -> bytes:
     findings = {key: (each.reason, each.message) for key, each in report.findings.items()}
-    wire = _Wire(report.zone, report.version, dict(report.pending), findings, sorted(report.overflow))
+    digests = {namespace: str(each) for namespace, each in report.overflow.items() if each}
+    wire = _Wire(report.zone, report.version, dict(report.pending), findings, sorted(report.overflow), digests)
     return msgspec.json.encode(wire)
+
+
+def _digest(key: str) -> int:
+    return zlib.crc32(key.encode())

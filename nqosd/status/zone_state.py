@@ -87,7 +87,7 @@ class ZoneState:
             findings, overflow = together(self._listed)
             self._findings_due = False
         else:
-            findings, overflow = dict(before.findings), before.overflow
+            findings, overflow = dict(before.findings), dict(before.overflow)
         pending = {
             each: min(before.reaches(each), progress.version) if before else 0 for each in sorted(progress.pending)
         }

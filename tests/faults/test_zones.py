@@ -1,10 +1,12 @@
 """Two databases, one for each node, and what their daemons say about one policy together."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from nqosd.status.reports import OLD
 from tests.faults import manifests
 from tests.faults.cluster import OF_LEASES, Cluster
 from tests.faults.manifests import NODES, Json
@@ -130,6 +132,22 @@ def test_who_hears_of_some_pods_asks_all_zones(zones: Zones) -> None:
     second.nb.nbctl("ls-del", "n2")
     zones.await_summary("Not applied in zone n2")
     assert zones.ready() == ("False", "WaitingForSwitch")
+
+
+def test_an_api_server_that_was_away_makes_no_zone_silent(zones: Zones) -> None:
+    """Nobody could renew a report while it was; who does so after it is as well as before, and nothing is written."""
+    for site in zones.sites:
+        site.start_daemon()
+    zones.await_summary(APPLIED)
+    before, server = zones.status(), zones.home.cluster.server
+    server.pause()
+    time.sleep(OLD + 10)
+    server.resume()
+    for _ in range(20):
+        time.sleep(0.5)
+        assert zones.status() == before
+    zones.sites[1].daemons[0].stop()
+    zones.await_summary("No report from zone n2")
 
 
 def test_a_node_that_is_gone_counts_no_more(zones: Zones) -> None:

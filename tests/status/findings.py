@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from nqosd.api.networkqos import Condition
-from nqosd.status.zone_report import NamespaceFindings, ZoneFinding, finding_of, together
+from nqosd.status.zone_report import Digests, NamespaceFindings, ZoneFinding, finding_of, together
 
 
 def listed_of(
     conditions: Iterable[tuple[str, Condition]], left_out: AbstractSet[str] = frozenset()
-) -> tuple[dict[str, ZoneFinding], frozenset[str]]:
+) -> tuple[dict[str, ZoneFinding], dict[str, Digests]]:
     """Give what is listed of policies, by key, and the namespaces of which more fails."""
     findings: dict[str, dict[str, ZoneFinding]] = {}
     for key, condition in conditions:

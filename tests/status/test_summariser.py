@@ -17,7 +17,7 @@ from nqosd.status.conditions import condition
 from nqosd.status.leases import Election, Leases, Listed
 from nqosd.status.readiness import StatusVerdict
 from nqosd.status.reports import Renewal
-from nqosd.status.zone_report import ZoneReport
+from nqosd.status.zone_report import Digests, ZoneReport
 from nqosd.status.zone_state import PolicyStanding, Progress
 from nqosd.status.zone_status import ZoneStatus
 from tests.status.fakes import Counting, FakeClient, eventually
@@ -34,9 +34,16 @@ def standing(policy: NetworkQoS, warning: str) -> PolicyStanding:
 
 
 @contextlib.asynccontextmanager
-async def summing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[ZoneStatus, list[tuple[str, str]]]]:
-    """Run the status of a zone that is alone, and note the policies that it sums up, with what it says of them."""
-    status = ZoneStatus(FakeClient(), Counting(), namespace="nqosd", holder="host-a")
+async def summing(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    in_touch: Callable[[], bool] = lambda: True,
+    may_report: Callable[[], bool] = lambda: True,
+) -> AsyncIterator[tuple[ZoneStatus, list[tuple[str, str]]]]:
+    """Run the status of zone a, and note the policies that it sums up, with what it says of them."""
+    status = ZoneStatus(
+        FakeClient(), Counting(), namespace="nqosd", holder="host-a", in_touch=in_touch, may_report=may_report
+    )
     submitted: list[tuple[str, str]] = []
 
     def submit(policy: NetworkQoS, verdict: StatusVerdict) -> None:
@@ -156,8 +163,84 @@ async def test_a_namespace_with_many_failures_concerns_its_own_policies(monkeypa
         await eventually(lambda: {name for name, _ in submitted} == {each.name for each in POLICIES})
         await asyncio.sleep(0.2)
         del submitted[:]
-        report = replace(report, overflow=frozenset({"crowd"}))
+        report = replace(report, overflow={"crowd": Digests()})
         await eventually(lambda: bool(submitted))
         await asyncio.sleep(0.2)
         assert {name for name, _ in submitted} == {mine.name}
         assert "too many policies" in submitted[-1][1]
+
+
+async def test_a_new_generation_in_a_crowd_is_not_said_to_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where very many of its namespace fail, too, an applied policy waits for zones as long as another one does."""
+    monkeypatch.setattr(summariser, "LOOK", 0.01)
+    monkeypatch.setattr(summariser, "IDLE", 0.01)
+    others = Digests(f"team-a/{number}" for number in range(100))
+    told = [ZoneReport(MISSING, 1, overflow={"team-a": others})]
+    elected(monkeypatch, lambda: Listed({MISSING: Renewal(told[0], dt.datetime.now(dt.UTC).isoformat())}, {}))
+    sources = frozenset({ZONE, MISSING})
+    failing = replace(condition(policy(), report("default"), ZONE), status="False", reason="TooLarge", message="x")
+    crowd = [
+        PolicyStanding(attrs.evolve(policy(), name=f"crowd-{number:02}"), failing, sources) for number in range(100)
+    ]
+    mine = attrs.evolve(POLICIES[0], resource_version="2", generation=2)
+    async with summing(monkeypatch) as (status, submitted):
+        status.publish(Progress(ZONE, 1, sources), [*crowd, replace(standing(POLICIES[0], "w"), sources=sources)])
+        await eventually(lambda: POLICIES[0].name in {name for name, _ in submitted})
+        del submitted[:]
+        status.publish(Progress(ZONE, 2, sources), [replace(standing(mine, "w"), sources=sources)])
+        await asyncio.sleep(0.3)
+        assert mine.name not in {name for name, _ in submitted}
+        told[0] = ZoneReport(MISSING, 2, overflow={"team-a": others})
+        await eventually(lambda: mine.name in {name for name, _ in submitted})
+        assert all("Applied in 2 zones" in text for name, text in submitted if name == mine.name)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_silent"), [(5.0, 0.0, False), (200.0, 0.0, True), (-100.0, 100.0, True)]
+)
+async def test_who_heard_nothing_for_long_lets_others_renew_first(
+    monkeypatch: pytest.MonkeyPatch, before: float, after: float, *, is_silent: bool
+) -> None:
+    """No zone could renew its report while the API server was away; who had ended before, or doesn't after, is silent.
+
+    A zone reported last so many seconds `before` that was so for 90 s, and is seen first so many `after` it.
+    """
+    monkeypatch.setattr(summariser, "LOOK", 0.01)
+    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    renewed = (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=before + 90.0 + after)).isoformat()
+    elected(monkeypatch, lambda: Listed({MISSING: Renewal(ZoneReport(MISSING, 1), renewed)}, {}))
+    loop, sources, hears = asyncio.get_running_loop(), frozenset({ZONE, MISSING}), [False]
+    clock, moved = loop.time, [0.0]
+    monkeypatch.setattr(loop, "time", lambda: clock() + moved[0])
+    async with summing(monkeypatch, in_touch=lambda: hears[0]) as (status, submitted):
+        await asyncio.sleep(0.1)
+        moved[0], hears[0] = 90.0, True
+        await asyncio.sleep(0.1)
+        moved[0] += after
+        status.publish(Progress(ZONE, 1, sources), [replace(standing(POLICIES[0], "w"), sources=sources)])
+        await eventually(lambda: bool(submitted))
+        assert ("No report from zone b" in submitted[-1][1]) is is_silent
+
+
+async def test_without_its_database_a_lonely_zone_speaks_only_while_nobody_else_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A standby that has taken over sums up by what it has done; where there is none, somebody has to say that."""
+    monkeypatch.setattr(summariser, "LOOK", 0.01)
+    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    monkeypatch.setattr(summariser, "RENEWAL", 0.01)
+    elected(monkeypatch, lambda: Listed({}, {}))
+    held_by = ["host-b"]
+
+    async def campaign(self: Election, _name: str, **_: object) -> Answer:
+        self.holder, self._since = held_by[0], asyncio.get_running_loop().time()
+        return Answer(200)
+
+    monkeypatch.setattr(Election, "campaign", campaign)
+    async with summing(monkeypatch, may_report=lambda: False) as (status, submitted):
+        status.publish(Progress(ZONE, 1, frozenset({ZONE})), [standing(POLICIES[0], "w")])
+        await asyncio.sleep(0.3)
+        assert not submitted
+        held_by[0] = ""
+        monkeypatch.setattr(summariser, "ASKED", (0.01, 0.01))
+        await eventually(lambda: bool(submitted))

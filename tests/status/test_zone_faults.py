@@ -19,7 +19,7 @@ from nqosd.status.leases import Election, Leases, report_name
 from nqosd.status.readiness import sum_up
 from nqosd.status.reports import OLD, Renewal, Reports
 from nqosd.status.writer import StatusWriter
-from nqosd.status.zone_report import OF_NAMESPACE, ZoneFinding, ZoneReport, decode_report
+from nqosd.status.zone_report import OF_NAMESPACE, Digests, ZoneFinding, ZoneReport, decode_report
 from nqosd.status.zone_state import PolicyStanding, Progress, ZoneState
 from tests.status.cluster import Cluster
 from tests.status.conftest import Running
@@ -134,7 +134,7 @@ def test_a_report_about_many_namespaces_fits(what: str) -> None:
     told = (
         ZoneReport("b", 2_000_000_000, pending=dict.fromkeys(names, 1_999_999_999))
         if what == "pending"
-        else (ZoneReport("b", 2_000_000_000, overflow=frozenset(names)))
+        else (ZoneReport("b", 2_000_000_000, overflow=dict.fromkeys(names, Digests())))
     )
     text = told.encode()
     assert len(text) < MAX_ANNOTATIONS
