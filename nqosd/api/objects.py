@@ -93,7 +93,8 @@ class Node(msgspec.Struct, frozen=True):
     """A node; `zone` is the annotation `k8s.ovn.org/zone-name`, empty where it isn't set.
 
     `subnets` is the annotation `k8s.ovn.org/node-subnets`: by network, the ranges (canonical CIDRs) that pods of the
-    node have their addresses from. `is_hybrid`: it has hybrid-overlay networking, and no logical switch.
+    node have their addresses from. `is_hybrid`: it has hybrid-overlay networking, and no logical switch; its pods have
+    their addresses from `hybrid_subnets`, the annotation `k8s.ovn.org/hybrid-overlay-node-subnet`.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Node(msgspec.Struct, frozen=True):
     subnets: Mapping[str, tuple[str, ...]] = {}
     problem: str | None = None
     is_hybrid: bool = False
+    hybrid_subnets: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -2,12 +2,13 @@
 
 In: definitions' `subnets`, and for the default network the ranges of all nodes together, so that a virtual machine that
 has migrated keeps its address. Out: `Ranges`, asked address by address. Rules: a network whose ranges aren't known has
-any address; what ovn-kubernetes itself has of a node's range is no pod's.
+any address; what ovn-kubernetes itself has of a node's range is no pod's. The ranges of nodes with hybrid-overlay
+networking are added to those of the others: alone they don't say which addresses the others' pods have.
 """
 
 import socket  # for inet_pton alone: ten times faster than ipaddress, and no I/O
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import TypeAlias
@@ -26,6 +27,9 @@ RESERVED = 3
 """The first addresses of a node's range, which ovn-kubernetes gives to no pod on the default network: the range's own,
 its router's, and that of the node's management port, from which the kubelet probes pods (GetNodeManagementIfAddr of its
 go-controller/pkg/util). A range of no more than four has none."""
+HYBRID_RESERVED = 2
+"""The same of a node with hybrid-overlay networking, which has no management port: its gateway has the second address
+(initSelf of go-controller/hybrid-overlay/pkg/controller), and win-overlay gives its pods those from the third on."""
 
 
 def packed(address: str) -> Address:
@@ -38,18 +42,25 @@ def bucket_of(address: Address) -> bytes:
     return address[: _BUCKET[len(address)]]
 
 
+class NodeSubnets(msgspec.Struct, frozen=True):
+    """The subnets of the default network: nodes' own, and those of nodes with hybrid-overlay networking."""
+
+    own: tuple[str, ...]
+    hybrid: tuple[str, ...] = ()
+
+
 class Ranges(msgspec.Struct, frozen=True):
-    """Addresses in disjoint ranges: `lows` and `highs`, both included, are in order, by the length of an address."""
+    """Addresses in ranges: `lows` and `highs`, both included, are in order, by the length of an address."""
 
     lows: Mapping[int, list[Address]] = {}
     highs: Mapping[int, list[Address]] = {}
 
     @classmethod
-    def of(cls, cidrs: Iterable[str], reserved: int = 0) -> "Ranges":
-        """Put CIDRs together, each without its first addresses, as many as are `reserved`."""
+    def of(cls, subnets: Iterable[str] | NodeSubnets) -> "Ranges":
+        """Put CIDRs together; those of nodes each without its first addresses."""
         lows: dict[int, list[Address]] = {}
         highs: dict[int, list[Address]] = {}
-        for low, high in sorted(_bounds(cidr, reserved) for cidr in cidrs):
+        for low, high in sorted(_all_bounds(subnets)):
             mine, ends = lows.setdefault(len(low), []), highs.setdefault(len(low), [])
             if not ends or high > ends[-1]:  # CIDRs are disjoint, or one is within the other
                 mine.append(low)
@@ -86,11 +97,20 @@ Subnets: TypeAlias = Mapping[str, tuple[str, ...]]
 """CIDRs by the name of a network, or of a switch."""
 
 
-def network_subnets(networks: Networks, nodes: Mapping[str, Node]) -> Subnets:
+NetworkSubnets: TypeAlias = Mapping[str, tuple[str, ...] | NodeSubnets]
+"""The same by the name of a network, of which the default one has its subnets from nodes."""
+
+
+def network_subnets(networks: Networks, nodes: Mapping[str, Node]) -> NetworkSubnets:
     """Give the subnets of each network where they are known."""
-    found = {name: network.subnets for name, network in networks.by_name.items() if network.subnets}
-    default = tuple(cidr for node in nodes.values() for cidr in node.subnets.get(DEFAULT_NETWORK, ()))
-    return {**found, DEFAULT_NETWORK: default} if default else found
+    found: dict[str, tuple[str, ...] | NodeSubnets] = {
+        name: network.subnets for name, network in networks.by_name.items() if network.subnets
+    }
+    own = tuple(cidr for node in nodes.values() for cidr in node.subnets.get(DEFAULT_NETWORK, ()))
+    if own:
+        hybrid = tuple(cidr for node in nodes.values() for cidr in node.hybrid_subnets)
+        found[DEFAULT_NETWORK] = NodeSubnets(own, hybrid)
+    return found
 
 
 def network_ranges(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str, Ranges]:
@@ -103,12 +123,17 @@ def switch_ranges(networks: Networks, nodes: Mapping[str, Node]) -> Mapping[str,
     return ranges_of(switch_subnets(networks, nodes), {}, {})
 
 
-def ranges_of(subnets: Subnets, before: Subnets, known: Mapping[str, Ranges]) -> Mapping[str, Ranges]:
+def ranges_of(subnets: NetworkSubnets, before: NetworkSubnets, known: Mapping[str, Ranges]) -> Mapping[str, Ranges]:
     """Give the ranges of subnets, name by name; those `known` of the ones `before` are taken where nothing changed."""
-    return {
-        name: known[name] if before.get(name) == each else Ranges.of(each, RESERVED if name == DEFAULT_NETWORK else 0)
-        for name, each in subnets.items()
-    }
+    return {name: known[name] if before.get(name) == each else Ranges.of(each) for name, each in subnets.items()}
+
+
+def _all_bounds(subnets: Iterable[str] | NodeSubnets) -> Iterator[tuple[Address, Address]]:
+    if isinstance(subnets, NodeSubnets):
+        yield from (_bounds(cidr, RESERVED) for cidr in subnets.own)
+        yield from (_bounds(cidr, HYBRID_RESERVED) for cidr in subnets.hybrid)
+    else:
+        yield from (_bounds(cidr, 0) for cidr in subnets)
 
 
 @lru_cache(maxsize=1 << 15)  # a node's ranges hardly ever change, and all nodes' are put together when one does

@@ -11,7 +11,7 @@ import msgspec
 
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.cache.tables import Tables
-from nqosd.compiler.address_ranges import ANYTHING, Ranges, Subnets, network_subnets, ranges_of
+from nqosd.compiler.address_ranges import ANYTHING, NetworkSubnets, Ranges, Subnets, network_subnets, ranges_of
 from nqosd.compiler.network_index import NetworkIndex
 from nqosd.compiler.network_switches import Network, switch_subnets
 from nqosd.compiler.oldest_definitions import OldestDefinitions
@@ -43,7 +43,7 @@ class ClusterTopology:
         self.networks = self._index.networks
         self.zone = Zone.of(zone, {})
         self.subnets: Subnets = {}
-        self._network_subnets: Subnets = {}
+        self._network_subnets: NetworkSubnets = {}
         self.ranges: Mapping[str, Ranges] = {}
         self.switch_ranges: Mapping[str, Ranges] = {}
         self.switches: Switches = {}

@@ -28,6 +28,25 @@ def test_a_hybrid_overlay_node_has_no_range(subnets: str, is_hybrid: bool) -> No
     node = decode_node(wire({"metadata": {"name": "win", "annotations": annotations}})).value
     assert isinstance(node, Node)
     assert (node.is_hybrid, node.problem) == (is_hybrid, None)
+    assert node.hybrid_subnets == (("10.132.0.0/24",) if is_hybrid else ())
+
+
+@pytest.mark.parametrize(
+    ("written", "subnets"),
+    [
+        ("192.168.111.20/24", ("192.168.111.0/24",)),
+        ("fd00:1::/64", ("fd00:1::/64",)),
+        ("0.0.0.0/0", ("0.0.0.0/0",)),
+        ("windows", ()),
+        ("10.132.0.0/24,10.133.0.0/24", ()),
+    ],
+)
+def test_the_range_of_a_hybrid_overlay_node_is_one_cidr(written: str, subnets: tuple[str, ...]) -> None:
+    """It may be any address of it; what isn't one is said, and the node has no logical switch all the same."""
+    annotations = {"k8s.ovn.org/hybrid-overlay-node-subnet": written, "k8s.ovn.org/zone-name": "east"}
+    node = decode_node(wire({"metadata": {"name": "win", "annotations": annotations}})).value
+    why = f"k8s.ovn.org/hybrid-overlay-node-subnet: {written} is not a CIDR such as 10.128.0.0/16 or fd00::/64"
+    assert node == Node("win", "east", {}, None if subnets else f"metadata.annotations.{why}", True, subnets)  # noqa: FBT003
 
 
 def test_a_damaged_namespace_or_node_says_what_is_wrong() -> None:

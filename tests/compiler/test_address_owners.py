@@ -4,7 +4,7 @@ import pytest
 
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.compiler.address_owners import SHARERS, AddressClaims, Refused
-from nqosd.compiler.address_ranges import Ranges, packed, ranges_of
+from nqosd.compiler.address_ranges import NodeSubnets, Ranges, packed, ranges_of
 from nqosd.compiler.desired import Family
 from nqosd.compiler.pod_addresses import PodAddress
 
@@ -89,20 +89,21 @@ def test_other_ranges_concern_the_pods_in_the_part_that_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "cidr", "kept", "of_pods"),
+    ("subnets", "kept", "of_pods"),
     [
-        ("default", "10.244.1.0/24", ["10.244.1.0", "10.244.1.1", "10.244.1.2"], ["10.244.1.3", "10.244.1.255"]),
-        ("default", "fd00:1::/64", ["fd00:1::", "fd00:1::2"], ["fd00:1::3"]),
-        ("default", "10.244.1.4/30", [], ["10.244.1.4", "10.244.1.7"]),
-        ("other", "10.244.1.0/24", [], ["10.244.1.0", "10.244.1.2"]),
+        (NodeSubnets(("10.244.1.0/24",)), "10.244.1.0 10.244.1.1 10.244.1.2", "10.244.1.3 10.244.1.255"),
+        (NodeSubnets(("fd00:1::/64",)), "fd00:1:: fd00:1::2", "fd00:1::3"),
+        (NodeSubnets(("10.244.1.4/30",)), "", "10.244.1.4 10.244.1.7"),
+        (NodeSubnets(("fd00:1::/64",), ("10.132.1.0/24",)), "10.132.1.0 10.132.1.1", "10.132.1.2 10.132.1.255"),
+        (("10.244.1.0/24",), "", "10.244.1.0 10.244.1.2"),
     ],
 )
 def test_the_first_addresses_of_a_nodes_range_are_no_pods(
-    network: str, cidr: str, kept: list[str], of_pods: list[str]
+    subnets: tuple[str, ...] | NodeSubnets, kept: str, of_pods: str
 ) -> None:
     """From a node's own port the kubelet probes its pods; a pod that claims it would have them limited."""
-    ranges = ranges_of({network: (cidr,)}, {}, {})[network]
-    assert [each for each in (*kept, *of_pods) if packed(each) in ranges] == of_pods
+    ranges = ranges_of({"network": subnets}, {}, {})["network"]
+    assert [each for each in (*kept.split(), *of_pods.split()) if packed(each) in ranges] == of_pods.split()
 
 
 def test_nothing_is_remembered_of_pods_that_are_gone() -> None:

@@ -247,12 +247,12 @@ def test_ranges_of_networks_that_stay_the_same_are_not_read_again(monkeypatch: p
     """A definition with other subnets has its own read, of the network and of its switch; all others keep theirs."""
     definitions = [replace(definition(number), subnets=("10.0.0.0/16",)) for number in range(MANY)]
     compiler = compiled([*definitions, policy(1)])
-    read: list[tuple[str, ...]] = []
+    read: list[Iterable[str] | address_ranges.NodeSubnets] = []
     original = address_ranges.Ranges.of
 
-    def counted(cidrs: Iterable[str], reserved: int) -> address_ranges.Ranges:
-        read.append(tuple(cidrs))
-        return original(read[-1], reserved)
+    def counted(subnets: Iterable[str] | address_ranges.NodeSubnets) -> address_ranges.Ranges:
+        read.append(subnets)
+        return original(subnets)
 
     monkeypatch.setattr(address_ranges.Ranges, "of", counted)
     compiler.apply(put(replace(definitions[0], subnets=("10.9.0.0/16",))))

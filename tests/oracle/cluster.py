@@ -17,8 +17,6 @@ from tests.oracle.selectors import read_selector
 
 SHARERS = 8
 """Pods of one namespace for which an address counts."""
-_HYBRID = "k8s.ovn.org/hybrid-overlay-node-subnet"
-"""Annotation of a node that has no logical switch."""
 
 
 @attrs.frozen
@@ -112,11 +110,7 @@ def read_cluster(objects: Mapping[str, Iterable[Object]], zone: str | None) -> C
     networks = read_networks(objects)
     pods = believed([read_pod(manifest) for manifest in objects.get("Pod", ())], networks)
     nodes = _nodes_of_zone(objects.get("Node", ()), zone)
-    hybrid = {
-        text(node, "metadata", "name") for node in objects.get("Node", ()) if annotation(node, _HYBRID) is not None
-    }
-    hybrid -= {name for name, ranges in networks.nodes.items() if ranges}
-    at = [pod for pod in pods.values() if pod.live and pod.node and pod.node not in hybrid]
+    at = [pod for pod in pods.values() if pod.live and pod.node and pod.node not in networks.hybrid]
     sending = [pod for pod in at if nodes is None or pod.node in nodes]
     return Cluster(pods, networks, tuple(sender for pod in sending for sender in _senders(pod, networks)))
 

@@ -75,8 +75,8 @@ def surroundings(draw: st.DrawFn) -> dict[str, list[Manifest]]:
 @st.composite
 def _node_annotations(draw: st.DrawFn) -> dict[str, str]:
     """The zone and the ranges of a node, or that it has hybrid-overlay networking, which a node with ranges hasn't."""
-    hybrid = {"k8s.ovn.org/hybrid-overlay-node-subnet": "10.132.0.0/24"} if one_in(draw, 10) else {}
-    return draw(_zones()) | draw(_node_subnets()) | hybrid
+    told = draw(_zones()) | draw(_node_subnets())
+    return told | {"k8s.ovn.org/hybrid-overlay-node-subnet": draw(st.sampled_from(HYBRID))} if one_in(draw, 5) else told
 
 
 def _zones() -> st.SearchStrategy[dict[str, str]]:
@@ -105,7 +105,8 @@ _BROKEN_ENTRIES: tuple[object, ...] = (
 RANGES = ("10.0.0.0/8", "fd00::/16")
 """The ranges that all addresses of pods are from; a node has both mostly, and now and then the first alone."""
 
-
+HYBRID = ("10.132.0.0/24", "10.0.0.0/24", "10.0.0.5/29", "fd00::/64", "0.0.0.0/0", "windows")
+"""What nodes with hybrid-overlay networking say of theirs: of it `RANGES` has a part, and what isn't one, none."""
 NARROW = ("10.1.0.0/30", "fd00:2::/126", "10.3.0.0/30")
 """Ranges of a network that leave some of its pods' addresses outside."""
 CREATED = ("", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")

@@ -24,6 +24,7 @@ Range = IPv4Network | IPv6Network
 DEFAULT = "default"
 """The name of the default network, and the key of a pod's attachment to it."""
 
+_HYBRID = "k8s.ovn.org/hybrid-overlay-node-subnet"
 _MOST_RANGES = 64
 _NETWORK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,252}")
 _OWNERS = ("ClusterUserDefinedNetwork", "UserDefinedNetwork")
@@ -94,6 +95,8 @@ class Networks:
     namespaces: Mapping[str, Mapping[str, str]]
     nodes: Mapping[str, Mapping[str, tuple[Range, ...]]]
     """By node and network, the ranges that pods have their addresses from."""
+    hybrid: Mapping[str, tuple[Range, ...]]
+    """By node with hybrid-overlay networking, which has no logical switch, the range that its pods have theirs from."""
 
     def of_attachment(self, nad_key: str) -> str | None:
         """The network that an attachment key reaches; None where no NAD of ovn-kubernetes says so."""
@@ -132,15 +135,18 @@ class Networks:
     def has(self, network: str, address: Address) -> bool:
         """Whether an address can be a pod's on a network: it is in its ranges, or they aren't known.
 
-        On the default network those of a router and of a node's own port can't: a node's range begins with them.
+        On the default network those of a router and of a node's own port can't: a node's range begins with them. That
+        of a node with hybrid-overlay networking begins with a router's, and counts beside those of other nodes.
         """
         if network != DEFAULT:
             ranges = self._of(network).ranges
             return not ranges or any(address in each for each in ranges)
         ranges = tuple(each for of_node in self.nodes.values() for each in of_node.get(DEFAULT, ()))
+        beside = tuple(each for of_node in self.hybrid.values() for each in of_node)
         return not ranges or any(
-            address in each and (each.num_addresses <= 4 or int(address) - int(each.network_address) > 2)
-            for each in ranges
+            address in each and (each.num_addresses <= 4 or int(address) - int(each.network_address) > last)
+            for some, last in ((ranges, 2), (beside, 1))
+            for each in some
         )
 
     def switch(self, network: str, node: str) -> str:
@@ -196,10 +202,14 @@ def read_networks(objects: Mapping[str, Iterable[Object]]) -> Networks:
     owners = {(kind, object_key(manifest)): labels(manifest) for kind in _OWNERS for manifest in objects.get(kind, ())}
     read = (_read_nad(manifest, owners) for manifest in objects.get("NetworkAttachmentDefinition", ()))
     nads = [nad for nad in read if nad is not None]
+    nodes = {text(manifest, "metadata", "name"): manifest for manifest in objects.get("Node", ())}
+    ranges = {name: _node_ranges(manifest) for name, manifest in nodes.items()}
+    hybrid = {name: annotation(manifest, _HYBRID) for name, manifest in nodes.items() if not ranges[name]}
     return Networks(
         nads={nad.key: nad for nad in nads if not _is_overruled(nad, nads)},
         namespaces={text(manifest, "metadata", "name"): labels(manifest) for manifest in objects.get("Namespace", ())},
-        nodes={text(manifest, "metadata", "name"): _node_ranges(manifest) for manifest in objects.get("Node", ())},
+        nodes=ranges,
+        hybrid={name: _hybrid_ranges(written) for name, written in hybrid.items() if written is not None},
     )
 
 
@@ -217,6 +227,13 @@ def _is_overruled(nad: Nad, nads: Sequence[Nad]) -> bool:
 def _node_ranges(manifest: Object) -> dict[str, tuple[Range, ...]]:
     told = json.loads(annotation(manifest, "k8s.ovn.org/node-subnets") or "{}")
     return {network: tuple(map(ip_network, ranges)) for network, ranges in told.items()}
+
+
+def _hybrid_ranges(written: str) -> tuple[Range, ...]:
+    try:
+        return (ip_network(written, strict=False),)
+    except ValueError:
+        return ()
 
 
 def _read_nad(manifest: Object, owners: Mapping[tuple[str, str], Mapping[str, str]]) -> Nad | None:

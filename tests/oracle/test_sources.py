@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.oracle.cluster_strategies import Manifest
+from tests.oracle.cluster_strategies import Manifest, manifest
 from tests.oracle.examples import POD_NETWORKS, meaning, nad, namespace, node, pod, policy
 from tests.oracle.meaning import Oracle
 
@@ -320,6 +320,25 @@ def test_addresses_outside_of_a_networks_ranges_do_not_count(network: str, outsi
     )
     found = oracle.applied["red/q"].sources
     assert [sorted(map(str, each.addresses)) for (name, _), each in found.items() if name == network] == [[inside]]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "address", "counts"),
+    [
+        (["10.1.0.0/24"], "10.132.0.2", True),
+        (["10.1.0.0/24"], "10.132.0.1", False),
+        (["10.1.0.0/24"], "10.132.1.2", False),
+        ([], "10.132.1.2", True),
+    ],
+)
+def test_the_range_of_a_hybrid_overlay_node_counts_beside_others(
+    ranges: list[str], address: str, *, counts: bool
+) -> None:
+    """Its gateway's address is no pod's; alone it doesn't say that others are none."""
+    windows = manifest("Node", None, "w", annotations={"k8s.ovn.org/hybrid-overlay-node-subnet": "10.132.0.7/24"})
+    oracle = meaning(node("n1", ranges=ranges), windows, pod("p", address, on="w"), pod("q", "10.1.0.3"), policy("q"))
+    assert sources(oracle) == {("default", "n1"): ["red/q"]}
+    assert bool(oracle.cluster.pods["red/p"].attachments) == counts
 
 
 @pytest.mark.parametrize(

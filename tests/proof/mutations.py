@@ -170,6 +170,20 @@ SOURCES: Mapping[str, Mutation] = {
             lambda *arguments: replace(real.__func__(Zone, *arguments), hybrid=frozenset())
         )
     },
+    "pods on nodes without switches are no peers": {
+        "compiler.definition:network_ranges": lambda real: (
+            lambda networks, nodes: real(
+                networks, {key: replace(node, hybrid_subnets=()) for key, node in nodes.items()}
+            )
+        )
+    },
+    "a node without a switch keeps one address more": {
+        "compiler.address_ranges:HYBRID_RESERVED": lambda real: real + 1
+    },
+    "a node without a switch keeps one address less": {
+        "compiler.address_ranges:HYBRID_RESERVED": lambda real: real - 1
+    },
+    "a node keeps one address less": {"compiler.address_ranges:RESERVED": lambda real: real - 1},
     "zone ignored": {"compiler.definition:Zone.of": lambda _: staticmethod(lambda _name, _nodes: Zone())},
     "sources of other switches": with_members(
         lambda self, place: (self.network, self.family) == (place.network, place.family)

@@ -157,11 +157,14 @@ def _shared_limit() -> list[Manifest]:
 
 
 def _hybrid_node() -> list[Manifest]:
-    """A pod on a node that has no logical switch, beside one that sends and selects it."""
+    """Pods on a node that has no logical switch, one with its gateway's address, beside one that sends to them."""
     annotations = {"k8s.ovn.org/hybrid-overlay-node-subnet": "10.132.0.0/24"}
-    to_all = rule(7, to=[{"podSelector": {}}])
-    pods = [pod("p1", "10.0.0.1", on="n1"), pod("p2", "10.132.0.2", on="windows")]
-    return [manifest("Node", None, "windows", annotations=annotations), *pods, policy("all", to_all)]
+    nodes = [node("n1", ranges=["10.0.0.0/24"]), manifest("Node", None, "windows", annotations=annotations)]
+    pods = [
+        pod("p0", "10.0.0.3", on="n1"),
+        *(pod(f"p{host}", f"10.132.0.{host}", on="windows") for host in range(1, 4)),
+    ]
+    return [*nodes, *pods, policy("all", rule(7, to=[{"podSelector": {}}]))]
 
 
 def _attached_twice() -> list[Manifest]:

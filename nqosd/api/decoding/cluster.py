@@ -15,19 +15,20 @@ class _Namespace(msgspec.Struct, gc=False):
 
 
 SUBNETS = "k8s.ovn.org/node-subnets"
+HYBRID_SUBNET = "k8s.ovn.org/hybrid-overlay-node-subnet"
 
 
 _NAMES = {
     "zone": "k8s.ovn.org/zone-name",
     "subnets": SUBNETS,
-    "hybrid_subnet": "k8s.ovn.org/hybrid-overlay-node-subnet",
+    "hybrid_subnet": HYBRID_SUBNET,
 }
 
 
 class _NodeAnnotations(msgspec.Struct, gc=False, rename=_NAMES):
     zone: str | None = None
     subnets: str | None = None
-    hybrid_subnet: object = None
+    hybrid_subnet: str | None = None
 
 
 class _NodeMetadata(Metadata, gc=False):
@@ -59,7 +60,9 @@ def decode_namespace(raw: bytes) -> Decoded[Namespace]:
 
 
 def decode_node(raw: bytes) -> Decoded[Node]:
-    """Decode a node; annotations that are no map, a zone that is no text or subnets that don't parse make a `problem`.
+    """Decode a node; annotations that are no map of texts, or subnets that don't parse, make a `problem`.
+
+    As in ovn-kubernetes, the annotation of hybrid-overlay networking counts where there are no subnets of its own.
 
     Raises:
         DecodeError: it isn't JSON, or has no `metadata.name`.
@@ -76,8 +79,14 @@ def decode_node(raw: bytes) -> Decoded[Node]:
         subnets = _read_subnets(annotations.subnets) if annotations.subnets else {}
     except MALFORMED as error:
         problem = f"metadata.annotations.{SUBNETS}: {error}"
-    is_hybrid = isinstance(annotations.hybrid_subnet, str) and not subnets
-    node = Node(name, intern(annotations.zone or ""), subnets, problem, is_hybrid)
+    is_hybrid = annotations.hybrid_subnet is not None and not subnets
+    hybrid_subnets: tuple[str, ...] = ()
+    if is_hybrid:
+        try:
+            hybrid_subnets = ranges([annotations.hybrid_subnet or ""])
+        except ValueError as error:
+            problem = problem or f"metadata.annotations.{HYBRID_SUBNET}: {error}"
+    node = Node(name, intern(annotations.zone or ""), subnets, problem, is_hybrid, hybrid_subnets)
     return Decoded(meta.resource_version or "", node)
 
 
