@@ -36,12 +36,14 @@ class Refused:
     """An address of a pod that doesn't count: `owner` is the oldest pod that has it, or empty: it is out of range.
 
     `in_crowd`: that is one of many of the pod's own namespace. Whoever the owner is, to the pod it is the same.
+    `is_kept`: it is one of the first of a node's range, which are no pod's.
     """
 
     network: str
     address: str
     owner: str = attrs.field(eq=bool)
     in_crowd: bool = attrs.field(default=False, eq=False)
+    is_kept: bool = False
 
     def __str__(self) -> str:
         where = f"{self.address} on network {self.network}"
@@ -49,6 +51,8 @@ class Refused:
             return f"{where} belongs to {SHARERS} older pods of the namespace already, such as {self.owner}"
         if self.owner:
             return f"{where} belongs to the older pod {self.owner}"
+        if self.is_kept:
+            return f"{where} is one of the first addresses of a node's range, which no pod has"
         return f"{self.address} is outside of the ranges of network {self.network}"
 
 
@@ -202,7 +206,7 @@ def _count(key: str, places: tuple[PodAddress, ...], ranges: Mapping[str, Ranges
             network, address, wire = place.network, place.member, packed(place.member)
             known = ranges.get(network, ANYTHING)
             if known and wire not in known:
-                refused.append(Refused(network, address, ""))
+                refused.append(Refused(network, address, "", is_kept=known.keeps(wire)))
                 continue
             mine = sharers(network, address, wire)
             if mine[0][1] != key and all(claimant[1] != key for claimant in mine):

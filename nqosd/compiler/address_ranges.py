@@ -50,22 +50,28 @@ class NodeSubnets(msgspec.Struct, frozen=True):
 
 
 class Ranges(msgspec.Struct, frozen=True):
-    """Addresses in ranges: `lows` and `highs`, both included, are in order, by the length of an address."""
+    """Addresses in ranges: `lows` and `highs`, both included, are in order, by the length of an address.
+
+    `kept` says of each range how many addresses before it are of the same subnet, and no pod's.
+    """
 
     lows: Mapping[int, list[Address]] = {}
     highs: Mapping[int, list[Address]] = {}
+    kept: Mapping[int, list[int]] = {}
 
     @classmethod
     def of(cls, subnets: Iterable[str] | NodeSubnets) -> "Ranges":
         """Put CIDRs together; those of nodes each without its first addresses."""
         lows: dict[int, list[Address]] = {}
         highs: dict[int, list[Address]] = {}
-        for low, high in sorted(_all_bounds(subnets)):
+        kept: dict[int, list[int]] = {}
+        for low, high, before in sorted(_all_bounds(subnets)):
             mine, ends = lows.setdefault(len(low), []), highs.setdefault(len(low), [])
             if not ends or high > ends[-1]:  # CIDRs are disjoint, or one is within the other
                 mine.append(low)
                 ends.append(high)
-        return cls(lows, highs)
+                kept.setdefault(len(low), []).append(before)
+        return cls(lows, highs, kept)
 
     def __contains__(self, address: Address) -> bool:
         lows = self.lows.get(len(address), ())
@@ -75,8 +81,16 @@ class Ranges(msgspec.Struct, frozen=True):
     def __bool__(self) -> bool:
         return bool(self.lows)
 
-    def within(self, bucket: bytes) -> list[tuple[Address, Address]]:
-        """List the ranges that a bucket has a part in, cut to it."""
+    def keeps(self, address: Address) -> bool:
+        """Say of an address that isn't in the ranges whether it is one of the first of a subnet, which are no pod's."""
+        lows, kept = self.lows.get(len(address), []), self.kept.get(len(address), [])
+        position, number = bisect_right(lows, address), int.from_bytes(address)
+        following = slice(position, position + RESERVED)  # one address alone may be a range, before the others'
+        ahead = zip(lows[following], kept[following], strict=True)
+        return any(int.from_bytes(low) - number <= before for low, before in ahead)
+
+    def within(self, bucket: bytes) -> list[tuple[Address, Address, int]]:
+        """List the ranges that a bucket has a part in, cut to it, and how many addresses of it are kept before each."""
         size = next(size for size, length in _BUCKET.items() if length == len(bucket))
         first, last = bucket.ljust(size, b"\x00"), bucket.ljust(size, b"\xff")
         lows, highs = self.lows.get(size, []), self.highs.get(size, [])
@@ -84,7 +98,8 @@ class Ranges(msgspec.Struct, frozen=True):
         found = []
         while position < len(lows) and lows[position] <= last:
             if highs[position] >= first:
-                found.append((max(lows[position], first), min(highs[position], last)))
+                kept = self.kept[size][position] if lows[position] >= first else 0
+                found.append((max(lows[position], first), min(highs[position], last), kept))
             position += 1
         return found
 
@@ -128,7 +143,7 @@ def ranges_of(subnets: NetworkSubnets, before: NetworkSubnets, known: Mapping[st
     return {name: known[name] if before.get(name) == each else Ranges.of(each) for name, each in subnets.items()}
 
 
-def _all_bounds(subnets: Iterable[str] | NodeSubnets) -> Iterator[tuple[Address, Address]]:
+def _all_bounds(subnets: Iterable[str] | NodeSubnets) -> Iterator[tuple[Address, Address, int]]:
     if isinstance(subnets, NodeSubnets):
         yield from (_bounds(cidr, RESERVED) for cidr in subnets.own)
         yield from (_bounds(cidr, HYBRID_RESERVED) for cidr in subnets.hybrid)
@@ -137,7 +152,7 @@ def _all_bounds(subnets: Iterable[str] | NodeSubnets) -> Iterator[tuple[Address,
 
 
 @lru_cache(maxsize=1 << 15)  # a node's ranges hardly ever change, and all nodes' are put together when one does
-def _bounds(cidr: str, reserved: int) -> tuple[Address, Address]:
+def _bounds(cidr: str, reserved: int) -> tuple[Address, Address, int]:
     network = ip_network(cidr)
-    first = network.network_address + (reserved if network.num_addresses > RESERVED + 1 else 0)
-    return first.packed, network.broadcast_address.packed
+    kept = reserved if network.num_addresses > RESERVED + 1 else 0
+    return (network.network_address + kept).packed, network.broadcast_address.packed, kept

@@ -1,12 +1,17 @@
 """Whose an address is, kept at the cost of what changed."""
 
+from ipaddress import ip_network
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nqosd.api.objects import DEFAULT_NETWORK
 from nqosd.compiler.address_owners import SHARERS, AddressClaims, Refused
 from nqosd.compiler.address_ranges import NodeSubnets, Ranges, packed, ranges_of
 from nqosd.compiler.desired import Family
 from nqosd.compiler.pod_addresses import PodAddress
+from tests.examples import examples
 
 ADDRESS = "10.0.0.1"
 PLACE = (PodAddress(DEFAULT_NETWORK, "n1", Family.IP4, ADDRESS),)
@@ -103,7 +108,30 @@ def test_the_first_addresses_of_a_nodes_range_are_no_pods(
 ) -> None:
     """From a node's own port the kubelet probes its pods; a pod that claims it would have them limited."""
     ranges = ranges_of({"network": subnets}, {}, {})["network"]
+    assert [ranges.keeps(packed(each)) for each in kept.split()] == [True] * len(kept.split())
     assert [each for each in (*kept.split(), *of_pods.split()) if packed(each) in ranges] == of_pods.split()
+
+
+def _cidrs(length: int) -> list[str]:
+    return [f"10.0.0.{first}/{length}" for first in range(0, 256, 1 << 32 - length)]
+
+
+cidrs = st.lists(st.integers(25, 32).flatmap(lambda length: st.sampled_from(_cidrs(length))), max_size=4).map(tuple)
+
+
+@given(cidrs, cidrs)
+@settings(max_examples=examples(200), deadline=None)
+def test_whatever_subnets_nodes_have_each_address_is_in_them_kept_or_outside(
+    own: tuple[str, ...], hybrid: tuple[str, ...]
+) -> None:
+    """Of subnets that hold each other, too: what one keeps another may give."""
+    ranges = Ranges.of(NodeSubnets(own, hybrid))
+    told = [(ip_network(each), first) for some, first in ((own, 3), (hybrid, 2)) for each in some]
+    every = {address for subnet, _ in told for address in subnet}
+    given_out = {each for subnet, first in told for each in list(subnet)[first if subnet.num_addresses > 4 else 0 :]}
+    for address in ip_network("10.0.0.0/24"):
+        found = (address.packed in ranges, address.packed not in ranges and ranges.keeps(address.packed))
+        assert found == (address in given_out, address in every - given_out)
 
 
 def test_nothing_is_remembered_of_pods_that_are_gone() -> None:

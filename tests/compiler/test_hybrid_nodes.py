@@ -1,5 +1,6 @@
 """Pods on nodes with hybrid-overlay networking: no senders, but peers."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,32 @@ def test_hybrid_overlay_nodes_alone_do_not_say_what_others_have() -> None:
     hold(compiler)
 
 
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        (
+            "10.244.1.2",
+            "10.244.1.2 on network default is one of the first addresses of a node's range, which no pod has",
+        ),
+        (
+            "10.132.1.1",
+            "10.132.1.1 on network default is one of the first addresses of a node's range, which no pod has",
+        ),
+        ("10.132.1.2", None),
+        ("10.244.0.255", "10.244.0.255 is outside of the ranges of network default"),
+        ("10.132.2.0", "10.132.2.0 is outside of the ranges of network default"),
+    ],
+)
+def test_why_an_address_does_not_count(address: str, why: str | None) -> None:
+    """One that lies inside of a node's range isn't called outside of it, whichever of node and pod came first."""
+    for before, after in (((LINUX, WINDOWS), ()), ((LINUX,), (WINDOWS,)), ((WINDOWS,), (LINUX,))):
+        compiler = IncrementalCompiler(Settings())
+        compiler.apply(put(*before, pod("peer", "w1", address)))
+        compiler.apply(put(*after))
+        assert [str(each) for each in compiler.refused("a/peer")] == ([] if why is None else [why])
+        hold(compiler)
+
+
 ADDRESSES = [f"10.0.0.{number}" for number in range(13)]
 CIDRS = [f"10.0.0.{first}/{length}" for length in (28, 29, 30, 31, 32) for first in range(0, 16, 1 << 32 - length)]
 subnets = st.lists(st.sampled_from(CIDRS), max_size=3).map(tuple)
@@ -87,7 +114,7 @@ pods = st.builds(
 @given(st.lists(st.lists(nodes | pods, min_size=1, max_size=3), min_size=1, max_size=6))
 @settings(max_examples=examples(150), deadline=None)
 def test_whatever_nodes_say_in_turn_all_is_as_compiled_anew(batches: list[list[Node | Pod]]) -> None:
-    """Rows, sets, and the addresses that don't count."""
+    """Rows, sets, the addresses that don't count and why."""
     compiler = IncrementalCompiler(Settings())
     compiler.apply(put(POLICY))
     for batch in batches:
