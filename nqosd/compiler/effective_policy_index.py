@@ -4,14 +4,13 @@ In: the keys of policies that came, went or changed; definitions. Out: which eff
 select is subscribed. What was read of a policy is kept with it.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import attrs
 from msgspec.structs import replace
 
-from nqosd.api.networkqos import BandwidthScope, NetworkQoS, NetworkQoSSpec, NetworkSelector
+from nqosd.api.networkqos import NetworkQoS, NetworkQoSSpec, NetworkSelector
 from nqosd.cache.selections import PodSelection
 from nqosd.cache.tables import Tables
 from nqosd.compiler.desired import Delta
@@ -45,8 +44,6 @@ class EffectivePolicies:
         """Which networks policies that can be applied select."""
         self.by_key: dict[str, EffectivePolicy] = {}
         """Those that can be applied, by key."""
-        self.limits_pods: defaultdict[str, set[str]] = defaultdict(set)
-        """By namespace, the policies there whose limits are each pod's own."""
         self.standings: dict[str, Rank] = {}
         """How valid policies stand, by key."""
         self._ages = KeysByAge()
@@ -119,14 +116,10 @@ class EffectivePolicies:
 
     def _put_policy(self, key: str, after: EffectivePolicy | None) -> bool:
         """Take an effective policy, or none; says whether it is another one than before."""
-        before, namespace = self.by_key.get(key), key.partition("/")[0]
+        before = self.by_key.get(key)
         if before == after:
             return False
         _put(self.by_key, key, after)
-        limits_pods = after is not None and after.spec.bandwidth_scope is BandwidthScope.POD
-        (self.limits_pods[namespace].add if limits_pods else self.limits_pods[namespace].discard)(key)
-        if not self.limits_pods[namespace]:
-            del self.limits_pods[namespace]
         self._subscriptions.change(key, selections_of(before), selections_of(after))
         return True
 

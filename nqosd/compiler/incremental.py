@@ -6,11 +6,13 @@ reports; the tests hold the two against each other, and the daemon does on reque
 
 A batch goes down in the order in which things depend on each other: nodes (zone), definitions (networks), policies
 (effective policies and what they select), pods (claims, then members), and at last the units whose inputs changed.
+Pods come to their places first, which says exactly in which namespaces there may be room for other policies than
+before. To see that for a namespace, and to build what follows, may take long however few pods changed.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import attrs
@@ -27,6 +29,7 @@ from nqosd.compiler.desired import Delta, Desired, Members, RowKey
 from nqosd.compiler.desired_state import State
 from nqosd.compiler.effective_policies import PolicyReading
 from nqosd.compiler.effective_policy_index import EffectivePolicies, selections_of
+from nqosd.compiler.late_namespaces import LITTLE, LateNamespaces
 from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.oldest_definitions import too_many_definitions
@@ -34,7 +37,7 @@ from nqosd.compiler.pod_addresses import PodAddress, places
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
 from nqosd.compiler.prefixes import Prefixes
 from nqosd.compiler.return_traffic import SwitchRows
-from nqosd.compiler.room import MEMBERS, ROWS, Room
+from nqosd.compiler.room import A_ROW, MEMBERS, ROWS, Room
 from nqosd.compiler.rows import POD_PART, SenderSwitch, Unit, build_unit
 from nqosd.compiler.set_members import Membership
 from nqosd.compiler.settings import Settings
@@ -46,11 +49,11 @@ FEW = 100
 """How many pods with one address are few: they take some 5 ms."""
 REQUIREMENTS = 10
 """Requirements of selectors that take as long, for one address, as another pod."""
-
-A_ROW = 50
-"""Members of sets that take as long as a row."""
 SHARE = 4_000
-"""The weight of pods that are moved at once where networks or nodes changed; they take some 25 ms."""
+"""The weight of pods that are moved at once where networks or nodes changed; they take some 25 ms.
+
+Of policies that turn, as much again; they take some 60 ms, and those of one namespace come together.
+"""
 
 _NETWORK_KINDS = (
     ResourceKind.NETWORK_ATTACHMENT_DEFINITION,
@@ -73,7 +76,12 @@ class IncrementalCompiler:
         self.switches: Switches = {}
         """Logical switches as the database has them; what is put here holds from the next batch on."""
         self.share: float = math.inf
-        """The weight of pods that a batch moves because networks or nodes changed, at most; the rest are `left`."""
+        """The weight of pods that a batch moves because networks or nodes changed, at most; the rest are `left`.
+
+        And of policies that pods turn, where that comes to more than a little.
+        """
+        self.is_writing = False
+        """Whether much is being written still of what was compiled: what pods turn waits for that."""
         self.moment = 0.0
         """When the next batch comes, by the clock of the caller."""
         self.left: dict[str, float] = {}
@@ -92,6 +100,7 @@ class IncrementalCompiler:
         self._subscriptions = Subscriptions(self._membership)
         self._policies = EffectivePolicies(self.tables, self._settings, self._subscriptions, readings)
         self._room = Room(self.tables.policies, self._membership, self._settings.limits)
+        self._late = LateNamespaces(self._room.weight)
 
     @property
     def settings(self) -> Settings:
@@ -128,27 +137,33 @@ class IncrementalCompiler:
         members = self._room.members(namespace) // A_ROW
         return self._room.rows(namespace) + self._policies.selectors(namespace) + members
 
-    def takes_long(self, settings: Settings, changes: Sequence[Change]) -> bool:
-        """Say whether a batch may take longer than others can wait: anything but a few pods whose limits are shared.
+    @property
+    def is_behind(self) -> bool:
+        """Whether later batches have something to do of what is known already."""
+        return bool(self.left or self._late.since)
 
-        A pod with a limit of its own takes time for all others on its switch, and one that many policies choose for
-        each of them; a policy, however long it is; a pod of any namespace for each of its addresses, for each
-        requirement of the selectors that may choose it, for each other pod of which an address may begin or cease to
-        count, and where it may make room for a policy.
+    @property
+    def behind(self) -> Mapping[str, float]:
+        """The namespaces of which later batches do something, and since when that should be so."""
+        found = dict(self._late.since)
+        for key, since in self.left.items():
+            name = key.partition("/")[0]
+            found[name] = min(since, found.get(name, since))
+        return found
+
+    def takes_long(self, settings: Settings, changes: Sequence[Change]) -> bool:
+        """Say whether a batch may take longer than others can wait even before it is known what follows from it.
+
+        A policy does, however long it is; a pod of any namespace for each of its addresses, for each requirement of the
+        selectors that may choose it, and for each other pod of which an address may begin or cease to count.
         """
         if settings != self._settings or not self._is_whole or len(changes) > FEW or self.left:
             return True
-        pods: list[Pod] = []
-        limits_pods, crowded = self._policies.limits_pods, self._subscriptions.crowded
-        for each in changes:
-            name = each.namespace
-            if each.kind is not ResourceKind.POD or name in limits_pods or name in crowded or self._room.is_short(name):
-                return True
-            pods += [pod for pod in (each.old, each.new) if isinstance(pod, Pod)]
-        if any(map(self._membership.may_count, pods)):
+        if any(each.kind is not ResourceKind.POD for each in changes):
             return True
         if self._claims.shared and sum(map(self._concerned, changes)) > FEW:
             return True
+        pods = [pod for each in changes for pod in (each.old, each.new) if isinstance(pod, Pod)]
         most = sum(_weight(pod, self._membership.requirements) for pod in pods)
         return most > FEW and sum(_weight(pod, self._membership.requirements_for(pod)) for pod in pods) > FEW
 
@@ -159,16 +174,28 @@ class IncrementalCompiler:
 
     def configure(self, settings: Settings, changes: Iterable[Change] = ()) -> Delta:
         """Take a batch of changes and other settings; where they are others, everything is compiled anew."""
+        delta = Delta()
+        for _ in self.steps(settings, changes, delta):
+            pass
+        return delta
+
+    def steps(self, settings: Settings, changes: Iterable[Change], delta: Delta) -> Iterator[bool]:
+        """Do as `configure`, into a delta, and give True before each step that takes longer than others can wait.
+
+        What comes before the first such step takes as long as `takes_long` says.
+        """
         if settings == self._settings and self._is_whole:
-            return self.apply(changes)
+            yield from self._propagate(self._taken(changes, delta), delta)
+            return
         before, policies = self.desired, set(self.tables.policies)
         for change in changes:
             self.tables.apply(change)
         self._settings = settings
         self._start({key: each for key, each in self._policies.readings.items() if key in self.tables.policies})
-        self._propagate(self.tables.keys(), Delta())
+        yield from self._propagate(self.tables.keys(), Delta())
         self._is_whole = True
-        return _difference(before, self.desired, policies | self.tables.policies.keys())
+        _note_difference(before, self.desired, delta)
+        delta.policies |= policies | self.tables.policies.keys()
 
     def start_over(self, changes: Iterable[Change]) -> None:
         """Take a batch whose compilation failed half-way; the next `configure` compiles everything anew."""
@@ -179,8 +206,11 @@ class IncrementalCompiler:
 
     def apply(self, changes: Iterable[Change]) -> Delta:
         """Take a batch of changes and say what they changed."""
+        return self.configure(self._settings, changes)
+
+    def _taken(self, changes: Iterable[Change], delta: Delta) -> Mapping[ResourceKind, dict[str, None]]:
+        """Take changes into the tables; gives the keys of the objects of which something follows."""
         batch: defaultdict[ResourceKind, dict[str, None]] = defaultdict(dict)
-        delta = Delta()
         for change in changes:
             if change.kind is ResourceKind.NETWORK_QOS:
                 delta.policies.add(change.key)
@@ -192,7 +222,7 @@ class IncrementalCompiler:
                     continue
             self.tables.apply(change)
             batch[change.kind][change.key] = None
-        return self._propagate(batch, delta)
+        return batch
 
     def report(self, key: str) -> PolicyReport | None:
         """Report on a policy; None where it doesn't exist."""
@@ -257,8 +287,8 @@ class IncrementalCompiler:
             and not key.part.startswith(POD_PART)
         )
 
-    def _propagate(self, batch: Mapping[ResourceKind, dict[str, None]], delta: Delta) -> Delta:
-        """Follow what depends on some objects, by kind and key, down to the units; adds to the delta and gives it."""
+    def _propagate(self, batch: Mapping[ResourceKind, dict[str, None]], delta: Delta) -> Iterator[bool]:
+        """Follow what depends on some objects, by kind and key, down to the units; adds to the delta."""
         if self.switches is not self._topology.switches:
             self._look(delta)
         nodes, networks = bool(batch[ResourceKind.NODE]), any(map(batch.get, _NETWORK_KINDS))
@@ -274,8 +304,25 @@ class IncrementalCompiler:
             pods |= dict.fromkeys(self._membership.in_namespace(namespace))
         changed = self._policies.reconsider(namespaces, delta, networks=networks) if namespaces or networks else {}
         self._place(self._with_left(pods) if self.left else pods, delta)
-        self._rebuild(namespaces, changed, stale, delta)
-        return delta
+        unsure = {*namespaces, *(key.partition("/")[0] for key in changed)}
+        if changed:
+            self._subscriptions.count()
+            for key in changed:
+                self._room.policy_changed(key, self._policies.by_key.get(key))
+        due = self._room.due(self._subscriptions.users)
+        if due:
+            yield True
+            unsure |= self._late.note(due, self._settings.limits.namespace_members, self.moment)
+        if self._late.since:
+            others = any(batch.values())
+            unsure |= self._late.turn(self.share, self.moment, others=others, is_writing=self.is_writing)
+        else:
+            self._late.had_turn = False
+        turned: list[str] = []
+        if unsure:
+            yield True
+            turned = self._settle_members(unsure, delta)
+        yield from self._rebuild(unsure, [*turned, *changed], stale, delta)
 
     def _look(self, delta: Delta) -> None:
         """Take switches as the database has them; what a policy is told of those with its rows may change."""
@@ -352,17 +399,27 @@ class IncrementalCompiler:
         sites = {} if effective is None else self._membership.sites(effective.sources)
         stale |= dict.fromkeys((key, network, switch) for network, switch in [*self._state.units(key), *sites])
 
-    def _rebuild(self, namespaces: Iterable[str], changed: Collection[str], stale: _Stale, delta: Delta) -> None:
+    def _settle_members(self, unsure: Iterable[str], delta: Delta) -> list[str]:
+        """See in some namespaces for which policies' members there is room, and fill their senders.
+
+        Gives those policies of which that turned.
+        """
+        for namespace in unsure:
+            self._late.since.pop(namespace, None)
+        turned = [key for namespace in sorted(unsure) for key in self._room.settle(MEMBERS, namespace)]
+        delta.policies.update(turned)
+        self._subscriptions.fill_senders(self._needed(turned), lambda key: self._room.lacks(MEMBERS, key) is None)
+        return turned
+
+    def _rebuild(self, unsure: set[str], turned: Collection[str], stale: _Stale, delta: Delta) -> Iterator[bool]:
         """Build the units anew whose inputs changed, and say what that and the new members come to.
 
-        `changed` are the policies that mean something else, `namespaces` those in which policies came, went or changed;
-        `stale` are units of which that is known already.
+        `turned` are the policies that mean something else, or of which it turned whether there is room for their
+        members; `unsure` the namespaces in which policies came, went or changed, or where that was to be seen; `stale`
+        are units of which it is known already that they are to be built.
         """
-        if changed:
-            self._subscriptions.count()
-        unsure, turned = self._settle_members(namespaces, changed, delta)
         shift = self._membership.drain()
-        for key in (*changed, *turned):
+        for key in turned:
             self._mark(key, stale)
         for selection, network, switch in shift.touched:
             is_new = (selection, network, switch) in shift.sites
@@ -370,7 +427,7 @@ class IncrementalCompiler:
                 if is_new or self._policies.by_key[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
         if unsure or stale:
-            self._settle_rows(unsure, turned, stale, delta)
+            yield from self._settle_rows(unsure, turned, stale, delta)
         for selection in shift.without_ports | shift.spread:
             delta.policies.update(self._subscriptions.of(selection))
         scopes: dict[tuple[str, str], MatchScope] = {}
@@ -383,26 +440,7 @@ class IncrementalCompiler:
             self._state.replace("", site, unit, delta)
         self._state.settle(shift, delta)
 
-    def _settle_members(
-        self, namespaces: Iterable[str], changed: Collection[str], delta: Delta
-    ) -> tuple[set[str], Sequence[str]]:
-        """See for which policies' members there is room, and fill their senders.
-
-        Gives the namespaces in which that was to be seen, and the policies of which it turned or which changed.
-        """
-        unsure = {*namespaces, *self._room.due(self._subscriptions.users)}
-        for key in changed:
-            self._room.policy_changed(key, self._policies.by_key.get(key))
-            unsure.add(key.partition("/")[0])
-        if not unsure:
-            return unsure, ()
-        turned = [key for namespace in sorted(unsure) for key in self._room.settle(MEMBERS, namespace)]
-        delta.policies.update(turned)
-        needed = self._needed(turned)
-        self._subscriptions.fill_senders(needed, lambda key: self._room.lacks(MEMBERS, key) is None)
-        return unsure, [*turned, *changed]
-
-    def _settle_rows(self, unsure: set[str], turned: Iterable[str], stale: _Stale, delta: Delta) -> None:
+    def _settle_rows(self, unsure: set[str], turned: Collection[str], stale: _Stale, delta: Delta) -> Iterator[bool]:
         """See for which policies' rows there is room, and fill their peers; all units of one are stale if that turns.
 
         `unsure` are the namespaces, and `turned` the policies, whose members that may follow from.
@@ -410,14 +448,25 @@ class IncrementalCompiler:
         for key in dict.fromkeys((*turned, *(key for key, _network, _switch in stale))):
             if self._room.measure(key):
                 unsure.add(key.partition("/")[0])
-        if not unsure:
-            return
         found = [key for namespace in sorted(unsure) for key in self._room.settle(ROWS, namespace)]
         for key in found:
             delta.policies.add(key)
             self._mark(key, stale)
-        needed = self._needed((*turned, *found))
-        self._subscriptions.fill_peers(needed, self._room.has_room)
+        if found or self._are_many(stale):
+            yield True
+        if unsure:
+            self._subscriptions.fill_peers(self._needed((*turned, *found)), self._room.has_room)
+
+    def _are_many(self, units: _Stale) -> bool:
+        """Say whether others can't wait until some units are built; where pods have limits of their own, all count."""
+        weight = len(units)
+        for key, network, switch in units if weight <= LITTLE else ():
+            effective, before = self._policies.by_key.get(key), self._state.units(key).get((network, switch))
+            weight += 0 if before is None else len(before.rows)
+            if effective is not None:
+                weight += len(effective.spec.egress)
+                weight += LITTLE * (effective.spec.bandwidth_scope is BandwidthScope.POD)
+        return weight > LITTLE
 
     def _needed(self, policies: Iterable[str]) -> set[PodSelection]:
         """Give the selections that some policies need."""
@@ -452,16 +501,16 @@ def _say_the_same(before: NetworkQoS, after: NetworkQoS) -> bool:
     return before == attrs.evolve(after, status=before.status, generation=before.generation)
 
 
-def _difference(before: Desired, after: Desired, policies: set[str]) -> Delta:
-    """Say how one whole state differs from another."""
-    rows = {key for key in before.rows.keys() | after.rows.keys() if before.rows.get(key) != after.rows.get(key)}
+def _note_difference(before: Desired, after: Desired, delta: Delta) -> None:
+    """Note how one whole state differs from another."""
+    keys = before.rows.keys() | after.rows.keys()
+    delta.rows |= {key for key in keys if before.rows.get(key) != after.rows.get(key)}
     old, new = before.members(), after.members()
-    sets = {
+    delta.sets |= {
         name: _shift(old.get(name, frozenset()), new.get(name, frozenset()))
         for name in old.keys() | new.keys()
         if old.get(name) != new.get(name)
     }
-    return Delta(rows, sets, policies)
 
 
 def _shift(before: AbstractSet[str], after: AbstractSet[str]) -> Members:

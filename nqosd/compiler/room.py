@@ -26,6 +26,8 @@ from nqosd.config.options import Limits
 
 ROWS, MEMBERS = "rows", "members"
 """What is limited, by the names of the options."""
+A_ROW = 50
+"""Members of sets that take as long as a row."""
 
 _WAYS_OUT = {
     ROWS: "select fewer pods, write fewer rules or let pods share limits",
@@ -136,9 +138,7 @@ class Room:
 
     def __len__(self) -> int:
         """Count the namespaces of which something is remembered."""
-        return len(
-            self._rows.keys() | self._effective.keys() | self._beyond[MEMBERS].keys() | self._beyond[ROWS].keys()
-        )
+        return len(set[str]().union(self._rows, self._effective, *self._beyond.values()))
 
     def problem(self, key: str) -> Problem | None:
         """Say why a policy's rows are not applied, if they aren't."""
@@ -148,10 +148,6 @@ class Room:
     def has_room(self, key: str) -> bool:
         """Say whether the sets of a policy may be filled."""
         return self.lacks(MEMBERS, key) is None and self.lacks(ROWS, key) is None
-
-    def is_short(self, namespace: str) -> bool:
-        """Say whether there is a policy in a namespace for which there is no room."""
-        return any(namespace in beyond for beyond in self._beyond.values())
 
     def lacks(self, option: str, key: str) -> Problem | None:
         """Say of which limit a policy is beyond, if it is beyond that one."""
@@ -187,12 +183,21 @@ class Room:
         applied = [takes for key, takes in self._members(namespace).items() if self.has_room(key)]
         return sum(each.alone for each in applied) + sum({each.senders: each.shared for each in applied}.values())
 
-    def due(self, users: Mapping[PodSelection, Mapping[str, AbstractSet[str]]]) -> list[str]:
-        """List the namespaces that may have come beyond a limit of members by pods that came, or may have left one.
+    def weight(self, namespace: str) -> int:
+        """Say how many rows, selectors and members, of these A_ROW for one, policies come to at most."""
+        takes, limits = self._members(namespace), self._limits
+        policies = self._effective.get(namespace, {}).items()
+        rows = sum(len(each.spec.egress) * takes[key].shared for key, each in policies)
+        members = min(limits.namespace_members, sum(each.total for each in takes.values()))
+        return min(rows, limits.namespace_rows) + members // A_ROW + sum(len(each.peers) for _key, each in policies)
 
-        `users` are the policies that need a selection, by namespace. What moved in one that is left out concerns it
-        alone; what moved in the others, also what is left for younger ones. Senders count for one of them; their first
-        and last one says, besides, which policies come first, if there isn't room for all.
+    def due(self, users: Mapping[PodSelection, Mapping[str, AbstractSet[str]]]) -> Mapping[str, int]:
+        """Give the namespaces that may have come beyond a limit of members by pods that came, or may have left one.
+
+        And at most how many members of policies with room came or left there. `users` are the policies that need a
+        selection, by namespace. What moved in one that is left out concerns it alone; what moved in the others, also
+        what is left for younger ones. Senders count for one of them; their first and last one says, besides, which
+        policies come first, if there isn't room for all.
         """
         turned = set[str]()
         applied: defaultdict[str, int] = defaultdict(int)
@@ -210,7 +215,7 @@ class Room:
         for namespace, number in applied.items():
             most = max(left_out[namespace].values()) if namespace in left_out else 0
             self._slack[namespace] = self._slack.get(namespace, 0) - number - most
-        return [namespace for namespace in applied if namespace in turned or self._slack[namespace] < 0]
+        return {name: each for name, each in applied.items() if name in turned or self._slack[name] < 0}
 
     def settle(self, option: str, namespace: str) -> Iterable[str]:
         """Look at a namespace anew; gives the policies of which something else is to be said than before."""

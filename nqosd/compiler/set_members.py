@@ -136,10 +136,6 @@ class Membership:
         """Say with how many a pod is compared, by its namespace and labels."""
         return self._index.weigh(pod) + self._counted.weigh(pod)
 
-    def may_count(self, pod: Pod) -> bool:
-        """Say whether a pod may be in a selection that is only counted."""
-        return any(self._counted.candidates(pod))
-
     def size(self, selection: PodSelection) -> int:
         """Say how many places the pods of a selection have; of senders, on switches of this database alone."""
         return self._sizes[selection].places

@@ -5,16 +5,12 @@ needs is counted, and filled where one of them is applied. Rule: senders are fil
 members, since they say how many rows there are; peers when there is room for the rows, too.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import chain
 
 from nqosd.cache.selections import PodSelection, SelectionUse
 from nqosd.compiler.set_members import Membership
-
-CROWD = 100
-"""Policies whose units of one pod are built in some 5 ms."""
 
 
 class Subscriptions:
@@ -24,23 +20,16 @@ class Subscriptions:
         self._membership = membership
         self.users: dict[PodSelection, dict[str, set[str]]] = {}
         """The policies that need a selection, by namespace: a pod that moves must not cost what there are of them."""
-        self.crowded: Counter[str] = Counter()
-        """By namespace, how many selections choose senders for more than CROWD of its policies: a pod may take long."""
         self._moved: dict[PodSelection, None] = {}
 
     def change(self, policy: str, before: AbstractSet[PodSelection], after: AbstractSet[PodSelection]) -> None:
         """Take what a policy needs now; the membership follows later, for all policies at once."""
         namespace = policy.partition("/")[0]
         for selection in after - before:
-            mine = self.users.setdefault(selection, {}).setdefault(namespace, set())
-            mine.add(policy)
-            if len(mine) == CROWD + 1 and selection.role is not SelectionUse.PEER:
-                self.crowded[namespace] += 1
+            self.users.setdefault(selection, {}).setdefault(namespace, set()).add(policy)
         for selection in before - after:
             users = self.users[selection]
             users[namespace].discard(policy)
-            if len(users[namespace]) == CROWD and selection.role is not SelectionUse.PEER:
-                self.crowded -= Counter([namespace])  # forgets a namespace that has none any more
             if not users[namespace]:
                 del users[namespace]
             if not users:

@@ -158,7 +158,7 @@ class Rounds:
         while True:
             await wake.wait()
             pause = max(self.options.batch_window, self.inbox.pause)
-            if pause and not self._left and not (self._compiler and self._compiler.left):
+            if pause and not self._left and not (self._compiler and self._compiler.is_behind):
                 await asyncio.sleep(pause)
             wake.clear()
             self._health.round_began()
@@ -218,7 +218,7 @@ class Rounds:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
         compiler.switches, compiler.moment = facts.switches, started
-        compiler.share = SHARE if self._has_written else math.inf
+        compiler.share, compiler.is_writing = SHARE if self._has_written else math.inf, bool(self._left)
         delta = await self._compile(compiler, settings, changes)
         if delta:
             arrived = ((change.namespace, change.seen) for change in changes)
@@ -232,7 +232,7 @@ class Rounds:
             compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)
         )
         self._left, self._has_written = result.left, result.succeeded
-        result = _with_left(result, compiler.left)
+        result = _with_left(result, compiler.behind)
         self.convergence.ended(result, pruned=prune)
         await self._take(result, compiler, delta, came)
         seconds = time.monotonic() - started
@@ -241,18 +241,18 @@ class Rounds:
         self.inbox.round_ended()
 
     async def _compile(self, compiler: IncrementalCompiler, settings: Settings, changes: list[Change]) -> Delta:
-        """Compile changes, in a thread if it takes long, and say what people should know of the objects."""
+        """Compile changes, in a thread what takes long, and say what people should know of the objects."""
+        delta = Delta()
         async with self.compiling:
-            if compiler.takes_long(settings, changes):
-                delta = await aside(lambda: compiler.configure(settings, changes))
-            else:
-                delta = compiler.configure(settings, changes)
+            steps = compiler.steps(settings, changes, delta)
+            if compiler.takes_long(settings, changes) or next(steps, False):
+                await aside(lambda: all(steps))
         if compiler.is_zoned and any(change.kind is ResourceKind.NODE for change in changes):
             self.publisher.zones_changed()
         self._large.look(delta, compiler.desired)
         events = self.publisher.writers.events if self._northbound.facts.lock_held else None
         self._objections.take(changes, delta.pods, compiler, events)
-        if self.options.check_compile and not compiler.left:
+        if self.options.check_compile and not compiler.is_behind:
             self._check(compiler)
         return delta
 
@@ -342,7 +342,7 @@ class Rounds:
             self._awaiting.clear()
             self._metrics.policies({})
         self._say_withheld(result.problem if result.outcome is RoundOutcome.WITHHELD else "")
-        if self.inbox.oldest is not None or compiler.left:
+        if self.inbox.oldest is not None or compiler.is_behind:
             self._northbound.wake.set()
         if not result.succeeded:
             return
@@ -380,9 +380,9 @@ class Rounds:
             _log.error("the incremental result differs from a full compilation; please report it")
 
 
-def _with_left(result: RoundResult, pods: Mapping[str, float]) -> RoundResult:
-    """Add to what a round left the namespaces of pods that the compiler hasn't moved yet, and since when."""
-    if not pods:
+def _with_left(result: RoundResult, behind: Mapping[str, float]) -> RoundResult:
+    """Add to what a round left the namespaces that the compiler is behind with, and since when."""
+    if not behind:
         return result
-    since = min(filter(None, (next(iter(pods.values())), result.left_since)))
-    return replace(result, left=result.left | {key.partition("/")[0] for key in pods}, left_since=since)
+    since = min(each for each in (*behind.values(), result.left_since) if each is not None)
+    return replace(result, left=result.left | behind.keys(), left_since=since)

@@ -1,5 +1,6 @@
 """The incremental compiler is `compile_everything`, whatever happens in whatever order."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from unittest.mock import Mock
@@ -28,18 +29,27 @@ from nqosd.api.networkqos import (
 )
 from nqosd.api.objects import Attachment, Namespace, NetworkAttachment, Pod, Topology
 from nqosd.cache.selections import PodSelection
-from nqosd.compiler import address_owners, desired_state, expression, incremental, matching, rows, set_members
+from nqosd.compiler import (
+    address_owners,
+    desired_state,
+    expression,
+    incremental,
+    late_namespaces,
+    matching,
+    rows,
+    set_members,
+)
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.effective_policies import EffectivePolicy
 from nqosd.compiler.incremental import FEW, REQUIREMENTS, IncrementalCompiler
+from nqosd.compiler.late_namespaces import LITTLE, PATIENCE
 from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.pod_addresses import PodAddress
 from nqosd.compiler.prefixes import Prefixes, Range, covered
 from nqosd.compiler.rows import SenderSwitch, Unit
 from nqosd.compiler.set_ids import SetId
 from nqosd.compiler.settings import Settings
-from nqosd.compiler.subscriptions import CROWD
 from nqosd.compiler.switches import Switches
 from nqosd.config.options import Limits
 from tests.compiler.crowds import crowds
@@ -134,24 +144,36 @@ def test_equals_compile_everything(events: list[list[Change]], setting: Settings
         assert all(reports[key] == compiler.report(key) for key in compiler.tables.policies)
 
 
-@given(st.one_of(batches, crowds), every_setting, switches, st.integers(1, 3))
+@given(st.one_of(batches, crowds), every_setting, switches, st.integers(1, 3), st.sampled_from([0, 5, LITTLE]))
 @settings(max_examples=examples(300), deadline=None)
 def test_pods_that_are_left_change_nothing_in_the_end(
-    events: list[list[Change]], setting: Settings, seen: Switches, often: int
+    events: list[list[Change]], setting: Settings, seen: Switches, often: int, little: int
 ) -> None:
-    """Where nodes or networks move pods by and by, and more happens meanwhile, all ends as if they moved at once."""
+    """Where nodes or networks move pods by and by, and more happens meanwhile, all ends as if they moved at once.
+
+    So it does where pods turn policies, and namespaces of these are looked at later, however little that comes to.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(late_namespaces, "LITTLE", little)
+        check_what_is_left(events, setting, seen, often)
+
+
+def check_what_is_left(events: list[list[Change]], setting: Settings, seen: Switches, often: int) -> None:
+    """Let as little as can be happen in each batch, and hold the end, and what there is in between, to what it says."""
     compiler, mirror = IncrementalCompiler(setting), Mirror()
     compiler.share, compiler.switches = 1, seen
     for number, batch in enumerate(events):
+        compiler.is_writing = number % 3 == often % 3
         mirror.follow(compiler.apply(batch), compiler.desired)
-        while compiler.left and number % often == 0:
+        compiler.is_writing = False
+        while compiler.is_behind and number % often == 0:
             mirror.follow(compiler.apply([]), compiler.desired)
         assert mirror.equals(compiler.desired)
         for key in compiler.tables.policies:
             compiler.report(key)
-        if not compiler.left:
+        if not compiler.is_behind:
             check(compiler)
-    while compiler.left:
+    while compiler.is_behind:
         mirror.follow(compiler.apply([]), compiler.desired)
     check(compiler)
     assert mirror.equals(compiler.desired)
@@ -276,7 +298,7 @@ def test_a_list_of_prefixes_is_read_once() -> None:
 
 
 def test_what_may_take_long_is_known_before() -> None:
-    """A few pods whose limits are shared don't take long; a policy, many pods, other settings or limits per pod may.
+    """A few pods don't take long; a policy, many pods or other settings may, and what follows from limits per pod.
 
     So may a pod of whatever namespace that selectors with a thousand requirements may choose, or with a thousand
     addresses, when it comes and when it goes.
@@ -292,8 +314,10 @@ def test_what_may_take_long_is_known_before() -> None:
     assert not compiler.takes_long(compiler.settings, changes[:1])
     assert compiler.takes_long(compiler.settings, changes)
     assert compiler.takes_long(Settings(ovn=(25, 3)), [])
+    assert not takes_long_then(compiler, changes[0])
     compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", plain, alone)])
-    assert compiler.takes_long(compiler.settings, changes[:1])
+    assert not compiler.takes_long(compiler.settings, changes[1:2])
+    assert takes_long_then(compiler, changes[1])
     stranger = Pod("b", "p", {}, "n1")
     came, went = (Change(ResourceKind.POD, stranger.key, *both) for both in ((None, stranger), (stranger, None)))
     assert not compiler.takes_long(compiler.settings, [came])
@@ -307,24 +331,31 @@ def test_what_may_take_long_is_known_before() -> None:
             assert [compiler.takes_long(compiler.settings, [change]) for change in (came, went)] == [not few] * 2
 
 
-def test_a_pod_of_a_namespace_with_many_policies_for_one_podselector_takes_long() -> None:
-    """Each of the policies has units to build for it; when they have gone, it takes no longer than before."""
-    spec = NetworkQoSSpec(1, (EgressRule(1),))
-    selectors = (EVERYTHING, LabelSelector.of([Requirement("app", Operator.IN, ("x",))]))
-    policies = [
-        NetworkQoS("a", f"{which}-{number}", spec=replace(spec, priority=number % 100, pod_selector=selector))
-        for which, selector in enumerate(selectors)
-        for number in range(CROWD + 1)
-    ]
-    compiler = IncrementalCompiler(Settings())
-    compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in policies])
-    pods = [Pod(namespace, "p", {}, "n1") for namespace in ("a", "b")]
-    came = [Change(ResourceKind.POD, pod.key, None, pod) for pod in pods]
-    assert [compiler.takes_long(compiler.settings, [each]) for each in came] == [True, False]
-    for left, policy in ((1, policies[0]), (0, policies[-1])):
-        compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, policy, None)])
-        assert compiler.takes_long(compiler.settings, came) == bool(left)
-    assert not compiler._subscriptions.crowded
+def takes_long_then(compiler: IncrementalCompiler, change: Change) -> bool:
+    """Compile a change; say whether others couldn't wait for what followed from it."""
+    assert not compiler.takes_long(compiler.settings, [change])
+    return any([*compiler.steps(compiler.settings, [change], Delta())])
+
+
+@pytest.mark.parametrize("selectors", [1, 3])
+def test_a_pod_with_many_units_takes_long(selectors: int) -> None:
+    """The first sender of many policies on a switch does, whatever podSelectors they have, and not a second one.
+
+    Nor does the first one of few policies.
+    """
+    absent = tuple(Requirement(f"k{number}", Operator.DOES_NOT_EXIST) for number in range(selectors))
+    for number, is_long in ((LITTLE // 2 + 1, True), (LITTLE // 2 - 1, False)):
+        compiler = IncrementalCompiler(Settings())
+        for each in range(number):
+            spec = NetworkQoSSpec(each % 100, (EgressRule(1),), LabelSelector(absent[: each % selectors]))
+            policy = NetworkQoS("a", f"p{each}", spec=spec)
+            compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, None, policy)])
+        first, second = (
+            Pod("a", name, {}, "n1", attachments=(Attachment("default", (address,)),))
+            for name, address in (("first", "10.0.0.1"), ("second", "10.0.0.2"))
+        )
+        came = [Change(ResourceKind.POD, pod.key, None, pod) for pod in (first, second)]
+        assert [takes_long_then(compiler, each) for each in came] == [is_long, False]
 
 
 @pytest.mark.parametrize(
@@ -333,34 +364,118 @@ def test_a_pod_of_a_namespace_with_many_policies_for_one_podselector_takes_long(
         (Limits(members=11), Pod("b", "extra", {"y": ""}, "n1")),
         (Limits(members=11), Pod("a", "extra", {"x": ""}, "n1")),
         (Limits(rows=1), Pod("a", "extra", {"x": ""}, "n2")),
+        (Limits(members=11), Pod("c", "extra", {}, "n1", created="2025-01-01T00:00:00Z")),
     ],
+    ids=["peer", "sender", "row", "claimant"],
 )
-def test_a_pod_that_may_make_room_takes_long(limits: Limits, extra: Pod) -> None:
-    """When it goes a policy of whatever namespace is applied again, with all its rows and members; others don't.
+def test_what_a_pod_turns_takes_long(limits: Limits, extra: Pod) -> None:
+    """When it comes or goes a policy of whatever namespace is applied no more, or again, with all its rows and members.
 
-    A policy is beyond its limit of members by a pod of another namespace, too.
+    So it is if the pod only takes a peer's address, which brings the policy below its limit of members. Pods that turn
+    nothing take no longer than before.
     """
-    senders, peers = (LabelSelector.of([Requirement(each, Operator.EXISTS)]) for each in "xy")
-    pods = [
-        Pod("b", f"p{n}", {"y": ""}, "n1", attachments=(Attachment("default", (f"10.0.0.{n}",)),)) for n in range(10)
-    ]
-    sender = Pod("a", "s", {"x": ""}, "n1", attachments=(Attachment("default", ("10.0.1.1",)),))
+    policy, sender, peers = turning("a")
+    is_claimant = extra.namespace == "c"
+    peers += [peer("twelfth", "10.0.1.2")] if is_claimant else []
     extra = replace(extra, attachments=(Attachment("default", ("10.0.1.2",)),))
-    to = PodPeer(peers, EVERYTHING)
-    spec = NetworkQoSSpec(1, (EgressRule(1, Limit(1000), Classifier(to=(to,))),), senders)
-    policy = NetworkQoS("a", "p", spec=spec)
     compiler = IncrementalCompiler(Settings(limits=limits))
     compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, None, policy)])
-    compiler.apply(Change(ResourceKind.POD, pod.key, None, pod) for pod in (sender, *pods))
+    compiler.apply(Change(ResourceKind.POD, pod.key, None, pod) for pod in (sender, *peers))
     compiler.apply([Change(ResourceKind.NAMESPACE, name, None, Namespace(name, {})) for name in "ab"])
     came, went = (Change(ResourceKind.POD, extra.key, *both) for both in ((None, extra), (extra, None)))
-    stranger = Change(ResourceKind.POD, "b/stranger", None, Pod("b", "stranger", {"x": ""}, "n1"))
-    assert not compiler.takes_long(compiler.settings, [came])
-    for change, is_back in ((came, False), (went, True)):
-        assert compiler.takes_long(compiler.settings, [change]) == is_back
-        compiler.apply([change])
-        assert bool(compiler.desired.rows) == is_back
-        assert not compiler.takes_long(compiler.settings, [stranger])
+    for change, is_applied in ((came, is_claimant), (went, not is_claimant)):
+        assert takes_long_then(compiler, change)
+        assert bool(compiler.desired.rows) == is_applied
+        check(compiler)
+        for stranger in (None, Pod("b", "stranger", {"x": ""}, "n1")):
+            assert not takes_long_then(compiler, Change(ResourceKind.POD, "b/stranger", None, stranger))
+
+
+def peer(name: str, address: str) -> Pod:
+    """Give a pod that policies choose as a peer."""
+    return Pod("b", name, {"y": ""}, "n1", attachments=(Attachment("default", (address,)),))
+
+
+def turning(namespace: str) -> tuple[NetworkQoS, Pod, list[Pod]]:
+    """Give a policy with a sender, and ten peers of namespace b that it chooses."""
+    senders, chosen = (LabelSelector.of([Requirement(each, Operator.EXISTS)]) for each in "xy")
+    rule = EgressRule(1, Limit(1000), Classifier(to=(PodPeer(chosen, EVERYTHING),)))
+    policy = NetworkQoS(namespace, "p", spec=NetworkQoSSpec(1, (rule,), senders))
+    attachment = Attachment("default", (f"10.0.2.{ord(namespace[-1])}",))
+    sender = Pod(namespace, "s", {"x": ""}, "n1", attachments=(attachment,))
+    return policy, sender, [peer(f"p{number}", f"10.0.0.{number}") for number in range(10)]
+
+
+def turned_by_one(number: int, limits: Limits) -> tuple[IncrementalCompiler, Change, Change]:
+    """Give a compiler that does a share at once, and one pod, coming and going, that turns so many namespaces."""
+    compiler = IncrementalCompiler(Settings(limits=limits))
+    names = [f"a{each}" for each in range(number)]
+    compiler.apply([Change(ResourceKind.NAMESPACE, name, None, Namespace(name, {})) for name in (*names, "b")])
+    for policy, sender, peers in map(turning, names):
+        compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, None, policy)])
+        compiler.apply(Change(ResourceKind.POD, pod.key, None, pod) for pod in (sender, *peers))
+    compiler.share = 1
+    extra = peer("extra", "10.0.1.2")
+    came, went = (Change(ResourceKind.POD, extra.key, *both) for both in ((None, extra), (extra, None)))
+    return compiler, came, went
+
+
+def test_namespaces_that_one_pod_turns_come_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in a batch of its own, whatever others change in between, and what they change isn't held up.
+
+    All others are as they were until then. Where they come to little they come together, and so they do for who has
+    no share.
+    """
+    stranger = [Change(ResourceKind.POD, f"b/stranger{n}", None, Pod("b", f"stranger{n}", {}, "n1")) for n in range(9)]
+    compiler, came, went = turned_by_one(4, Limits(members=11))
+    compiler.apply([came])
+    assert (compiler._late.since, len(compiler.desired.rows)) == ({}, 0)
+    monkeypatch.setattr(late_namespaces, "LITTLE", 0)
+    found: list[tuple[int, int]] = []
+    for change in (went, stranger[0], None, stranger[1], stranger[2], stranger[3]):
+        compiler.apply([change] if change else [])
+        assert change is None or change.new is None or change.key in compiler.tables.pods
+        found.append((len(compiler.desired.rows), len(compiler._late.since)))
+    assert found == [(1, 3), (1, 3), (2, 2), (2, 2), (3, 1), (3, 1)]
+    compiler.apply([])
+    assert not compiler.is_behind
+    check(compiler)
+    compiler.share = math.inf
+    compiler.apply([came])
+    check(compiler)
+
+
+def test_what_one_pod_turns_waits_for_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While much is being written a namespace has its turn only now and then; one whose policy changes doesn't wait."""
+    monkeypatch.setattr(late_namespaces, "LITTLE", 0)
+    compiler, came, _went = turned_by_one(4, Limits(members=11))
+    compiler.is_writing, compiler.moment = True, 100.0
+    compiler.apply([came])
+    assert compiler.behind == {f"a{each}": 100.0 for each in range(4)}
+    for later, left in ((0.9, 4), (1.1, 3), (2.0, 3), (2.2, 2)):
+        compiler.moment = 100.0 + later * PATIENCE
+        compiler.apply([])
+        assert len(compiler.behind) == left
+    policy = compiler.tables.policies["a3/p"]
+    compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, policy, attrs.evolve(policy, created="2026"))])
+    assert list(compiler.behind) == ["a2"]
+    compiler.start_over([])
+    assert not compiler.is_behind
+    compiler.configure(compiler.settings)
+    check(compiler)
+
+
+def test_of_very_much_that_comes_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More members than a namespace may have enter no set before it is seen for which policies there is room."""
+    monkeypatch.setattr(late_namespaces, "LITTLE", 0)
+    compiler, _came, _went = turned_by_one(4, Limits(namespace_members=11))
+    many = [peer(f"many{number}", f"10.0.3.{number}") for number in range(12)]
+    entered = Mock(wraps=compiler._membership._enter)
+    monkeypatch.setattr(compiler._membership, "_enter", entered)
+    compiler.apply(Change(ResourceKind.POD, pod.key, None, pod) for pod in many)
+    assert not compiler.is_behind
+    assert [len(each) for call in entered.call_args_list for _place, each in call.args[0].values()] == [0]
+    check(compiler)
 
 
 def absences(number: int, requirements: int) -> list[Change]:

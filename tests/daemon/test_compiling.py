@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import attrs
 import pytest
@@ -13,8 +14,8 @@ from msgspec.structs import replace
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
 from nqosd.api.objects import Attachment, Pod
-from nqosd.compiler.desired import Delta
 from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.config.options import Limits
 from nqosd.daemon import inspection
 from nqosd.daemon.inspection import DaemonState
 from nqosd.daemon.publisher import KubernetesWriters
@@ -62,18 +63,28 @@ async def compiling() -> AsyncIterator[Compiling]:
 async def test_what_may_take_long_is_compiled_in_a_thread(
     compiling: Compiling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A policy is compiled in a thread, and a pod in the event loop; both are known then."""
+    """A policy is compiled in a thread, and a pod in the event loop; both are known then.
+
+    Of a pod that takes a policy beyond a limit, what follows from that is.
+    """
     threads: list[threading.Thread] = []
-    real = IncrementalCompiler.apply
+    real = IncrementalCompiler._rebuild
 
-    def apply(compiler: IncrementalCompiler, changes: Sequence[Change]) -> Delta:
+    def rebuild(compiler: IncrementalCompiler, *arguments: Any) -> Iterator[bool]:  # noqa: ANN401 - as they came
         threads.append(threading.current_thread())
-        return real(compiler, changes)
+        return real(compiler, *arguments)
 
-    monkeypatch.setattr(IncrementalCompiler, "apply", apply)
+    monkeypatch.setattr(IncrementalCompiler, "_rebuild", rebuild)
+    compiling.rounds.options = replace(compiling.rounds.options, limits=Limits(members=1))
+    others = [
+        replace(POD, name="web2", attachments=(Attachment("default", ("10.0.0.2",)),)),
+        replace(POD, namespace="x"),
+    ]
     await compiling.changed(Change(ResourceKind.NETWORK_QOS, POLICY.key, None, POLICY))
-    await compiling.changed(Change(ResourceKind.POD, POD.key, None, POD))
-    assert [each is threading.main_thread() for each in threads] == [False, True]
+    for pod in (POD, *others):
+        await compiling.changed(Change(ResourceKind.POD, pod.key, None, pod))
+    assert [each is threading.main_thread() for each in threads] == [False, True, False, True]
+    await compiling.changed(*(Change(ResourceKind.POD, pod.key, pod, None) for pod in others))
     assert [each.name for each in await compiling.state.policies()] == ["limit"]
     assert len(await compiling.state.rows()) == 1
 

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
-from nqosd.api.objects import Pod, UserDefinedNetwork
+from nqosd.api.objects import Attachment, Pod, UserDefinedNetwork
 from nqosd.cache.tables import Tables
 from nqosd.compiler import incremental
 from nqosd.compiler.address_ranges import Ranges
+from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.effective_policies import PolicyReading
 from nqosd.compiler.effective_policy_index import EffectivePolicies
 from nqosd.compiler.incremental import IncrementalCompiler
@@ -135,6 +136,41 @@ async def test_pods_on_which_the_compiler_fails_are_left_out_alone(monkeypatch: 
         assert rounds.compiler is not None
         assert rounds.compiler.tables.pods.keys() == {each.key for each in PODS} - {"shop/pod-1", "shop/pod-3"}
         assert rounds.compiler.tables.policies.keys() == {each.key for each in OTHERS}
+
+
+@pytest.mark.parametrize("step", ["_place", "_settle_members", "_settle_rows"])
+async def test_a_pod_on_which_a_step_fails_is_lost_for_nobody(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Whichever step of its compilation fails, in the event loop or in a thread, all is compiled in the end.
+
+    The pod takes a policy beyond a limit.
+    """
+    failed = list[str]()
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        failed.append(step)
+        raise ValueError("a defect")
+
+    pods = [
+        replace(PODS[0], name=f"pod-{number}", attachments=(Attachment("default", (f"10.0.0.{number + 1}",)),))
+        for number in range(3)
+    ]
+    async with running([POLICY, *pods[:2]]) as (rounds, health, _metrics):
+        rounds.options = replace(rounds.options, limits=Limits(members=2))
+        await until("compiled", rounds, health)
+        monkeypatch.setattr(IncrementalCompiler, step, fail)
+        monkeypatch.setattr("nqosd.daemon.rounds.first_culprit", lambda *_arguments: None)
+        rounds.inbox.changed([came(pods[2])])
+        await until("failed", rounds, health)
+        monkeypatch.undo()
+        rounds.last = None
+        await until("compiled", rounds, health)
+        compiler = rounds.compiler
+        assert compiler is not None
+        assert failed
+        assert compiler.desired == compile_everything(compiler.tables, compiler.settings).desired
+        report = compiler.report(POLICY.key)
+        assert report is not None
+        assert "3 members" in str(report.problems)
 
 
 async def test_what_changes_while_the_object_is_looked_for_counts(monkeypatch: pytest.MonkeyPatch) -> None:

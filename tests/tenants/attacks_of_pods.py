@@ -16,6 +16,8 @@ CROWD, ATTACHMENTS, OF_FAMILY = 50, 64, 16
 ADDRESSES = ATTACHMENTS * 2 * OF_FAMILY
 CLAIMANTS, FEWER = 500, 50
 """Pods that claim the same addresses, and as few as are a crowd."""
+SENDERS = Limits().rows // 10
+"""Pods on a node each for which a policy with ten rules has as many rows as it may."""
 CHOSEN, PEERS = 200, Limits().namespace_selectors // 2 - 2
 """Pods that all selectors choose, and selectors of each of two policies: as many members as there is room for."""
 POLICIES, FEW = Limits().policies - 1, 300
@@ -138,8 +140,43 @@ def displaced(attacker: Attacker) -> None:
         attacker.policy(f"p{number:03}", rules, priority=number % 100, podSelector=_absent(f"k{number}"))
 
 
+def turned(attacker: Attacker) -> None:
+    """Policies at the limits, and an older one that has as many members as displace one when a pod comes.
+
+    Two have ten rules each, for senders on a node each, and as many selectors for the other pods as there are senders.
+    """
+    senders, peers = max(FEWER, attacker.part(SENDERS)), max(FEWER, attacker.part(2 * SENDERS // 5 - 1))
+    _policy_for(attacker, "old", "one", "flaps", {"dscp": 0})
+    for number in range(senders + peers):
+        labels, node = ({"sender": "yes"}, f"node{number}") if number < senders else ({"peer": "yes"}, "n1")
+        _pod(attacker, number, labels, node)
+    _pod(attacker, senders + peers, {"one": "yes"}, "n1")
+    time.sleep(OLDER)
+    for name in ("young", "younger"):
+        _policy_for(attacker, name, "sender", "peer", {"dscp": 0, "bandwidth": {"rate": 1000}})
+
+
+def _pod(attacker: Attacker, number: int, labels: dict[str, str], node: str) -> None:
+    address = f"10.244.{128 + number // 250}.{number % 250 + 1}/16"
+    attacker.pod(f"pod{number}", {"default": {"ip_addresses": [address]}}, labels=labels, node=node)
+
+
+def _policy_for(attacker: Attacker, name: str, senders: str, peers: str, rule: manifests.Json) -> None:
+    """Create a policy for pods with a label, to those with another one, by many selectors in ten rules."""
+    chosen = [
+        {"podSelector": {"matchExpressions": [{"key": peers, "operator": "Exists"}, _no(f"{name}{each}")]}}
+        for each in range(SENDERS)
+    ]
+    rules = [{**rule, "classifier": {"to": chosen[first::10]}} for first in range(10)]
+    attacker.policy(name, rules, podSelector={"matchExpressions": [{"key": senders, "operator": "Exists"}]})
+
+
 def _absent(key: str) -> manifests.Json:
-    return {"matchExpressions": [{"key": key, "operator": "DoesNotExist"}]}
+    return {"matchExpressions": [_no(key)]}
+
+
+def _no(key: str) -> manifests.Json:
+    return {"key": key, "operator": "DoesNotExist"}
 
 
 _NODE = frozenset({"n1"})
@@ -228,7 +265,23 @@ OF_PODS = (
         limits=_NODE,
         tests=(
             "tests/compiler/test_limits.py::test_a_policy_without_senders_takes_no_room",
-            "tests/compiler/test_incremental.py::test_a_pod_that_may_make_room_takes_long",
+            "tests/compiler/test_incremental.py::test_what_a_pod_turns_takes_long",
+        ),
+    ),
+    Attack(
+        f"two policies with {Limits().rows:,} rows and {Limits().members:,} members each, and an older one that "
+        "chooses a pod which comes and goes",
+        "policies, pods",
+        "60 to 130 ms of the event loop each time, and for five namespaces that the pod turns 0.6 s: silent for 1 s",
+        "what a pod turns is compiled in a thread, of one namespace after the other",
+        turned,
+        again=come_or_go,
+        limits=_NODE,
+        tests=(
+            "tests/compiler/test_incremental.py::test_what_a_pod_turns_takes_long",
+            "tests/compiler/test_incremental.py::test_namespaces_that_one_pod_turns_come_one_after_the_other",
+            "tests/compiler/test_incremental.py::test_what_one_pod_turns_waits_for_what_is_written",
+            "tests/daemon/test_held_changes.py::test_what_one_pod_turns_keeps_nobody_waiting",
         ),
     ),
 )
