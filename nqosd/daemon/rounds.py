@@ -342,8 +342,10 @@ class Rounds:
             self._awaiting.clear()
             self._metrics.policies({})
         self._say_withheld(result.problem if result.outcome is RoundOutcome.WITHHELD else "")
-        if self.inbox.oldest is not None or compiler.is_behind:
+        if self.inbox.oldest is not None or compiler.left or (compiler.is_behind and not self._left):
             self._northbound.wake.set()
+        elif compiler.is_behind:  # what it is behind with waits for what is written, which wakes
+            self._wake_at(time.monotonic() + RETRY)
         if not result.succeeded:
             return
         if not self._has_settled:

@@ -153,7 +153,7 @@ def _queues(dirty: Dirty, desired: Desired, view: Replica) -> Mapping[str, Seque
 
     Left out is what goes after all that needs it: sets that are given up, and rows for what comes back to a switch.
     """
-    sets: dict[str, dict[str, None]] = {}
+    sets: dict[str, set[str]] = {}
     groups: dict[tuple[str, str, str], list[RowKey]] = {}
     lacking: dict[RowKey, list[str]] = {}
     missing = {name for name in dirty.sets if not is_there(name, view)}
@@ -164,13 +164,13 @@ def _queues(dirty: Dirty, desired: Desired, view: Replica) -> Mapping[str, Seque
         groups.setdefault((key.policy, key.network, key.switch), []).append(key)
         names = () if row is None or missing.isdisjoint(row.sets) else row.sets
         lacking[key] = [name for name in names if name in missing]
-        for name in lacking[key]:
-            sets.setdefault(_namespace(key), {})[name] = None
-    needed = {name for names in lacking.values() for name in names}
+        if lacking[key]:
+            sets.setdefault(_namespace(key), set()).update(lacking[key])
+    needed = set[str]().union(*lacking.values())
     for name in dirty.sets.keys() - needed:
         if not _comes_last(name, desired, view):
             for namespace in {_namespace(key) for key in view.rows.keys_of_users(name)} or {""}:
-                sets.setdefault(namespace, {})[name] = None
+                sets.setdefault(namespace, set()).add(name)
     queues: dict[str, list[_Piece]] = {name: [[each] for each in sorted(mine)] for name, mine in sets.items()}
     for (policy, network, switch), keys in sorted(groups.items()):
         pieces: list[_Piece] = [*_apart(keys)]
