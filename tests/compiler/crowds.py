@@ -4,6 +4,8 @@ Senders and peers are told apart by other labels than in `worlds`, selectors cho
 nodes and a definition come and go. No two namespaces claim an address.
 """
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
 
 from nqosd.api.changes import Change, Object, ResourceKind
@@ -67,9 +69,10 @@ def _pods(draw: st.DrawFn) -> Change:
 
 
 @st.composite
-def _policies(draw: st.DrawFn) -> Change:
+def _policies(draw: st.DrawFn, palette: Sequence[PodPeer]) -> Change:
+    """Draw a policy to peers of a palette, so that several have equal ones."""
     namespace, name = draw(st.sampled_from("aaaab")), f"p{draw(st.integers(0, 6))}"
-    peers = st.lists(st.builds(PodPeer, _peers, st.sampled_from(_SCOPES)), max_size=2).map(tuple)
+    peers = st.lists(st.sampled_from(palette), max_size=2).map(tuple)
     rules = st.builds(EgressRule, st.just(1), st.sampled_from([None, Limit(1000)]), st.builds(Classifier, peers, peers))
     networks = [
         (),
@@ -105,10 +108,18 @@ _FIRST = [
     *(_put(ResourceKind.NAMESPACE, name, Namespace(name, {})) for name in "ab"),
     *(_put(ResourceKind.NODE, *each) for each in (("n1", Node("n1")), ("n2", Node("n2", "east")))),
 ]
-_many = st.lists(st.one_of(_pods(), _policies()), min_size=15, max_size=30)
-_events = st.one_of(_pods(), _pods(), _policies(), _policies(), st.sampled_from(_OTHERS))
 
-crowds = st.tuples(_many, st.lists(st.lists(_events, min_size=1, max_size=4), max_size=10)).map(
-    lambda drawn: [[*_FIRST, *drawn[0]], *drawn[1]]
-)
+
+@st.composite
+def _crowds(draw: st.DrawFn) -> list[list[Change]]:
+    """Draw a crowd, and what comes then: in a half of the batches one pod, since all else counts policies anew."""
+    peers = st.builds(PodPeer, _peers, st.sampled_from(_SCOPES))
+    policies = _policies(draw(st.lists(peers, min_size=1, max_size=4)))
+    many = draw(st.lists(st.one_of(_pods(), policies), min_size=15, max_size=30))
+    event = st.one_of(_pods(), _pods(), policies, policies, st.sampled_from(_OTHERS))
+    batch = st.one_of(_pods().map(lambda pod: [pod]), st.lists(event, min_size=1, max_size=4))
+    return [[*_FIRST, *many], *draw(st.lists(batch, max_size=12))]
+
+
+crowds = _crowds()
 """Sequences of events, cut into batches anyhow; the first one makes the crowd."""

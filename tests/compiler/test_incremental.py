@@ -56,13 +56,22 @@ from tests.compiler.crowds import crowds
 from tests.compiler.worlds import NODES, batches, switches
 from tests.examples import examples
 
+small_limits = st.builds(
+    Limits,
+    members=st.sampled_from([*range(2, 12), 20, 100]),
+    namespace_members=st.sampled_from([*range(4, 24, 2), 30, 100]),
+    rows=st.sampled_from([1, 2, 4, 100, 100]),
+    namespace_rows=st.sampled_from([1, 2, 4, 8, 100]),
+)
+"""Limits of rows and members to which a few pods and policies come."""
 every_setting = st.builds(
     Settings,
     owner=st.just("nqosd"),
     zone=st.sampled_from(["", "east", *NODES]),
     ovn=st.sampled_from([None, (23, 3), (25, 3)]),
     any_network=st.booleans(),
-    limits=st.sampled_from(
+    limits=small_limits
+    | st.sampled_from(
         [
             Limits(),
             Limits(policies=1),
