@@ -5,8 +5,9 @@ without the times of transitions. Pure. Rule: True only if every zone with sende
 size is bounded whatever the number of zones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from sys import intern
 
 import msgspec
@@ -83,9 +84,9 @@ def sum_up(
         return StatusVerdict(summary, (_ready(mine, mine.message),), ZoneCounts(len(sources)), kept)
     if own in standing.failing and mine.status != TRUE:  # of many that fail a report doesn't say why
         standing = replace(standing, failing={**standing.failing, own: ZoneFinding(mine.reason, mine.message)})
-    unwell = _unwell(standing, generation)
-    counts = ZoneCounts(len(sources), max(0, len(sources) - len(unwell)), len(standing.failing))
-    zones = tuple(unwell[:MAX_ZONES])
+    unwell = len(standing.failing) + len(standing.silent) + len(standing.behind)
+    counts = ZoneCounts(len(sources), max(0, len(sources) - unwell), len(standing.failing))
+    zones = tuple(islice(_unwell(standing, generation), MAX_ZONES))
     well = _applied(mine, sources, knows_senders=knows_senders, is_alone=is_alone)
     summary, ready = _outcome(well, standing, counts)
     text, _warned, told = ready.message.partition(WARNING)
@@ -97,18 +98,19 @@ def sum_up(
     return StatusVerdict(summary, (ready, *zones), counts, kept)
 
 
-def _unwell(standing: Standing, generation: int) -> list[Condition]:
+def _unwell(standing: Standing, generation: int) -> Iterator[Condition]:
     """Give a condition for each zone that fails, is silent, or has not looked at this generation, in this order."""
+
+    def condition(zone: str, status: str, reason: str, text: str) -> Condition:
+        return Condition(condition_type(zone), status, reason, clipped(text), generation)
+
+    for zone, each in standing.failing.items():
+        yield condition(zone, FALSE, each.reason, each.message or SEE_THERE)
+    for zone, when in standing.silent.items():
+        yield condition(zone, UNKNOWN, ConditionReason.ZONE_SILENT, _silence(when))
     behind = f"It has not reported yet that it has looked at generation {generation}."
-    said = (
-        *((zone, FALSE, each.reason, each.message or SEE_THERE) for zone, each in standing.failing.items()),
-        *((zone, UNKNOWN, ConditionReason.ZONE_SILENT, _silence(when)) for zone, when in standing.silent.items()),
-        *((zone, UNKNOWN, ConditionReason.WAITING_FOR_ZONE, behind) for zone in sorted(standing.behind)),
-    )
-    return [
-        Condition(condition_type(zone), status, reason, clipped(text), generation)
-        for zone, status, reason, text in said
-    ]
+    for zone in sorted(standing.behind):
+        yield condition(zone, UNKNOWN, ConditionReason.WAITING_FOR_ZONE, behind)
 
 
 def _outcome(well: Condition, standing: Standing, counts: ZoneCounts) -> tuple[str, Condition]:
@@ -134,9 +136,8 @@ def _applied(mine: Condition, sources: AbstractSet[str], *, knows_senders: bool,
     zones = _count(len(sources), "zone")
     text = f"Applied in {zones} with senders." if knows_senders else f"Applied in all {zones}."
     reason = ConditionReason.APPLIED if sources else ConditionReason.NO_SOURCE_PODS
-    if is_alone:
-        text = mine.message.partition(WARNING)[0]
-        reason = ConditionReason(mine.reason) if mine.status == TRUE else reason
+    if is_alone and mine.status == TRUE:
+        text, reason = mine.message.partition(WARNING)[0], ConditionReason(mine.reason)
     if reason is ConditionReason.NO_SOURCE_PODS:
         text = "The policy is valid; it selects no pod."
     return replace(mine, type=READY, status=TRUE, reason=reason.value, message=text)

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from nqosd.status.zone_report import Digests, ZoneFinding, ZoneReport
+from nqosd.status.zone_report import Digests, ZoneFinding, ZoneReport, digest_of
 
 OLD = 60.0
 """Seconds after which a zone that hasn't renewed its report is silent; it does so every 20 s."""
@@ -76,12 +76,14 @@ class ZonesView(msgspec.Struct, frozen=True):
         found = self.findings.get(key, {})
         heard = [zone for zone in sorted(found.keys() & sources) if zone not in silent and zone not in behind]
         failing = {zone: found[zone] for zone in heard if found[zone].fails}
-        crowded = self.overflow.get(namespace, {})
-        for zone in sorted(crowded.keys() & sources - behind - silent.keys() - found.keys()):
-            if not (others := crowded[zone]) or key in others:
-                failing[zone] = ZoneFinding(
-                    "Blocked", f"too many policies of namespace {namespace} fail there to say why each does"
-                )
+        if crowded := self.overflow.get(namespace):
+            digest = digest_of(key)
+            unsaid = ZoneFinding(
+                "Blocked", f"too many policies of namespace {namespace} fail there to say why each does"
+            )
+            for zone in sorted(crowded.keys() & sources - behind - silent.keys() - found.keys()):
+                if not (others := crowded[zone]) or digest in others:
+                    failing[zone] = unsaid
         warnings = dict.fromkeys(found[zone].message for zone in heard if not found[zone].fails)
         return Standing(failing, silent, behind, tuple(warnings))
 

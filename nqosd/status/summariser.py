@@ -16,8 +16,9 @@ from nqosd.kube.writes import Answer
 from nqosd.runtime.waiting import wait_anew
 from nqosd.status.conditions import READY, condition_type
 from nqosd.status.leases import Election, Leases
+from nqosd.status.outages import Outages
 from nqosd.status.readiness import sum_up
-from nqosd.status.reports import OLD, Renewal, Reports, ZonesView
+from nqosd.status.reports import Renewal, Reports, ZonesView
 from nqosd.status.writer import StatusWriter
 from nqosd.status.zone_state import Entry, Progress, ZoneState
 
@@ -83,9 +84,7 @@ class Summariser:
         self._reports = Reports()
         self._view: ZonesView | None = None
         self._unsettled: set[str] = set()
-        self._deaf_since: float | None = None
-        self._deaf, self._regained = 0.0, float("-inf")
-        """For how many seconds nothing was heard when that was last so, and when it ended."""
+        self._outages = Outages()
 
     async def run(self) -> None:
         """Sum up for ever."""
@@ -94,7 +93,9 @@ class Summariser:
             while True:
                 state = self._state()
                 progress = state.progress
-                if self._hears() and progress is not None and await self._is_elected(progress):
+                hears = self._in_touch()
+                self._outages.note(asyncio.get_running_loop().time(), hears=hears)
+                if hears and progress is not None and await self._is_elected(progress):
                     elected = self._name(progress)
                     await self._look(state, progress)
                 else:
@@ -106,15 +107,6 @@ class Summariser:
         finally:
             if elected:
                 await self._election.resign(elected)
-
-    def _hears(self) -> bool:
-        """Say whether every change is heard, and note for how long it wasn't."""
-        now, hears = asyncio.get_running_loop().time(), self._in_touch()
-        if not hears and self._deaf_since is None:
-            self._deaf_since = now
-        elif hears and self._deaf_since is not None:
-            self._deaf, self._regained, self._deaf_since = now - self._deaf_since, now, None
-        return hears
 
     def _stop(self) -> None:
         """Forget what was summed up: another daemon does it."""
@@ -197,8 +189,8 @@ class Summariser:
         unheard = max(0.0, now - self._listed - 2 * IDLE) if self._listed > 0 else 0.0
         # a daemon whose database is away isn't the one that speaks for its zone: a standby may have taken over
         own = progress.zone if self._may_report() else ""
-        deaf = self._deaf if now - self._regained < OLD else 0.0  # in which others may not have been heard either
-        self._reports.listed(listed.renewals.values(), now, own=own, unheard=unheard, wall=time.time() - deaf)
+        wall = time.time() - self._outages.unheard(now)
+        self._reports.listed(listed.renewals.values(), now, own=own, unheard=unheard, wall=wall)
         self._listed = now
         for zone in sorted(self._reports.silent(now).keys() - progress.zones)[:REMOVED]:
             self._took("a zone that is gone", await self._leases.remove(listed.names[zone]))

@@ -46,7 +46,7 @@ class Digests:
         Raises:
             ValueError: the text is none that `__str__` gives.
         """
-        self._sorted = array("I", sorted(map(_digest, keys)))
+        self._sorted = array("I", sorted(map(digest_of, keys)))
         if text:
             self._sorted.frombytes(base64.b64decode(text, validate=True))
             self._swap(self._sorted)
@@ -54,10 +54,9 @@ class Digests:
     def __len__(self) -> int:
         return len(self._sorted)
 
-    def __contains__(self, key: str) -> bool:
-        mine, number = self._sorted, _digest(key)
-        at = bisect_left(mine, number)
-        return at < len(mine) and mine[at] == number
+    def __contains__(self, digest: int) -> bool:
+        at = bisect_left(self._sorted, digest)
+        return at < len(self._sorted) and self._sorted[at] == digest
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Digests) and self._sorted == other._sorted
@@ -75,6 +74,11 @@ class Digests:
         """Put bytes in the order that all machines read, or back."""
         if sys.byteorder == "big":
             digests.byteswap()
+
+
+def digest_of(key: str) -> int:
+    """Digest the name of a policy."""
+    return zlib.crc32(key.encode())
 
 
 class ZoneFinding(msgspec.Struct, frozen=True):
@@ -217,7 +221,3 @@ def _encoded(report: ZoneReport) -> bytes:
     digests = {namespace: str(each) for namespace, each in report.overflow.items() if each}
     wire = _Wire(report.zone, report.version, dict(report.pending), findings, sorted(report.overflow), digests)
     return msgspec.json.encode(wire)
-
-
-def _digest(key: str) -> int:
-    return zlib.crc32(key.encode())

@@ -367,6 +367,26 @@ def test_a_pod_with_many_units_takes_long(selectors: int) -> None:
         assert [takes_long_then(compiler, each) for each in came] == [is_long, False]
 
 
+def test_many_pods_on_new_switches_take_long_before_their_units_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty first senders of fifty policies, each on a switch of its own, are a thousand units."""
+    compiler = IncrementalCompiler(Settings())
+    for number in range(50):
+        policy = NetworkQoS("a", f"p{number}", spec=NetworkQoSSpec(number, (EgressRule(1),), LabelSelector()))
+        compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, None, policy)])
+    pods = [
+        Pod("a", f"p{n}", {}, f"n{n}", attachments=(Attachment("default", (f"10.0.0.{n}",)),)) for n in range(1, 21)
+    ]
+    looked = Mock(wraps=compiler._room.measure)
+    monkeypatch.setattr(compiler._room, "measure", looked)
+    steps = compiler.steps(
+        compiler.settings, [Change(ResourceKind.POD, each.key, None, each) for each in pods], Delta()
+    )
+    assert next(steps)
+    assert not looked.called
+    assert all(steps)
+    assert len(compiler.desired.rows) == 1000
+
+
 @pytest.mark.parametrize(
     ("limits", "extra"),
     [

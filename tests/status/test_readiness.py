@@ -65,6 +65,17 @@ def test_one_zone() -> None:
     assert said.conditions == (replace(MINE, type="Ready"),)
 
 
+def test_one_zone_of_which_another_daemon_speaks() -> None:
+    """What this one says of itself is old where its report, which a standby has written, says otherwise."""
+    stale = condition(policy(), report(), "a", Lacking(switches=("x",)))
+    said = summed([zone("a")], "a", zones="a", mine=stale)
+    assert (said.ready.status, said.ready.reason, said.ready.message) == (
+        "True",
+        "Applied",
+        "Applied in 1 zone with senders.",
+    )
+
+
 def test_all_zones() -> None:
     """With several zones their number is said, and none has a condition of its own."""
     said = summed([zone("a"), zone("b"), zone("c")], "abc")

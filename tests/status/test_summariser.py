@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import attrs
 import pytest
@@ -196,26 +196,36 @@ async def test_a_new_generation_in_a_crowd_is_not_said_to_wait_at_once(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "is_silent"), [(5.0, 0.0, False), (200.0, 0.0, True), (-100.0, 100.0, True)]
+    ("before", "outages", "after", "is_silent"),
+    [
+        (5.0, [90.0], 0.0, False),
+        (200.0, [90.0], 0.0, True),
+        (-100.0, [90.0], 100.0, True),
+        (5.0, [90.0, 90.0], 0.0, False),
+        (5.0, [600.0, 8.0], 0.0, False),
+    ],
 )
 async def test_who_heard_nothing_for_long_lets_others_renew_first(
-    monkeypatch: pytest.MonkeyPatch, before: float, after: float, *, is_silent: bool
+    monkeypatch: pytest.MonkeyPatch, before: float, outages: Sequence[float], after: float, *, is_silent: bool
 ) -> None:
     """No zone could renew its report while the API server was away; who had ended before, or doesn't after, is silent.
 
-    A zone reported last so many seconds `before` that was so for 90 s, and is seen first so many `after` it.
+    A zone reported last so many seconds `before` that was so, and is seen first so many `after` it was so last.
     """
     monkeypatch.setattr(summariser, "LOOK", 0.01)
     monkeypatch.setattr(summariser, "GRACE", 0.0)
-    renewed = (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=before + 90.0 + after)).isoformat()
+    renewed = (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=before + sum(outages) + after)).isoformat()
     elected(monkeypatch, lambda: Listed({MISSING: Renewal(ZoneReport(MISSING, 1), renewed)}, {}))
-    loop, sources, hears = asyncio.get_running_loop(), frozenset({ZONE, MISSING}), [False]
+    loop, sources, hears = asyncio.get_running_loop(), frozenset({ZONE, MISSING}), [True]
     clock, moved = loop.time, [0.0]
     monkeypatch.setattr(loop, "time", lambda: clock() + moved[0])
     async with summing(monkeypatch, in_touch=lambda: hears[0]) as (status, submitted):
-        await asyncio.sleep(0.1)
-        moved[0], hears[0] = 90.0, True
-        await asyncio.sleep(0.1)
+        for seconds in outages:
+            hears[0] = False
+            await asyncio.sleep(0.1)
+            moved[0] += seconds
+            hears[0] = True
+            await asyncio.sleep(0.1)
         moved[0] += after
         status.publish(Progress(ZONE, 1, sources), [replace(standing(POLICIES[0], "w"), sources=sources)])
         await eventually(lambda: bool(submitted))
