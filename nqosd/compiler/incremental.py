@@ -29,7 +29,6 @@ from nqosd.compiler.desired import Delta, Desired, Members, RowKey
 from nqosd.compiler.desired_state import State
 from nqosd.compiler.effective_policies import PolicyReading
 from nqosd.compiler.effective_policy_index import EffectivePolicies, selections_of
-from nqosd.compiler.late_namespaces import LITTLE, LateNamespaces
 from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.oldest_definitions import too_many_definitions
@@ -37,7 +36,7 @@ from nqosd.compiler.pod_addresses import PodAddress, places
 from nqosd.compiler.policy_reports import PolicyReport, ReportInputs, report
 from nqosd.compiler.prefixes import Prefixes
 from nqosd.compiler.return_traffic import SwitchRows
-from nqosd.compiler.room import A_ROW, MEMBERS, ROWS, Room
+from nqosd.compiler.room import MEMBERS, ROWS, Room
 from nqosd.compiler.rows import POD_PART, SenderSwitch, Unit, build_unit
 from nqosd.compiler.set_members import Membership
 from nqosd.compiler.settings import Settings
@@ -49,11 +48,12 @@ FEW = 100
 """How many pods with one address are few: they take some 5 ms."""
 REQUIREMENTS = 10
 """Requirements of selectors that take as long, for one address, as another pod."""
+LITTLE = 300
+"""Rows, and units without rows, for which others can wait; they take some 5 ms."""
+A_ROW = 50
+"""Members of sets that take as long as a row."""
 SHARE = 4_000
-"""The weight of pods that are moved at once where networks or nodes changed; they take some 25 ms.
-
-Of policies that turn, as much again; they take some 60 ms, and those of one namespace come together.
-"""
+"""The weight of pods that are moved at once where networks or nodes changed; they take some 25 ms."""
 
 _NETWORK_KINDS = (
     ResourceKind.NETWORK_ATTACHMENT_DEFINITION,
@@ -76,12 +76,7 @@ class IncrementalCompiler:
         self.switches: Switches = {}
         """Logical switches as the database has them; what is put here holds from the next batch on."""
         self.share: float = math.inf
-        """The weight of pods that a batch moves because networks or nodes changed, at most; the rest are `left`.
-
-        And of policies that pods turn, where that comes to more than a little.
-        """
-        self.is_writing = False
-        """Whether much is being written still of what was compiled: what pods turn waits for that."""
+        """The weight of pods that a batch moves because networks or nodes changed, at most; the rest are `left`."""
         self.moment = 0.0
         """When the next batch comes, by the clock of the caller."""
         self.left: dict[str, float] = {}
@@ -100,7 +95,6 @@ class IncrementalCompiler:
         self._subscriptions = Subscriptions(self._membership)
         self._policies = EffectivePolicies(self.tables, self._settings, self._subscriptions, readings)
         self._room = Room(self.tables.policies, self._membership, self._settings.limits)
-        self._late = LateNamespaces(self._room.weight)
 
     @property
     def settings(self) -> Settings:
@@ -136,20 +130,6 @@ class IncrementalCompiler:
         """Say how many rows, selectors and members, of these A_ROW for one, the policies of a namespace take."""
         members = self._room.members(namespace) // A_ROW
         return self._room.rows(namespace) + self._policies.selectors(namespace) + members
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether later batches have something to do of what is known already."""
-        return bool(self.left or self._late.since)
-
-    @property
-    def behind(self) -> Mapping[str, float]:
-        """The namespaces of which later batches do something, and since when that should be so."""
-        found = dict(self._late.since)
-        for key, since in self.left.items():
-            name = key.partition("/")[0]
-            found[name] = min(since, found.get(name, since))
-        return found
 
     def takes_long(self, settings: Settings, changes: Sequence[Change]) -> bool:
         """Say whether a batch may take longer than others can wait even before it is known what follows from it.
@@ -309,15 +289,7 @@ class IncrementalCompiler:
             self._subscriptions.count()
             for key in changed:
                 self._room.policy_changed(key, self._policies.by_key.get(key))
-        due = self._room.due(self._subscriptions.users)
-        if due:
-            yield True
-            unsure |= self._late.note(due, self._settings.limits.namespace_members, self.moment)
-        if self._late.since:
-            others = any(batch.values())
-            unsure |= self._late.turn(self.share, self.moment, others=others, is_writing=self.is_writing)
-        else:
-            self._late.had_turn = False
+        unsure.update(self._room.due(self._subscriptions.users))
         turned: list[str] = []
         if unsure:
             yield True
@@ -404,8 +376,6 @@ class IncrementalCompiler:
 
         Gives those policies of which that turned.
         """
-        for namespace in unsure:
-            self._late.since.pop(namespace, None)
         turned = [key for namespace in sorted(unsure) for key in self._room.settle(MEMBERS, namespace)]
         delta.policies.update(turned)
         self._subscriptions.fill_senders(self._needed(turned), lambda key: self._room.lacks(MEMBERS, key) is None)

@@ -26,8 +26,6 @@ from nqosd.config.options import Limits
 
 ROWS, MEMBERS = "rows", "members"
 """What is limited, by the names of the options."""
-A_ROW = 50
-"""Members of sets that take as long as a row."""
 
 _WAYS_OUT = {
     ROWS: "select fewer pods, write fewer rules or let pods share limits",
@@ -183,21 +181,12 @@ class Room:
         applied = [takes for key, takes in self._members(namespace).items() if self.has_room(key)]
         return sum(each.alone for each in applied) + sum({each.senders: each.shared for each in applied}.values())
 
-    def weight(self, namespace: str) -> int:
-        """Say how many rows, selectors and members, of these A_ROW for one, policies come to at most."""
-        takes, limits = self._members(namespace), self._limits
-        policies = self._effective.get(namespace, {}).items()
-        rows = sum(len(each.spec.egress) * takes[key].shared for key, each in policies)
-        members = min(limits.namespace_members, sum(each.total for each in takes.values()))
-        return min(rows, limits.namespace_rows) + members // A_ROW + sum(len(each.peers) for _key, each in policies)
+    def due(self, users: Mapping[PodSelection, Mapping[str, AbstractSet[str]]]) -> list[str]:
+        """List the namespaces that may have come beyond a limit of members by pods that came, or may have left one.
 
-    def due(self, users: Mapping[PodSelection, Mapping[str, AbstractSet[str]]]) -> Mapping[str, int]:
-        """Give the namespaces that may have come beyond a limit of members by pods that came, or may have left one.
-
-        And at most how many members of policies with room came or left there. `users` are the policies that need a
-        selection, by namespace. What moved in one that is left out concerns it alone; what moved in the others, also
-        what is left for younger ones. Senders count for one of them; their first and last one says, besides, which
-        policies come first, if there isn't room for all.
+        `users` are the policies that need a selection, by namespace. What moved in one that is left out concerns it
+        alone; what moved in the others, also what is left for younger ones. Senders count for one of them; their first
+        and last one says, besides, which policies come first, if there isn't room for all.
         """
         turned = set[str]()
         applied: defaultdict[str, int] = defaultdict(int)
@@ -215,7 +204,7 @@ class Room:
         for namespace, number in applied.items():
             most = max(left_out[namespace].values()) if namespace in left_out else 0
             self._slack[namespace] = self._slack.get(namespace, 0) - number - most
-        return {name: each for name, each in applied.items() if name in turned or self._slack[name] < 0}
+        return [namespace for namespace in applied if namespace in turned or self._slack[namespace] < 0]
 
     def settle(self, option: str, namespace: str) -> Iterable[str]:
         """Look at a namespace anew; gives the policies of which something else is to be said than before."""

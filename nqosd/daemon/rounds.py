@@ -158,7 +158,7 @@ class Rounds:
         while True:
             await wake.wait()
             pause = max(self.options.batch_window, self.inbox.pause)
-            if pause and not self._left and not (self._compiler and self._compiler.is_behind):
+            if pause and not self._left and not (self._compiler and self._compiler.left):
                 await asyncio.sleep(pause)
             wake.clear()
             self._health.round_began()
@@ -218,7 +218,7 @@ class Rounds:
             self._compiler = IncrementalCompiler(settings)
         compiler = self._compiler
         compiler.switches, compiler.moment = facts.switches, started
-        compiler.share, compiler.is_writing = SHARE if self._has_written else math.inf, bool(self._left)
+        compiler.share = SHARE if self._has_written else math.inf
         delta = await self._compile(compiler, settings, changes)
         if delta:
             arrived = ((change.namespace, change.seen) for change in changes)
@@ -232,7 +232,7 @@ class Rounds:
             compiler.desired, delta, prune=prune, may_wait=compiler.may_wait, claim=self._claim(known)
         )
         self._left, self._has_written = result.left, result.succeeded
-        result = _with_left(result, compiler.behind)
+        result = _with_left(result, compiler.left)
         self.convergence.ended(result, pruned=prune)
         await self._take(result, compiler, delta, came)
         seconds = time.monotonic() - started
@@ -252,7 +252,7 @@ class Rounds:
         self._large.look(delta, compiler.desired)
         events = self.publisher.writers.events if self._northbound.facts.lock_held else None
         self._objections.take(changes, delta.pods, compiler, events)
-        if self.options.check_compile and not compiler.is_behind:
+        if self.options.check_compile and not compiler.left:
             self._check(compiler)
         return delta
 
@@ -342,10 +342,8 @@ class Rounds:
             self._awaiting.clear()
             self._metrics.policies({})
         self._say_withheld(result.problem if result.outcome is RoundOutcome.WITHHELD else "")
-        if self.inbox.oldest is not None or compiler.left or (compiler.is_behind and not self._left):
+        if self.inbox.oldest is not None or compiler.left:
             self._northbound.wake.set()
-        elif compiler.is_behind:  # what it is behind with waits for what is written, which wakes
-            self._wake_at(time.monotonic() + RETRY)
         if not result.succeeded:
             return
         if not self._has_settled:
@@ -382,9 +380,9 @@ class Rounds:
             _log.error("the incremental result differs from a full compilation; please report it")
 
 
-def _with_left(result: RoundResult, behind: Mapping[str, float]) -> RoundResult:
-    """Add to what a round left the namespaces that the compiler is behind with, and since when."""
-    if not behind:
+def _with_left(result: RoundResult, pods: Mapping[str, float]) -> RoundResult:
+    """Add to what a round left the namespaces of pods that the compiler hasn't moved yet, and since when."""
+    if not pods:
         return result
-    since = min(each for each in (*behind.values(), result.left_since) if each is not None)
-    return replace(result, left=result.left | behind.keys(), left_since=since)
+    since = min(filter(None, (next(iter(pods.values())), result.left_since)))
+    return replace(result, left=result.left | {key.partition("/")[0] for key in pods}, left_since=since)

@@ -1,6 +1,5 @@
 """The incremental compiler is `compile_everything`, whatever happens in whatever order."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from unittest.mock import Mock
@@ -34,7 +33,6 @@ from nqosd.compiler import (
     desired_state,
     expression,
     incremental,
-    late_namespaces,
     matching,
     rows,
     set_members,
@@ -42,8 +40,7 @@ from nqosd.compiler import (
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.effective_policies import EffectivePolicy
-from nqosd.compiler.incremental import FEW, REQUIREMENTS, IncrementalCompiler
-from nqosd.compiler.late_namespaces import LITTLE, PATIENCE
+from nqosd.compiler.incremental import FEW, LITTLE, REQUIREMENTS, IncrementalCompiler
 from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.pod_addresses import PodAddress
 from nqosd.compiler.prefixes import Prefixes, Range, covered
@@ -153,36 +150,24 @@ def test_equals_compile_everything(events: list[list[Change]], setting: Settings
         assert all(reports[key] == compiler.report(key) for key in compiler.tables.policies)
 
 
-@given(st.one_of(batches, crowds), every_setting, switches, st.integers(1, 3), st.sampled_from([0, 5, LITTLE]))
+@given(st.one_of(batches, crowds), every_setting, switches, st.integers(1, 3))
 @settings(max_examples=examples(300), deadline=None)
 def test_pods_that_are_left_change_nothing_in_the_end(
-    events: list[list[Change]], setting: Settings, seen: Switches, often: int, little: int
+    events: list[list[Change]], setting: Settings, seen: Switches, often: int
 ) -> None:
-    """Where nodes or networks move pods by and by, and more happens meanwhile, all ends as if they moved at once.
-
-    So it does where pods turn policies, and namespaces of these are looked at later, however little that comes to.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(late_namespaces, "LITTLE", little)
-        check_what_is_left(events, setting, seen, often)
-
-
-def check_what_is_left(events: list[list[Change]], setting: Settings, seen: Switches, often: int) -> None:
-    """Let as little as can be happen in each batch, and hold the end, and what there is in between, to what it says."""
+    """Where nodes or networks move pods by and by, and more happens meanwhile, all ends as if they moved at once."""
     compiler, mirror = IncrementalCompiler(setting), Mirror()
     compiler.share, compiler.switches = 1, seen
     for number, batch in enumerate(events):
-        compiler.is_writing = number % 3 == often % 3
         mirror.follow(compiler.apply(batch), compiler.desired)
-        compiler.is_writing = False
-        while compiler.is_behind and number % often == 0:
+        while compiler.left and number % often == 0:
             mirror.follow(compiler.apply([]), compiler.desired)
         assert mirror.equals(compiler.desired)
         for key in compiler.tables.policies:
             compiler.report(key)
-        if not compiler.is_behind:
+        if not compiler.left:
             check(compiler)
-    while compiler.is_behind:
+    while compiler.left:
         mirror.follow(compiler.apply([]), compiler.desired)
     check(compiler)
     assert mirror.equals(compiler.desired)
@@ -433,78 +418,6 @@ def turning(namespace: str) -> tuple[NetworkQoS, Pod, list[Pod]]:
     attachment = Attachment("default", (f"10.0.2.{ord(namespace[-1])}",))
     sender = Pod(namespace, "s", {"x": ""}, "n1", attachments=(attachment,))
     return policy, sender, [peer(f"p{number}", f"10.0.0.{number}") for number in range(10)]
-
-
-def turned_by_one(number: int, limits: Limits) -> tuple[IncrementalCompiler, Change, Change]:
-    """Give a compiler that does a share at once, and one pod, coming and going, that turns so many namespaces."""
-    compiler = IncrementalCompiler(Settings(limits=limits))
-    names = [f"a{each}" for each in range(number)]
-    compiler.apply([Change(ResourceKind.NAMESPACE, name, None, Namespace(name, {})) for name in (*names, "b")])
-    for policy, sender, peers in map(turning, names):
-        compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, None, policy)])
-        compiler.apply(Change(ResourceKind.POD, pod.key, None, pod) for pod in (sender, *peers))
-    compiler.share = 1
-    extra = peer("extra", "10.0.1.2")
-    came, went = (Change(ResourceKind.POD, extra.key, *both) for both in ((None, extra), (extra, None)))
-    return compiler, came, went
-
-
-def test_namespaces_that_one_pod_turns_come_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each in a batch of its own, whatever others change in between, and what they change isn't held up.
-
-    All others are as they were until then. Where they come to little they come together, and so they do for who has
-    no share.
-    """
-    stranger = [Change(ResourceKind.POD, f"b/stranger{n}", None, Pod("b", f"stranger{n}", {}, "n1")) for n in range(9)]
-    compiler, came, went = turned_by_one(4, Limits(members=11))
-    compiler.apply([came])
-    assert (compiler._late.since, len(compiler.desired.rows)) == ({}, 0)
-    monkeypatch.setattr(late_namespaces, "LITTLE", 0)
-    found: list[tuple[int, int]] = []
-    for change in (went, stranger[0], None, stranger[1], stranger[2], stranger[3]):
-        compiler.apply([change] if change else [])
-        assert change is None or change.new is None or change.key in compiler.tables.pods
-        found.append((len(compiler.desired.rows), len(compiler._late.since)))
-    assert found == [(1, 3), (1, 3), (2, 2), (2, 2), (3, 1), (3, 1)]
-    compiler.apply([])
-    assert not compiler.is_behind
-    check(compiler)
-    compiler.share = math.inf
-    compiler.apply([came])
-    check(compiler)
-
-
-def test_what_one_pod_turns_waits_for_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While much is being written a namespace has its turn only now and then; one whose policy changes doesn't wait."""
-    monkeypatch.setattr(late_namespaces, "LITTLE", 0)
-    compiler, came, _went = turned_by_one(4, Limits(members=11))
-    compiler.is_writing, compiler.moment = True, 100.0
-    compiler.apply([came])
-    assert compiler.behind == {f"a{each}": 100.0 for each in range(4)}
-    for later, left in ((0.9, 4), (1.1, 3), (2.0, 3), (2.2, 2)):
-        compiler.moment = 100.0 + later * PATIENCE
-        compiler.apply([])
-        assert len(compiler.behind) == left
-    policy = compiler.tables.policies["a3/p"]
-    compiler.apply([Change(ResourceKind.NETWORK_QOS, policy.key, policy, attrs.evolve(policy, created="2026"))])
-    assert list(compiler.behind) == ["a2"]
-    compiler.start_over([])
-    assert not compiler.is_behind
-    compiler.configure(compiler.settings)
-    check(compiler)
-
-
-def test_of_very_much_that_comes_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More members than a namespace may have enter no set before it is seen for which policies there is room."""
-    monkeypatch.setattr(late_namespaces, "LITTLE", 0)
-    compiler, _came, _went = turned_by_one(4, Limits(namespace_members=11))
-    many = [peer(f"many{number}", f"10.0.3.{number}") for number in range(12)]
-    entered = Mock(wraps=compiler._membership._enter)
-    monkeypatch.setattr(compiler._membership, "_enter", entered)
-    compiler.apply(Change(ResourceKind.POD, pod.key, None, pod) for pod in many)
-    assert not compiler.is_behind
-    assert [len(each) for call in entered.call_args_list for _place, each in call.args[0].values()] == [0]
-    check(compiler)
 
 
 def absences(number: int, requirements: int) -> list[Change]:

@@ -14,15 +14,13 @@ from msgspec.structs import replace
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
 from nqosd.api.objects import Attachment, Pod
-from nqosd.compiler import late_namespaces
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.config.options import Limits
 from nqosd.daemon import inspection
 from nqosd.daemon.inspection import DaemonState
 from nqosd.daemon.publisher import KubernetesWriters
-from nqosd.daemon.rounds import RETRY, RoundOptions, Rounds
+from nqosd.daemon.rounds import RoundOptions, Rounds
 from nqosd.northbound.northbound import Northbound
-from nqosd.northbound.results import RoundOutcome, RoundResult
 from nqosd.ovsdb.connection_options import Options
 from nqosd.telemetry.health import Health
 from nqosd.telemetry.metrics import Metrics
@@ -89,35 +87,6 @@ async def test_what_may_take_long_is_compiled_in_a_thread(
     await compiling.changed(*(Change(ResourceKind.POD, pod.key, pod, None) for pod in others))
     assert [each.name for each in await compiling.state.policies()] == ["limit"]
     assert len(await compiling.state.rows()) == 1
-
-
-async def test_what_waits_for_what_is_written_takes_no_rounds(
-    compiling: Compiling, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While much is being written, no round follows another at once for namespaces that are late; then one does."""
-    left, ended = frozenset({"x"}), list[None]()
-
-    async def reconcile(*_arguments: object, **_options: object) -> RoundResult:
-        ended.append(None)
-        return RoundResult(RoundOutcome.COMMITTED, left=left)
-
-    monkeypatch.setattr(late_namespaces, "LITTLE", 0)
-    monkeypatch.setattr(compiling.rounds._northbound, "reconcile", reconcile)
-    compiling.rounds.options = replace(compiling.rounds.options, limits=Limits(members=1))
-    second = replace(POD, name="web2", attachments=(Attachment("default", ("10.0.0.2",)),))
-    await compiling.changed(Change(ResourceKind.NETWORK_QOS, POLICY.key, None, POLICY))
-    await compiling.changed(Change(ResourceKind.POD, POD.key, None, POD))
-    await compiling.changed(Change(ResourceKind.POD, second.key, None, second))
-    compiler = compiling.rounds.compiler
-    assert compiler is not None
-    assert compiler.behind.keys() == {"shop"}
-    before = len(ended)
-    await asyncio.sleep(RETRY / 2)
-    assert len(ended) <= before + 1
-    left = frozenset()
-    async with asyncio.timeout(30):
-        while compiler.is_behind:  # noqa: ASYNC110 - rounds tell nobody that they have ended
-            await asyncio.sleep(0.01)
 
 
 async def test_nobody_looks_at_the_compiler_while_a_thread_compiles(compiling: Compiling) -> None:

@@ -108,7 +108,7 @@ class Site:
         for _ in range(4):
             self.go_on(-1)
             self.run_round()
-        while self.compiler.is_behind:
+        while self.compiler.left:
             self.run_round()
 
     def run_round(self) -> None:

@@ -9,12 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from nqosd.api.changes import Change, ResourceKind
-from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
-from nqosd.api.networkqos import BandwidthScope, Classifier, EgressRule, Limit, NetworkQoS, NetworkQoSSpec, PodPeer
-from nqosd.api.objects import Attachment, Namespace, NetworkAttachment, Node, Pod, Topology
-from nqosd.compiler import late_namespaces
+from nqosd.api.networkqos import BandwidthScope, EgressRule, Limit, NetworkQoS, NetworkQoSSpec
+from nqosd.api.objects import Attachment, NetworkAttachment, Node, Pod, Topology
 from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.config.options import Limits
 from nqosd.daemon import rounds as daemon_rounds
 from nqosd.daemon.publisher import KubernetesWriters, Publisher
 from nqosd.daemon.rounds import RoundOptions, Rounds
@@ -90,7 +87,8 @@ async def seen(ovsdb_nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 
     def noted(publisher: Publisher, key: str, compiler: IncrementalCompiler) -> PolicyStanding | None:
         of_namespace = key.partition("/")[0]
-        if found.ended and of_namespace in found.ended[-1][0].left | compiler.behind.keys():
+        waits = {each.partition("/")[0] for each in compiler.left}
+        if found.ended and of_namespace in found.ended[-1][0].left | waits:
             found.published_early.append(key)
         return stands(publisher, key, compiler)
 
@@ -201,60 +199,6 @@ async def test_pods_of_a_network_that_changes_keep_nobody_waiting(seen: Seen, mo
     assert victims < len(wide) - 1
     assert seen.published_early == []
     assert "attacker/own" in seen.rounds.publisher.states
-
-
-def _turned(name: str) -> list[Change]:
-    """Give a namespace with a sender, and a policy for it that chooses all pods with a label."""
-    to = Classifier(to=(PodPeer(LabelSelector((Requirement("peer", Operator.EXISTS),)), EVERYTHING),))
-    policy = NetworkQoS(name, "p", spec=NetworkQoSSpec(1, (EgressRule(1, Limit(1000), to),)))
-    attachment = Attachment("default", (f"10.0.2.{name[-1]}",))
-    sender = Pod(name, "s", node="node1", attachments=(attachment,))
-    return [
-        Change(ResourceKind.NAMESPACE, name, None, Namespace(name, {})),
-        Change(ResourceKind.NETWORK_QOS, policy.key, None, policy),
-        Change(ResourceKind.POD, sender.key, None, sender),
-    ]
-
-
-def _peer(number: int) -> Change:
-    attachment = Attachment("default", (f"10.0.3.{number}",))
-    found = Pod("many", f"peer{number}", {"peer": ""}, "node1", attachments=(attachment,))
-    return Change(ResourceKind.POD, found.key, None, found)
-
-
-async def test_what_one_pod_turns_keeps_nobody_waiting(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The policies of five namespaces, which it brings beyond a limit, are taken off in a round for each of these.
-
-    A pod of others is written meanwhile, and the statuses of these namespaces come at last.
-    """
-    monkeypatch.setattr(late_namespaces, "LITTLE", 0)
-    monkeypatch.setattr(daemon_rounds, "SHARE", 1)
-    keys, states = [f"turned{number}/p" for number in range(5)], seen.rounds.publisher.states
-    seen.rounds.options = replace(seen.rounds.options, limits=Limits(members=PODS))
-    for key in keys:
-        seen.rounds.inbox.changed(_turned(key.partition("/")[0]))
-    many = Change(ResourceKind.NAMESPACE, "many", None, Namespace("many", {}))
-    seen.rounds.inbox.changed([many, *map(_peer, range(PODS - 1))])
-    await until(lambda: seen.is_done and [states.get(key, ("",))[0] for key in keys] == ["Applied"] * 5)
-    seen.ended.clear()
-    compiler = seen.rounds.compiler
-    assert compiler is not None
-    (victims, *_) = (row.sets for key, row in compiler.desired.rows.items() if key.policy == "victim/own")
-    late: list[int] = []
-
-    def after(_result: RoundResult) -> None:
-        late.append(len(compiler._late.since))
-        if len(late) == 1:
-            seen.rounds.inbox.changed([pod("victim", 1)])
-
-    seen.after = after
-    seen.rounds.inbox.changed([_peer(PODS)])
-    await until(lambda: seen.is_done and bool(late) and not compiler.is_behind)
-    assert sorted({*late}, reverse=True) == [4, 3, 2, 1, 0]
-    written = [any(SetName(name) in result.written for name in victims) for result, _priority in seen.ended]
-    assert late[written.index(True)] > 1
-    assert seen.published_early == []
-    assert [states[key][0] for key in keys] == ["TooLarge"] * 5
 
 
 def _is_set(subject: object) -> bool:
