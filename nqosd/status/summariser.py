@@ -205,6 +205,8 @@ class Summariser:
                 self._sum_up_one(entry, progress, view, kept)
             if time.monotonic() - begun > TURN:
                 await asyncio.sleep(0)
+                if not await self._is_elected(progress):
+                    return
                 begun = time.monotonic()
 
     def _sum_up_one(self, entry: Entry, progress: Progress, view: ZonesView, kept: frozenset[str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
+from nqosd.api.objects import Node
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.settings import Settings
 from nqosd.daemon import publisher as daemon_publisher
@@ -23,6 +24,17 @@ def compiled(*keys: str) -> IncrementalCompiler:
     compiler = IncrementalCompiler(Settings())
     compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in found])
     return compiler
+
+
+async def test_a_node_without_ovn_is_no_zone() -> None:
+    """Nobody ever reports for a node with hybrid-overlay networking, so nobody waits for it."""
+    nodes = [Node("n1", "n1"), Node("n2", "n2"), Node("windows", "", {}, None, True, ("10.132.1.0/24",))]  # noqa: FBT003
+    compiler = IncrementalCompiler(Settings(zone="n1"))
+    compiler.apply([Change(ResourceKind.NODE, each.name, None, each) for each in nodes])
+    status = ZoneStatus(FakeClient(), Counting(), namespace="nqosd", holder="host-a")
+    await Publisher(Northbound(Options()), KubernetesWriters(status)).publish(compiler, "n1", Came(7))
+    assert status._state.progress is not None
+    assert status._state.progress.zones == {"n1", "n2"}
 
 
 async def test_reports_leave_off_where_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -254,3 +254,26 @@ async def test_without_its_database_a_lonely_zone_speaks_only_while_nobody_else_
         held_by[0] = ""
         monkeypatch.setattr(summariser, "ASKED", (0.01, 0.01))
         await eventually(lambda: bool(submitted))
+
+
+async def test_the_election_is_renewed_while_much_is_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where thousands of policies fail in hundreds of zones that may take longer than the Lease is held."""
+    monkeypatch.setattr(summariser, "TURN", 0.0)
+    monkeypatch.setattr(summariser, "RENEWAL", 0.0)
+    elected(monkeypatch, lambda: Listed({}, {}))
+    asked: list[str] = []
+
+    async def campaign(self: Election, name: str, **_: object) -> Answer:
+        asked.append(name)
+        self.holder = name if len(asked) <= 30 else "zone-b"
+        self._since = asyncio.get_running_loop().time()
+        return Answer(200)
+
+    monkeypatch.setattr(Election, "campaign", campaign)
+    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    async with summing(monkeypatch) as (status, submitted):
+        every = [replace(standing(each, "w"), sources=frozenset({ZONE})) for each in POLICIES]
+        status.publish(Progress(ZONE, 1, frozenset({ZONE, MISSING})), every)
+        await eventually(lambda: len(asked) > 30)
+        await asyncio.sleep(0.1)
+        assert 20 < len(submitted) < len(POLICIES)
