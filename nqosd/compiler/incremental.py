@@ -391,14 +391,12 @@ class IncrementalCompiler:
         shift = self._membership.drain()
         for key in turned:
             self._mark(key, stale)
-        are_many = False
         for selection, network, switch in shift.touched:
             is_new = (selection, network, switch) in shift.sites
             for key in self._subscriptions.of(selection):
                 if is_new or self._policies.by_key[key].spec.bandwidth_scope is BandwidthScope.POD:
                     stale[key, network, switch] = None
-            if len(stale) > LITTLE and not are_many:
-                are_many = True
+            if len(stale) > LITTLE:
                 yield True
         if unsure or stale:
             yield from self._settle_rows(unsure, turned, stale, delta)

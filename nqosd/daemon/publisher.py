@@ -207,8 +207,8 @@ class Publisher:
         """Name all zones that there are; where this is the only database, it knows of no others."""
         if self._zones is None:
             nodes = compiler.tables.nodes.values() if compiler.is_zoned else ()
-            own = (each for each in nodes if not each.is_hybrid)  # where no OVN runs, nobody reports
-            self._zones = frozenset({self._zone, *map(self._zone_of, own)})
+            reporting = (each for each in nodes if not each.is_hybrid)  # where no OVN runs, nobody does
+            self._zones = frozenset({self._zone, *map(self._zone_of, reporting)})
         return self._zones
 
     def _sources(self, key: str, compiler: IncrementalCompiler, *, has_senders: bool) -> frozenset[str] | None:
