@@ -117,7 +117,7 @@ def _noteworthy(effective: EffectivePolicy, units: Units, facts: ReportInputs) -
         yield "spec.networkSelectors: more definitions are ignored; nqosd get networks"
     if effective.spec.bandwidth_scope is BandwidthScope.POD:
         rows = sum(row.key.part.startswith(POD_PART) for unit in units.values() for row in unit.rows)
-        yield f"bandwidth-scope Pod takes a row for each pod and limited rule: {rows} rows now, each change recomputes"
+        yield f"bandwidth-scope Pod takes a row for each pod and limited rule, {rows} now; each change recomputes"
     for network in dict.fromkeys(name for name, _switch in sorted(units)):
         yield from _unaddressed(effective, network, facts)
         yield from _before_load_balancing(effective, network, facts.networks)
