@@ -20,11 +20,7 @@ LONG_FILES = {
     "commands/table.py": (310, "a table: what each command takes; it is read by looking one up"),
     "config/options.py": (270, "a table: each option with its unit, default and bounds; it is read by looking one up"),
     "config/reading.py": (270, "all that a configuration file can have wrong, each in words of its own"),
-    "compiler/incremental.py": (
-        500,
-        "the one way of a change through the compiler: its steps share what is kept between batches",
-    ),
-    "compiler/set_members.py": (500, "the one index of who is in which set: each way in has its way out beside it"),
+    "compiler/incremental.py": (400, "the one way of a change through the compiler, and what may be asked of it"),
     "daemon/daemon.py": (280, "puts the parts together, each by name, and does nothing else"),
     "daemon/inspection.py": (280, "one view of the daemon for the pages, a method for each of them"),
     "daemon/rounds.py": (400, "the one loop, from what changed to what is told; the steps share its state"),

@@ -9,8 +9,8 @@ from collections.abc import Set as AbstractSet
 
 from nqosd.compiler.desired import AddressSet, Delta, Desired, Members, PortGroup, QosRow, RowKey
 from nqosd.compiler.rows import Unit
+from nqosd.compiler.set_counts import SetCounts, Shift
 from nqosd.compiler.set_ids import AnySet, PrefixSet
-from nqosd.compiler.set_members import Membership, Shift
 
 _NOTHING = Unit()
 SPARE = 5_000
@@ -20,9 +20,9 @@ SPARE = 5_000
 class State:
     """Rows and sets of all units."""
 
-    def __init__(self, owner: str, membership: Membership) -> None:
+    def __init__(self, owner: str, counts: SetCounts) -> None:
         self._owner = owner
-        self._membership = membership
+        self._counts = counts
         self._units: dict[str, dict[tuple[str, str], Unit]] = {}
         self._spare: dict[tuple[str, tuple[str, str]], Unit] = {}
         self._spare_rows = 0
@@ -113,7 +113,7 @@ class State:
                 self._forget(set_id)
         for set_id, members in shift.members.items():
             if set_id not in self._uses:
-                self._membership.forget_empty(set_id)
+                self._counts.forget_empty(set_id)
             elif used_before.get(set_id, 1) and (members.added or members.removed):
                 delta.sets[self._names[set_id][1]] = members
 
@@ -126,7 +126,7 @@ class State:
         delta.sets[name] = Members() if isinstance(set_id, PrefixSet) else Members(added=set(members))
 
     def _members(self, set_id: AnySet) -> AbstractSet[str]:
-        return set_id.prefixes if isinstance(set_id, PrefixSet) else self._membership.members(set_id)
+        return set_id.prefixes if isinstance(set_id, PrefixSet) else self._counts.members(set_id)
 
     def _withdraw(self, set_id: AnySet, delta: Delta) -> None:
         name = self.name(set_id)
@@ -138,4 +138,4 @@ class State:
         del self._uses[set_id]
         self._names.pop(set_id, None)
         if not isinstance(set_id, PrefixSet):
-            self._membership.forget_empty(set_id)
+            self._counts.forget_empty(set_id)

@@ -191,7 +191,7 @@ class Room:
         turned = set[str]()
         applied: defaultdict[str, int] = defaultdict(int)
         left_out: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for moved in self._membership.moved():
+        for moved in self._membership.sizes.moved():
             is_peer = moved.selection.role is SelectionUse.PEER
             for namespace, keys in users.get(moved.selection, {}).items():
                 others, lacking = len(keys), self._beyond[MEMBERS].get(namespace)
@@ -225,14 +225,14 @@ class Room:
 
     def _members(self, namespace: str) -> Mapping[str, Takes]:
         """Count the members of the sets of each policy of a namespace."""
-        size = self._membership.size
+        size = self._membership.sizes.of
         return {key: Takes.of_members(each, size) for key, each in self._effective.get(namespace, {}).items()}
 
     def _at_most(self, effective: EffectivePolicy) -> int:
         number = 0
-        for (network, switch), kinds in self._membership.sites(effective.sources).items():
+        for (network, switch), kinds in self._membership.sets.sites(effective.sources).items():
             if effective.selects(network):
                 sets = [SetId(effective.sources, network, switch, kind) for kind in kinds]
-                senders = max(len(self._membership.members(each)) for each in sets)
+                senders = max(len(self._membership.sets.members(each)) for each in sets)
                 number += rows_at_most(effective.spec, len(kinds), senders)
         return number

@@ -25,7 +25,8 @@ from msgspec.structs import replace
 from nqosd.api.changes import Change, ResourceKind
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta
-from nqosd.compiler.incremental import SHARE, IncrementalCompiler
+from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.pod_placement import SHARE
 from nqosd.compiler.settings import Settings, parse_ovn_version, zone_name
 from nqosd.config.options import Limits
 from nqosd.daemon.contact import Contact

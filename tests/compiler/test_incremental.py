@@ -32,21 +32,23 @@ from nqosd.compiler import (
     address_owners,
     desired_state,
     expression,
-    incremental,
     matching,
     rows,
-    set_members,
+    set_counts,
+    stale_units,
 )
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.desired import Delta, Desired, Family
 from nqosd.compiler.effective_policies import EffectivePolicy
-from nqosd.compiler.incremental import FEW, LITTLE, REQUIREMENTS, IncrementalCompiler
+from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.matching import MatchScope
 from nqosd.compiler.pod_addresses import PodAddress
+from nqosd.compiler.pod_placement import FEW, REQUIREMENTS
 from nqosd.compiler.prefixes import Prefixes, Range, covered
 from nqosd.compiler.rows import SenderSwitch, Unit
 from nqosd.compiler.set_ids import SetId
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.stale_units import LITTLE
 from nqosd.compiler.switches import Switches
 from nqosd.config.options import Limits
 from tests.compiler.crowds import crowds
@@ -223,9 +225,13 @@ def test_nothing_is_kept(events: list[list[Change]], seen: Switches) -> None:
     compiler.apply([Change(kind, key, None, None) for kind, keys in everything.items() for key in keys])
     assert compiler.desired == Desired({}, {}, {})
     assert compiler.selections == 0
-    assert len(compiler._claims) == 0
-    assert (compiler._switch_rows._demands, compiler.objections, compiler._membership._counts) == ({}, {}, {})
-    assert (compiler._membership._sizes, compiler._membership._sites, compiler._membership._known) == ({}, {}, {})
+    assert len(compiler._placement._claims) == 0
+    assert (compiler._switch_rows._demands, compiler.objections, compiler._membership.sets._counts) == ({}, {}, {})
+    assert (compiler._membership.sizes._sizes, compiler._membership.sets._sites, compiler._membership.pods._known) == (
+        {},
+        {},
+        {},
+    )
     assert (compiler._topology.definitions.by_key, len(compiler._topology.definitions._ages)) == ({}, 0)
     assert (compiler._topology._index._known, compiler._topology._index._members) == ({}, {})
     assert (len(compiler._policies.readings), len(compiler._room)) == (0, 0)
@@ -504,7 +510,7 @@ def _to(peers: tuple[PodPeer, ...], priority: int) -> Change:
 def test_places_of_a_pod_that_are_alike_enter_their_set_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many logical ports or addresses of pods on one switch take one look at each selection that chooses them."""
     looks = 0
-    set_of = set_members._set_of
+    set_of = set_counts._set_of
 
     def counted(selection: PodSelection, place: PodAddress) -> SetId | None:
         nonlocal looks
@@ -518,7 +524,7 @@ def test_places_of_a_pod_that_are_alike_enter_their_set_together(monkeypatch: py
     pods = [Pod("a", f"p{number}", {}, "n1", attachments=attachments) for number in range(5)]
     compiler.apply([Change(ResourceKind.NETWORK_QOS, "a/p", None, NetworkQoS("a", "p", spec=spec))])
     compiler.apply([Change(ResourceKind.POD, each.key, None, each) for each in pods])
-    monkeypatch.setattr(set_members, "_set_of", counted)
+    monkeypatch.setattr(set_counts, "_set_of", counted)
     compiler.apply([Change(ResourceKind.NETWORK_ATTACHMENT_DEFINITION, flat.key, None, flat)])
     assert looks == 1
     (group,) = compiler.desired.port_groups.values()
@@ -538,7 +544,7 @@ def test_a_unit_whose_senders_come_again_is_not_built_again(monkeypatch: pytest.
         built.append(effective.key)
         return build(effective, site, scope, before)
 
-    monkeypatch.setattr(incremental, "build_unit", counted)
+    monkeypatch.setattr(stale_units, "build_unit", counted)
     policies = [NetworkQoS("a", f"p{each}", spec=NetworkQoSSpec(each + 1, (EgressRule(each),))) for each in range(5)]
     compiler = IncrementalCompiler(Settings(ovn=(25, 3)))
     compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, None, each) for each in policies])

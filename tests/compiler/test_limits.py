@@ -32,8 +32,8 @@ from nqosd.compiler import effective_policy_index
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.effective_policies import too_many
 from nqosd.compiler.incremental import IncrementalCompiler
+from nqosd.compiler.set_counts import SetCounts
 from nqosd.compiler.set_ids import CountedSet, SetId
-from nqosd.compiler.set_members import Membership
 from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
 from nqosd.status.conditions import condition
@@ -244,9 +244,9 @@ def test_of_a_policy_beyond_its_members_none_is_kept(monkeypatch: pytest.MonkeyP
     assert report is not None
     assert f"up to {number * senders + 10_000} members" in report.problems[0].message  # with its senders, 500
     assert next(compared) == 0
-    known = compiler._membership._known["a"].values()
+    known = compiler._membership.pods._known["a"].values()
     assert {len(each.selections) for each in known} == {0}
-    assert not any(isinstance(each, SetId) for each in compiler._membership._counts)
+    assert not any(isinstance(each, SetId) for each in compiler._membership.sets._counts)
 
 
 @pytest.mark.parametrize(("number", "said"), [(11, "11"), (29, "up to 30"), (30, "up to 30"), (31, "up to 32")])
@@ -345,7 +345,7 @@ def test_senders_count_as_members_once_in_a_namespace() -> None:
     report = compiler.report("a/p2")
     assert report is not None
     assert condition(policies[2], report, "z").reason == "TooLarge"
-    known = compiler._membership._known["a"].values()
+    known = compiler._membership.pods._known["a"].values()
     assert {len(each.selections) for each in known} == {1}
     for each in (policies[0], policies[1], policies[3]):
         compiler.apply([Change(ResourceKind.NETWORK_QOS, each.key, each, None)])
@@ -408,15 +408,15 @@ def test_pods_that_come_at_once_enter_no_set_that_there_is_no_room_for(monkeypat
     chosen = [choosing_senders(f"p{number}", f"x{number}") for number in range(9)]
     compiler = compiled(Limits(members=20, namespace_members=30), *chosen, policy("q", EgressRule(1, classifier=to)))
     entered = count()
-    add = Membership._add
+    add = SetCounts._add
 
-    def counted(self: Membership, set_id: CountedSet, members: Iterable[str]) -> bool:
+    def counted(self: SetCounts, set_id: CountedSet, members: Iterable[str]) -> bool:
         mine = list(members)
         for _ in mine if isinstance(set_id, SetId) else ():
             next(entered)
         return add(self, set_id, mine)
 
-    monkeypatch.setattr(Membership, "_add", counted)
+    monkeypatch.setattr(SetCounts, "_add", counted)
     assert len(applied(compiler)) == 10
     compiler.apply(pods(20))
     assert applied(compiler) == {"a/p0"}

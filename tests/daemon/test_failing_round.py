@@ -14,7 +14,7 @@ from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
 from nqosd.api.objects import Attachment, Pod, UserDefinedNetwork
 from nqosd.cache.tables import Tables
-from nqosd.compiler import incremental
+from nqosd.compiler import pod_placement
 from nqosd.compiler.address_ranges import Ranges
 from nqosd.compiler.definition import compile_everything
 from nqosd.compiler.effective_policies import PolicyReading
@@ -22,7 +22,9 @@ from nqosd.compiler.effective_policy_index import EffectivePolicies
 from nqosd.compiler.incremental import IncrementalCompiler
 from nqosd.compiler.network_switches import Networks
 from nqosd.compiler.pod_addresses import PodAddress, Zone, places
+from nqosd.compiler.pod_placement import PodPlacement
 from nqosd.compiler.settings import Settings
+from nqosd.compiler.stale_units import StaleUnits
 from nqosd.compiler.switches import Switch
 from nqosd.config.options import Limits
 from nqosd.daemon.isolation import Isolation, first_culprit
@@ -130,7 +132,7 @@ async def test_pods_on_which_the_compiler_fails_are_left_out_alone(monkeypatch: 
             raise ValueError("a defect")
         return places(pod, networks, zone, ranges)
 
-    monkeypatch.setattr(incremental, "places", fail)
+    monkeypatch.setattr(pod_placement, "places", fail)
     async with running([*PODS, *OTHERS]) as (rounds, health, _metrics):
         await until("compiled", rounds, health)
         assert rounds.compiler is not None
@@ -138,8 +140,18 @@ async def test_pods_on_which_the_compiler_fails_are_left_out_alone(monkeypatch: 
         assert rounds.compiler.tables.policies.keys() == {each.key for each in OTHERS}
 
 
-@pytest.mark.parametrize("step", ["_place", "_settle_members", "_settle_rows"])
-async def test_a_pod_on_which_a_step_fails_is_lost_for_nobody(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "step"),
+    [
+        (PodPlacement, "move"),
+        (IncrementalCompiler, "_settle_members"),
+        (IncrementalCompiler, "_settle_rows"),
+        (StaleUnits, "build"),
+    ],
+)
+async def test_a_pod_on_which_a_step_fails_is_lost_for_nobody(
+    monkeypatch: pytest.MonkeyPatch, part: type, step: str
+) -> None:
     """Whichever step of its compilation fails, in the event loop or in a thread, all is compiled in the end.
 
     The pod takes a policy beyond a limit.
@@ -157,7 +169,7 @@ async def test_a_pod_on_which_a_step_fails_is_lost_for_nobody(monkeypatch: pytes
     async with running([POLICY, *pods[:2]]) as (rounds, health, _metrics):
         rounds.options = replace(rounds.options, limits=Limits(members=2))
         await until("compiled", rounds, health)
-        monkeypatch.setattr(IncrementalCompiler, step, fail)
+        monkeypatch.setattr(part, step, fail)
         monkeypatch.setattr("nqosd.daemon.rounds.first_culprit", lambda *_arguments: None)
         rounds.inbox.changed([came(pods[2])])
         await until("failed", rounds, health)

@@ -45,7 +45,7 @@ def stages(size: Size) -> Mapping[str, float]:
     )
     compiler.apply(reflector.lines([_EVENT % pods.render(each, each) for each in range(size.pods)], 0.0).changes)
     replica = _filled(compiler.desired)
-    index = compiler._membership._index
+    index = compiler._membership._filled
     times: dict[str, list[float]] = {}
     for number in range(size.pods, size.pods + SAMPLES):
         line = _EVENT % pods.render(number, number)
