@@ -24,7 +24,7 @@ from nqosd.informers.served_schema import lost_of
 from nqosd.northbound.northbound import Northbound
 from nqosd.northbound.results import RoundResult
 from nqosd.status.condition_changes import repaired
-from nqosd.status.conditions import TRUE, condition
+from nqosd.status.conditions import TRUE, condition, fails_everywhere
 from nqosd.status.events import EventRecorder
 from nqosd.status.zone_state import PolicyStanding, Progress
 from nqosd.status.zone_status import ZoneStatus
@@ -186,7 +186,8 @@ class Publisher:
                 (_log.info if now.status == TRUE else _log.warning)(
                     "policy", policy=key, reason=now.reason, detail=now.message, generation=policy.generation
                 )
-        return PolicyStanding(policy, now, self._sources(key, compiler, has_senders=bool(report.networks)))
+        sources = self._sources(key, compiler, has_senders=bool(report.networks))
+        return PolicyStanding(policy, now, sources, fails_everywhere=fails_everywhere(report))
 
     def _noted(self, policy: NetworkQoS) -> Iterator[str]:
         """Say what a person should know of a policy besides what its own objects tell."""

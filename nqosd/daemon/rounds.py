@@ -246,10 +246,12 @@ class Rounds:
         delta = Delta()
         async with self.compiling:
             steps = compiler.steps(settings, changes, delta)
-            if compiler.takes_long(settings, changes) or next(steps, False):
-                await aside(lambda: all(steps))
-        if compiler.is_zoned and any(change.kind is ResourceKind.NODE for change in changes):
-            self.publisher.zones_changed()
+            try:
+                if compiler.takes_long(settings, changes) or next(steps, False):
+                    await aside(lambda: all(steps))
+            finally:  # of a batch that fails, too, its changes count
+                if compiler.is_zoned and any(change.kind is ResourceKind.NODE for change in changes):
+                    self.publisher.zones_changed()
         self._large.look(delta, compiler.desired)
         events = self.publisher.writers.events if self._northbound.facts.lock_held else None
         self._objections.take(changes, delta.pods, compiler, events)

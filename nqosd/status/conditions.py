@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.api.text import shortened
 from nqosd.compiler.policy_reports import PolicyReport
+from nqosd.compiler.room import MEMBERS, ROWS
 from nqosd.northbound.results import Lacking
 
 READY = "Ready"
@@ -51,6 +52,8 @@ class ConditionReason(StrEnum):
     ZONE_SILENT = "ZoneSilent"
 
 
+_OF_ZONES = frozenset(f"{scope}{option}" for scope in ("", "namespace_") for option in (ROWS, MEMBERS))
+"""Limits of what a policy comes to in a zone; all others are of what policies say."""
 NOTHING_LACKING = Lacking()
 
 
@@ -90,6 +93,11 @@ def condition(policy: NetworkQoS, report: PolicyReport, zone: str, lacking: Lack
         message=intern(_message(reason, report, lacking)),
         observed_generation=policy.generation,
     )
+
+
+def fails_everywhere(report: PolicyReport) -> bool:
+    """Say whether a policy isn't applied for what the policies alone say, so that every zone comes to the same."""
+    return not report.ready and not any(problem.limit in _OF_ZONES for problem in report.problems)
 
 
 def stamped(new: Condition, old: Condition | None, now: str) -> Condition:

@@ -1,29 +1,32 @@
 """Outages of the API server, in which no zone can renew its report.
 
-In: whether this daemon hears of every change, again and again. Out: the seconds by which reports may be older than they
-look. No I/O. Rule: outages between which zones may not have had the time to renew their reports count together.
+In: whether this daemon hears and is answered, again and again. Out: how old a report is, not counting outages. No I/O.
 """
 
 import math
+from collections import deque
 
-from nqosd.status.reports import OLD
+MOST = 1_000
+"""How many outages are remembered; who has had more of them since it was renewed may as well be silent."""
 
 
 class Outages:
-    """The last one; all moments are monotonic, in seconds."""
+    """The last ones; all moments are monotonic, in seconds."""
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self._seconds, self._ended = 0.0, -math.inf
+        self._past: deque[tuple[float, float]] = deque(maxlen=MOST)
 
     def note(self, now: float, *, hears: bool) -> None:
-        """Take whether every change is heard now."""
+        """Take whether every change is heard and requests are answered now."""
         if not hears and self._since is None:
             self._since = now
         elif hears and self._since is not None:
-            self._seconds = self.unheard(self._since) + now - self._since
-            self._since, self._ended = None, now
+            self._past.append((self._since, now))
+            self._since = None
 
-    def unheard(self, now: float) -> float:
-        """Say for how many seconds nothing was heard of late."""
-        return self._seconds if now - self._ended < OLD else 0.0
+    def heard(self, age: float, now: float) -> float:
+        """Say for how many of the last `age` seconds it was no outage."""
+        current = () if self._since is None else ((self._since, now),)
+        unheard = (max(0.0, ended - max(began, now - age)) for began, ended in (*self._past, *current))
+        return age - math.fsum(unheard)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from nqosd.api.networkqos import Condition
 from nqosd.status.conditions import FALSE, READY, TRUE, UNKNOWN, WARNING, ConditionReason, condition_type
 from nqosd.status.reports import Standing
-from nqosd.status.zone_report import SAME_EVERYWHERE, ZoneFinding, clipped
+from nqosd.status.zone_report import ZoneFinding, clipped
 
 APPLIED = "NetworkQoS Destinations applied"
 """The summary when all is well, as users of ovn-kubernetes know it."""
@@ -72,17 +72,20 @@ def sum_up(
     *,
     knows_senders: bool = True,
     is_alone: bool = False,
+    fails_everywhere: bool = False,
 ) -> StatusVerdict:
     """Sum up; `mine` is the condition in this daemon's `own` zone, `sources` the zones with senders.
 
     Who doesn't know which zones have senders gives all that there are. Where there is one zone only, its own words say
-    more; else nothing that is well depends on which zone's daemon sums up.
+    more; else nothing that is well depends on which zone's daemon sums up. Of a policy that `fails_everywhere`, or has
+    no sender anywhere, nobody reports that it fails: each zone knows it.
     """
     generation = mine.observed_generation
-    if mine.reason in SAME_EVERYWHERE:
+    if fails_everywhere:
         summary = f"Not applied: {_cut(mine.message)}"
         return StatusVerdict(summary, (_ready(mine, mine.message),), ZoneCounts(len(sources)), kept)
-    if own in standing.failing and mine.status != TRUE:  # of many that fail a report doesn't say why
+    is_asked = own in standing.failing or (not sources and own not in standing.behind)
+    if is_asked and mine.status != TRUE:  # also since of many that fail a report doesn't say why
         standing = replace(standing, failing={**standing.failing, own: ZoneFinding(mine.reason, mine.message)})
     unwell = len(standing.failing) + len(standing.silent) + len(standing.behind)
     counts = ZoneCounts(len(sources), max(0, len(sources) - unwell), len(standing.failing))

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from nqosd.kube.writes import Answer
 from nqosd.runtime.waiting import wait_anew
 from nqosd.status.leases import Leases
+from nqosd.status.reports import RENEWAL
 from nqosd.status.zone_state import ZoneState
 
-RENEWAL = 20.0
 SPREAD = 0.003
 """Seconds for each zone of the cluster over which all of them report what they all heard at the same moment."""
 LONGEST_SPREAD = 3.0
@@ -28,7 +28,7 @@ LOOK = 1.0
 """Seconds after which it is looked again whether anything may be reported."""
 ROUND = 0.5
 """Seconds for a round that brings the report up to what has been heard since."""
-LAST_PAUSE = 60.0
+LAST_PAUSE = RENEWAL
 """Seconds at most until a report that was refused is tried again."""
 
 

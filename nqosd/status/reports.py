@@ -5,15 +5,18 @@ look at it. No I/O. Rule: a report's age is measured by this process's own clock
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 import msgspec
 
 from nqosd.status.zone_report import Digests, ZoneFinding, ZoneReport, digest_of
 
+RENEWAL = 20.0
+"""Seconds after which a zone renews its report."""
 OLD = 60.0
-"""Seconds after which a zone that hasn't renewed its report is silent; it does so every 20 s."""
+"""Seconds after which a zone that hasn't is silent."""
 
 
 class Renewal(msgspec.Struct, frozen=True):
@@ -22,12 +25,16 @@ class Renewal(msgspec.Struct, frozen=True):
     report: ZoneReport
     renewed: str
 
-    def is_old(self, now: float) -> bool:
-        """Say whether its zone is silent, by its own word on the time; `now` in seconds since the epoch."""
+    def age(self, now: float) -> float:
+        """Give the seconds since then, by its zone's own word on the time; `now` in seconds since the epoch."""
         try:
-            return now - dt.datetime.fromisoformat(self.renewed).timestamp() > OLD
+            return now - dt.datetime.fromisoformat(self.renewed).timestamp()
         except ValueError:  # whoever wrote this, no daemon has renewed it
-            return True
+            return math.inf
+
+    def is_old(self, now: float) -> bool:
+        """Say whether its zone is silent, by that."""
+        return self.age(now) > OLD
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -72,7 +79,7 @@ class ZonesView(msgspec.Struct, frozen=True):
         late = self.reports.keys() if needed > self.lowest else self.pending
         behind = {
             zone for zone in late & sources if self.reports[zone].reaches(namespace) < needed and zone not in silent
-        } | (self.missing & sources)
+        } | (sources - self.reports.keys())
         found = self.findings.get(key, {})
         heard = [zone for zone in sorted(found.keys() & sources) if zone not in silent and zone not in behind]
         failing = {zone: found[zone] for zone in heard if found[zone].fails}
@@ -100,20 +107,30 @@ class Reports:
         self._known: dict[str, _Known] = {}
 
     def listed(
-        self, renewals: Iterable[Renewal], now: float, *, own: str = "", unheard: float = 0.0, wall: float = 0.0
+        self,
+        renewals: Iterable[Renewal],
+        now: float,
+        *,
+        own: str = "",
+        unheard: float = 0.0,
+        age_of: Callable[[Renewal], float] = lambda _renewal: 0.0,
     ) -> None:
         """Take all reports that there are, but for this daemon's `own`, of which `renewed` knows more.
 
-        For so many seconds before that nobody listened, which ages none. One that is old by its own word, at the `wall`
-        clock's time, when it is first seen is from a silent zone, until it changes.
+        For so many seconds before that nobody listened, which ages none. One that is first seen is as old as its own
+        word says, less the time between two renewals, by which clocks may differ; where that is too old, its zone is
+        silent until it changes. One that isn't there any more, since somebody has removed it, counts until it is old:
+        its zone may be about to write it again.
         """
         new = {each.report.zone: each for each in renewals if each.report.zone != own}
         for zone in self._known.keys() - new.keys() - {own}:
-            del self._known[zone]
+            if now - self._known[zone].seen >= OLD:
+                del self._known[zone]
         for zone, renewal in new.items():
             known = self._known.get(zone)
             if known is None or known.renewal != renewal:
-                self._known[zone] = _Known(renewal, now - OLD if known is None and renewal.is_old(wall) else now)
+                age = 0.0 if known is not None else age_of(renewal)
+                self._known[zone] = _Known(renewal, now - (OLD if age > OLD else max(0.0, age - RENEWAL)))
             else:
                 known.seen += unheard
 

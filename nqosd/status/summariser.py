@@ -7,6 +7,7 @@ doesn't hear of every change sums up nothing; where there is only one zone, it n
 import asyncio
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
@@ -14,9 +15,10 @@ import msgspec
 
 from nqosd.kube.writes import Answer
 from nqosd.runtime.waiting import wait_anew
-from nqosd.status.conditions import READY, condition_type
+from nqosd.status.conditions import condition_type
 from nqosd.status.leases import Election, Leases
 from nqosd.status.outages import Outages
+from nqosd.status.patience import is_awaited_soon, may_say_behind
 from nqosd.status.readiness import sum_up
 from nqosd.status.reports import Renewal, Reports, ZonesView
 from nqosd.status.writer import StatusWriter
@@ -30,14 +32,8 @@ LOOK = 1.0
 """Seconds between two looks while a zone is waited for."""
 IDLE = 5.0
 """Seconds between two lists of all reports when none is waited for, or one has been for long."""
-LONG = 60.0
-"""Seconds after which a zone that is waited for may never come: its node may have no daemon."""
 AFRESH = 60.0
 """Seconds after which all policies are summed up anew, whatever has changed."""
-GRACE = 2.0
-"""Seconds for which a policy's new generation isn't said to wait for a zone: most have reported by then."""
-HOLD = 45.0
-"""Seconds after the start for which zones aren't said to be behind that may only not have renewed their reports yet."""
 REMOVED = 20
 """Leases of zones that are gone that are removed at a time: the election is renewed in between."""
 TURN = 0.005
@@ -85,6 +81,8 @@ class Summariser:
         self._view: ZonesView | None = None
         self._unsettled: set[str] = set()
         self._outages = Outages()
+        self._is_answered = True
+        """Whether the last request about Leases was."""
 
     async def run(self) -> None:
         """Sum up for ever."""
@@ -94,7 +92,7 @@ class Summariser:
                 state = self._state()
                 progress = state.progress
                 hears = self._in_touch()
-                self._outages.note(asyncio.get_running_loop().time(), hears=hears)
+                self._outages.note(asyncio.get_running_loop().time(), hears=hears and self._is_answered)
                 if hears and progress is not None and await self._is_elected(progress):
                     elected = self._name(progress)
                     await self._look(state, progress)
@@ -123,10 +121,15 @@ class Summariser:
         if now - self._campaigned >= (RENEWAL if is_held else min(most, max(least, len(progress.zones) / 100))):
             self._campaigned = now
             answer = await self._election.campaign(name, renews=self._may_report())
+            self._is_answered = answer.accepted
             self._took("the election", answer)
         if _is_alone(progress) and (self._may_report() or not self._election.is_anothers(name, now)):
             return True  # also where Leases may not be written; with its database away, unless a standby has taken over
         return self._election.holder == name
+
+    async def _goes_on(self, progress: Progress) -> bool:
+        """Renew the election, if it is time to, in the middle of something; the only zone waits for no answer."""
+        return _is_alone(progress) or await self._is_elected(progress)
 
     def _name(self, progress: Progress) -> str:
         """Name this process: a standby of the zone is another one."""
@@ -139,7 +142,7 @@ class Summariser:
             self._reports.renewed(Renewal(state.report, renewed), now)
         if now - self._listed >= (LOOK if not _is_alone(progress) and self._awaits_soon(state, now) else IDLE):
             heard = await self._list(progress, now)
-            if not (heard or _is_alone(progress)):
+            if self._state() is not state or not (heard or _is_alone(progress)):
                 return
         view = self._reports.view(progress.zones, now)
         due = self._due(view, state, now)
@@ -150,7 +153,7 @@ class Summariser:
 
     def _awaits_soon(self, state: ZoneState, now: float) -> bool:
         """Say whether zones are waited for that may report at any moment."""
-        return any(_is_awaited_soon(state, key, now) for key in self._unsettled)
+        return any(is_awaited_soon(state.entries.get(key), now) for key in self._unsettled)
 
     def _due(self, view: ZonesView, state: ZoneState, now: float) -> AbstractSet[str]:
         """Give the policies that may stand otherwise than when they were last summed up."""
@@ -177,7 +180,7 @@ class Summariser:
         return {
             key
             for key in (self._unsettled if is_time or turned else ())
-            if key.partition("/")[0] in turned or (is_time and _is_awaited_soon(state, key, now))
+            if key.partition("/")[0] in turned or (is_time and is_awaited_soon(state.entries.get(key), now))
         }
 
     async def _list(self, progress: Progress, now: float) -> bool:
@@ -189,23 +192,29 @@ class Summariser:
         unheard = max(0.0, now - self._listed - 2 * IDLE) if self._listed > 0 else 0.0
         # a daemon whose database is away isn't the one that speaks for its zone: a standby may have taken over
         own = progress.zone if self._may_report() else ""
-        wall = time.time() - self._outages.unheard(now)
-        self._reports.listed(listed.renewals.values(), now, own=own, unheard=unheard, wall=wall)
+        wall = time.time()
+
+        def age_of(renewal: Renewal) -> float:
+            return self._outages.heard(renewal.age(wall), now)
+
+        self._reports.listed(listed.renewals.values(), now, own=own, unheard=unheard, age_of=age_of)
         self._listed = now
-        for zone in sorted(self._reports.silent(now).keys() - progress.zones)[:REMOVED]:
-            self._took("a zone that is gone", await self._leases.remove(listed.names[zone]))
+        for zone in sorted((self._reports.silent(now).keys() & listed.names.keys()) - progress.zones)[:REMOVED]:
+            if await self._goes_on(progress):
+                self._took("a zone that is gone", await self._leases.remove(listed.names[zone]))
         return True
 
     async def _sum_up(self, keys: Iterable[str], state: ZoneState, progress: Progress, view: ZonesView) -> None:
         kept = frozenset(map(condition_type, view.missing))
         self._unsettled &= state.entries.keys()
         begun = time.monotonic()
-        for key in sorted(keys):
+        for key in _in_turns(keys):
             if (entry := state.entries.get(key)) is not None:
                 self._sum_up_one(entry, progress, view, kept)
             if time.monotonic() - begun > TURN:
                 await asyncio.sleep(0)
-                if not await self._is_elected(progress):
+                if not await self._goes_on(progress) or self._state() is not state:
+                    self._summed = float("-inf")  # whoever sums up next begins anew
                     return
                 begun = time.monotonic()
 
@@ -214,30 +223,28 @@ class Summariser:
         own, asked = progress.zone, progress.zones if sources is None else sources
         standing = view.standing(policy.key, entry.needed, asked or frozenset({own}))
         (self._unsettled.add if standing.behind else self._unsettled.discard)(policy.key)
-        if standing.behind and not standing.failing and not _may_say_behind(entry):
+        if standing.behind and not standing.failing and not may_say_behind(entry, asyncio.get_running_loop().time()):
             return
         verdict = sum_up(
-            mine, own, asked, standing, kept, knows_senders=sources is not None, is_alone=_is_alone(progress)
+            mine,
+            own,
+            asked,
+            standing,
+            kept,
+            knows_senders=sources is not None,
+            is_alone=_is_alone(progress),
+            fails_everywhere=entry.standing.fails_everywhere,
         )
         self._writer.submit(policy, verdict)
+
+
+def _in_turns(keys: Iterable[str]) -> list[str]:
+    """Put policies in order, those of namespaces first of which there are few."""
+    keys = list(keys)
+    number = Counter(key.partition("/")[0] for key in keys)
+    return sorted(keys, key=lambda key: (number[key.partition("/")[0]], key))
 
 
 def _is_alone(progress: Progress) -> bool:
     """Say whether there is no other zone."""
     return progress.zones <= {progress.zone}
-
-
-def _is_awaited_soon(state: ZoneState, key: str, now: float) -> bool:
-    """Say whether a policy hasn't waited for long."""
-    entry = state.entries.get(key)
-    return entry is not None and now - entry.since < LONG
-
-
-def _may_say_behind(entry: Entry) -> bool:
-    """Say whether zones have had the time to report; a status that is about this generation may wait for longer."""
-    age = asyncio.get_running_loop().time() - entry.since
-    policy = entry.standing.policy
-    ready = next((each for each in policy.status.conditions if each.type == READY), None)
-    if entry.is_bound and ready is not None and ready.observed_generation == policy.generation:
-        return age >= HOLD
-    return age >= GRACE

@@ -10,7 +10,7 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from heapq import nsmallest
 
@@ -20,14 +20,14 @@ from msgspec.structs import replace
 from nqosd.api.networkqos import Condition
 from nqosd.status.conditions import TRUE, WARNING, ConditionReason
 
-SAME_EVERYWHERE = frozenset({ConditionReason.INVALID, ConditionReason.TOO_MANY_TIES})
-"""Reasons that follow from the policies alone: every zone comes to the same, and none needs to report it."""
 MAX_MESSAGE = 512
 """Bytes of a message in a report, and in the condition of a zone."""
 DETAILED = 20
 """How many findings have messages."""
 OF_NAMESPACE = 50
 """How many findings of one namespace are listed."""
+LONG = 16_000
+"""Bytes of findings in a report: a thousand zones may write theirs at once, and one daemon reads all of them."""
 LARGEST = 200_000
 """Bytes of a report; all annotations of an object together may have 262,144."""
 
@@ -50,6 +50,12 @@ class Digests:
         if text:
             self._sorted.frombytes(base64.b64decode(text, validate=True))
             self._swap(self._sorted)
+
+    def with_keys(self, keys: Iterable[str]) -> "Digests":
+        """Give these and those of other names."""
+        together = Digests(keys)
+        together._sorted = array("I", sorted((*self._sorted, *together._sorted)))
+        return together
 
     def __len__(self) -> int:
         return len(self._sorted)
@@ -79,6 +85,9 @@ class Digests:
 def digest_of(key: str) -> int:
     """Digest the name of a policy."""
     return zlib.crc32(key.encode())
+
+
+_NONE = Digests()
 
 
 class ZoneFinding(msgspec.Struct, frozen=True):
@@ -112,33 +121,12 @@ class ZoneReport(msgspec.Struct, frozen=True):
 
     def encode(self) -> str:
         """Give the report as text."""
-        text = _encoded(self)
-        if len(text) > LARGEST:
-            short = self._without_longest(len(text) - LARGEST)
-            if len(text := _encoded(short)) > LARGEST:
-                short = replace(short, pending={}, version=min([self.version, *self.pending.values()]))
+        short = _shortened(_shortened(self, is_bare=False), is_bare=True)
+        if len(text := _encoded(short)) > LARGEST:
+            short = replace(short, pending={}, version=min([self.version, *self.pending.values()]))
             if len(text := _encoded(short)) > LARGEST:  # who can't say what fails has looked at nothing
                 text = _encoded(replace(short, findings={}, overflow={}, version=0))
         return text.decode()
-
-    def _without_longest(self, excess: int) -> "ZoneReport":
-        """Leave out the findings of the namespaces that have most to say, and name these, until as much is saved."""
-        sizes, failing = Counter[str](), Counter[str]()
-        for namespace, digests in self.overflow.items():
-            sizes[namespace] += len(str(digests))
-            failing[namespace] += 1
-        for key, each in self.findings.items():
-            namespace = key.partition("/")[0]
-            sizes[namespace] += len(msgspec.json.encode({key: (each.reason, each.message)}))
-            failing[namespace] += each.fails
-        gone = set[str]()
-        for namespace, size in sizes.most_common():
-            if excess > 0:
-                gone.add(namespace)
-                excess += len(namespace) + 4 - size
-        kept = {key: each for key, each in self.findings.items() if key.partition("/")[0] not in gone}
-        unknown = dict.fromkeys((each for each in gone if failing[each]), Digests())
-        return replace(self, findings=kept, overflow={**self.overflow, **unknown})
 
 
 class _Wire(msgspec.Struct):
@@ -197,16 +185,11 @@ def together(
     return {key: each for key, each in found.items() if each.fails or each.message}, overflow
 
 
-def finding_of(condition: Condition, *, is_ours: bool = False) -> ZoneFinding | None:
-    """Give what a zone has to report of a policy, if anything.
-
-    `is_ours`: the compiler fails on it, so that it is invalid here, and perhaps nowhere else.
-    """
+def finding_of(condition: Condition) -> ZoneFinding | None:
+    """Give what there is to say of a policy, if anything."""
     if condition.status == TRUE:
         _applied, warned, warnings = condition.message.partition(WARNING)
         return ZoneFinding(ConditionReason.APPLIED, clipped(warnings)) if warned else None
-    if condition.reason in SAME_EVERYWHERE and not is_ours:
-        return None
     return ZoneFinding(condition.reason, clipped(condition.message))
 
 
@@ -214,6 +197,38 @@ def clipped(text: str, longest: int = MAX_MESSAGE) -> str:
     """Cut a text to so many bytes, not in the middle of a character."""
     data = text.encode()
     return text if len(data) <= longest else data[: longest - 3].decode(errors="ignore") + "…"
+
+
+def _shortened(report: ZoneReport, *, is_bare: bool) -> ZoneReport:
+    """Leave out findings beyond LONG, those of the namespaces that have most to say.
+
+    In their place are digests of what fails, or, where that `is_bare`, the name of the namespace alone.
+    """
+    sizes, failing = Counter[str](), defaultdict[str, list[str]](list)
+    for namespace, digests in report.overflow.items():
+        sizes[namespace] += _size(namespace, digests)
+    for key, each in report.findings.items():
+        namespace = key.partition("/")[0]
+        sizes[namespace] += len(msgspec.json.encode({key: (each.reason, each.message)}))
+        if each.fails:
+            failing[namespace].append(key)
+    gone, excess = dict[str, Digests](), sizes.total() - LONG
+    for namespace, size in sizes.most_common() if excess > 0 else ():
+        others = report.overflow.get(namespace, _NONE)
+        is_unknown = is_bare or (namespace in report.overflow and not others)
+        digests = _NONE if is_unknown else others.with_keys(failing[namespace])
+        gone[namespace] = digests
+        excess += _size(namespace, digests) - size
+        if excess <= 0:
+            break
+    kept = {key: each for key, each in report.findings.items() if key.partition("/")[0] not in gone}
+    unsaid = {each: digests for each, digests in gone.items() if each in report.overflow or failing[each]}
+    return replace(report, findings=kept, overflow={**report.overflow, **unsaid})
+
+
+def _size(namespace: str, digests: Digests) -> int:
+    """Give the bytes of a namespace in the overflow of a report."""
+    return 2 * len(namespace) + len(str(digests)) + 10
 
 
 def _encoded(report: ZoneReport) -> bytes:

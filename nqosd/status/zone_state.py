@@ -28,11 +28,24 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class PolicyStanding(msgspec.Struct, frozen=True):
-    """How a policy stands in this zone, and the zones in which it has senders; None: any may have some."""
+    """How a policy stands in this zone, and the zones in which it has senders; None: any may have some.
+
+    `fails_everywhere` is for one that isn't applied by what the policies alone say: every zone comes to the same.
+    """
 
     policy: NetworkQoS
     mine: Condition
     sources: frozenset[str] | None
+    fails_everywhere: bool = False
+
+    def finding(self, zone: str, *, is_ours: bool) -> ZoneFinding | None:
+        """Give what this `zone` has to report, if anything: nobody asks one without senders.
+
+        `is_ours`: the compiler fails on it, so that it is invalid here, and perhaps nowhere else.
+        """
+        if (self.sources is not None and zone not in self.sources) or (self.fails_everywhere and not is_ours):
+            return None
+        return finding_of(self.mine)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -77,7 +90,7 @@ class ZoneState:
         for standing in standings:
             self._take(standing, now)
             key = standing.policy.key
-            self._note(key, finding_of(standing.mine, is_ours=key in progress.left_out))
+            self._note(key, standing.finding(progress.zone, is_ours=key in progress.left_out))
         before = self.report
         if progress.zone != (self.progress.zone if self.progress else progress.zone):
             before = None

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from nqosd.api.changes import Change, Object, ResourceKind
 from nqosd.api.networkqos import EgressRule, NetworkQoS, NetworkQoSSpec
-from nqosd.api.objects import Attachment, Pod, UserDefinedNetwork
+from nqosd.api.objects import Attachment, Node, Pod, UserDefinedNetwork
 from nqosd.cache.tables import Tables
 from nqosd.compiler import pod_placement
 from nqosd.compiler.address_ranges import Ranges
@@ -183,6 +183,31 @@ async def test_a_pod_on_which_a_step_fails_is_lost_for_nobody(
         report = compiler.report(POLICY.key)
         assert report is not None
         assert "3 members" in str(report.problems)
+
+
+async def test_a_node_counts_whose_round_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its zone is one of those that report, though another object of the same batch is left out."""
+
+    def fail(pod: Pod, networks: Networks, zone: Zone, ranges: Mapping[str, Ranges]) -> tuple[PodAddress, ...]:
+        if pod.name == "pod-1":
+            raise ValueError("a defect")
+        return places(pod, networks, zone, ranges)
+
+    def node(name: str) -> Change:
+        return Change(ResourceKind.NODE, name, None, Node(name, name), time.monotonic())
+
+    monkeypatch.setattr(pod_placement, "places", fail)
+    async with running([POLICY]) as (rounds, health, _metrics):
+        rounds.options = replace(rounds.options, zone="n1")
+        rounds.inbox.changed([node("n1")])
+        await until("compiled", rounds, health)
+        assert rounds.compiler is not None
+        assert "n2" not in rounds.publisher._all_zones(rounds.compiler)
+        rounds.last = None
+        rounds.inbox.changed([node("n2"), came(PODS[1])])
+        await until("compiled", rounds, health)
+        assert PODS[1].key not in rounds.compiler.tables.pods
+        assert "n2" in rounds.publisher._all_zones(rounds.compiler)
 
 
 async def test_what_changes_while_the_object_is_looked_for_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,18 +4,23 @@ import json
 from collections.abc import Iterable, Mapping
 from unittest.mock import Mock
 
+import attrs
 import pytest
 from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition, NetworkQoS
+from nqosd.api.problems import Problem
+from nqosd.compiler.policy_reports import PolicyReport
+from nqosd.config.options import Limits
 from nqosd.northbound.results import Lacking
 from nqosd.status import zone_state
-from nqosd.status.conditions import condition
+from nqosd.status.conditions import condition, fails_everywhere
 from nqosd.status.entry import PolicyStatus
 from nqosd.status.readiness import APPLIED, StatusVerdict, ZoneCounts, sum_up
 from nqosd.status.reports import OLD, Renewal, Reports
 from nqosd.status.zone_report import (
     LARGEST,
+    LONG,
     MAX_MESSAGE,
     OF_NAMESPACE,
     Digests,
@@ -23,6 +28,7 @@ from nqosd.status.zone_report import (
     ZoneFinding,
     ZoneReport,
     decode_report,
+    digest_of,
     finding_of,
 )
 from nqosd.status.zone_state import PolicyStanding, Progress, ZoneState
@@ -42,6 +48,7 @@ def summed(
     needed: int = 10,
     mine: Condition = MINE,
     silent: Iterable[str] = (),
+    fails_everywhere: bool = False,
 ) -> StatusVerdict:
     """Sum up for team-a/video in zone a what zones report that have just renewed, or not for long."""
     held = Reports()
@@ -50,7 +57,8 @@ def summed(
         if each.zone not in silent:
             held.renewed(Renewal(each, "2026-11-24T10:01:00Z"), OLD)
     standing = held.view(frozenset(zones), OLD).standing(KEY, needed, frozenset(sources) or frozenset("a"))
-    return sum_up(mine, "a", frozenset(sources), standing, is_alone=frozenset(zones) == {"a"})
+    is_alone = frozenset(zones) == {"a"}
+    return sum_up(mine, "a", frozenset(sources), standing, is_alone=is_alone, fails_everywhere=fails_everywhere)
 
 
 def zone(name: str, version: int = 10, **findings: ZoneFinding) -> ZoneReport:
@@ -159,7 +167,7 @@ def test_a_silent_zone_without_senders() -> None:
 
 def test_an_invalid_policy() -> None:
     """What is wrong with the policy itself needs no zone's word."""
-    said = summed([zone("a")], "", mine=condition(policy(valid=False), INVALID, "a"))
+    said = summed([zone("a")], "", mine=condition(policy(valid=False), INVALID, "a"), fails_everywhere=True)
     assert (said.ready.status, said.ready.reason, len(said.conditions)) == ("False", "Invalid", 1)
     assert said.summary == "Not applied: spec.egress[0].classifier.to[0].ipBlock.cidr: 'bogus' is not a CIDR"
 
@@ -201,17 +209,55 @@ def test_a_report_survives_its_text() -> None:
 
 
 def test_findings() -> None:
-    """Zones report what fails there; not what fails everywhere, unless only this daemon can't make anything of it."""
-    conditions = {
-        "a/invalid": condition(policy(valid=False), INVALID, "z"),
-        "a/ours": condition(policy(valid=False), INVALID, "z"),
-        "a/well": MINE,
-        "a/warned": condition(policy(), report("default", warnings=("w",)), "z"),
+    """Zones report what fails there; not what fails everywhere, unless only this daemon can't make anything of it.
+
+    And nothing of a policy without senders there, which nobody asks about.
+    """
+    invalid, late = condition(policy(valid=False), INVALID, "z"), condition(policy(), report(), "z", Lacking(("x",)))
+    warned = condition(policy(), report("default", warnings=("w",)), "z")
+    here, elsewhere = frozenset("yz"), frozenset("y")
+    standings = {
+        "invalid": PolicyStanding(policy(), invalid, None, fails_everywhere=True),
+        "ours": PolicyStanding(policy(), invalid, None, fails_everywhere=True),
+        "well": PolicyStanding(policy(), MINE, here),
+        "warned": PolicyStanding(policy(), warned, here),
+        "late": PolicyStanding(policy(), late, here),
+        "late, one of any zones": PolicyStanding(policy(), late, None),
+        "late, of another zone": PolicyStanding(policy(), late, elsewhere),
+        "late, of none": PolicyStanding(policy(), late, frozenset()),
     }
-    found, overflow = listed_of(conditions.items(), frozenset({"a/ours"}))
-    assert {key: each.reason for key, each in found.items()} == {"a/ours": "Invalid", "a/warned": "Applied"}
-    assert found["a/warned"].message == "w"
-    assert not overflow
+    found = {key: each.finding("z", is_ours=key == "ours") for key, each in standings.items()}
+    assert {key: (each.reason, each.message) for key, each in found.items() if each is not None} == {
+        "ours": ("Invalid", invalid.message),
+        "warned": ("Applied", "w"),
+        "late": ("WaitingForSwitch", late.message),
+        "late, one of any zones": ("WaitingForSwitch", late.message),
+    }
+
+
+def test_what_fails_everywhere() -> None:
+    """What follows from the policies alone; rows and members depend on the zone."""
+
+    def failing(limit: str) -> PolicyReport:
+        return replace(report(), ready=False, problems=(Problem("spec", "m", limit),))
+
+    limits = [each.name for each in attrs.fields(Limits)]
+    assert {each for each in limits if not fails_everywhere(failing(each))} == {
+        "rows",
+        "members",
+        "namespace_rows",
+        "namespace_members",
+    }
+    assert fails_everywhere(INVALID)
+    assert not fails_everywhere(report())
+
+
+def test_a_policy_without_senders_that_fails() -> None:
+    """Nobody reports it, and each zone knows it."""
+    failing = replace(MINE, status="False", reason="TooLarge", message="m")
+    said = summed([zone("a"), zone("b")], "", zones="ab", mine=failing)
+    assert (said.ready.status, said.ready.reason) == ("False", "TooLarge")
+    assert summed([zone("a", 9), zone("b")], "", zones="ab", mine=failing).ready.reason == "WaitingForZone"
 
 
 def test_a_namespace_of_failures_costs_nobody_else() -> None:
@@ -272,15 +318,39 @@ def test_of_many_failures_this_zone_says_its_own_reason() -> None:
 
 
 def test_a_report_fits_into_an_annotation() -> None:
-    """Of a report that would be too long some namespaces are named alone."""
+    """Of a report that would be too long all namespaces are named alone."""
     findings = {f"{'n' * 60}-{number}/{'p' * 250}": ZoneFinding("Blocked") for number in range(2000)}
     told = ZoneReport("b", 20, {}, findings)
     text = told.encode()
-    assert LARGEST - 1000 < len(text) <= LARGEST
+    assert len(text) <= LARGEST
     again = decode_report(text)
     assert again is not None
     namespaces = {key.partition("/")[0] for key in again.findings}
-    assert (len(namespaces | again.overflow.keys()), namespaces & again.overflow.keys()) == (2000, set())
+    assert (len(namespaces), set(again.overflow.values())) == (0, {Digests()})
+    assert len(again.overflow) == 2000
+
+
+def test_a_long_report_digests_what_there_is_most_of() -> None:
+    """Each policy that fails is known, those that fail are no others, and who has little to say is listed."""
+    failing = {f"team-{each}/{number:03}": ZoneFinding("Blocked", "m") for each in range(10) for number in range(99)}
+    told = ZoneReport("b", 20, {}, failing | {"team-x/audio": WAITS})
+    assert len(told.encode()) <= LONG + 500
+    again = decode_report(told.encode())
+    assert again is not None
+    assert again.findings["team-x/audio"] == WAITS
+    listed = {key for key in again.findings if again.findings[key].fails}
+    known = {key for key in failing if key in listed or digest_of(key) in again.overflow[key.partition("/")[0]]}
+    assert known == failing.keys()
+    assert sum(map(len, again.overflow.values())) + len(listed) == len(failing) + 1
+
+
+def test_what_is_listed_no_more_is_digested_with_the_others() -> None:
+    """A namespace of which only some were listed has all that fail among its digests."""
+    failing = {f"team-a/{number:04}": ZoneFinding("Blocked", "m" * 300) for number in range(1500)}
+    of_namespace = NamespaceFindings.of(failing)
+    told = decode_report(ZoneReport("b", 20, {}, of_namespace.findings, {"team-a": of_namespace.others}).encode())
+    assert told is not None
+    assert (len(told.findings), len(told.overflow["team-a"])) == (0, 1500)
 
 
 def test_long_names_of_failures_cost_nobody_else() -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.writes import Answer
-from nqosd.status import summariser
+from nqosd.status import patience, summariser
 from nqosd.status.conditions import condition
 from nqosd.status.leases import Election, Leases, Listed
 from nqosd.status.readiness import StatusVerdict
@@ -85,7 +85,7 @@ async def test_another_warning_concerns_its_policy_alone(monkeypatch: pytest.Mon
 async def test_policies_that_wait_are_not_summed_up_by_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """While a namespace is being written, a round concerns the policies that changed; its end concerns all at once."""
     monkeypatch.setattr(summariser, "LOOK", 3600.0)
-    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    monkeypatch.setattr(patience, "GRACE", 0.0)
     async with summing(monkeypatch) as (status, submitted):
         for version, policy in enumerate(POLICIES, 1):
             came = attrs.evolve(policy, resource_version=str(version))
@@ -103,8 +103,8 @@ async def test_a_zone_that_never_comes_is_waited_for_at_leisure(monkeypatch: pyt
     """All reports are listed again and again after a policy has changed, and later as if no zone was missing."""
     monkeypatch.setattr(summariser, "LOOK", 0.01)
     monkeypatch.setattr(summariser, "IDLE", 0.5)
-    monkeypatch.setattr(summariser, "LONG", 1.6)
-    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    monkeypatch.setattr(patience, "LONG", 1.6)
+    monkeypatch.setattr(patience, "GRACE", 0.0)
     loop, moments = asyncio.get_running_loop(), list[float]()
 
     def listed() -> Listed:
@@ -130,8 +130,8 @@ async def test_policies_that_wait_for_long_are_summed_up_as_often_as_reports_com
     """Each of thousands of them for a zone that never comes, while others that have just changed are looked at."""
     monkeypatch.setattr(summariser, "LOOK", 0.01)
     monkeypatch.setattr(summariser, "IDLE", 2.0)
-    monkeypatch.setattr(summariser, "LONG", 1.0)
-    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    monkeypatch.setattr(patience, "LONG", 1.0)
+    monkeypatch.setattr(patience, "GRACE", 0.0)
     elected(monkeypatch, lambda: Listed({}, {}))
     sources = frozenset({ZONE, MISSING})
     async with summing(monkeypatch) as (status, submitted):
@@ -151,7 +151,7 @@ async def test_a_namespace_with_many_failures_concerns_its_own_policies(monkeypa
     """That a report has room for all of them, or no more, is nothing new for others."""
     monkeypatch.setattr(summariser, "LOOK", 0.01)
     monkeypatch.setattr(summariser, "IDLE", 0.01)
-    monkeypatch.setattr(summariser, "LONG", 0.0)
+    monkeypatch.setattr(patience, "LONG", 0.0)
     report = ZoneReport(MISSING, 1)
     renewed = dt.datetime.now(dt.UTC).isoformat()
     elected(monkeypatch, lambda: Listed({MISSING: Renewal(report, renewed)}, {}))
@@ -213,7 +213,7 @@ async def test_who_heard_nothing_for_long_lets_others_renew_first(
     A zone reported last so many seconds `before` that was so, and is seen first so many `after` it was so last.
     """
     monkeypatch.setattr(summariser, "LOOK", 0.01)
-    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    monkeypatch.setattr(patience, "GRACE", 0.0)
     renewed = (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=before + sum(outages) + after)).isoformat()
     elected(monkeypatch, lambda: Listed({MISSING: Renewal(ZoneReport(MISSING, 1), renewed)}, {}))
     loop, sources, hears = asyncio.get_running_loop(), frozenset({ZONE, MISSING}), [True]
@@ -237,7 +237,7 @@ async def test_without_its_database_a_lonely_zone_speaks_only_while_nobody_else_
 ) -> None:
     """A standby that has taken over sums up by what it has done; where there is none, somebody has to say that."""
     monkeypatch.setattr(summariser, "LOOK", 0.01)
-    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    monkeypatch.setattr(patience, "GRACE", 0.0)
     monkeypatch.setattr(summariser, "RENEWAL", 0.01)
     elected(monkeypatch, lambda: Listed({}, {}))
     held_by = ["host-b"]
@@ -270,7 +270,7 @@ async def test_the_election_is_renewed_while_much_is_summed_up(monkeypatch: pyte
         return Answer(200)
 
     monkeypatch.setattr(Election, "campaign", campaign)
-    monkeypatch.setattr(summariser, "GRACE", 0.0)
+    monkeypatch.setattr(patience, "GRACE", 0.0)
     async with summing(monkeypatch) as (status, submitted):
         every = [replace(standing(each, "w"), sources=frozenset({ZONE})) for each in POLICIES]
         status.publish(Progress(ZONE, 1, frozenset({ZONE, MISSING})), every)

@@ -113,6 +113,12 @@ def ways(node: int, nodes: int) -> Mapping[str, Sequence[int]]:
     return {"own": sorted(own - peers), "peer": sorted(peers - own), "own and peer": sorted(own & peers)}
 
 
+def heard(node: int, nodes: int) -> Sequence[int]:
+    """Give the pods that a node's daemon needs to hear of: those of the node, and peers."""
+    own = range(node * PODS_OF_A_NODE, (node + 1) * PODS_OF_A_NODE)
+    return sorted({*own, *ways(node, nodes)["peer"]})
+
+
 def role(index: int) -> str:
     """Give the role of a pod: a tenth of each namespace are databases."""
     return "db" if index // NAMESPACES % 10 == 0 else "web"

@@ -20,7 +20,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import aiohttp
 import attrs
 
-from nqosd.status.reporter import LONGEST_SPREAD, RENEWAL, SPREAD
+from nqosd.status.reporter import LONGEST_SPREAD, SPREAD
+from nqosd.status.reports import RENEWAL
 from tests.services.kubernetes import ApiServer
 from tools.zones.recorder import Request
 

@@ -99,7 +99,9 @@ class Cost:
     idle: Window
     """Nothing changed, and every zone had its daemon."""
     busy: Window
-    """As long, while pods changed."""
+    """As long, while pods changed that the last daemon hears of."""
+    heard: float
+    """The share of all pods that it hears of."""
     resident: float
     """MiB of the largest daemon."""
     with_fleet: bool
@@ -137,13 +139,16 @@ async def measure(api: ApiServer, nodes: int, mode: str, options: Options, load:
         fleet_cpu, fleet_bytes = usage(api.pid).cpu - before, others.received
         async with asyncio.timeout(DEADLINE):
             await _quiet(api, load.quiet)
+        hears_all = options.get("kubernetes", {}).get("pods") != "auto"
+        heard = range(nodes * cluster.PODS_OF_A_NODE) if hears_all else cluster.heard(load.daemons - 1, nodes)
         return Cost(
             nodes=nodes,
             mode=mode,
             pods=pods,
             started=[*once, *(each for _daemon, each in running)],
             idle=await _window(api, recorders, asyncio.sleep(load.seconds)),
-            busy=await _window(api, recorders, asyncio.to_thread(_churn, api, nodes, load)),
+            busy=await _window(api, recorders, asyncio.to_thread(_churn, api, heard, load)),
+            heard=len(heard) / (nodes * cluster.PODS_OF_A_NODE),
             resident=max(usage(each.pid).resident for each, _started in running),
             with_fleet=fleet,
             fleet_start_cpu=fleet_cpu / max(len(rest), 1),
@@ -220,12 +225,11 @@ def _kubeconfig(api: ApiServer, directory: Path, port: int) -> Path:
     return file
 
 
-def _churn(api: ApiServer, nodes: int, load: Load) -> None:
-    """Change pods all over the cluster, evenly in time."""
-    pods = nodes * cluster.PODS_OF_A_NODE
+def _churn(api: ApiServer, pods: Sequence[int], load: Load) -> None:
+    """Change some pods, evenly in time."""
     begin = time.monotonic()
     for count in range(load.changes):
-        cluster.touch(api, count * 7919 % pods)
+        cluster.touch(api, pods[count * 7919 % len(pods)])
         time.sleep(max(0.0, begin + (count + 1) * load.seconds / load.changes - time.monotonic()))
 
 
