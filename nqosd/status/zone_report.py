@@ -26,6 +26,8 @@ DETAILED = 20
 """How many findings have messages."""
 OF_NAMESPACE = 50
 """How many findings of one namespace are listed."""
+EVERYWHERE = 1_000
+"""How many policies of a namespace may be beyond limits until none of them is reported: each zone knows it as well."""
 LONG = 16_000
 """Bytes of findings in a report: a thousand zones may write theirs at once, and one daemon reads all of them."""
 LARGEST = 200_000
@@ -91,10 +93,14 @@ _NONE = Digests()
 
 
 class ZoneFinding(msgspec.Struct, frozen=True):
-    """Why a policy isn't applied in a zone; or, of one that is, what people are warned of."""
+    """Why a policy isn't applied in a zone; or, of one that is, what people are warned of.
+
+    `is_everywhere`: every zone with the same limits finds it, so that it needs no report; none tells that.
+    """
 
     reason: str
     message: str = ""
+    is_everywhere: bool = False
 
     @property
     def fails(self) -> bool:
@@ -161,7 +167,9 @@ class NamespaceFindings(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, findings: Mapping[str, ZoneFinding]) -> "NamespaceFindings":
-        """List the first of what fails, and of what people are warned of."""
+        """List the first of what fails, and of what people are warned of; not many that are so everywhere."""
+        if len(findings) > EVERYWHERE and sum(each.is_everywhere for each in findings.values()) > EVERYWHERE:
+            findings = {key: each for key, each in findings.items() if not each.is_everywhere}
         if len(findings) <= OF_NAMESPACE:
             return cls({key: findings[key] for key in sorted(findings)})
         failing, warned = ([key for key, each in findings.items() if each.fails is fails] for fails in (True, False))

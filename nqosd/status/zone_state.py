@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition, NetworkQoS
 from nqosd.informers.resource_versions import as_number
+from nqosd.status.conditions import ConditionReason
 from nqosd.status.zone_report import NamespaceFindings, ZoneFinding, ZoneReport, finding_of, together
 
 
@@ -41,11 +42,14 @@ class PolicyStanding(msgspec.Struct, frozen=True):
     def finding(self, zone: str, *, is_ours: bool) -> ZoneFinding | None:
         """Give what this `zone` has to report, if anything: nobody asks one without senders.
 
-        `is_ours`: the compiler fails on it, so that it is invalid here, and perhaps nowhere else.
+        `is_ours`: the compiler fails on it, so that it is invalid here, and perhaps nowhere else. Of one that is beyond
+        a limit, which may be higher elsewhere, it isn't known where it has senders.
         """
-        if (self.sources is not None and zone not in self.sources) or (self.fails_everywhere and not is_ours):
-            return None
-        return finding_of(self.mine)
+        if self.fails_everywhere and not is_ours:
+            finding = finding_of(self.mine) if self.mine.reason == ConditionReason.TOO_LARGE else None
+            return None if finding is None else replace(finding, is_everywhere=True)
+        is_asked = is_ours or self.sources is None or zone in self.sources
+        return finding_of(self.mine) if is_asked else None
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -211,14 +211,16 @@ def test_a_report_survives_its_text() -> None:
 def test_findings() -> None:
     """Zones report what fails there; not what fails everywhere, unless only this daemon can't make anything of it.
 
-    And nothing of a policy without senders there, which nobody asks about.
+    And nothing of a policy without senders there, which nobody asks about. Limits may be others in another zone.
     """
     invalid, late = condition(policy(valid=False), INVALID, "z"), condition(policy(), report(), "z", Lacking(("x",)))
     warned = condition(policy(), report("default", warnings=("w",)), "z")
+    beyond = replace(MINE, status="False", reason="TooLarge", message="m")
     here, elsewhere = frozenset("yz"), frozenset("y")
     standings = {
         "invalid": PolicyStanding(policy(), invalid, None, fails_everywhere=True),
-        "ours": PolicyStanding(policy(), invalid, None, fails_everywhere=True),
+        "ours": PolicyStanding(policy(), invalid, frozenset(), fails_everywhere=True),
+        "beyond a limit": PolicyStanding(policy(), beyond, frozenset(), fails_everywhere=True),
         "well": PolicyStanding(policy(), MINE, here),
         "warned": PolicyStanding(policy(), warned, here),
         "late": PolicyStanding(policy(), late, here),
@@ -229,10 +231,20 @@ def test_findings() -> None:
     found = {key: each.finding("z", is_ours=key == "ours") for key, each in standings.items()}
     assert {key: (each.reason, each.message) for key, each in found.items() if each is not None} == {
         "ours": ("Invalid", invalid.message),
+        "beyond a limit": ("TooLarge", "m"),
         "warned": ("Applied", "w"),
         "late": ("WaitingForSwitch", late.message),
         "late, one of any zones": ("WaitingForSwitch", late.message),
     }
+
+
+def test_very_many_policies_beyond_limits_are_not_reported() -> None:
+    """Each zone knows of them; of no more than a thousand each is known, since limits may differ."""
+    beyond, late = ZoneFinding("TooLarge", "m", is_everywhere=True), ZoneFinding("WaitingForSwitch", "m")
+    few, many = ({f"a/{number:04}": beyond for number in range(most)} for most in (1_000, 1_001))
+    found = NamespaceFindings.of(few)
+    assert (len(found.findings), len(found.others)) == (OF_NAMESPACE, 1_000 - OF_NAMESPACE)
+    assert NamespaceFindings.of(many | {"a/late": late}) == NamespaceFindings({"a/late": late})
 
 
 def test_what_fails_everywhere() -> None:
