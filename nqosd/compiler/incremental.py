@@ -219,6 +219,10 @@ class IncrementalCompiler:
         """Say which addresses of a pod don't count; whose they are, as it was when that began."""
         return self._placement.refused(key)
 
+    def knows_senders(self, key: str) -> bool:
+        """Say whether it is known where a policy has senders: beyond a limit of members they are only counted."""
+        return self._room.lacks(MEMBERS, key) is None
+
     def source_nodes(self, key: str) -> frozenset[str] | None:
         """Say on which nodes of the cluster a policy has senders; None where the database is for all of them."""
         if self._topology.zone.nodes is None:

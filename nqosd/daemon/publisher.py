@@ -214,7 +214,8 @@ class Publisher:
 
     def _sources(self, key: str, compiler: IncrementalCompiler, *, has_senders: bool) -> frozenset[str] | None:
         """Name the zones that have senders of a policy; None where that isn't known."""
-        if not self.hears_all_pods and len(self._all_zones(compiler)) > 1:
+        is_known = self.hears_all_pods and compiler.knows_senders(key)
+        if not is_known and len(self._all_zones(compiler)) > 1:
             return None
         nodes, known = compiler.source_nodes(key), compiler.tables.nodes
         if nodes is None:

@@ -61,10 +61,14 @@ _lease = msgspec.json.Decoder(_Lease)
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """The reports that there are, and the name of each one's Lease, by zone; what isn't a report is left out."""
+    """The reports that there are, and the name of each one's Lease, by zone; what isn't a report is left out.
+
+    `newest` is the resource version of the policies, ahead of which none of them is; 0 if that isn't known.
+    """
 
     renewals: dict[str, Renewal]
     names: dict[str, str]
+    newest: int = 0
 
 
 class Leases:
@@ -181,7 +185,7 @@ def _listed(leases: bytes, policies: bytes) -> Listed:
     """Read all reports but those that are ahead of the policies."""
     items = [_lease.decode(each) for each in decode_list(leases, VERSION, "Lease").items]
     newest = as_number(decode_list(policies, "k8s.ovn.org/v1alpha1", "NetworkQoS").resource_version)
-    listed = Listed({}, {})
+    listed = Listed({}, {}, newest)
     for name, renewal in _renewals(items):
         if not newest or renewal.report.version <= newest:
             listed.renewals[renewal.report.zone] = renewal

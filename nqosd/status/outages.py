@@ -3,10 +3,9 @@
 In: whether this daemon hears and is answered, again and again. Out: how old a report is, not counting outages. No I/O.
 """
 
-import math
 from collections import deque
 
-MOST = 1_000
+MOST = 100
 """How many outages are remembered; who has had more of them since it was renewed may as well be silent."""
 
 
@@ -27,6 +26,9 @@ class Outages:
 
     def heard(self, age: float, now: float) -> float:
         """Say for how many of the last `age` seconds it was no outage."""
-        current = () if self._since is None else ((self._since, now),)
-        unheard = (max(0.0, ended - max(began, now - age)) for began, ended in (*self._past, *current))
-        return age - math.fsum(unheard)
+        since, heard = now - age, age
+        for began, ended in (*(() if self._since is None else ((self._since, now),)), *reversed(self._past)):
+            if ended <= since:
+                break
+            heard -= ended - max(began, since)
+        return heard

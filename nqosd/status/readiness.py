@@ -77,8 +77,8 @@ def sum_up(
     """Sum up; `mine` is the condition in this daemon's `own` zone, `sources` the zones with senders.
 
     Who doesn't know which zones have senders gives all that there are. Where there is one zone only, its own words say
-    more; else nothing that is well depends on which zone's daemon sums up. Of a policy that `fails_everywhere`, or has
-    no sender anywhere, nobody reports that it fails: each zone knows it.
+    more; else nothing that is well depends on which zone's daemon sums up. That a policy fails which
+    `fails_everywhere`, or has no sender anywhere, takes nobody's report: each zone knows it.
     """
     generation = mine.observed_generation
     if fails_everywhere:

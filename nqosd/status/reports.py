@@ -114,25 +114,27 @@ class Reports:
         own: str = "",
         unheard: float = 0.0,
         age_of: Callable[[Renewal], float] = lambda _renewal: 0.0,
+        newest: int = 0,
     ) -> None:
         """Take all reports that there are, but for this daemon's `own`, of which `renewed` knows more.
 
         For so many seconds before that nobody listened, which ages none. One that is first seen is as old as its own
         word says, less the time between two renewals, by which clocks may differ; where that is too old, its zone is
-        silent until it changes. One that isn't there any more, since somebody has removed it, counts until it is old:
-        its zone may be about to write it again.
+        silent until it changes. One that isn't there any more, since somebody has removed it, counts until it is old,
+        as its zone may be about to write it again, unless it is ahead of the `newest` version of policies.
         """
         new = {each.report.zone: each for each in renewals if each.report.zone != own}
         for zone in self._known.keys() - new.keys() - {own}:
-            if now - self._known[zone].seen >= OLD:
+            known = self._known[zone]
+            if now - known.seen >= OLD or 0 < newest < known.renewal.report.version:
                 del self._known[zone]
         for zone, renewal in new.items():
-            known = self._known.get(zone)
-            if known is None or known.renewal != renewal:
-                age = 0.0 if known is not None else age_of(renewal)
-                self._known[zone] = _Known(renewal, now - (OLD if age > OLD else max(0.0, age - RENEWAL)))
-            else:
-                known.seen += unheard
+            before = self._known.get(zone)
+            if before is not None and before.renewal == renewal:
+                before.seen += unheard
+                continue
+            age = 0.0 if before is not None else age_of(renewal)
+            self._known[zone] = _Known(renewal, now - (OLD if age > OLD else max(0.0, age - RENEWAL)))
 
     def renewed(self, renewal: Renewal, now: float) -> None:
         """Take one zone's report, this daemon's own."""

@@ -7,7 +7,6 @@ doesn't hear of every change sums up nothing; where there is only one zone, it n
 import asyncio
 import datetime as dt
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
@@ -21,6 +20,7 @@ from nqosd.status.outages import Outages
 from nqosd.status.patience import is_awaited_soon, may_say_behind
 from nqosd.status.readiness import sum_up
 from nqosd.status.reports import Renewal, Reports, ZonesView
+from nqosd.status.turns import in_order
 from nqosd.status.writer import StatusWriter
 from nqosd.status.zone_state import Entry, Progress, ZoneState
 
@@ -197,24 +197,27 @@ class Summariser:
         def age_of(renewal: Renewal) -> float:
             return self._outages.heard(renewal.age(wall), now)
 
-        self._reports.listed(listed.renewals.values(), now, own=own, unheard=unheard, age_of=age_of)
+        self._reports.listed(
+            listed.renewals.values(), now, own=own, unheard=unheard, age_of=age_of, newest=listed.newest
+        )
         self._listed = now
         for zone in sorted((self._reports.silent(now).keys() & listed.names.keys()) - progress.zones)[:REMOVED]:
-            if await self._goes_on(progress):
-                self._took("a zone that is gone", await self._leases.remove(listed.names[zone]))
+            if not await self._goes_on(progress):
+                return False
+            self._took("a zone that is gone", await self._leases.remove(listed.names[zone]))
         return True
 
     async def _sum_up(self, keys: Iterable[str], state: ZoneState, progress: Progress, view: ZonesView) -> None:
         kept = frozenset(map(condition_type, view.missing))
         self._unsettled &= state.entries.keys()
         begun = time.monotonic()
-        for key in _in_turns(keys):
+        for position, key in enumerate(ordered := in_order(keys), 1):
             if (entry := state.entries.get(key)) is not None:
                 self._sum_up_one(entry, progress, view, kept)
             if time.monotonic() - begun > TURN:
                 await asyncio.sleep(0)
                 if not await self._goes_on(progress) or self._state() is not state:
-                    self._summed = float("-inf")  # whoever sums up next begins anew
+                    state.changed.update(ordered[position:])  # they are still to be summed up, if this daemon is to
                     return
                 begun = time.monotonic()
 
@@ -236,13 +239,6 @@ class Summariser:
             fails_everywhere=entry.standing.fails_everywhere,
         )
         self._writer.submit(policy, verdict)
-
-
-def _in_turns(keys: Iterable[str]) -> list[str]:
-    """Put policies in order, those of namespaces first of which there are few."""
-    keys = list(keys)
-    number = Counter(key.partition("/")[0] for key in keys)
-    return sorted(keys, key=lambda key: (number[key.partition("/")[0]], key))
 
 
 def _is_alone(progress: Progress) -> bool:

@@ -1,14 +1,25 @@
-"""Turns: the order in which statuses and Events are written that wait.
+"""Turns: the order in which policies are summed up, and statuses and Events written that wait.
 
-In: what is to be written, by namespace. Out: one after the other. Rule: the namespaces take turns, so that somebody
-with a thousand policies keeps nobody else waiting for more than one.
+In: policies, or what is to be written, by namespace. Out: one after the other. Rule: the namespaces take turns, or
+those with few policies come first, so that somebody with a thousand keeps nobody else waiting for more than one.
 """
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from itertools import chain
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+def in_order(keys: Iterable[str]) -> list[str]:
+    """Put policies in order, those of namespaces first of which there are few."""
+    by_namespace: defaultdict[str, list[str]] = defaultdict(list)
+    for key in sorted(keys):
+        by_namespace[key.partition("/")[0]].append(key)
+    fewest_first = sorted(by_namespace.values(), key=len)
+    return list(chain.from_iterable(fewest_first))
 
 
 class Turns(Generic[T]):

@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from heapq import nsmallest
+from heapq import heapify, heappop, heappush, nsmallest
 
 import msgspec
 from msgspec.structs import replace
@@ -28,7 +28,7 @@ OF_NAMESPACE = 50
 """How many findings of one namespace are listed."""
 EVERYWHERE = 1_000
 """How many policies of a namespace may be beyond limits until none of them is reported: each zone knows it as well."""
-LONG = 16_000
+LONG = 32_000
 """Bytes of findings in a report: a thousand zones may write theirs at once, and one daemon reads all of them."""
 LARGEST = 200_000
 """Bytes of a report; all annotations of an object together may have 262,144."""
@@ -127,7 +127,7 @@ class ZoneReport(msgspec.Struct, frozen=True):
 
     def encode(self) -> str:
         """Give the report as text."""
-        short = _shortened(_shortened(self, is_bare=False), is_bare=True)
+        short = _shortened(self)
         if len(text := _encoded(short)) > LARGEST:
             short = replace(short, pending={}, version=min([self.version, *self.pending.values()]))
             if len(text := _encoded(short)) > LARGEST:  # who can't say what fails has looked at nothing
@@ -207,28 +207,32 @@ def clipped(text: str, longest: int = MAX_MESSAGE) -> str:
     return text if len(data) <= longest else data[: longest - 3].decode(errors="ignore") + "…"
 
 
-def _shortened(report: ZoneReport, *, is_bare: bool) -> ZoneReport:
-    """Leave out findings beyond LONG, those of the namespaces that have most to say.
+def _shortened(report: ZoneReport) -> ZoneReport:
+    """Leave out findings beyond LONG, those of the namespaces that have most to say, again and again.
 
-    In their place are digests of what fails, or, where that `is_bare`, the name of the namespace alone.
+    In their place are digests of what fails, and where these are too much as well, the name of the namespace alone.
     """
     sizes, failing = Counter[str](), defaultdict[str, list[str]](list)
     for namespace, digests in report.overflow.items():
         sizes[namespace] += _size(namespace, digests)
     for key, each in report.findings.items():
         namespace = key.partition("/")[0]
-        sizes[namespace] += len(msgspec.json.encode({key: (each.reason, each.message)}))
+        sizes[namespace] += len(key) + len(each.reason) + len(msgspec.json.encode(each.message)) + 9
         if each.fails:
             failing[namespace].append(key)
-    gone, excess = dict[str, Digests](), sizes.total() - LONG
-    for namespace, size in sizes.most_common() if excess > 0 else ():
+    gone: dict[str, Digests] = {}
+    excess = sizes.total() - LONG
+    largest = [(-size, namespace) for namespace, size in sizes.items()] if excess > 0 else []
+    heapify(largest)
+    while excess > 0 and largest:
+        size, namespace = heappop(largest)
         others = report.overflow.get(namespace, _NONE)
-        is_unknown = is_bare or (namespace in report.overflow and not others)
-        digests = _NONE if is_unknown else others.with_keys(failing[namespace])
-        gone[namespace] = digests
-        excess += _size(namespace, digests) - size
-        if excess <= 0:
-            break
+        is_last = namespace in gone or (namespace in report.overflow and not others)
+        gone[namespace] = _NONE if is_last else others.with_keys(failing[namespace])
+        left = _size(namespace, gone[namespace])
+        excess += left + size
+        if gone[namespace]:
+            heappush(largest, (-left, namespace))
     kept = {key: each for key, each in report.findings.items() if key.partition("/")[0] not in gone}
     unsaid = {each: digests for each, digests in gone.items() if each in report.overflow or failing[each]}
     return replace(report, findings=kept, overflow={**report.overflow, **unsaid})
@@ -236,7 +240,7 @@ def _shortened(report: ZoneReport, *, is_bare: bool) -> ZoneReport:
 
 def _size(namespace: str, digests: Digests) -> int:
     """Give the bytes of a namespace in the overflow of a report."""
-    return 2 * len(namespace) + len(str(digests)) + 10
+    return len(namespace) + 3 + (len(namespace) + len(str(digests)) + 6 if digests else 0)
 
 
 def _encoded(report: ZoneReport) -> bytes:

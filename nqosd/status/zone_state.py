@@ -40,16 +40,18 @@ class PolicyStanding(msgspec.Struct, frozen=True):
     fails_everywhere: bool = False
 
     def finding(self, zone: str, *, is_ours: bool) -> ZoneFinding | None:
-        """Give what this `zone` has to report, if anything: nobody asks one without senders.
+        """Give what this `zone` has to report, if anything: nobody asks one without senders of an applied policy.
 
-        `is_ours`: the compiler fails on it, so that it is invalid here, and perhaps nowhere else. Of one that is beyond
-        a limit, which may be higher elsewhere, it isn't known where it has senders.
+        Where one isn't applied isn't known which zones have senders. What is invalid by itself no zone needs to say,
+        unless `is_ours`: the compiler fails on it here, and perhaps nowhere else.
         """
-        if self.fails_everywhere and not is_ours:
-            finding = finding_of(self.mine) if self.mine.reason == ConditionReason.TOO_LARGE else None
-            return None if finding is None else replace(finding, is_everywhere=True)
-        is_asked = is_ours or self.sources is None or zone in self.sources
-        return finding_of(self.mine) if is_asked else None
+        reason, finding = self.mine.reason, finding_of(self.mine)
+        if finding is None or is_ours:
+            return finding
+        if reason in (ConditionReason.TOO_LARGE, ConditionReason.TOO_MANY_TIES):
+            return replace(finding, is_everywhere=self.fails_everywhere)
+        is_asked = self.sources is None or zone in self.sources
+        return finding if is_asked and reason != ConditionReason.INVALID else None
 
 
 class Entry(msgspec.Struct, frozen=True):

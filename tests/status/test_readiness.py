@@ -30,6 +30,7 @@ from nqosd.status.zone_report import (
     decode_report,
     digest_of,
     finding_of,
+    together,
 )
 from nqosd.status.zone_state import PolicyStanding, Progress, ZoneState
 from tests.status.findings import listed_of
@@ -211,16 +212,20 @@ def test_a_report_survives_its_text() -> None:
 def test_findings() -> None:
     """Zones report what fails there; not what fails everywhere, unless only this daemon can't make anything of it.
 
-    And nothing of a policy without senders there, which nobody asks about. Limits may be others in another zone.
+    And nothing of an applied policy without senders there, which nobody asks about. Of others no zone knows whether it
+    has senders; limits may be others in another zone, and another one may not know yet that there is room again.
     """
     invalid, late = condition(policy(valid=False), INVALID, "z"), condition(policy(), report(), "z", Lacking(("x",)))
     warned = condition(policy(), report("default", warnings=("w",)), "z")
     beyond = replace(MINE, status="False", reason="TooLarge", message="m")
+    tied = replace(beyond, reason="TooManyTies")
     here, elsewhere = frozenset("yz"), frozenset("y")
     standings = {
         "invalid": PolicyStanding(policy(), invalid, None, fails_everywhere=True),
         "ours": PolicyStanding(policy(), invalid, frozenset(), fails_everywhere=True),
         "beyond a limit": PolicyStanding(policy(), beyond, frozenset(), fails_everywhere=True),
+        "tied": PolicyStanding(policy(), tied, frozenset(), fails_everywhere=True),
+        "of too many members": PolicyStanding(policy(), beyond, frozenset()),
         "well": PolicyStanding(policy(), MINE, here),
         "warned": PolicyStanding(policy(), warned, here),
         "late": PolicyStanding(policy(), late, here),
@@ -229,9 +234,12 @@ def test_findings() -> None:
         "late, of none": PolicyStanding(policy(), late, frozenset()),
     }
     found = {key: each.finding("z", is_ours=key == "ours") for key, each in standings.items()}
+    assert {key for key, each in found.items() if each and each.is_everywhere} == {"beyond a limit", "tied"}
     assert {key: (each.reason, each.message) for key, each in found.items() if each is not None} == {
         "ours": ("Invalid", invalid.message),
         "beyond a limit": ("TooLarge", "m"),
+        "tied": ("TooManyTies", "m"),
+        "of too many members": ("TooLarge", "m"),
         "warned": ("Applied", "w"),
         "late": ("WaitingForSwitch", late.message),
         "late, one of any zones": ("WaitingForSwitch", late.message),
@@ -356,13 +364,38 @@ def test_a_long_report_digests_what_there_is_most_of() -> None:
     assert sum(map(len, again.overflow.values())) + len(listed) == len(failing) + 1
 
 
+def test_digests_take_the_place_of_what_is_longer() -> None:
+    """Where one policy fails in each of very many namespaces, a digest would be longer than its name."""
+    found = {f"{'n' * 36}{number:04}/p": ZoneFinding("Blocked") for number in range(999)}
+    told = decode_report(ZoneReport("b", 20, {}, found).encode())
+    assert told is not None
+    assert set(told.overflow.values()) == {Digests()}
+    assert len(told.findings) + len(told.overflow) == 999
+
+
+def test_a_long_report_costs_who_has_little_to_say_nothing() -> None:
+    """What fails in namespaces with few failures is said, with why, however much fails in some others."""
+    theirs = {f"bad-{each}/{number:04}": ZoneFinding("Blocked", "m" * 99) for each in range(9) for number in range(999)}
+    mine = {f"team-{each}/web": WAITS for each in range(8)} | {"team-0/warned": ZoneFinding("Applied", "w")}
+    by_namespace: dict[str, dict[str, ZoneFinding]] = {}
+    for key, finding in (theirs | mine).items():
+        by_namespace.setdefault(key.partition("/")[0], {})[key] = finding
+    found, overflow = together({name: NamespaceFindings.of(each) for name, each in by_namespace.items()})
+    text = ZoneReport("b", 20, {}, found, overflow).encode()
+    told = decode_report(text)
+    assert told is not None
+    assert len(text) <= LONG + 500
+    assert {key: told.findings.get(key) for key in mine} == mine
+    assert sum(map(len, told.overflow.values())) > 2 * 999
+
+
 def test_what_is_listed_no_more_is_digested_with_the_others() -> None:
     """A namespace of which only some were listed has all that fail among its digests."""
-    failing = {f"team-a/{number:04}": ZoneFinding("Blocked", "m" * 300) for number in range(1500)}
+    failing = {f"team-a/{number:04}": ZoneFinding("Blocked", "m" * 300) for number in range(5000)}
     of_namespace = NamespaceFindings.of(failing)
     told = decode_report(ZoneReport("b", 20, {}, of_namespace.findings, {"team-a": of_namespace.others}).encode())
     assert told is not None
-    assert (len(told.findings), len(told.overflow["team-a"])) == (0, 1500)
+    assert (len(told.findings), len(told.overflow["team-a"])) == (0, 5000)
 
 
 def test_long_names_of_failures_cost_nobody_else() -> None:

@@ -61,14 +61,14 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "HOLD", 0.0)
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.3])
+@pytest.mark.parametrize(("every", "pause", "seconds"), [(1000, 0.1, 0.0), (1000, 0.1, 0.3), (20, 0.0, 0.0)])
 async def test_an_election_that_fails_in_the_middle_forgets_nothing(
-    monkeypatch: pytest.MonkeyPatch, seconds: float
+    monkeypatch: pytest.MonkeyPatch, every: int, pause: float, seconds: float
 ) -> None:
-    """Whether it is asked again at once, and won, or after a pause, all that was due is summed up."""
-    monkeypatch.setattr(summariser, "ASKED", (0.1, 0.2))
+    """Whether it is asked again at once, and won, or after a pause, or fails often, all that was due is summed up."""
+    monkeypatch.setattr(summariser, "ASKED", (pause, pause))
     elected(monkeypatch, lambda: Listed({}, {}))
-    asked = campaigning(monkeypatch, lambda times: times == 20, seconds)
+    asked = campaigning(monkeypatch, lambda times: times % every == 20 % every, seconds)
     async with summing(monkeypatch) as (status, submitted):
         status.publish(Progress(ZONE, 1, BOTH), everything())
         await eventually(lambda: len(asked) >= 20)
@@ -185,6 +185,43 @@ async def test_the_election_is_renewed_while_reports_are_removed(monkeypatch: py
         assert len(set(before[: len(gone)])) == len(gone)
 
 
+async def test_who_loses_the_election_while_reports_are_removed_says_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another daemon sums up from then on."""
+    gone = {f"gone-{number}": Renewal(ZoneReport(f"gone-{number}", 1), renewed(3600)) for number in range(5)}
+    elected(monkeypatch, lambda: Listed(gone, {each: each for each in gone}))
+    is_lost = [False]
+    campaigning(monkeypatch, lambda _: is_lost[0])
+    monkeypatch.setattr(summariser, "TURN", 3600.0)
+
+    async def remove(_self: Leases, _name: str) -> Answer:
+        is_lost[0] = True
+        return Answer(200)
+
+    monkeypatch.setattr(Leases, "remove", remove)
+    async with summing(monkeypatch) as (status, submitted):
+        status.publish(Progress(ZONE, 1, BOTH), everything())
+        await eventually(lambda: is_lost[0])
+        await asyncio.sleep(0.3)
+        assert not submitted
+
+
+async def test_a_report_that_is_ahead_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the cluster's store has been restored, at once, though the zone may yet be there."""
+    restored, now = [False], renewed()
+    elected(
+        monkeypatch,
+        lambda: Listed({}, {}, 5) if restored[0] else Listed({MISSING: Renewal(ZoneReport(MISSING, 9), now)}, {}, 9),
+    )
+    async with summing(monkeypatch) as (status, submitted):
+        status.publish(Progress(ZONE, 9, BOTH), [replace(standing(POLICIES[0], "w"), sources=BOTH)])
+        await eventually(lambda: bool(submitted))
+        assert "Applied" in submitted[-1][1]
+        restored[0] = True
+        await eventually(lambda: "Waiting for zone b" in submitted[-1][1])
+
+
 async def test_few_policies_do_not_wait_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """The policies of namespaces with few of them are summed up first, whatever these are called."""
     elected(monkeypatch, lambda: Listed({}, {}))
@@ -216,8 +253,9 @@ def test_short_outages_hide_no_silent_zone() -> None:
         outages.note(now + 58, hears=False)
         outages.note(now + 60, hears=True)
         now += 60
-    assert outages.heard(70.0, now + 10) == 68.0
+    assert outages.heard(70.0, now + 10) == pytest.approx(68.0)
     assert outages.heard(0.0, now) == 0.0
+    assert outages.heard(1.0, now) == pytest.approx(0.0)
     outages.note(now + 20, hears=False)
     assert outages.heard(100.0, now + 90) == 30.0 - 2.0
     assert outages.heard(float("inf"), now) == float("inf")
