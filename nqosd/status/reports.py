@@ -11,7 +11,8 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from nqosd.status.zone_report import Digests, ZoneFinding, ZoneReport, digest_of
+from nqosd.status.digests import Digests, digest_of
+from nqosd.status.zone_report import ZoneFinding, ZoneReport
 
 RENEWAL = 20.0
 """Seconds after which a zone renews its report."""

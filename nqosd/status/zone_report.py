@@ -5,13 +5,8 @@ Pure. Rule: what a report doesn't name, and what isn't newer than it reaches, is
 long is named by its namespace, and costs nobody else.
 """
 
-import base64
-import sys
-import zlib
-from array import array
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from heapq import heapify, heappop, heappush, nsmallest
 
 import msgspec
@@ -19,6 +14,7 @@ from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition
 from nqosd.status.conditions import TRUE, WARNING, ConditionReason
+from nqosd.status.digests import Digests
 
 MAX_MESSAGE = 512
 """Bytes of a message in a report, and in the condition of a zone."""
@@ -32,61 +28,6 @@ LONG = 32_000
 """Bytes of findings in a report: a thousand zones may write theirs at once, and one daemon reads all of them."""
 LARGEST = 200_000
 """Bytes of a report; all annotations of an object together may have 262,144."""
-
-
-class Digests:
-    """Stand for the names of policies that fail and aren't listed, four bytes for each, as there may be a thousand.
-
-    Who makes two names alike, of one namespace, has one policy called failing as the other is. Immutable.
-    """
-
-    __slots__ = ("_sorted",)
-
-    def __init__(self, keys: Iterable[str] = (), *, text: str = "") -> None:
-        """Digest names, or read digests.
-
-        Raises:
-            ValueError: the text is none that `__str__` gives.
-        """
-        self._sorted = array("I", sorted(map(digest_of, keys)))
-        if text:
-            self._sorted.frombytes(base64.b64decode(text, validate=True))
-            self._swap(self._sorted)
-
-    def with_keys(self, keys: Iterable[str]) -> "Digests":
-        """Give these and those of other names."""
-        together = Digests(keys)
-        together._sorted = array("I", sorted((*self._sorted, *together._sorted)))
-        return together
-
-    def __len__(self) -> int:
-        return len(self._sorted)
-
-    def __contains__(self, digest: int) -> bool:
-        at = bisect_left(self._sorted, digest)
-        return at < len(self._sorted) and self._sorted[at] == digest
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Digests) and self._sorted == other._sorted
-
-    def __hash__(self) -> int:
-        return hash(self._sorted.tobytes())
-
-    def __str__(self) -> str:
-        mine = self._sorted[:]
-        self._swap(mine)
-        return base64.b64encode(mine.tobytes()).decode()
-
-    @staticmethod
-    def _swap(digests: "array[int]") -> None:
-        """Put bytes in the order that all machines read, or back."""
-        if sys.byteorder == "big":
-            digests.byteswap()
-
-
-def digest_of(key: str) -> int:
-    """Digest the name of a policy."""
-    return zlib.crc32(key.encode())
 
 
 _NONE = Digests()
@@ -208,20 +149,22 @@ def clipped(text: str, longest: int = MAX_MESSAGE) -> str:
 
 
 def _shortened(report: ZoneReport) -> ZoneReport:
-    """Leave out findings beyond LONG, those of the namespaces that have most to say, again and again.
+    """Leave out findings beyond LONG, those of the namespaces of which most is to be said, again and again.
 
     In their place are digests of what fails, and where these are too much as well, the name of the namespace alone.
+    Messages don't count for which these are: who has few findings has them.
     """
-    sizes, failing = Counter[str](), defaultdict[str, list[str]](list)
+    sizes, messages, failing = Counter[str](), Counter[str](), defaultdict[str, list[str]](list)
     for namespace, digests in report.overflow.items():
         sizes[namespace] += _size(namespace, digests)
     for key, each in report.findings.items():
         namespace = key.partition("/")[0]
-        sizes[namespace] += len(key) + len(each.reason) + len(msgspec.json.encode(each.message)) + 9
+        sizes[namespace] += len(key) + len(each.reason) + 11
+        messages[namespace] += len(msgspec.json.encode(each.message)) - 2
         if each.fails:
             failing[namespace].append(key)
     gone: dict[str, Digests] = {}
-    excess = sizes.total() - LONG
+    excess = sizes.total() + messages.total() - LONG
     largest = [(-size, namespace) for namespace, size in sizes.items()] if excess > 0 else []
     heapify(largest)
     while excess > 0 and largest:
@@ -230,7 +173,7 @@ def _shortened(report: ZoneReport) -> ZoneReport:
         is_last = namespace in gone or (namespace in report.overflow and not others)
         gone[namespace] = _NONE if is_last else others.with_keys(failing[namespace])
         left = _size(namespace, gone[namespace])
-        excess += left + size
+        excess += left + size - messages.pop(namespace, 0)
         if gone[namespace]:
             heappush(largest, (-left, namespace))
     kept = {key: each for key, each in report.findings.items() if key.partition("/")[0] not in gone}

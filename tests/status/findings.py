@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from nqosd.api.networkqos import Condition
-from nqosd.status.zone_report import Digests, NamespaceFindings, ZoneFinding, finding_of, together
+from nqosd.status.digests import Digests
+from nqosd.status.zone_report import NamespaceFindings, ZoneFinding, finding_of, together
 
 
 def listed_of(

@@ -15,6 +15,7 @@ from nqosd.config.options import Limits
 from nqosd.northbound.results import Lacking
 from nqosd.status import zone_state
 from nqosd.status.conditions import condition, fails_everywhere
+from nqosd.status.digests import Digests, digest_of
 from nqosd.status.entry import PolicyStatus
 from nqosd.status.readiness import APPLIED, StatusVerdict, ZoneCounts, sum_up
 from nqosd.status.reports import OLD, Renewal, Reports
@@ -23,12 +24,10 @@ from nqosd.status.zone_report import (
     LONG,
     MAX_MESSAGE,
     OF_NAMESPACE,
-    Digests,
     NamespaceFindings,
     ZoneFinding,
     ZoneReport,
     decode_report,
-    digest_of,
     finding_of,
     together,
 )
@@ -387,6 +386,16 @@ def test_a_long_report_costs_who_has_little_to_say_nothing() -> None:
     assert len(text) <= LONG + 500
     assert {key: told.findings.get(key) for key in mine} == mine
     assert sum(map(len, told.overflow.values())) > 2 * 999
+
+
+def test_who_has_a_message_is_not_cut_before_who_has_none() -> None:
+    """Though that is longer: of very many namespaces in which one policy fails those are cut that have long names."""
+    theirs = {f"{'n' * 36}{number:04}/p": ZoneFinding("Blocked") for number in range(600)}
+    mine = {f"team-{each}/web": ZoneFinding("WaitingForSwitch", "m" * 200) for each in range(8)}
+    told = decode_report(ZoneReport("b", 20, {}, theirs | mine).encode())
+    assert told is not None
+    assert {key: told.findings.get(key) for key in mine} == mine
+    assert any(key in told.findings for key in theirs)
 
 
 def test_what_is_listed_no_more_is_digested_with_the_others() -> None:

@@ -14,10 +14,11 @@ from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.writes import Answer
 from nqosd.status import patience, summariser
 from nqosd.status.conditions import condition
+from nqosd.status.digests import Digests
 from nqosd.status.leases import Election, Leases, Listed
 from nqosd.status.readiness import StatusVerdict
 from nqosd.status.reports import Renewal
-from nqosd.status.zone_report import Digests, ZoneReport
+from nqosd.status.zone_report import ZoneReport
 from nqosd.status.zone_state import PolicyStanding, Progress
 from nqosd.status.zone_status import ZoneStatus
 from tests.status.fakes import Counting, FakeClient, eventually

@@ -14,12 +14,13 @@ from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.client import KubeClient, Response
 from nqosd.status import summariser
 from nqosd.status.conditions import condition, condition_type
+from nqosd.status.digests import Digests
 from nqosd.status.job import AT_ONCE
 from nqosd.status.leases import Election, Leases, report_name
 from nqosd.status.readiness import sum_up
 from nqosd.status.reports import OLD, Renewal, Reports
 from nqosd.status.writer import StatusWriter
-from nqosd.status.zone_report import OF_NAMESPACE, Digests, ZoneFinding, ZoneReport, decode_report
+from nqosd.status.zone_report import OF_NAMESPACE, ZoneFinding, ZoneReport, decode_report
 from nqosd.status.zone_state import PolicyStanding, Progress, ZoneState
 from tests.status.cluster import Cluster
 from tests.status.conftest import Running
