@@ -221,7 +221,7 @@ class IncrementalCompiler:
 
     def knows_senders(self, key: str) -> bool:
         """Say whether it is known where a policy has senders: beyond a limit of members they are only counted."""
-        return self._room.lacks(MEMBERS, key) is None
+        return self._room.has_room_for_senders(key)
 
     def source_nodes(self, key: str) -> frozenset[str] | None:
         """Say on which nodes of the cluster a policy has senders; None where the database is for all of them."""
@@ -321,7 +321,7 @@ class IncrementalCompiler:
         """
         turned = [key for namespace in sorted(unsure) for key in self._room.settle(MEMBERS, namespace)]
         delta.policies.update(turned)
-        self._subscriptions.fill_senders(self._needed(turned), lambda key: self._room.lacks(MEMBERS, key) is None)
+        self._subscriptions.fill_senders(self._needed(turned), self._room.has_room_for_senders)
         return turned
 
     def _rebuild(self, unsure: set[str], turned: Collection[str], delta: Delta) -> Iterator[bool]:

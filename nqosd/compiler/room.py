@@ -147,6 +147,10 @@ class Room:
         """Say whether the sets of a policy may be filled."""
         return self.lacks(MEMBERS, key) is None and self.lacks(ROWS, key) is None
 
+    def has_room_for_senders(self, key: str) -> bool:
+        """Say whether the sets of a policy's senders may be filled: those of one without any here take nothing."""
+        return self.lacks(MEMBERS, key) in (None, _UNSAID)
+
     def lacks(self, option: str, key: str) -> Problem | None:
         """Say of which limit a policy is beyond, if it is beyond that one."""
         return self._beyond[option].get(key.partition("/")[0], {}).get(key)

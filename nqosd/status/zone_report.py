@@ -26,6 +26,8 @@ EVERYWHERE = 1_000
 """How many policies of a namespace may be beyond limits until none of them is reported: each zone knows it as well."""
 LONG = 32_000
 """Bytes of findings in a report: a thousand zones may write theirs at once, and one daemon reads all of them."""
+FEW = 5
+"""Policies of a namespace that fail and are listed however long the report is, as long as an annotation holds it."""
 LARGEST = 200_000
 """Bytes of a report; all annotations of an object together may have 262,144."""
 
@@ -68,7 +70,9 @@ class ZoneReport(msgspec.Struct, frozen=True):
 
     def encode(self) -> str:
         """Give the report as text."""
-        short = _shortened(self)
+        short = _shortened(self, LONG, FEW)
+        if len(text := _encoded(short)) > LARGEST:
+            short = _shortened(short, LONG, 0)
         if len(text := _encoded(short)) > LARGEST:
             short = replace(short, pending={}, version=min([self.version, *self.pending.values()]))
             if len(text := _encoded(short)) > LARGEST:  # who can't say what fails has looked at nothing
@@ -108,15 +112,17 @@ class NamespaceFindings(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, findings: Mapping[str, ZoneFinding]) -> "NamespaceFindings":
-        """List the first of what fails, and of what people are warned of; not many that are so everywhere."""
-        if len(findings) > EVERYWHERE and sum(each.is_everywhere for each in findings.values()) > EVERYWHERE:
+        """List the first of what fails here, and of what people are warned of; digest what fails everywhere, if few."""
+        everywhere = [key for key, each in findings.items() if each.is_everywhere]
+        if everywhere:
             findings = {key: each for key, each in findings.items() if not each.is_everywhere}
+        known = everywhere if len(everywhere) <= EVERYWHERE else []
         if len(findings) <= OF_NAMESPACE:
-            return cls({key: findings[key] for key in sorted(findings)})
+            return cls({key: findings[key] for key in sorted(findings)}, Digests(known))
         failing, warned = ([key for key, each in findings.items() if each.fails is fails] for fails in (True, False))
         keys = (key for mine in (failing, warned) for key in nsmallest(OF_NAMESPACE, mine))
         listed = {key: findings[key] for key in keys}
-        return cls(listed, Digests(key for key in failing if key not in listed))
+        return cls(listed, Digests([*known, *(key for key in failing if key not in listed)]))
 
 
 def together(
@@ -148,11 +154,12 @@ def clipped(text: str, longest: int = MAX_MESSAGE) -> str:
     return text if len(data) <= longest else data[: longest - 3].decode(errors="ignore") + "…"
 
 
-def _shortened(report: ZoneReport) -> ZoneReport:
-    """Leave out findings beyond LONG, those of the namespaces of which most is to be said, again and again.
+def _shortened(report: ZoneReport, most: int, few: int) -> ZoneReport:
+    """Leave out findings beyond so many bytes, those of the namespaces of which most is to be said, again and again.
 
-    In their place are digests of what fails, and where these are too much as well, the name of the namespace alone.
-    Messages don't count for which these are: who has few findings has them.
+    In their place are digests of what fails, and where these are too much as well, the name of the namespace alone, by
+    which others that are applied count as failing. So it is where more than a `few` fail. Messages don't count for
+    which these are: who has few findings has them.
     """
     sizes, messages, failing = Counter[str](), Counter[str](), defaultdict[str, list[str]](list)
     for namespace, digests in report.overflow.items():
@@ -164,15 +171,20 @@ def _shortened(report: ZoneReport) -> ZoneReport:
         if each.fails:
             failing[namespace].append(key)
     gone: dict[str, Digests] = {}
-    excess = sizes.total() + messages.total() - LONG
+    excess = sizes.total() + messages.total() - most
     largest = [(-size, namespace) for namespace, size in sizes.items()] if excess > 0 else []
     heapify(largest)
     while excess > 0 and largest:
         size, namespace = heappop(largest)
         others = report.overflow.get(namespace, _NONE)
+        if len(failing[namespace]) + len(others) <= few:
+            continue
         is_last = namespace in gone or (namespace in report.overflow and not others)
-        gone[namespace] = _NONE if is_last else others.with_keys(failing[namespace])
-        left = _size(namespace, gone[namespace])
+        digests = _NONE if is_last else others.with_keys(failing[namespace])
+        if _size(namespace, digests) >= -size:
+            digests = _NONE
+        gone[namespace] = digests
+        left = _size(namespace, digests)
         excess += left + size - messages.pop(namespace, 0)
         if gone[namespace]:
             heappush(largest, (-left, namespace))

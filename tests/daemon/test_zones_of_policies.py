@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from nqosd.api.changes import Change, ResourceKind
-from nqosd.api.labels import EVERYTHING
+from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import Classifier, EgressRule, Limit, NetworkQoS, NetworkQoSSpec, PodPeer
 from nqosd.api.objects import Attachment, Namespace, Node, Pod
 from nqosd.compiler.incremental import IncrementalCompiler
@@ -94,7 +94,7 @@ def surroundings(**pods: int) -> list[Change]:
     for node, number in pods.items():
         for each in range(number):
             attachment = Attachment("default", (f"10.0.{ord(node)}.{each + 4}",))
-            pod = Pod("a", f"{node}-{each}", {}, node, attachments=(attachment,))
+            pod = Pod("a", f"{node}-{each}", {"app": node}, node, attachments=(attachment,))
             found.append(Change(ResourceKind.POD, pod.key, None, pod))
     return found
 
@@ -119,6 +119,22 @@ async def test_a_policy_beyond_a_limit_of_members(limits: Limits, pods: Mapping[
     is_applied = all("a/x" in zone.applies for zone in zones if pods[zone.name])
     assert {summed(zone, zones)["a/x"].ready.status for zone in zones} == {"True" if is_applied else "False"}
     assert len({summed(zone, zones)["a/x"].summary for zone in zones}) == 1
+
+
+async def test_a_zone_without_room_for_what_others_apply_is_asked_nothing() -> None:
+    """A policy without senders in a zone takes no room there; a node without a daemon makes it wait for nobody."""
+    zones = [Zone(name, Limits(namespace_members=12), hears_all=True) for name in "ab"]
+    changes = surroundings(a=3, b=3, c=0)
+    for app in "ab":
+        selector = LabelSelector.of([Requirement("app", Operator.IN, (app,))])
+        spec = NetworkQoSSpec(1, (EgressRule(1, Limit(1000), PEERS),), selector)
+        changes.append(put(attrs.evolve(policy(app), spec=spec)))
+    for zone in zones:
+        await zone.take(changes, 5)
+    assert [zone.applies for zone in zones] == [{"a/a"}, {"a/b"}]
+    for zone in zones:
+        found_there = {key: (each.ready.status, each.counts.with_senders) for key, each in summed(zone, zones).items()}
+        assert found_there == {"a/a": ("True", 1), "a/b": ("True", 1)}
 
 
 @pytest.mark.parametrize("hears_all", [True, False])
