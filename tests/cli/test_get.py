@@ -278,3 +278,4 @@ def test_nobody_to_ask(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     idle = Nqosd(["unix:/nowhere"], manifests=[GUIDE], directory=tmp_path / "idle")
     code, _out, err = got(capsys, idle.config, "rows")
     assert (code, f"127.0.0.1:{idle.port}: no daemon answers there: Connection refused;" in err) == (FAILED, True)
+    assert "What was last reported, and when, shows `kubectl get networkqos -A -o wide`" in err

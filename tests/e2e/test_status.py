@@ -126,6 +126,7 @@ def test_ready_is_right_always(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd])
 
     for daemon in daemons:
         daemon.stop()
+    assert re.match(r"\d+[ms]", reported(cluster)), "nobody is there, and the object says how old the last report is"
     cluster.kubectl("annotate", "networkqos", "video", "nqosd.io/bandwidth-scope=Pod")
     assert wait(cluster, 1), "an annotation makes no new generation, as docs/status.md says"
     cluster.kubectl("patch", "networkqos", "video", "--type=merge", "-p", '{"spec": {"priority": 11}}')
