@@ -72,7 +72,8 @@ class ZoneReport(msgspec.Struct, frozen=True):
         """Give the report as text."""
         short = _shortened(self, LONG, FEW)
         if len(text := _encoded(short)) > LARGEST:
-            short = _shortened(short, LONG, 0)
+            rest = len(_encoded(replace(short, findings={}, overflow={})))
+            short = _shortened(short, LARGEST - rest - 1_000, 0)
         if len(text := _encoded(short)) > LARGEST:
             short = replace(short, pending={}, version=min([self.version, *self.pending.values()]))
             if len(text := _encoded(short)) > LARGEST:  # who can't say what fails has looked at nothing
@@ -170,6 +171,9 @@ def _shortened(report: ZoneReport, most: int, few: int) -> ZoneReport:
         messages[namespace] += len(msgspec.json.encode(each.message)) - 2
         if each.fails:
             failing[namespace].append(key)
+    for namespace in list(sizes):  # what is never cut asks nobody else for room
+        if len(failing[namespace]) + len(report.overflow.get(namespace, _NONE)) <= few:
+            del sizes[namespace], messages[namespace]
     gone: dict[str, Digests] = {}
     excess = sizes.total() + messages.total() - most
     largest = [(-size, namespace) for namespace, size in sizes.items()] if excess > 0 else []
@@ -177,8 +181,6 @@ def _shortened(report: ZoneReport, most: int, few: int) -> ZoneReport:
     while excess > 0 and largest:
         size, namespace = heappop(largest)
         others = report.overflow.get(namespace, _NONE)
-        if len(failing[namespace]) + len(others) <= few:
-            continue
         is_last = namespace in gone or (namespace in report.overflow and not others)
         digests = _NONE if is_last else others.with_keys(failing[namespace])
         if _size(namespace, digests) >= -size:
