@@ -6,7 +6,6 @@ told while another daemon writes the rows.
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -26,6 +25,7 @@ from nqosd.northbound.results import RoundResult
 from nqosd.status.condition_changes import repaired
 from nqosd.status.conditions import TRUE, condition, fails_everywhere
 from nqosd.status.events import EventRecorder
+from nqosd.status.turns import fewest_first
 from nqosd.status.zone_state import PolicyStanding, Progress
 from nqosd.status.zone_status import ZoneStatus
 
@@ -230,10 +230,7 @@ class Publisher:
 
 def _first(due: Iterable[str]) -> Sequence[str]:
     """Give so many of some policies as a round publishes, those of namespaces with few of them first."""
-    by_namespace: defaultdict[str, list[str]] = defaultdict(list)
-    for key in due:
-        by_namespace[key.partition("/")[0]].append(key)
     found: list[str] = []
-    for namespace in sorted(by_namespace, key=lambda name: (len(by_namespace[name]), name)):
-        found += sorted(by_namespace[namespace][: MOST - len(found)])
+    for mine in fewest_first(due):
+        found += sorted(mine[: MOST - len(found)])
     return found

@@ -20,7 +20,7 @@ from nqosd.status.outages import Outages
 from nqosd.status.patience import is_awaited_soon, may_say_behind
 from nqosd.status.readiness import sum_up
 from nqosd.status.reports import Renewal, Reports, ZonesView
-from nqosd.status.turns import in_order
+from nqosd.status.turns import fewest_first
 from nqosd.status.writer import StatusWriter
 from nqosd.status.zone_state import Entry, Progress, ZoneState
 
@@ -210,8 +210,9 @@ class Summariser:
     async def _sum_up(self, keys: Iterable[str], state: ZoneState, progress: Progress, view: ZonesView) -> None:
         kept = frozenset(map(condition_type, view.missing))
         self._unsettled &= state.entries.keys()
+        ordered = [key for mine in fewest_first(keys) for key in sorted(mine)]
         begun = time.monotonic()
-        for position, key in enumerate(ordered := in_order(keys), 1):
+        for position, key in enumerate(ordered, 1):
             if (entry := state.entries.get(key)) is not None:
                 self._sum_up_one(entry, progress, view, kept)
             if time.monotonic() - begun > TURN:

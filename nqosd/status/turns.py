@@ -7,19 +7,17 @@ those with few policies come first, so that somebody with a thousand keeps nobod
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from itertools import chain
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-def in_order(keys: Iterable[str]) -> list[str]:
-    """Put policies in order, those of namespaces first of which there are few."""
+def fewest_first(keys: Iterable[str]) -> list[list[str]]:
+    """Give policies by namespace, of those first that have few of them."""
     by_namespace: defaultdict[str, list[str]] = defaultdict(list)
-    for key in sorted(keys):
+    for key in keys:
         by_namespace[key.partition("/")[0]].append(key)
-    fewest_first = sorted(by_namespace.values(), key=len)
-    return list(chain.from_iterable(fewest_first))
+    return [by_namespace[name] for name in sorted(by_namespace, key=lambda name: (len(by_namespace[name]), name))]
 
 
 class Turns(Generic[T]):

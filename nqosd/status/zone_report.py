@@ -74,7 +74,8 @@ class ZoneReport(msgspec.Struct, frozen=True):
         if len(text := _encoded(short)) > LARGEST:
             rest = len(_encoded(replace(short, findings={}, overflow={})))
             short = _shortened(short, LARGEST - rest - 1_000, 0)
-        if len(text := _encoded(short)) > LARGEST:
+            text = _encoded(short)
+        if len(text) > LARGEST:
             short = replace(short, pending={}, version=min([self.version, *self.pending.values()]))
             if len(text := _encoded(short)) > LARGEST:  # who can't say what fails has looked at nothing
                 text = _encoded(replace(short, findings={}, overflow={}, version=0))
@@ -188,7 +189,7 @@ def _shortened(report: ZoneReport, most: int, few: int) -> ZoneReport:
         gone[namespace] = digests
         left = _size(namespace, digests)
         excess += left + size - messages.pop(namespace, 0)
-        if gone[namespace]:
+        if digests:
             heappush(largest, (-left, namespace))
     kept = {key: each for key, each in report.findings.items() if key.partition("/")[0] not in gone}
     unsaid = {each: digests for each, digests in gone.items() if each in report.overflow or failing[each]}
