@@ -8,7 +8,7 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class Digests:
@@ -38,6 +38,9 @@ class Digests:
 
     def __len__(self) -> int:
         return len(self._sorted)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._sorted)
 
     def __contains__(self, digest: int) -> bool:
         at = bisect_left(self._sorted, digest)

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from nqosd.api.networkqos import Condition
 from nqosd.status.conditions import FALSE, READY, TRUE, UNKNOWN, WARNING, ConditionReason, condition_type
-from nqosd.status.reports import Standing
+from nqosd.status.reports import WELL, Standing, ZonesView
 from nqosd.status.zone_report import ZoneFinding, clipped
+from nqosd.status.zone_state import Entry, Progress
 
 APPLIED = "NetworkQoS Destinations applied"
 """The summary when all is well, as users of ovn-kubernetes know it."""
@@ -61,6 +62,34 @@ class StatusVerdict(msgspec.Struct, frozen=True):
     def zones(self) -> tuple[Condition, ...]:
         """The conditions of zones that aren't well."""
         return self.conditions[1:]
+
+
+def standing_of(entry: Entry, progress: Progress, view: ZonesView) -> Standing:
+    """Say how a policy stands in the zones with senders, or in all where these aren't known."""
+    if entry.standing.fails_everywhere:
+        return WELL
+    asked = _asked(entry, progress)
+    return view.standing(entry.standing.policy.key, entry.needed, asked or {progress.zone})
+
+
+def verdict_on(
+    entry: Entry, progress: Progress, standing: Standing, kept: AbstractSet[str] = frozenset()
+) -> StatusVerdict:
+    """Say what the status of a policy should be, by how it stands."""
+    return sum_up(
+        entry.standing.mine,
+        progress.zone,
+        _asked(entry, progress),
+        standing,
+        kept,
+        knows_senders=entry.standing.sources is not None,
+        is_alone=progress.is_alone,
+        fails_everywhere=entry.standing.fails_everywhere,
+    )
+
+
+def _asked(entry: Entry, progress: Progress) -> AbstractSet[str]:
+    return progress.zones if entry.standing.sources is None else entry.standing.sources
 
 
 def sum_up(

@@ -47,6 +47,11 @@ class Standing(msgspec.Struct, frozen=True):
     behind: AbstractSet[str]
     """Haven't reported, or not up to the version that was asked for."""
     warnings: tuple[str, ...] = ()
+    is_doubted: bool = False
+    """Whether a zone hasn't been heard of since an outage that may have been this daemon's alone."""
+
+
+WELL = Standing({}, {}, frozenset())
 
 
 class ZonesView(msgspec.Struct, frozen=True):
@@ -62,6 +67,8 @@ class ZonesView(msgspec.Struct, frozen=True):
     """Zones that have something to write yet, for some namespace."""
     lowest: int
     """The lowest version that a zone has reported."""
+    doubted: AbstractSet[str] = frozenset()
+    """Zones of which it isn't known whether another daemon has called them silent already."""
 
     def news_since(self, before: "ZonesView", policies: Iterable[str]) -> AbstractSet[str] | None:
         """Give those policies that zones have found otherwise than before, or None if any may stand otherwise."""
@@ -70,8 +77,26 @@ class ZonesView(msgspec.Struct, frozen=True):
         keys = self.findings.keys() | before.findings.keys()
         found = {key for key in keys if self.findings.get(key) != before.findings.get(key)}
         namespaces = self.overflow.keys() | before.overflow.keys()
-        crowds = {each for each in namespaces if self.overflow.get(each) != before.overflow.get(each)}
-        return found.union(key for key in policies if key.partition("/")[0] in crowds) if crowds else found
+        changed = {each: self._digests_since(before, each) for each in namespaces}
+        turned = {each: digests for each, digests in changed.items() if digests is None or digests}
+        for key in policies if turned else ():
+            namespace = key.partition("/")[0]
+            if namespace in turned and ((digests := turned[namespace]) is None or digest_of(key) in digests):
+                found.add(key)
+        return found
+
+    def _digests_since(self, before: "ZonesView", namespace: str) -> AbstractSet[int] | None:
+        """Give what some zone has digested of a namespace, and hadn't, or the other way round; None if that is all."""
+        now, then = self.overflow.get(namespace, {}), before.overflow.get(namespace, {})
+        changed: set[int] = set()
+        for zone in now.keys() | then.keys():
+            old, new = then.get(zone), now.get(zone)
+            if old == new:
+                continue
+            if (old is not None and not old) or (new is not None and not new):  # it means all of them
+                return None
+            changed |= frozenset(old or ()) ^ frozenset(new or ())
+        return changed
 
     def standing(self, key: str, needed: int, sources: AbstractSet[str]) -> Standing:
         """Say how a policy stands in these zones, whose current generation came with the resource version `needed`."""
@@ -93,12 +118,13 @@ class ZonesView(msgspec.Struct, frozen=True):
                 if not (others := crowded[zone]) or digest in others:
                     failing[zone] = unsaid
         warnings = dict.fromkeys(found[zone].message for zone in heard if not found[zone].fails)
-        return Standing(failing, silent, behind, tuple(warnings))
+        return Standing(failing, silent, behind, tuple(warnings), not self.doubted.isdisjoint(sources))
 
 
 class _Known(msgspec.Struct):
     renewal: Renewal
     seen: float
+    is_doubted: bool = False
 
 
 class Reports:
@@ -114,15 +140,18 @@ class Reports:
         *,
         own: str = "",
         unheard: float = 0.0,
-        age_of: Callable[[Renewal], float] = lambda _renewal: 0.0,
+        wall: float | None = None,
+        heard: Callable[[float], float] = lambda age: age,
         newest: int = 0,
     ) -> None:
         """Take all reports that there are, but for this daemon's `own`, of which `renewed` knows more.
 
         For so many seconds before that nobody listened, which ages none. One that is first seen is as old as its own
-        word says, less the time between two renewals, by which clocks may differ; where that is too old, its zone is
-        silent until it changes. One that isn't there any more, since somebody has removed it, counts until it is old,
-        as its zone may be about to write it again, unless it is ahead of the `newest` version of policies.
+        word says at the time `wall`, but for outages of which `heard` knows, and less the time between two renewals, by
+        which clocks may differ; where that is too old, its zone is silent until it changes. It is in doubt where only
+        outages make it young: who summed up before may have had none. One that isn't there any more, since somebody has
+        removed it, counts until it is old, as its zone may be about to write it again, unless it is ahead of the
+        `newest` version of policies.
         """
         new = {each.report.zone: each for each in renewals if each.report.zone != own}
         for zone in self._known.keys() - new.keys() - {own}:
@@ -134,8 +163,9 @@ class Reports:
             if before is not None and before.renewal == renewal:
                 before.seen += unheard
                 continue
-            age = 0.0 if before is not None else age_of(renewal)
-            self._known[zone] = _Known(renewal, now - (OLD if age > OLD else max(0.0, age - RENEWAL)))
+            said = renewal.age(wall) if before is None and wall is not None else 0.0
+            age = heard(said)
+            self._known[zone] = _Known(renewal, now - (OLD if age > OLD else max(0.0, age - RENEWAL)), said > OLD)
 
     def renewed(self, renewal: Renewal, now: float) -> None:
         """Take one zone's report, this daemon's own."""
@@ -155,12 +185,14 @@ class Reports:
                 findings.setdefault(key, {})[zone] = finding
             for namespace, others in report.overflow.items():
                 overflow.setdefault(namespace, {})[zone] = others
+        silent = {zone: when for zone, when in self.silent(now).items() if zone in zones}
         return ZonesView(
             reports,
-            {zone: when for zone, when in self.silent(now).items() if zone in zones},
+            silent,
             zones - reports.keys(),
             findings,
             overflow,
             frozenset(zone for zone, report in reports.items() if report.pending),
             min((report.version for report in reports.values()), default=0),
+            frozenset(zone for zone in reports if self._known[zone].is_doubted and zone not in silent),
         )

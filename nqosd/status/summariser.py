@@ -14,11 +14,11 @@ import msgspec
 
 from nqosd.kube.writes import Answer
 from nqosd.runtime.waiting import wait_anew
-from nqosd.status.conditions import condition_type
+from nqosd.status.conditions import TRUE, condition_type
 from nqosd.status.leases import Election, Leases
 from nqosd.status.outages import Outages
 from nqosd.status.patience import is_awaited_soon, may_say_behind
-from nqosd.status.readiness import sum_up
+from nqosd.status.readiness import standing_of, verdict_on
 from nqosd.status.reports import Renewal, Reports, ZonesView
 from nqosd.status.turns import fewest_first
 from nqosd.status.writer import StatusWriter
@@ -123,13 +123,13 @@ class Summariser:
             answer = await self._election.campaign(name, renews=self._may_report())
             self._is_answered = answer.accepted
             self._took("the election", answer)
-        if _is_alone(progress) and (self._may_report() or not self._election.is_anothers(name, now)):
+        if progress.is_alone and (self._may_report() or not self._election.is_anothers(name, now)):
             return True  # also where Leases may not be written; with its database away, unless a standby has taken over
         return self._election.holder == name
 
     async def _goes_on(self, progress: Progress) -> bool:
         """Renew the election, if it is time to, in the middle of something; the only zone waits for no answer."""
-        return _is_alone(progress) or await self._is_elected(progress)
+        return progress.is_alone or await self._is_elected(progress)
 
     def _name(self, progress: Progress) -> str:
         """Name this process: a standby of the zone is another one."""
@@ -140,9 +140,9 @@ class Summariser:
         if self._may_report() and state.report is not None:
             renewed = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             self._reports.renewed(Renewal(state.report, renewed), now)
-        if now - self._listed >= (LOOK if not _is_alone(progress) and self._awaits_soon(state, now) else IDLE):
+        if now - self._listed >= (LOOK if not progress.is_alone and self._awaits_soon(state, now) else IDLE):
             heard = await self._list(progress, now)
-            if self._state() is not state or not (heard or _is_alone(progress)):
+            if self._state() is not state or not (heard or progress.is_alone):
                 return
         view = self._reports.view(progress.zones, now)
         due = self._due(view, state, now)
@@ -192,13 +192,14 @@ class Summariser:
         unheard = max(0.0, now - self._listed - 2 * IDLE) if self._listed > 0 else 0.0
         # a daemon whose database is away isn't the one that speaks for its zone: a standby may have taken over
         own = progress.zone if self._may_report() else ""
-        wall = time.time()
-
-        def age_of(renewal: Renewal) -> float:
-            return self._outages.heard(renewal.age(wall), now)
-
         self._reports.listed(
-            listed.renewals.values(), now, own=own, unheard=unheard, age_of=age_of, newest=listed.newest
+            listed.renewals.values(),
+            now,
+            own=own,
+            unheard=unheard,
+            wall=time.time(),
+            heard=lambda age: self._outages.heard(age, now),
+            newest=listed.newest,
         )
         self._listed = now
         for zone in sorted((self._reports.silent(now).keys() & listed.names.keys()) - progress.zones)[:REMOVED]:
@@ -223,25 +224,10 @@ class Summariser:
                 begun = time.monotonic()
 
     def _sum_up_one(self, entry: Entry, progress: Progress, view: ZonesView, kept: frozenset[str]) -> None:
-        policy, mine, sources = entry.standing.policy, entry.standing.mine, entry.standing.sources
-        own, asked = progress.zone, progress.zones if sources is None else sources
-        standing = view.standing(policy.key, entry.needed, asked or frozenset({own}))
-        (self._unsettled.add if standing.behind else self._unsettled.discard)(policy.key)
+        policy, standing = entry.standing.policy, standing_of(entry, progress, view)
+        (self._unsettled.add if standing.behind or standing.is_doubted else self._unsettled.discard)(policy.key)
         if standing.behind and not standing.failing and not may_say_behind(entry, asyncio.get_running_loop().time()):
             return
-        verdict = sum_up(
-            mine,
-            own,
-            asked,
-            standing,
-            kept,
-            knows_senders=sources is not None,
-            is_alone=_is_alone(progress),
-            fails_everywhere=entry.standing.fails_everywhere,
-        )
-        self._writer.submit(policy, verdict)
-
-
-def _is_alone(progress: Progress) -> bool:
-    """Say whether there is no other zone."""
-    return progress.zones <= {progress.zone}
+        verdict = verdict_on(entry, progress, standing, kept)
+        if not standing.is_doubted or verdict.ready.status != TRUE:
+            self._writer.submit(policy, verdict)

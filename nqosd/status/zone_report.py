@@ -6,7 +6,7 @@ long is named by its namespace, and costs nobody else.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush, nsmallest
 
 import msgspec
@@ -27,7 +27,9 @@ EVERYWHERE = 1_000
 LONG = 32_000
 """Bytes of findings in a report: a thousand zones may write theirs at once, and one daemon reads all of them."""
 FEW = 5
-"""Policies of a namespace that fail and are listed however long the report is, as long as an annotation holds it."""
+"""Policies of a namespace that fail and are listed though the report is longer than that."""
+LONGER = 64_000
+"""Bytes of findings beyond which those of such namespaces are digested, too, if need be."""
 LARGEST = 200_000
 """Bytes of a report; all annotations of an object together may have 262,144."""
 
@@ -70,7 +72,7 @@ class ZoneReport(msgspec.Struct, frozen=True):
 
     def encode(self) -> str:
         """Give the report as text."""
-        short = _shortened(self, LONG, FEW)
+        short = _shortened(_shortened(self, LONG, FEW), LONGER, 0, is_exact=True)
         if len(text := _encoded(short)) > LARGEST:
             rest = len(_encoded(replace(short, findings={}, overflow={})))
             short = _shortened(short, LARGEST - rest - 1_000, 0)
@@ -156,25 +158,17 @@ def clipped(text: str, longest: int = MAX_MESSAGE) -> str:
     return text if len(data) <= longest else data[: longest - 3].decode(errors="ignore") + "…"
 
 
-def _shortened(report: ZoneReport, most: int, few: int) -> ZoneReport:
+def _shortened(report: ZoneReport, most: int, few: int, *, is_exact: bool = False) -> ZoneReport:
     """Leave out findings beyond so many bytes, those of the namespaces of which most is to be said, again and again.
 
     In their place are digests of what fails, and where these are too much as well, the name of the namespace alone, by
     which others that are applied count as failing. So it is where more than a `few` fail. Messages don't count for
-    which these are: who has few findings has them.
+    which these are: who has few findings has them. If it `is_exact`, nothing is left to a name alone, nor done for
+    messages.
     """
-    sizes, messages, failing = Counter[str](), Counter[str](), defaultdict[str, list[str]](list)
-    for namespace, digests in report.overflow.items():
-        sizes[namespace] += _size(namespace, digests)
-    for key, each in report.findings.items():
-        namespace = key.partition("/")[0]
-        sizes[namespace] += len(key) + len(each.reason) + 11
-        messages[namespace] += len(msgspec.json.encode(each.message)) - 2
-        if each.fails:
-            failing[namespace].append(key)
-    for namespace in list(sizes):  # what is never cut asks nobody else for room
-        if len(failing[namespace]) + len(report.overflow.get(namespace, _NONE)) <= few:
-            del sizes[namespace], messages[namespace]
+    sizes, messages, failing = _weighed(report, few)
+    if is_exact:
+        messages.clear()
     gone: dict[str, Digests] = {}
     excess = sizes.total() + messages.total() - most
     largest = [(-size, namespace) for namespace, size in sizes.items()] if excess > 0 else []
@@ -186,6 +180,8 @@ def _shortened(report: ZoneReport, most: int, few: int) -> ZoneReport:
         digests = _NONE if is_last else others.with_keys(failing[namespace])
         if _size(namespace, digests) >= -size:
             digests = _NONE
+        if is_exact and not digests:
+            continue
         gone[namespace] = digests
         left = _size(namespace, digests)
         excess += left + size - messages.pop(namespace, 0)
@@ -194,6 +190,23 @@ def _shortened(report: ZoneReport, most: int, few: int) -> ZoneReport:
     kept = {key: each for key, each in report.findings.items() if key.partition("/")[0] not in gone}
     unsaid = {each: digests for each, digests in gone.items() if each in report.overflow or failing[each]}
     return replace(report, findings=kept, overflow={**report.overflow, **unsaid})
+
+
+def _weighed(report: ZoneReport, few: int) -> tuple[Counter[str], Counter[str], Mapping[str, Sequence[str]]]:
+    """Give the bytes of keys and reasons, and of messages, and what fails, by namespace; not where only a `few` do."""
+    sizes, messages, failing = Counter[str](), Counter[str](), defaultdict[str, list[str]](list)
+    for namespace, digests in report.overflow.items():
+        sizes[namespace] += _size(namespace, digests)
+    for key, each in report.findings.items():
+        namespace = key.partition("/")[0]
+        sizes[namespace] += len(key) + len(each.reason) + 11
+        messages[namespace] += len(msgspec.json.encode(each.message)) - 2
+        if each.fails:
+            failing[namespace].append(key)
+    for namespace in list(sizes):  # what isn't cut asks nobody else for room
+        if len(failing[namespace]) + len(report.overflow.get(namespace, _NONE)) <= few:
+            del sizes[namespace], messages[namespace]
+    return sizes, messages, failing
 
 
 def _size(namespace: str, digests: Digests) -> int:

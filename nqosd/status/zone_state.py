@@ -27,6 +27,11 @@ class Progress(msgspec.Struct, frozen=True):
     pending: frozenset[str] = frozenset()
     left_out: frozenset[str] = frozenset()
 
+    @property
+    def is_alone(self) -> bool:
+        """Say whether there is no other zone."""
+        return self.zones <= {self.zone}
+
 
 class PolicyStanding(msgspec.Struct, frozen=True):
     """How a policy stands in this zone, and the zones in which it has senders; None: any may have some.
@@ -57,8 +62,8 @@ class PolicyStanding(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """What is known of one policy.
 
-    `needed` is the resource version with which its generation came; at most, if that `is_bound`: it was there when the
-    daemon started. `since` is when this daemon first knew of it, in monotonic seconds.
+    `needed` is the resource version with which its generation came, or stopped to fail everywhere; at most, if that
+    `is_bound`: it was there when the daemon started. `since` is when this daemon first knew of it, in seconds.
     """
 
     standing: PolicyStanding
@@ -94,9 +99,10 @@ class ZoneState:
             self.changed.discard(key)
             self._note(key, None)
         for standing in standings:
-            self._take(standing, now)
             key = standing.policy.key
-            self._note(key, standing.finding(progress.zone, is_ours=key in progress.left_out))
+            is_ours = key in progress.left_out
+            self._take(replace(standing, fails_everywhere=False) if is_ours else standing, progress.version, now)
+            self._note(key, standing.finding(progress.zone, is_ours=is_ours))
         before = self.report
         if progress.zone != (self.progress.zone if self.progress else progress.zone):
             before = None
@@ -115,14 +121,18 @@ class ZoneState:
             self.is_urgent = True
         self.progress, self.report = progress, report
 
-    def _take(self, standing: PolicyStanding, now: float) -> None:
+    def _take(self, standing: PolicyStanding, reached: int, now: float) -> None:
         policy = standing.policy
         version = as_number(policy.resource_version)
         old = self.entries.get(policy.key)
         known = old.standing.policy if old is not None else None
         if old is not None and known is not None and (known.uid, known.generation) == (policy.uid, policy.generation):
-            # versions go back when the cluster's store is restored
-            entry = replace(old, standing=standing, needed=min(old.needed, version))
+            needed = old.needed
+            if version < as_number(known.resource_version):  # the cluster's store was restored
+                needed = min(needed, version)
+            elif old.standing.fails_everywhere and not standing.fails_everywhere:
+                needed, self.is_urgent = max(needed, reached), True
+            entry = replace(old, standing=standing, needed=needed)
         else:
             entry = Entry(standing, version, now, is_bound=self.report is None)
             self.is_urgent = True

@@ -3,7 +3,7 @@
 Each zone compiles, says how the policy stands and reports; what they report is summed up by each of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
 import pytest
@@ -12,68 +12,11 @@ from nqosd.api.changes import Change, ResourceKind
 from nqosd.api.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from nqosd.api.networkqos import Classifier, EgressRule, Limit, NetworkQoS, NetworkQoSSpec, PodPeer
 from nqosd.api.objects import Attachment, Namespace, Node, Pod
-from nqosd.compiler.incremental import IncrementalCompiler
-from nqosd.compiler.settings import Settings
 from nqosd.config.options import Limits
-from nqosd.daemon.publisher import Came, KubernetesWriters, Publisher
-from nqosd.northbound.northbound import Northbound
-from nqosd.ovsdb.connection_options import Options
-from nqosd.status.readiness import StatusVerdict, sum_up
-from nqosd.status.reports import Renewal, Reports
-from nqosd.status.zone_report import decode_report
-from nqosd.status.zone_status import ZoneStatus
-from tests.status.fakes import Counting, FakeClient
+from nqosd.status import zone_report
+from tests.daemon.zones import Zone, summed
 
-LOOKED = "2026-11-28T10:00:00Z"
 PEERS = Classifier(to=(PodPeer(EVERYTHING),))
-
-
-class Zone:
-    """A zone's compiler, and what its daemon publishes."""
-
-    def __init__(self, name: str, limits: Limits, *, hears_all: bool) -> None:
-        self.name = name
-        self.status = ZoneStatus(FakeClient(), Counting(), namespace="nqosd", holder=name)
-        self.publisher = Publisher(Northbound(Options()), KubernetesWriters(self.status))
-        self.publisher.hears_all_pods = hears_all
-        self.compiler = IncrementalCompiler(Settings(zone=name, limits=limits))
-
-    async def take(self, changes: Iterable[Change], version: int, left_out: frozenset[str] = frozenset()) -> None:
-        """Take changes up to a resource version."""
-        delta = self.compiler.apply(changes)
-        self.publisher.policies_changed(delta.policies)
-        self.publisher.zones_changed()
-        await self.publisher.publish(self.compiler, self.name, Came(version, frozenset(), left_out))
-
-    @property
-    def applies(self) -> set[str]:
-        """The policies that have rows."""
-        return {key.policy for key in self.compiler.desired.rows if key.policy}
-
-
-def summed(zone: Zone, zones: Sequence[Zone]) -> Mapping[str, StatusVerdict]:
-    """Sum up in one of some zones what all of them report, as it is read from their Leases."""
-    held, state = Reports(), zone.status._state
-    reports = [each.status._state.report for each in zones if each is not zone]
-    read = [decode_report(each.encode()) for each in reports if each is not None]
-    held.listed([Renewal(each, LOOKED) for each in read if each is not None], 0.0)
-    assert state.report is not None
-    assert state.progress is not None
-    held.renewed(Renewal(state.report, LOOKED), 0.0)
-    view = held.view(state.progress.zones, 0.0)
-    verdicts = {}
-    for key, entry in state.entries.items():
-        sources = entry.standing.sources
-        asked = state.progress.zones if sources is None else sources
-        verdicts[key] = sum_up(
-            entry.standing.mine,
-            zone.name,
-            asked,
-            view.standing(key, entry.needed, asked or frozenset({zone.name})),
-            knows_senders=sources is not None,
-            fails_everywhere=entry.standing.fails_everywhere,
-        )
-    return verdicts
 
 
 def put(policy: NetworkQoS) -> Change:
@@ -116,6 +59,7 @@ async def test_a_policy_beyond_a_limit_of_members(limits: Limits, pods: Mapping[
     zones = [Zone(name, limits, hears_all=hears_all) for name in pods]
     for zone in zones:
         await zone.take([*surroundings(**pods), put(policy("x", PEERS))], 5)
+        zone.report()
     is_applied = all("a/x" in zone.applies for zone in zones if pods[zone.name])
     assert {summed(zone, zones)["a/x"].ready.status for zone in zones} == {"True" if is_applied else "False"}
     assert len({summed(zone, zones)["a/x"].summary for zone in zones}) == 1
@@ -131,6 +75,7 @@ async def test_a_zone_without_room_for_what_others_apply_is_asked_nothing() -> N
         changes.append(put(attrs.evolve(policy(app), spec=spec)))
     for zone in zones:
         await zone.take(changes, 5)
+        zone.report()
     assert [zone.applies for zone in zones] == [{"a/a"}, {"a/b"}]
     for zone in zones:
         found_there = {key: (each.ready.status, each.counts.with_senders) for key, each in summed(zone, zones).items()}
@@ -144,6 +89,7 @@ async def test_zones_with_other_limits(*, hears_all: bool) -> None:
     zones = [Zone("a", high, hears_all=hears_all), Zone("b", low, hears_all=hears_all)]
     for zone in zones:
         await zone.take([*surroundings(a=1, b=1), put(policy("x")), put(policy("y", priority=2))], 5)
+        zone.report()
     for zone in zones:
         assert {key: each.ready.status for key, each in summed(zone, zones).items()} == {"a/x": "True", "a/y": "False"}
 
@@ -155,19 +101,32 @@ async def test_a_zone_on_whose_compiler_a_policy_fails(*, hears_all: bool) -> No
     broken = attrs.evolve(policy("x"), spec=None)
     for zone, found, left_out in zip(zones, (policy("x"), broken), (frozenset[str](), frozenset({"a/x"})), strict=True):
         await zone.take([*surroundings(a=1, b=1), put(found)], 5, left_out)
-    assert summed(zones[0], zones)["a/x"].ready.status == "False"
+        zone.report()
+    said = [summed(zone, zones)["a/x"] for zone in zones]
+    assert [(each.ready.status, each.summary.partition(":")[0]) for each in said] == [
+        ("False", "Not applied in zone b"),
+        ("False", "Not applied in zone b"),
+    ]
 
 
-async def test_room_that_an_older_policy_leaves() -> None:
-    """A policy that comes to have room is Ready when each zone knows that, not when the one that sums up does."""
+@pytest.mark.parametrize("everywhere", [0, 1])
+async def test_room_that_an_older_policy_leaves(monkeypatch: pytest.MonkeyPatch, everywhere: int) -> None:
+    """A policy that comes to have room is Ready when each zone knows that, not when the one that sums up does.
+
+    Whether that it had none was in the reports, or not, as where that is so of very many.
+    """
+    monkeypatch.setattr(zone_report, "EVERYWHERE", everywhere)
     zones = [Zone(name, Limits(policies=1), hears_all=True) for name in "ab"]
     for zone in zones:
         await zone.take([*surroundings(a=1, b=1), put(policy("w")), put(replace_version(policy("x"), "3"))], 5)
+        zone.report()
     gone = Change(ResourceKind.NETWORK_QOS, "a/w", policy("w"), None)
     await zones[0].take([gone], 6)
+    zones[0].report()
     assert zones[0].applies == {"a/x"}
-    assert summed(zones[0], zones)["a/x"].ready.status == "False"
+    assert summed(zones[0], zones)["a/x"].ready.status == "Unknown"
     await zones[1].take([gone], 6)
+    zones[1].report()
     assert summed(zones[0], zones)["a/x"].ready.status == "True"
 
 

@@ -90,11 +90,11 @@ async def test_a_lone_zone_waits_for_no_vote(monkeypatch: pytest.MonkeyPatch) ->
 async def test_no_zone_is_silent_since_leases_were_away(monkeypatch: pytest.MonkeyPatch, *, is_whole: bool) -> None:
     """Whether all of the API server is away for ten minutes, or only who answers for Leases: none could be renewed."""
     monkeypatch.setattr(summariser, "ASKED", (0.02, 0.02))
-    is_away, renewal = [False], renewed()
+    is_away, renewal = [False], [renewed()]
     campaigning(monkeypatch, lambda _: is_away[0])
 
     async def reports(_self: Leases) -> tuple[Answer, Listed | None]:
-        found = Listed({MISSING: Renewal(ZoneReport(MISSING, 9), renewal)}, {})
+        found = Listed({MISSING: Renewal(ZoneReport(MISSING, 9), renewal[0])}, {})
         return (AWAY, None) if is_away[0] else (Answer(200), found)
 
     monkeypatch.setattr(Leases, "reports", reports)
@@ -111,8 +111,36 @@ async def test_no_zone_is_silent_since_leases_were_away(monkeypatch: pytest.Monk
         await asyncio.sleep(0.2)
         del submitted[:]
         is_away[0] = False
+        await asyncio.sleep(0.3)
+        assert not submitted  # what was said stays
+        renewal[0] = renewed(-600.0)
         await eventually(lambda: bool(submitted))
         assert "Applied in 2 zones" in submitted[0][1]
+
+
+async def test_who_alone_was_out_of_touch_calls_no_silent_zone_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another daemon summed up meanwhile and named the zone: that stays until the zone is heard of, or named again."""
+    hears, renewal = [True], renewed()
+    elected(monkeypatch, lambda: Listed({MISSING: Renewal(ZoneReport(MISSING, 9), renewal)}, {}))
+    loop, moved = asyncio.get_running_loop(), [0.0]
+    clock, wall = loop.time, time.time
+    monkeypatch.setattr(loop, "time", lambda: clock() + moved[0])
+    monkeypatch.setattr(time, "time", lambda: wall() + moved[0])
+    async with summing(monkeypatch, in_touch=lambda: hears[0]) as (status, submitted):
+        status.publish(Progress(ZONE, 9, BOTH), [replace(standing(POLICIES[0], "w"), sources=BOTH)])
+        await eventually(lambda: bool(submitted))
+        assert "Applied in 2 zones" in submitted[0][1]
+        hears[0] = False
+        await asyncio.sleep(0.2)
+        moved[0] = 300.0
+        await asyncio.sleep(0.2)
+        del submitted[:]
+        hears[0] = True
+        await asyncio.sleep(0.3)
+        assert not submitted
+        moved[0] += OLD
+        await eventually(lambda: bool(submitted))
+        assert "No report from zone b" in submitted[0][1]
 
 
 async def test_a_report_that_was_removed_counts_until_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +269,7 @@ def test_a_silent_zone_is_named_in_time_whoever_sums_up(age: float, late: float,
     """Who begins to sum up takes a report to be as old as it says, but for as long as renewals are apart."""
     reports = Reports()
     renewals = [Renewal(ZoneReport(MISSING, 1), "2026-11-28T10:00:00Z")]
-    reports.listed(renewals, 100.0, age_of=lambda _: age)
+    reports.listed(renewals, 100.0, wall=renewals[0].age(0.0) * -1 + age)
     reports.listed(renewals, 100.0 + late)
     assert bool(reports.silent(100.0 + late)) is is_silent
 

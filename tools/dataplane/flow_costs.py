@@ -100,8 +100,13 @@ def _count(generation: OvnGeneration, form: Form, size: int) -> int:
             manifests = Path(directory) / "objects.yaml"
             manifests.write_text(yaml.dump_all(_objects(form, size), Dumper=yaml.CSafeDumper))
             command = ["compile", str(manifests), "--ovn-version", generation.series, "--format", "nbctl"]
-            with contextlib.redirect_stdout(io.StringIO()) as printed:
+            with (
+                contextlib.redirect_stdout(io.StringIO()) as printed,
+                contextlib.redirect_stderr(io.StringIO()) as warned,
+            ):
                 main(command)
+            if text := warned.getvalue():
+                raise AssertionError(f"the compiler takes other objects than were meant: {text}")
             for arguments in _batches(printed.getvalue()):
                 central.nb.nbctl(*arguments)
         found = len(chassis.flows()) - before
@@ -140,7 +145,7 @@ def _objects(form: Form, size: int) -> Iterator[Manifest]:
 
 def _pod(form: Form, number: int) -> Manifest:
     high, low = divmod(number, 250)
-    texts = {4: f'"10.1.{high}.{low + 1}/16"', 6: f'"fd00:10:1::{high}:{low + 1}/64"'}
+    texts = {4: f'"10.1.{high}.{low + 4}/16"', 6: f'"fd00:10:1::{high}:{low + 4}/64"'}
     addresses = ", ".join(texts[family] for family in form.families)
     network = "default" if form.families else FLAT
     return {
