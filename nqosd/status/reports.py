@@ -6,12 +6,13 @@ look at it. No I/O. Rule: a report's age is measured by this process's own clock
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from nqosd.status.digests import Digests, digest_of
+from nqosd.status.digests import digest_of
+from nqosd.status.findings import Findings
 from nqosd.status.zone_report import ZoneFinding, ZoneReport
 
 RENEWAL = 20.0
@@ -60,9 +61,7 @@ class ZonesView(msgspec.Struct, frozen=True):
     reports: Mapping[str, ZoneReport]
     silent: Mapping[str, str]
     missing: AbstractSet[str]
-    findings: Mapping[str, Mapping[str, ZoneFinding]]
-    overflow: Mapping[str, Mapping[str, Digests]]
-    """By namespace and zone; see `ZoneReport`."""
+    findings: Findings
     pending: AbstractSet[str]
     """Zones that have something to write yet, for some namespace."""
     lowest: int
@@ -70,33 +69,9 @@ class ZonesView(msgspec.Struct, frozen=True):
     doubted: AbstractSet[str] = frozenset()
     """Zones of which it isn't known whether another daemon has called them silent already."""
 
-    def news_since(self, before: "ZonesView", policies: Iterable[str]) -> AbstractSet[str] | None:
-        """Give those policies that zones have found otherwise than before, or None if any may stand otherwise."""
-        if (self.silent, self.missing) != (before.silent, before.missing):
-            return None
-        keys = self.findings.keys() | before.findings.keys()
-        found = {key for key in keys if self.findings.get(key) != before.findings.get(key)}
-        namespaces = self.overflow.keys() | before.overflow.keys()
-        changed = {each: self._digests_since(before, each) for each in namespaces}
-        turned = {each: digests for each, digests in changed.items() if digests is None or digests}
-        for key in policies if turned else ():
-            namespace = key.partition("/")[0]
-            if namespace in turned and ((digests := turned[namespace]) is None or digest_of(key) in digests):
-                found.add(key)
-        return found
-
-    def _digests_since(self, before: "ZonesView", namespace: str) -> AbstractSet[int] | None:
-        """Give what some zone has digested of a namespace, and hadn't, or the other way round; None if that is all."""
-        now, then = self.overflow.get(namespace, {}), before.overflow.get(namespace, {})
-        changed: set[int] = set()
-        for zone in now.keys() | then.keys():
-            old, new = then.get(zone), now.get(zone)
-            if old == new:
-                continue
-            if (old is not None and not old) or (new is not None and not new):  # it means all of them
-                return None
-            changed |= frozenset(old or ()) ^ frozenset(new or ())
-        return changed
+    def has_other_zones(self, before: "ZonesView") -> bool:
+        """Say whether other zones are silent or missing than before, so that any policy may stand otherwise."""
+        return (self.silent, self.missing) != (before.silent, before.missing)
 
     def standing(self, key: str, needed: int, sources: AbstractSet[str]) -> Standing:
         """Say how a policy stands in these zones, whose current generation came with the resource version `needed`."""
@@ -106,10 +81,10 @@ class ZonesView(msgspec.Struct, frozen=True):
         behind = {
             zone for zone in late & sources if self.reports[zone].reaches(namespace) < needed and zone not in silent
         } | (sources - self.reports.keys())
-        found = self.findings.get(key, {})
+        found = self.findings.of(key)
         heard = [zone for zone in sorted(found.keys() & sources) if zone not in silent and zone not in behind]
         failing = {zone: found[zone] for zone in heard if found[zone].fails}
-        if crowded := self.overflow.get(namespace):
+        if crowded := self.findings.digests_of(namespace):
             digest = digest_of(key)
             unsaid = ZoneFinding(
                 "Blocked", f"too many policies of namespace {namespace} fail there to say why each does"
@@ -132,6 +107,9 @@ class Reports:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
+        self._findings = Findings()
+        self._taken: list[tuple[str, ZoneReport | None, ZoneReport | None]] = []
+        """By zone, the reports that are still to be laid out in place of those before."""
 
     def listed(
         self,
@@ -157,7 +135,7 @@ class Reports:
         for zone in self._known.keys() - new.keys() - {own}:
             known = self._known[zone]
             if now - known.seen >= OLD or 0 < newest < known.renewal.report.version:
-                del self._known[zone]
+                self._take(zone, None)
         for zone, renewal in new.items():
             before = self._known.get(zone)
             if before is not None and before.renewal == renewal:
@@ -165,33 +143,42 @@ class Reports:
                 continue
             said = renewal.age(wall) if before is None and wall is not None else 0.0
             age = heard(said)
-            self._known[zone] = _Known(renewal, now - (OLD if age > OLD else max(0.0, age - RENEWAL)), said > OLD)
+            known = _Known(renewal, now - (OLD if age > OLD else max(0.0, age - RENEWAL)), said > OLD)
+            self._take(zone, known)
 
     def renewed(self, renewal: Renewal, now: float) -> None:
         """Take one zone's report, this daemon's own."""
-        self._known[renewal.report.zone] = _Known(renewal, now)
+        self._take(renewal.report.zone, _Known(renewal, now))
+
+    def _take(self, zone: str, known: _Known | None) -> None:
+        before = self._known.pop(zone, None)
+        old, new = (each.renewal.report if each is not None else None for each in (before, known))
+        self._taken.append((zone, old, new))
+        if known is not None:
+            self._known[zone] = known
 
     def silent(self, now: float) -> dict[str, str]:
         """Give the zones that haven't renewed their report for long, with the time of the last."""
         return {zone: each.renewal.renewed for zone, each in self._known.items() if now - each.seen >= OLD}
 
+    def lay_out(self) -> Iterator[None]:
+        """Lay out one report after the other: at first there may be a thousand, each with hundreds of findings."""
+        taken, self._taken = self._taken, []
+        for each in taken:
+            self._findings.replace(*each)
+            yield
+
     def view(self, zones: AbstractSet[str], now: float) -> ZonesView:
-        """Lay out what the zones say that there are."""
+        """Give what the zones say that there are."""
+        for _ in self.lay_out():
+            pass
         reports = {zone: each.renewal.report for zone, each in self._known.items() if zone in zones}
-        findings: dict[str, dict[str, ZoneFinding]] = {}
-        overflow: dict[str, dict[str, Digests]] = {}
-        for zone, report in reports.items():
-            for key, finding in report.findings.items():
-                findings.setdefault(key, {})[zone] = finding
-            for namespace, others in report.overflow.items():
-                overflow.setdefault(namespace, {})[zone] = others
         silent = {zone: when for zone, when in self.silent(now).items() if zone in zones}
         return ZonesView(
             reports,
             silent,
             zones - reports.keys(),
-            findings,
-            overflow,
+            self._findings,
             frozenset(zone for zone, report in reports.items() if report.pending),
             min((report.version for report in reports.values()), default=0),
             frozenset(zone for zone in reports if self._known[zone].is_doubted and zone not in silent),

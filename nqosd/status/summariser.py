@@ -144,6 +144,13 @@ class Summariser:
             heard = await self._list(progress, now)
             if self._state() is not state or not (heard or progress.is_alone):
                 return
+        begun = time.monotonic()
+        for _ in self._reports.lay_out():
+            if time.monotonic() - begun > TURN:
+                await asyncio.sleep(0)
+                begun = time.monotonic()
+        if self._state() is not state:
+            return
         view = self._reports.view(progress.zones, now)
         due = self._due(view, state, now)
         state.changed = set()
@@ -158,8 +165,8 @@ class Summariser:
     def _due(self, view: ZonesView, state: ZoneState, now: float) -> AbstractSet[str]:
         """Give the policies that may stand otherwise than when they were last summed up."""
         before, self._view = self._view, view
-        waiting = self._waiting(state, now)
-        if before is None or now - self._summed >= AFRESH or (news := view.news_since(before, state.entries)) is None:
+        waiting, news = self._waiting(state, now), view.findings.drain(state.entries)
+        if before is None or now - self._summed >= AFRESH or view.has_other_zones(before):
             self._summed = now
             return state.entries.keys()
         return news | state.changed | waiting

@@ -18,7 +18,7 @@ from nqosd.status.conditions import condition, fails_everywhere
 from nqosd.status.digests import Digests, digest_of
 from nqosd.status.entry import PolicyStatus
 from nqosd.status.readiness import APPLIED, StatusVerdict, ZoneCounts, sum_up
-from nqosd.status.reports import OLD, Renewal, Reports, ZonesView
+from nqosd.status.reports import OLD, Renewal, Reports
 from nqosd.status.zone_report import (
     LARGEST,
     LONG,
@@ -360,7 +360,9 @@ def test_very_many_namespaces_with_few_failures_cost_no_other() -> None:
 
 def test_few_failures_in_many_namespaces_are_digested_beyond_a_larger_size() -> None:
     """A thousand zones may write such reports at each change; which policies fail is known all the same."""
-    theirs = {f"{each:03}{'n' * 40}/{number}{'p' * 240}": WAITS for each in range(110) for number in range(5)}
+    theirs = {
+        f"{each:03}{'n' * 40}/{number}{'p' * 240}": ZoneFinding("Blocked") for each in range(110) for number in range(5)
+    }
     mine = {f"team/{number}": WAITS for number in range(5)}
     told = decode_report(text := ZoneReport("b", 20, {}, theirs | mine).encode())
     assert told is not None
@@ -369,26 +371,6 @@ def test_few_failures_in_many_namespaces_are_digested_beyond_a_larger_size() -> 
     assert all(key in told.findings or digest_of(key) in told.overflow[key.partition("/")[0]] for key in theirs)
     assert all(told.overflow.values())
     assert len(told.findings) + sum(map(len, told.overflow.values())) == len(theirs | mine)
-
-
-def test_digests_that_change_are_news_of_their_policies_alone() -> None:
-    """Also where two zones digest the same policy; where any may fail, of each policy of the namespace."""
-    keys = [f"team-a/{number}" for number in range(9)] + ["team-b/0"]
-
-    def view(*digests: Digests | None) -> ZonesView:
-        held, overflow = Reports(), ({} if each is None else {"team-a": each} for each in digests)
-        reports = (ZoneReport(name, 20, overflow=each) for name, each in zip("ab", overflow, strict=True))
-        held.listed([Renewal(each, "2026-11-24T10:00:00Z") for each in reports], 0.0)
-        return held.view(frozenset("ab"), 0.0)
-
-    before = view(Digests(keys[:3]), None)
-    assert before.news_since(before, keys) == set()
-    assert view(Digests(keys[:4]), None).news_since(before, keys) == {keys[3]}
-    assert view(Digests(keys[1:3]), Digests(keys[1:2])).news_since(before, keys) == set(keys[:2])
-    assert view(Digests(keys[:2]), Digests(keys[2:3])).news_since(before, keys) == {keys[2]}
-    assert view(None, None).news_since(before, keys) == set(keys[:3])
-    assert view(Digests(keys[:3]), Digests()).news_since(before, keys) == set(keys[:9])
-    assert before.news_since(view(Digests(), None), keys) == set(keys[:9])
 
 
 def test_a_long_report_digests_what_there_is_most_of() -> None:
