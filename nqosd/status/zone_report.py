@@ -30,6 +30,8 @@ FEW = 5
 """Policies of a namespace that fail and are listed though the report is longer than that."""
 LONGER = 64_000
 """Bytes of findings beyond which those of such namespaces are digested, too, if need be."""
+WORTH = 128
+"""Bytes that digests have to save there, so that who has little to list isn't digested with others."""
 LARGEST = 200_000
 """Bytes of a report; all annotations of an object together may have 262,144."""
 
@@ -180,7 +182,7 @@ def _shortened(report: ZoneReport, most: int, few: int, *, is_exact: bool = Fals
         digests = _NONE if is_last else others.with_keys(failing[namespace])
         if _size(namespace, digests) >= -size:
             digests = _NONE
-        if is_exact and not digests:
+        if is_exact and (not digests or -size - _size(namespace, digests) < WORTH):
             continue
         gone[namespace] = digests
         left = _size(namespace, digests)

@@ -373,6 +373,16 @@ def test_few_failures_in_many_namespaces_are_digested_beyond_a_larger_size() -> 
     assert len(told.findings) + sum(map(len, told.overflow.values())) == len(theirs | mine)
 
 
+def test_what_digests_do_not_shorten_much_is_listed_though_others_are_digested() -> None:
+    """However many namespaces have long names: who has few findings has them, with the reasons."""
+    theirs = {f"{each:03}{'n' * 60}/{'p' * 240}": ZoneFinding("Blocked") for each in range(500)}
+    mine = {f"team-{each}/{number}": ZoneFinding("WaitingForSwitch", "w") for each in range(8) for number in range(2)}
+    told = decode_report(ZoneReport("b", 20, {}, theirs | mine).encode())
+    assert told is not None
+    assert all(told.findings[key].reason == "WaitingForSwitch" for key in mine)
+    assert len(told.overflow) == len(theirs)
+
+
 def test_a_long_report_digests_what_there_is_most_of() -> None:
     """Each policy that fails is known, those that fail are no others, and who has little to say is listed."""
     failing = {f"team-{each}/{number:03}": ZoneFinding("Blocked", "m") for each in range(10) for number in range(99)}
