@@ -79,7 +79,7 @@ def verdict_on(
     return sum_up(
         entry.standing.mine,
         progress.zone,
-        _asked(entry, progress),
+        _asked(entry, progress) | standing.failing.keys(),
         standing,
         kept,
         knows_senders=entry.standing.sources is not None,

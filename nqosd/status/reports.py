@@ -74,7 +74,10 @@ class ZonesView(msgspec.Struct, frozen=True):
         return (self.silent, self.missing) != (before.silent, before.missing)
 
     def standing(self, key: str, needed: int, sources: AbstractSet[str]) -> Standing:
-        """Say how a policy stands in these zones, whose current generation came with the resource version `needed`."""
+        """Say how a policy stands in these zones, whose current generation came with the resource version `needed`.
+
+        Another zone counts, too, that doesn't apply it whether it has senders or not.
+        """
         namespace = key.partition("/")[0]
         silent = {zone: self.silent[zone] for zone in sorted(self.silent.keys() & sources)}
         late = self.reports.keys() if needed > self.lowest else self.pending
@@ -82,7 +85,13 @@ class ZonesView(msgspec.Struct, frozen=True):
             zone for zone in late & sources if self.reports[zone].reaches(namespace) < needed and zone not in silent
         } | (sources - self.reports.keys())
         found = self.findings.of(key)
-        heard = [zone for zone in sorted(found.keys() & sources) if zone not in silent and zone not in behind]
+        heard = [zone for zone in found.keys() & sources if zone not in silent and zone not in behind]
+        heard += (
+            zone
+            for zone in found.keys() - sources
+            if found[zone].counts_anyhow and self._looked(zone, namespace, needed)
+        )
+        heard.sort()
         failing = {zone: found[zone] for zone in heard if found[zone].fails}
         if crowded := self.findings.digests_of(namespace):
             digest = digest_of(key)
@@ -94,6 +103,11 @@ class ZonesView(msgspec.Struct, frozen=True):
                     failing[zone] = unsaid
         warnings = dict.fromkeys(found[zone].message for zone in heard if not found[zone].fails)
         return Standing(failing, silent, behind, tuple(warnings), not self.doubted.isdisjoint(sources))
+
+    def _looked(self, zone: str, namespace: str, needed: int) -> bool:
+        """Say whether a zone has reported of late, and up to a version."""
+        report = self.reports.get(zone)
+        return report is not None and zone not in self.silent and report.reaches(namespace) >= needed
 
 
 class _Known(msgspec.Struct):

@@ -37,6 +37,7 @@ LARGEST = 200_000
 
 
 _NONE = Digests()
+_ANYHOW = frozenset({ConditionReason.TOO_LARGE, ConditionReason.INVALID})
 
 
 class ZoneFinding(msgspec.Struct, frozen=True):
@@ -53,6 +54,11 @@ class ZoneFinding(msgspec.Struct, frozen=True):
     def fails(self) -> bool:
         """Say whether the policy isn't applied."""
         return self.reason != ConditionReason.APPLIED
+
+    @property
+    def counts_anyhow(self) -> bool:
+        """Say whether it is found of policies of which it isn't known whether they have senders: and the zone may."""
+        return self.reason in _ANYHOW
 
 
 class ZoneReport(msgspec.Struct, frozen=True):

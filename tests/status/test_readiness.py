@@ -166,6 +166,16 @@ def test_a_silent_zone_without_senders() -> None:
     assert said.ready.status == "True"
 
 
+@pytest.mark.parametrize("reason", ["TooLarge", "Invalid"])
+def test_a_zone_that_can_not_tell_whether_it_has_senders(reason: str) -> None:
+    """It counts for whoever sums up, as it does where it sums up itself; not if it is silent, or hasn't looked."""
+    failing = ZoneFinding(reason, "why")
+    assert summed([zone("a"), zone("b", video=failing)], "a", zones="ab").ready.reason == reason
+    assert summed([zone("a"), zone("b", video=failing)], "a", zones="ab", silent="b").ready.status == "True"
+    assert summed([zone("a"), zone("b", 9, video=failing)], "a", zones="ab").ready.status == "True"
+    assert summed([zone("a"), zone("b", video=failing)], "a", zones="a").ready.status == "True"
+
+
 def test_an_invalid_policy() -> None:
     """What is wrong with the policy itself needs no zone's word."""
     said = summed([zone("a")], "", mine=condition(policy(valid=False), INVALID, "a"), fails_everywhere=True)
