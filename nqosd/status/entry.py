@@ -130,6 +130,8 @@ class PolicyStatus(msgspec.Struct):
         # those beyond are no reason to write: whoever writes them would write them again
         beyond = {each.type for each in kept[room:]}
         old = before.get(READY)
+        if verdict.is_doubted and not _worsens(old, verdict.ready):
+            return None
         found = {name: each for name, each in before.items() if name not in beyond}
         said = status.summary, found, {each for each in status.columns if each[0] not in self._dropped}
         columns = {each for each in columns_of(_columns(verdict)) if each[0] not in self._dropped}
@@ -193,6 +195,12 @@ def _patch(policy: NetworkQoS, status: dict[str, object]) -> list[object]:
         {"op": "test", "path": "/metadata/generation", "value": policy.generation},
         {"op": "add", "path": "/status", "value": status},
     ]
+
+
+def _worsens(old: Condition | None, new: Condition) -> bool:
+    """Say whether a policy turns to be not ready, or is not ready as it stands now."""
+    said = (old.status, old.observed_generation) if old is not None else ("", 0)
+    return new.status != TRUE and said != (new.status, new.observed_generation)
 
 
 def _news(condition: Condition) -> tuple[str, str, int]:

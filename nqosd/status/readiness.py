@@ -52,6 +52,8 @@ class StatusVerdict(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...]
     counts: ZoneCounts
     kept: AbstractSet[str] = frozenset()
+    is_doubted: bool = False
+    """Whether a zone counts as ready of which another daemon may have known that it is silent."""
 
     @property
     def ready(self) -> Condition:
@@ -116,7 +118,7 @@ def sum_up(
     is_asked = own in standing.failing or (not sources and own not in standing.behind)
     if is_asked and mine.status != TRUE:  # also since of many that fail a report doesn't say why
         standing = replace(standing, failing={**standing.failing, own: ZoneFinding(mine.reason, mine.message)})
-    unwell = len(standing.failing) + len(standing.silent) + len(standing.behind)
+    unwell = len(standing.failing) + len(standing.silent) + len(standing.behind) + len(standing.doubted)
     counts = ZoneCounts(len(sources), max(0, len(sources) - unwell), len(standing.failing))
     zones = tuple(islice(_unwell(standing, generation), MAX_ZONES))
     well = _applied(mine, sources, knows_senders=knows_senders, is_alone=is_alone)
@@ -127,7 +129,7 @@ def sum_up(
     if warnings := _warnings(told, mine.message.partition(WARNING)[2], standing.warnings):
         text = f"{text}{WARNING}{warnings}"
     ready = _ready(ready, text)
-    return StatusVerdict(summary, (ready, *zones), counts, kept)
+    return StatusVerdict(summary, (ready, *zones), counts, kept, bool(standing.doubted))
 
 
 def _unwell(standing: Standing, generation: int) -> Iterator[Condition]:

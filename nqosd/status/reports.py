@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from nqosd.status.digests import digest_of
-from nqosd.status.findings import Findings
+from nqosd.status.zone_findings import ZoneFindings
 from nqosd.status.zone_report import ZoneFinding, ZoneReport
 
 RENEWAL = 20.0
@@ -48,8 +48,8 @@ class Standing(msgspec.Struct, frozen=True):
     behind: AbstractSet[str]
     """Haven't reported, or not up to the version that was asked for."""
     warnings: tuple[str, ...] = ()
-    is_doubted: bool = False
-    """Whether a zone hasn't been heard of since an outage that may have been this daemon's alone."""
+    doubted: AbstractSet[str] = frozenset()
+    """Haven't been heard of since an outage that may have been this daemon's alone."""
 
 
 WELL = Standing({}, {}, frozenset())
@@ -61,7 +61,7 @@ class ZonesView(msgspec.Struct, frozen=True):
     reports: Mapping[str, ZoneReport]
     silent: Mapping[str, str]
     missing: AbstractSet[str]
-    findings: Findings
+    findings: ZoneFindings
     pending: AbstractSet[str]
     """Zones that have something to write yet, for some namespace."""
     lowest: int
@@ -102,7 +102,7 @@ class ZonesView(msgspec.Struct, frozen=True):
                 if not (others := crowded[zone]) or digest in others:
                     failing[zone] = unsaid
         warnings = dict.fromkeys(found[zone].message for zone in heard if not found[zone].fails)
-        return Standing(failing, silent, behind, tuple(warnings), not self.doubted.isdisjoint(sources))
+        return Standing(failing, silent, behind, tuple(warnings), self.doubted & sources - behind - failing.keys())
 
     def _looked(self, zone: str, namespace: str, needed: int) -> bool:
         """Say whether a zone has reported of late, and up to a version."""
@@ -121,7 +121,7 @@ class Reports:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
-        self._findings = Findings()
+        self._findings = ZoneFindings()
         self._taken: list[tuple[str, ZoneReport | None, ZoneReport | None]] = []
         """By zone, the reports that are still to be laid out in place of those before."""
 

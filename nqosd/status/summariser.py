@@ -14,7 +14,7 @@ import msgspec
 
 from nqosd.kube.writes import Answer
 from nqosd.runtime.waiting import wait_anew
-from nqosd.status.conditions import TRUE, condition_type
+from nqosd.status.conditions import condition_type
 from nqosd.status.leases import Election, Leases
 from nqosd.status.outages import Outages
 from nqosd.status.patience import is_awaited_soon, may_say_behind
@@ -232,9 +232,7 @@ class Summariser:
 
     def _sum_up_one(self, entry: Entry, progress: Progress, view: ZonesView, kept: frozenset[str]) -> None:
         policy, standing = entry.standing.policy, standing_of(entry, progress, view)
-        (self._unsettled.add if standing.behind or standing.is_doubted else self._unsettled.discard)(policy.key)
+        (self._unsettled.add if standing.behind or standing.doubted else self._unsettled.discard)(policy.key)
         if standing.behind and not standing.failing and not may_say_behind(entry, asyncio.get_running_loop().time()):
             return
-        verdict = verdict_on(entry, progress, standing, kept)
-        if not standing.is_doubted or verdict.ready.status != TRUE:
-            self._writer.submit(policy, verdict)
+        self._writer.submit(policy, verdict_on(entry, progress, standing, kept))

@@ -62,8 +62,8 @@ class PolicyStanding(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """What is known of one policy.
 
-    `needed` is the resource version with which its generation came, or stopped to fail everywhere; at most, if that
-    `is_bound`: it was there when the daemon started. `since` is when this daemon first knew of it, in seconds.
+    `needed` is the resource version with which its generation came; at most, if that `is_bound`: it was there when the
+    daemon started. `since` is when this daemon first knew of it, in monotonic seconds.
     """
 
     standing: PolicyStanding
@@ -101,7 +101,7 @@ class ZoneState:
         for standing in standings:
             key = standing.policy.key
             is_ours = key in progress.left_out
-            self._take(replace(standing, fails_everywhere=False) if is_ours else standing, progress.version, now)
+            self._take(replace(standing, fails_everywhere=False) if is_ours else standing, now)
             self._note(key, standing.finding(progress.zone, is_ours=is_ours))
         before = self.report
         if progress.zone != (self.progress.zone if self.progress else progress.zone):
@@ -121,18 +121,14 @@ class ZoneState:
             self.is_urgent = True
         self.progress, self.report = progress, report
 
-    def _take(self, standing: PolicyStanding, reached: int, now: float) -> None:
+    def _take(self, standing: PolicyStanding, now: float) -> None:
         policy = standing.policy
         version = as_number(policy.resource_version)
         old = self.entries.get(policy.key)
         known = old.standing.policy if old is not None else None
         if old is not None and known is not None and (known.uid, known.generation) == (policy.uid, policy.generation):
-            needed = old.needed
-            if version < as_number(known.resource_version):  # the cluster's store was restored
-                needed = min(needed, version)
-            elif old.standing.fails_everywhere and not standing.fails_everywhere:
-                needed, self.is_urgent = max(needed, reached), True
-            entry = replace(old, standing=standing, needed=needed)
+            # versions go back when the cluster's store is restored
+            entry = replace(old, standing=standing, needed=min(old.needed, version))
         else:
             entry = Entry(standing, version, now, is_bound=self.report is None)
             self.is_urgent = True

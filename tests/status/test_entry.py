@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from nqosd.api.decoding.policies import COLUMNS, columns_of
 from nqosd.api.networkqos import Condition, NetworkQoSStatus
 from nqosd.status.entry import AHEAD, CONFIRMED, TRUSTED, PolicyStatus, Removal, Write
-from nqosd.status.readiness import APPLIED, MAX_ZONES, ZoneCounts
+from nqosd.status.readiness import APPLIED, MAX_ZONES, StatusVerdict, ZoneCounts
 from tests.status.policies import WAITING, policy, verdict, zone_condition
 
 NOW = "2026-11-24T12:00:00Z"
@@ -239,3 +239,29 @@ def test_an_answer_is_not_trusted_for_ever() -> None:
     answered(entry)
     assert entry.write(NOW, TRUSTED - 1) is None
     assert entry.write(NOW, TRUSTED + 1) is not None
+
+
+@pytest.mark.parametrize(
+    ("said", "says", "is_written"),
+    [
+        ("", VERDICT, False),
+        ("", WAITING, True),
+        ("True", VERDICT, False),
+        ("True", WAITING, True),
+        ("Unknown", VERDICT, False),
+        ("Unknown", WAITING, True),
+        ("False", WAITING, False),
+        ("False", VERDICT, False),
+        ("before", WAITING, True),
+        ("before", VERDICT, False),
+    ],
+)
+def test_what_is_in_doubt_says_nothing_better(said: str, says: StatusVerdict, *, is_written: bool) -> None:
+    """Another daemon may know better that a policy isn't ready; that it fails is said where it wasn't."""
+    generation = 0 if said == "before" else 1
+    ready = Condition("Ready", "False" if said == "before" else said, "ZoneSilent", "zone b", generation, NOW)
+    status = NetworkQoSStatus("zone b", (ready,) if said else ())
+    entry = PolicyStatus(policy(status=status), replace(says, is_doubted=True))
+    assert (entry.write(NOW, 0.0) is not None) is is_written
+    entry.verdict = says
+    assert entry.write(NOW, 0.0) is not None

@@ -41,14 +41,15 @@ async def summing(
     in_touch: Callable[[], bool] = lambda: True,
     may_report: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[tuple[ZoneStatus, list[tuple[str, str]]]]:
-    """Run the status of zone a, and note the policies that it sums up, with what it says of them."""
+    """Run the status of zone a, and note the policies that it sums up without a doubt, with what it says of them."""
     status = ZoneStatus(
         FakeClient(), Counting(), namespace="nqosd", holder="host-a", in_touch=in_touch, may_report=may_report
     )
     submitted: list[tuple[str, str]] = []
 
     def submit(policy: NetworkQoS, verdict: StatusVerdict) -> None:
-        submitted.append((policy.name, verdict.ready.message))
+        if not verdict.is_doubted:
+            submitted.append((policy.name, verdict.ready.message))
 
     monkeypatch.setattr(status.writer, "submit", submit)
     running = asyncio.create_task(status.run())

@@ -16,7 +16,7 @@ _ANY = Digests()
 """Stands for any policy of a namespace."""
 
 
-class Findings:
+class ZoneFindings:
     """Those of the newest report of each zone."""
 
     def __init__(self) -> None:

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqosd.status.digests import Digests
-from nqosd.status.findings import Findings
 from nqosd.status.reports import Renewal, Reports
+from nqosd.status.zone_findings import ZoneFindings
 from nqosd.status.zone_report import ZoneFinding, ZoneReport
 from tests.examples import examples
 
@@ -25,7 +25,7 @@ REPORTS = st.builds(
 
 def test_digests_that_change_are_news_of_their_policies_alone() -> None:
     """Also where two zones digest the same policy; where any may fail, of each policy of the namespace."""
-    found, before = Findings(), dict[str, ZoneReport]()
+    found, before = ZoneFindings(), dict[str, ZoneReport]()
 
     def news(zone: str, digests: Digests | None) -> set[str]:
         report = ZoneReport(zone, 20, overflow={} if digests is None else {"team-a": digests})
@@ -45,7 +45,7 @@ def test_digests_that_change_are_news_of_their_policies_alone() -> None:
 
 def test_what_changes_between_two_looks_is_news_once() -> None:
     """Whatever comes first."""
-    found = Findings()
+    found = ZoneFindings()
     old, new = ZoneReport("a", 1, findings={KEYS[0]: ZoneFinding("Blocked")}), ZoneReport("a", 2)
     found.replace("a", None, old)
     found.replace("a", old, new)
