@@ -6,7 +6,7 @@ long is named by its namespace, and costs nobody else.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from heapq import heapify, heappop, heappush, nsmallest
 
 import msgspec
@@ -80,7 +80,7 @@ class ZoneReport(msgspec.Struct, frozen=True):
 
     def encode(self) -> str:
         """Give the report as text."""
-        short = _shortened(_shortened(self, LONG, FEW), LONGER, 0, is_exact=True)
+        short = _digested(_shortened(self, LONG, FEW))
         if len(text := _encoded(short)) > LARGEST:
             rest = len(_encoded(replace(short, findings={}, overflow={})))
             short = _shortened(short, LARGEST - rest - 1_000, 0)
@@ -166,17 +166,14 @@ def clipped(text: str, longest: int = MAX_MESSAGE) -> str:
     return text if len(data) <= longest else data[: longest - 3].decode(errors="ignore") + "…"
 
 
-def _shortened(report: ZoneReport, most: int, few: int, *, is_exact: bool = False) -> ZoneReport:
+def _shortened(report: ZoneReport, most: int, few: int) -> ZoneReport:
     """Leave out findings beyond so many bytes, those of the namespaces of which most is to be said, again and again.
 
     In their place are digests of what fails, and where these are too much as well, the name of the namespace alone, by
     which others that are applied count as failing. So it is where more than a `few` fail. Messages don't count for
-    which these are: who has few findings has them. If it `is_exact`, nothing is left to a name alone, nor done for
-    messages.
+    which these are: who has few findings has them.
     """
     sizes, messages, failing = _weighed(report, few)
-    if is_exact:
-        messages.clear()
     gone: dict[str, Digests] = {}
     excess = sizes.total() + messages.total() - most
     largest = [(-size, namespace) for namespace, size in sizes.items()] if excess > 0 else []
@@ -188,16 +185,37 @@ def _shortened(report: ZoneReport, most: int, few: int, *, is_exact: bool = Fals
         digests = _NONE if is_last else others.with_keys(failing[namespace])
         if _size(namespace, digests) >= -size:
             digests = _NONE
-        if is_exact and (not digests or -size - _size(namespace, digests) < WORTH):
-            continue
         gone[namespace] = digests
         left = _size(namespace, digests)
         excess += left + size - messages.pop(namespace, 0)
         if digests:
             heappush(largest, (-left, namespace))
-    kept = {key: each for key, each in report.findings.items() if key.partition("/")[0] not in gone}
-    unsaid = {each: digests for each, digests in gone.items() if each in report.overflow or failing[each]}
-    return replace(report, findings=kept, overflow={**report.overflow, **unsaid})
+    return _without(report, {each: gone[each] for each in gone if each in report.overflow or failing[each]}, gone)
+
+
+def _digested(report: ZoneReport) -> ZoneReport:
+    """Digest also what fails where few do, if that is `LONGER`, where most is to be said first; all is known still.
+
+    What is hardly shorter then is listed, and asks nobody else for room.
+    """
+    sizes, _messages, failing = _weighed(report, 0)
+    if sizes.total() <= LONGER:
+        return report
+    found = {each: report.overflow.get(each, _NONE).with_keys(keys) for each, keys in failing.items()}
+    listed = {each: sizes[each] for each in failing if sizes[each] - _size(each, found[each]) >= WORTH}
+    excess, gone = sum(listed.values()) - LONGER, dict[str, Digests]()
+    for namespace in sorted(listed, key=lambda each: listed[each], reverse=True):
+        if excess <= 0:
+            break
+        gone[namespace] = found[namespace]
+        excess -= listed[namespace] - _size(namespace, found[namespace])
+    return _without(report, gone, gone)
+
+
+def _without(report: ZoneReport, digests: Mapping[str, Digests], namespaces: Container[str]) -> ZoneReport:
+    """Leave out what is listed of some namespaces, for digests."""
+    kept = {key: each for key, each in report.findings.items() if key.partition("/")[0] not in namespaces}
+    return replace(report, findings=kept, overflow={**report.overflow, **digests})
 
 
 def _weighed(report: ZoneReport, few: int) -> tuple[Counter[str], Counter[str], Mapping[str, Sequence[str]]]:

@@ -393,6 +393,16 @@ def test_what_digests_do_not_shorten_much_is_listed_though_others_are_digested()
     assert len(told.overflow) == len(theirs)
 
 
+def test_what_is_hardly_shorter_as_digests_costs_nobody_else() -> None:
+    """However many namespaces there are in each of which one policy fails: others are listed with their reasons."""
+    theirs = {f"{each:04}{'n' * 59}/w": WAITS for each in range(1200)}
+    mine = {f"team/a-rather-usual-name-{number}": WAITS for number in range(5)}
+    told = decode_report(ZoneReport("b", 20, {}, {key: ZoneFinding("Blocked") for key in theirs} | mine).encode())
+    assert told is not None
+    assert all(told.findings[key] == WAITS for key in mine)
+    assert (len(told.findings), told.overflow) == (1205, {})
+
+
 def test_a_long_report_digests_what_there_is_most_of() -> None:
     """Each policy that fails is known, those that fail are no others, and who has little to say is listed."""
     failing = {f"team-{each}/{number:03}": ZoneFinding("Blocked", "m") for each in range(10) for number in range(99)}
