@@ -21,6 +21,10 @@ OLD = 60.0
 """Seconds after which a zone that hasn't is silent."""
 
 
+LATE = RENEWAL + 5.0
+"""Seconds after which a zone should have renewed its report, that takes its time."""
+
+
 class Renewal(msgspec.Struct, frozen=True):
     """A report, and when its zone says that it was renewed (RFC 3339)."""
 
@@ -49,7 +53,7 @@ class Standing(msgspec.Struct, frozen=True):
     """Haven't reported, or not up to the version that was asked for."""
     warnings: tuple[str, ...] = ()
     doubted: AbstractSet[str] = frozenset()
-    """Haven't been heard of since an outage that may have been this daemon's alone."""
+    """Were late when this daemon began to sum up, and haven't been heard of since."""
 
 
 WELL = Standing({}, {}, frozenset())
@@ -140,8 +144,9 @@ class Reports:
 
         For so many seconds before that nobody listened, which ages none. One that is first seen is as old as its own
         word says at the time `wall`, but for outages of which `heard` knows, and less the time between two renewals, by
-        which clocks may differ; where that is too old, its zone is silent until it changes. It is in doubt where only
-        outages make it young: who summed up before may have had none. One that isn't there any more, since somebody has
+        which clocks may differ; where that is too old, its zone is silent until it changes. It is in doubt where it is
+        late by its own word: who summed up before may have seen that it is older, by another clock, or without outages.
+        One that isn't there any more, since somebody has
         removed it, counts until it is old, as its zone may be about to write it again, unless it is ahead of the
         `newest` version of policies.
         """
@@ -157,8 +162,8 @@ class Reports:
                 continue
             said = renewal.age(wall) if before is None and wall is not None else 0.0
             age = heard(said)
-            known = _Known(renewal, now - (OLD if age > OLD else max(0.0, age - RENEWAL)), said > OLD)
-            self._take(zone, known)
+            seen = now - (OLD if age > OLD else max(0.0, age - RENEWAL))
+            self._take(zone, _Known(renewal, seen, is_doubted=said > LATE))
 
     def renewed(self, renewal: Renewal, now: float) -> None:
         """Take one zone's report, this daemon's own."""

@@ -137,9 +137,11 @@ class Summariser:
 
     async def _look(self, state: ZoneState, progress: Progress) -> None:
         now = asyncio.get_running_loop().time()
-        if self._may_report() and state.report is not None:
+        # of this zone, too, counts what others can read: who is elected next would say something else
+        mine = state.report if progress.is_alone else state.accepted
+        if self._may_report() and mine is not None and mine.zone == progress.zone:
             renewed = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            self._reports.renewed(Renewal(state.report, renewed), now)
+            self._reports.renewed(Renewal(mine, renewed), now)
         if now - self._listed >= (LOOK if not progress.is_alone and self._awaits_soon(state, now) else IDLE):
             heard = await self._list(progress, now)
             if self._state() is not state or not (heard or progress.is_alone):

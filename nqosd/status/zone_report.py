@@ -202,7 +202,7 @@ def _digested(report: ZoneReport) -> ZoneReport:
     if sizes.total() <= LONGER:
         return report
     found = {each: report.overflow.get(each, _NONE).with_keys(keys) for each, keys in failing.items()}
-    listed = {each: sizes[each] for each in failing if sizes[each] - _size(each, found[each]) >= WORTH}
+    listed = {each: sizes[each] for each in found if sizes[each] - _size(each, found[each]) >= WORTH}
     excess, gone = sum(listed.values()) - LONGER, dict[str, Digests]()
     for namespace in sorted(listed, key=lambda each: listed[each], reverse=True):
         if excess <= 0:

@@ -80,6 +80,8 @@ class ZoneState:
         self.progress: Progress | None = None
         self.report: ZoneReport | None = None
         """None until a round has been committed while this daemon held the lock."""
+        self.accepted: ZoneReport | None = None
+        """The last report that others can read."""
         self.changed: set[str] = set()
         """Policies that stand otherwise than when they were last summed up."""
         self.is_urgent = False

@@ -67,6 +67,10 @@ def elected(monkeypatch: pytest.MonkeyPatch, listed: Callable[[], Listed]) -> No
         self.holder = name
         return Answer(200)
 
+    async def report(_self: Leases, _report: ZoneReport, _holder: str) -> Answer:
+        return Answer(200)
+
+    monkeypatch.setattr(Leases, "report", report)
     monkeypatch.setattr(Leases, "reports", reports)
     monkeypatch.setattr(Election, "campaign", campaign)
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from nqosd.kube.writes import Answer
-from nqosd.status import patience, summariser
+from nqosd.status import patience, reporter, summariser
 from nqosd.status.leases import Election, Leases, Listed
 from nqosd.status.outages import Outages
 from nqosd.status.reports import OLD, Renewal, Reports
@@ -90,6 +90,7 @@ async def test_a_lone_zone_waits_for_no_vote(monkeypatch: pytest.MonkeyPatch) ->
 async def test_no_zone_is_silent_since_leases_were_away(monkeypatch: pytest.MonkeyPatch, *, is_whole: bool) -> None:
     """Whether all of the API server is away for ten minutes, or only who answers for Leases: none could be renewed."""
     monkeypatch.setattr(summariser, "ASKED", (0.02, 0.02))
+    elected(monkeypatch, lambda: Listed({}, {}))
     is_away, renewal = [False], [renewed()]
     campaigning(monkeypatch, lambda _: is_away[0])
 
@@ -104,7 +105,7 @@ async def test_no_zone_is_silent_since_leases_were_away(monkeypatch: pytest.Monk
     monkeypatch.setattr(time, "time", lambda: wall() + moved[0])
     async with summing(monkeypatch, in_touch=lambda: not (is_away[0] and is_whole)) as (status, submitted):
         status.publish(Progress(ZONE, 9, BOTH), [replace(standing(POLICIES[0], "w"), sources=BOTH)])
-        await eventually(lambda: bool(submitted))
+        await eventually(lambda: any("Applied in 2 zones" in text for _, text in submitted))
         is_away[0] = True
         await asyncio.sleep(0.2)
         moved[0] = 600.0
@@ -128,8 +129,7 @@ async def test_who_alone_was_out_of_touch_calls_no_silent_zone_well(monkeypatch:
     monkeypatch.setattr(time, "time", lambda: wall() + moved[0])
     async with summing(monkeypatch, in_touch=lambda: hears[0]) as (status, submitted):
         status.publish(Progress(ZONE, 9, BOTH), [replace(standing(POLICIES[0], "w"), sources=BOTH)])
-        await eventually(lambda: bool(submitted))
-        assert "Applied in 2 zones" in submitted[0][1]
+        await eventually(lambda: any("Applied in 2 zones" in text for _, text in submitted))
         hears[0] = False
         await asyncio.sleep(0.2)
         moved[0] = 300.0
@@ -141,6 +141,30 @@ async def test_who_alone_was_out_of_touch_calls_no_silent_zone_well(monkeypatch:
         moved[0] += OLD
         await eventually(lambda: bool(submitted))
         assert "No report from zone b" in submitted[0][1]
+
+
+async def test_what_others_can_not_read_yet_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is elected next would say something else: what this zone finds counts when its report is written, too."""
+    now, is_away = renewed(), [False]
+    elected(monkeypatch, lambda: Listed({MISSING: Renewal(ZoneReport(MISSING, 9), now)}, {}))
+
+    async def report(_self: Leases, _report: ZoneReport, _holder: str) -> Answer:
+        return AWAY if is_away[0] else Answer(200)
+
+    monkeypatch.setattr(Leases, "report", report)
+    monkeypatch.setattr(reporter, "GAP", 0.0)
+    monkeypatch.setattr(reporter, "LAST_PAUSE", 0.02)
+    async with summing(monkeypatch) as (status, submitted):
+        well = replace(standing(POLICIES[0], "w"), sources=BOTH)
+        status.publish(Progress(ZONE, 9, BOTH), [well])
+        await eventually(lambda: any("Applied in 2 zones" in text for _, text in submitted))
+        is_away[0] = True
+        failing = replace(well.mine, status="False", reason="Blocked", message="why")
+        status.publish(Progress(ZONE, 10, BOTH), [replace(well, mine=failing)])
+        await asyncio.sleep(0.3)
+        assert "Applied in 2 zones" in submitted[-1][1]
+        is_away[0] = False
+        await eventually(lambda: "Not applied in zone a: why" in submitted[-1][1])
 
 
 async def test_a_report_that_was_removed_counts_until_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,6 +295,8 @@ def test_a_silent_zone_is_named_in_time_whoever_sums_up(age: float, late: float,
     renewals = [Renewal(ZoneReport(MISSING, 1), "2026-11-28T10:00:00Z")]
     reports.listed(renewals, 100.0, wall=renewals[0].age(0.0) * -1 + age)
     reports.listed(renewals, 100.0 + late)
+    doubted = reports.view(frozenset({MISSING}), 100.0).doubted
+    assert bool(doubted) is (25.0 < age <= OLD)
     assert bool(reports.silent(100.0 + late)) is is_silent
 
 
