@@ -183,3 +183,35 @@ def test_nothing_is_left_of_what_is_over(cluster: ApiServer, daemons: tuple[Nqos
     cluster.kubectl("delete", "node", "zone-b")
     first.wait_until(lambda: shown(cluster)[2] == "1/1", what="done with the zone that is gone")
     assert wait(cluster, 60)
+    assert types(cluster) == {"Ready"}
+    first.wait_until(lambda: leases(cluster).keys() == {"zone-a"}, what="rid of its Lease", deadline=SILENT)
+
+
+def test_of_many_zones_ten_are_named_and_all_are_counted(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd]) -> None:
+    """Nodes without a daemon may be many: the policy waits for them, and its object is small all the same."""
+    missing = [f"none-{number:02}" for number in range(12)]
+    cluster.apply("---\n".join(OBJECTS.format(zone=zone, number=number) for number, zone in enumerate(missing, 10)))
+    for daemon in daemons:
+        daemon.start()
+    daemons[0].wait_until(lambda: shown(cluster)[2] == "2/14", what="counting all zones")
+    assert shown(cluster)[1] == "Unknown for generation 1"
+    assert shown(cluster)[3] == "Waiting for zone none-00 and 11 other zones"
+    assert types(cluster) == {"Ready", *(f"Ready-In-Zone-{zone}" for zone in missing[:10])}
+    assert not wait(cluster, 1)
+
+
+def test_nothing_is_written_but_renewals(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd]) -> None:
+    """While nothing changes each zone renews its small Lease, and the policy's object stays as it is."""
+    for daemon in daemons:
+        daemon.start()
+    assert wait(cluster, 60)
+    before, version = leases(cluster), field(cluster, "networkqos", "video", ".metadata.resourceVersion")
+    for _ in range(2):
+        renewed = leases(cluster)
+        daemons[0].wait_until(
+            lambda seen=renewed: all(when > seen[zone] for zone, when in leases(cluster).items()), what="renewing"
+        )
+    assert leases(cluster).keys() == before.keys()
+    assert field(cluster, "networkqos", "video", ".metadata.resourceVersion") == version
+    sizes = [len(field(cluster, "leases", f"nqosd-zone-{zone}", "@")) for zone in ZONES]
+    assert max(sizes) < 2048
