@@ -35,8 +35,7 @@ LAST_PAUSE = RENEWAL
 class ZoneReporter:
     """Reports while `run` runs.
 
-    `took` takes each answer; `refresh` asks for a round, without which a report would reach no further than the last;
-    `accepted` is told that others can read one more.
+    `took` takes each answer; `refresh` asks for a round, without which a report would reach no further than the last.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class ZoneReporter:
         holder: str,
         took: Callable[[str, Answer], None],
         refresh: Callable[[], None],
-        accepted: Callable[[], None],
     ) -> None:
         self._leases = leases
         self._state = state
@@ -56,7 +54,6 @@ class ZoneReporter:
         self._holder = holder
         self._took = took
         self._refresh = refresh
-        self._accepted = accepted
         self.wake = asyncio.Event()
         self._failures = 0
         self._left = float(AT_ONCE)
@@ -83,8 +80,7 @@ class ZoneReporter:
             answer = await self._leases.report(report, self._holder)
             self._took("this zone's report", answer)
             if answer.accepted:
-                self._failures, state.accepted = 0, report
-                self._accepted()
+                self._failures = 0
                 await asyncio.sleep(self._pause(spread, loop.time()))
             else:
                 state.is_urgent = True

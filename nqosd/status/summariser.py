@@ -137,11 +137,9 @@ class Summariser:
 
     async def _look(self, state: ZoneState, progress: Progress) -> None:
         now = asyncio.get_running_loop().time()
-        # of this zone, too, counts what others can read: who is elected next would say something else
-        mine = state.report if progress.is_alone else state.accepted
-        if self._may_report() and mine is not None and mine.zone == progress.zone:
+        if progress.is_alone and self._may_report() and state.report is not None:
             renewed = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            self._reports.renewed(Renewal(mine, renewed), now)
+            self._reports.renewed(Renewal(state.report, renewed), now)
         if now - self._listed >= (LOOK if not progress.is_alone and self._awaits_soon(state, now) else IDLE):
             heard = await self._list(progress, now)
             if self._state() is not state or not (heard or progress.is_alone):
@@ -199,8 +197,9 @@ class Summariser:
         if listed is None:
             return False
         unheard = max(0.0, now - self._listed - 2 * IDLE) if self._listed > 0 else 0.0
-        # a daemon whose database is away isn't the one that speaks for its zone: a standby may have taken over
-        own = progress.zone if self._may_report() else ""
+        # the own zone, too, counts by what others can read: who is elected next would say something else. The only one
+        # speaks for itself, unless its database is away: a standby may have taken over
+        own = progress.zone if progress.is_alone and self._may_report() else ""
         self._reports.listed(
             listed.renewals.values(),
             now,

@@ -80,8 +80,6 @@ class ZoneState:
         self.progress: Progress | None = None
         self.report: ZoneReport | None = None
         """None until a round has been committed while this daemon held the lock."""
-        self.accepted: ZoneReport | None = None
-        """The last report that others can read."""
         self.changed: set[str] = set()
         """Policies that stand otherwise than when they were last summed up."""
         self.is_urgent = False
@@ -91,11 +89,15 @@ class ZoneState:
         self._listed: dict[str, NamespaceFindings] = {}
         """What of that a report lists, by namespace, where it is the same as in the last one."""
         self._findings_due = False
+        self._awaited: dict[str, int] = {}
+        """By namespace, up to which version others wait for this zone, as policies came with it."""
 
     def committed(
         self, progress: Progress, standings: Iterable[PolicyStanding], gone: Iterable[str], now: float
     ) -> None:
         """Take how far a round came, the policies that stand otherwise now, and those that are gone."""
+        if self.progress is not None and progress.version < self.progress.version:  # the cluster's store was restored
+            self._awaited.clear()
         for key in gone:
             self.entries.pop(key, None)
             self.changed.discard(key)
@@ -119,7 +121,10 @@ class ZoneState:
             each: min(before.reaches(each), progress.version) if before else 0 for each in sorted(progress.pending)
         }
         report = ZoneReport(progress.zone, progress.version, pending, findings, overflow)
-        if before is None or (before.findings, before.overflow) != (findings, overflow):
+        reached = [name for name, version in self._awaited.items() if report.reaches(name) >= version]
+        for namespace in reached:
+            del self._awaited[namespace]
+        if before is None or reached or (before.findings, before.overflow) != (findings, overflow):
             self.is_urgent = True
         self.progress, self.report = progress, report
 
@@ -133,7 +138,7 @@ class ZoneState:
             entry = replace(old, standing=standing, needed=min(old.needed, version))
         else:
             entry = Entry(standing, version, now, is_bound=self.report is None)
-            self.is_urgent = True
+            self._awaited[policy.namespace] = max(version, self._awaited.get(policy.namespace, 0))
         self.entries[policy.key] = entry
         self.changed.add(policy.key)
 

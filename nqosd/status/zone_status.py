@@ -55,6 +55,9 @@ class ZoneStatus:
         self._notes: dict[str, str] = {}
         self.writer = StatusWriter(client, observer, listener=listener, say=lambda text: self._note("statuses", text))
         leases = Leases(client, namespace)
+        self._reporter = ZoneReporter(
+            leases, lambda: self._state, may_report, holder=holder, took=self._took, refresh=refresh
+        )
         self._summariser = Summariser(
             leases,
             Election(client, leases),
@@ -65,15 +68,6 @@ class ZoneStatus:
             took=self._took,
             observe=observer.summed,
             holder=holder,
-        )
-        self._reporter = ZoneReporter(
-            leases,
-            lambda: self._state,
-            may_report,
-            holder=holder,
-            took=self._took,
-            refresh=refresh,
-            accepted=self._summariser.wake.set,
         )
 
     def publish(self, progress: Progress, standings: Iterable[PolicyStanding], gone: Iterable[str] = ()) -> None:

@@ -473,6 +473,29 @@ def test_long_names_of_failures_cost_nobody_else() -> None:
     assert {key.partition("/")[0] for key in theirs} <= told.overflow.keys()
 
 
+def test_a_report_is_urgent_when_it_reaches_what_others_wait_for() -> None:
+    """Neither before, when it tells them nothing, nor 20 s later; also where a namespace was late, or versions go back."""
+    state = ZoneState()
+
+    def committed(version: int, *policies: NetworkQoS, pending: str = "") -> bool:
+        state.is_urgent = False
+        progress = Progress("a", version, frozenset("ab"), frozenset({pending} - {""}))
+        state.committed(progress, [PolicyStanding(each, MINE, frozenset("a")) for each in policies], (), 0.0)
+        return state.is_urgent
+
+    first, second, third = (attrs.evolve(policy(), name=name, resource_version=name) for name in ("10", "20", "5"))
+    assert committed(10, first)
+    assert not committed(11)
+    assert not committed(20, second, pending="team-a")
+    assert not committed(21, pending="team-a")
+    assert committed(22)
+    assert not committed(23)
+    assert not committed(19, attrs.evolve(second, name="19", resource_version="24"))
+    assert committed(24)
+    assert not committed(23, attrs.evolve(second, name="30", resource_version="30"))
+    assert committed(5, third)
+
+
 def test_a_round_costs_no_look_at_what_fails_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """One namespace may have tens of thousands of policies that fail; only those are looked at that stand otherwise."""
     look, lists = Mock(wraps=finding_of), Mock(wraps=NamespaceFindings.of)

@@ -30,23 +30,14 @@ async def test_who_changes_policies_all_the_time_has_a_thousand_zones_write_ever
         return Response(200, b"{}")
 
     client = FakeClient(*[answer] * 10_000)
-    accepted = asyncio.Event()
     reports = ZoneReporter(
-        Leases(client, "nqosd"),
-        lambda: state,
-        lambda: True,
-        holder="h",
-        took=lambda *_: None,
-        refresh=lambda: None,
-        accepted=accepted.set,
+        Leases(client, "nqosd"), lambda: state, lambda: True, holder="h", took=lambda *_: None, refresh=lambda: None
     )
     began = asyncio.get_running_loop().time()
     state.committed(Progress("node-0", 1, ZONES), (), (), 0.0)
     running = asyncio.create_task(reports.run())
     await eventually(lambda: len(client.requests) >= AT_ONCE)
     await asyncio.sleep(3 * BUSY)
-    assert accepted.is_set()
-    assert state.accepted is state.report
     many = len(client.requests)
     assert many <= AT_ONCE + (asyncio.get_running_loop().time() - began) / BUSY + 1
     is_changed = False

@@ -57,22 +57,30 @@ async def summing(
     running.cancel()
 
 
-def elected(monkeypatch: pytest.MonkeyPatch, listed: Callable[[], Listed]) -> None:
-    """Let whoever asks be elected, and all reports be these."""
+def elected(
+    monkeypatch: pytest.MonkeyPatch, listed: Callable[[], Listed], *, is_away: Callable[[], bool] = lambda: False
+) -> dict[str, Renewal]:
+    """Let whoever asks be elected, and all reports be these and those that were written while it wasn't away."""
+    written: dict[str, Renewal] = {}
 
     async def reports(_self: Leases) -> tuple[Answer, Listed]:
-        return Answer(200), listed()
+        found = listed()
+        return Answer(200), Listed(written | found.renewals, found.names, found.newest)
 
     async def campaign(self: Election, name: str, **_: object) -> Answer:
         self.holder = name
         return Answer(200)
 
-    async def report(_self: Leases, _report: ZoneReport, _holder: str) -> Answer:
+    async def report(_self: Leases, report: ZoneReport, _holder: str) -> Answer:
+        if is_away():
+            return Answer(503, "ServiceUnavailable")
+        written[report.zone] = Renewal(report, dt.datetime.now(dt.UTC).isoformat())
         return Answer(200)
 
     monkeypatch.setattr(Leases, "report", report)
     monkeypatch.setattr(Leases, "reports", reports)
     monkeypatch.setattr(Election, "campaign", campaign)
+    return written
 
 
 async def test_another_warning_concerns_its_policy_alone(monkeypatch: pytest.MonkeyPatch) -> None:
