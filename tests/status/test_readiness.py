@@ -474,7 +474,7 @@ def test_long_names_of_failures_cost_nobody_else() -> None:
 
 
 def test_a_report_is_urgent_when_it_reaches_what_others_wait_for() -> None:
-    """Neither before, when it tells them nothing, nor 20 s later; also where a namespace was late, or versions go back."""
+    """Not before, as it tells them nothing, nor 20 s later; also where a namespace was late, or versions go back."""
     state = ZoneState()
 
     def committed(version: int, *policies: NetworkQoS, pending: str = "") -> bool:
