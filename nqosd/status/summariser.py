@@ -1,6 +1,6 @@
 """Sums up for all zones, if this daemon's zone is elected to: lists the reports and hands verdicts to the writer.
 
-In: this zone's state, and the reports of the others. Out: a verdict on each policy that may stand otherwise. Rule: who
+In: this zone's state, and the reports of all zones. Out: a verdict on each policy that may stand otherwise. Rule: who
 doesn't hear of every change sums up nothing; where there is only one zone, it needs nobody's vote.
 """
 

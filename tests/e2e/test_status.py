@@ -1,5 +1,6 @@
 """What docs/status.md says, sentence by sentence, as kubectl shows it: two zones with a daemon each."""
 
+import functools
 import itertools
 import json
 import re
@@ -200,6 +201,11 @@ def test_of_many_zones_ten_are_named_and_all_are_counted(cluster: ApiServer, dae
     assert not wait(cluster, 1)
 
 
+def have_renewed(cluster: ApiServer, before: dict[str, str]) -> bool:
+    """Return whether each zone has renewed its Lease."""
+    return all(when > before[zone] for zone, when in leases(cluster).items())
+
+
 def test_nothing_is_written_but_renewals(cluster: ApiServer, daemons: tuple[Nqosd, Nqosd]) -> None:
     """While nothing changes each zone renews its small Lease, and the policy's object stays as it is."""
     for daemon in daemons:
@@ -207,10 +213,7 @@ def test_nothing_is_written_but_renewals(cluster: ApiServer, daemons: tuple[Nqos
     assert wait(cluster, 60)
     before, version = leases(cluster), field(cluster, "networkqos", "video", ".metadata.resourceVersion")
     for _ in range(2):
-        renewed = leases(cluster)
-        daemons[0].wait_until(
-            lambda seen=renewed: all(when > seen[zone] for zone, when in leases(cluster).items()), what="renewing"
-        )
+        daemons[0].wait_until(functools.partial(have_renewed, cluster, leases(cluster)), what="renewing")
     assert leases(cluster).keys() == before.keys()
     assert field(cluster, "networkqos", "video", ".metadata.resourceVersion") == version
     sizes = [len(field(cluster, "leases", f"nqosd-zone-{zone}", "@")) for zone in ZONES]
