@@ -12,7 +12,7 @@ from nqosd.api.networkqos import NetworkQoS
 from nqosd.kube.client import KubeClient
 from nqosd.kube.writes import Answer
 from nqosd.status import leases as election_leases
-from nqosd.status import reports, summariser
+from nqosd.status import reporter, reports, summariser
 from nqosd.status.conditions import condition
 from nqosd.status.leases import Election, Leases, report_name
 from nqosd.status.readiness import APPLIED, MAX_ZONES
@@ -60,8 +60,9 @@ class Zone:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a zone silent after some seconds, though it renews as slowly as ever."""
+    """Make a zone silent after some seconds, and renew its report as much more often."""
     monkeypatch.setattr(reports, "OLD", 3.0)
+    monkeypatch.setattr(reporter, "RENEWAL", 1.0)
     monkeypatch.setattr(summariser, "IDLE", 0.5)
 
 
