@@ -97,13 +97,11 @@ def lies(zone: Follower, zones: Sequence[Follower]) -> list[str]:
     ready = {key for key, verdict in summed(zone, zones).items() if verdict.ready.status == "True"}
     found = []
     for each in zones:
-        reached = zone.version if each is zone else each.reported.version if each.reported is not None else 0
-        stood = zone.stands() if each is zone else each.stood
+        reached = each.reported.version if each.reported is not None else 0
         for key in ready & zone.with_senders(each.name):
             policy = zone.compiler.tables.policies[key]
-            if reached < int(policy.resource_version) or stood.get(key) == Stood(
-                policy.uid, policy.generation, is_applied=False
-            ):
+            failing = Stood(policy.uid, policy.generation, is_applied=False)
+            if reached < int(policy.resource_version) or each.stood.get(key) == failing:
                 found.append(f"{zone.name}: {key} is Ready, and not applied in {each.name}")
     return found
 

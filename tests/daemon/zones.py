@@ -48,13 +48,10 @@ class Zone:
 
 
 def summed(zone: Zone, zones: Sequence[Zone]) -> Mapping[str, StatusVerdict]:
-    """Sum up in one of some zones what it knows itself, and what the others have reported."""
+    """Sum up in one of some zones what all of them have reported."""
     held, state = Reports(), zone.status._state
-    reports = [each.reported for each in zones if each is not zone and each.reported is not None]
-    held.listed([Renewal(each, LOOKED) for each in reports], 0.0)
-    assert state.report is not None
+    held.listed([Renewal(each.reported, LOOKED) for each in zones if each.reported is not None], 0.0)
     assert state.progress is not None
-    held.renewed(Renewal(state.report, LOOKED), 0.0)
     view = held.view(state.progress.zones, 0.0)
     return {
         key: verdict_on(each, state.progress, standing_of(each, state.progress, view))

@@ -50,6 +50,15 @@ def renewed(seconds: float = 0.0) -> str:
     return (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds)).isoformat()
 
 
+def movable(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let the loop's clock and the wall's be as many seconds ahead as stand in this list."""
+    loop, moved = asyncio.get_running_loop(), [0.0]
+    clock, wall = loop.time, time.time
+    monkeypatch.setattr(loop, "time", lambda: clock() + moved[0])
+    monkeypatch.setattr(time, "time", lambda: wall() + moved[0])
+    return moved
+
+
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pauses be short, and each policy be a turn."""
@@ -99,10 +108,7 @@ async def test_no_zone_is_silent_since_leases_were_away(monkeypatch: pytest.Monk
         return (AWAY, None) if is_away[0] else (Answer(200), found)
 
     monkeypatch.setattr(Leases, "reports", reports)
-    loop, moved = asyncio.get_running_loop(), [0.0]
-    clock, wall = loop.time, time.time
-    monkeypatch.setattr(loop, "time", lambda: clock() + moved[0])
-    monkeypatch.setattr(time, "time", lambda: wall() + moved[0])
+    moved = movable(monkeypatch)
     async with summing(monkeypatch, in_touch=lambda: not (is_away[0] and is_whole)) as (status, submitted):
         status.publish(Progress(ZONE, 9, BOTH), [replace(standing(POLICIES[0], "w"), sources=BOTH)])
         await eventually(lambda: any("Applied in 2 zones" in text for _, text in submitted))
@@ -123,10 +129,7 @@ async def test_who_alone_was_out_of_touch_calls_no_silent_zone_well(monkeypatch:
     """Another daemon summed up meanwhile and named the zone: that stays until the zone is heard of, or named again."""
     hears, renewal = [True], renewed()
     elected(monkeypatch, lambda: Listed({MISSING: Renewal(ZoneReport(MISSING, 9), renewal)}, {}))
-    loop, moved = asyncio.get_running_loop(), [0.0]
-    clock, wall = loop.time, time.time
-    monkeypatch.setattr(loop, "time", lambda: clock() + moved[0])
-    monkeypatch.setattr(time, "time", lambda: wall() + moved[0])
+    moved = movable(monkeypatch)
     async with summing(monkeypatch, in_touch=lambda: hears[0]) as (status, submitted):
         status.publish(Progress(ZONE, 9, BOTH), [replace(standing(POLICIES[0], "w"), sources=BOTH)])
         await eventually(lambda: any("Applied in 2 zones" in text for _, text in submitted))
