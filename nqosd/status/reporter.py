@@ -80,7 +80,7 @@ class ZoneReporter:
             answer = await self._leases.report(report, self._holder)
             self._took("this zone's report", answer)
             if answer.accepted:
-                self._failures = 0
+                self._failures, state.is_reported = 0, True
                 await asyncio.sleep(self._pause(spread, loop.time()))
             else:
                 state.is_urgent = True

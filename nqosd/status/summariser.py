@@ -93,7 +93,9 @@ class Summariser:
                 progress = state.progress
                 hears = self._in_touch()
                 self._outages.note(asyncio.get_running_loop().time(), hears=hears and self._is_answered)
-                if hears and progress is not None and await self._is_elected(progress):
+                # who hasn't reported yet would find its own zone silent
+                can_sum_up = progress is not None and (progress.is_alone or state.is_reported)
+                if hears and progress is not None and can_sum_up and await self._is_elected(progress):
                     elected = self._name(progress)
                     await self._look(state, progress)
                 else:

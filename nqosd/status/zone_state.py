@@ -84,6 +84,8 @@ class ZoneState:
         """Policies that stand otherwise than when they were last summed up."""
         self.is_urgent = False
         """Whether the report says more than its last renewal that others wait for."""
+        self.is_reported = False
+        """Whether others can read a report of this state."""
         self._findings: dict[str, dict[str, ZoneFinding]] = {}
         """What there is to report of policies, by namespace and key."""
         self._listed: dict[str, NamespaceFindings] = {}

@@ -166,6 +166,21 @@ async def test_what_others_can_not_read_yet_is_not_said(monkeypatch: pytest.Monk
         await eventually(lambda: "Not applied in zone a: why" in submitted[-1][1])
 
 
+async def test_who_has_not_reported_yet_does_not_sum_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All daemons were gone for long, and one is back: it doesn't call its own zone silent."""
+    is_away, old = [True], renewed(3600.0)
+    written = elected(monkeypatch, lambda: Listed({}, {}), is_away=lambda: is_away[0])
+    written.update({zone: Renewal(ZoneReport(zone, 9), old) for zone in BOTH})
+    monkeypatch.setattr(reporter, "LAST_PAUSE", 0.02)
+    async with summing(monkeypatch) as (status, submitted):
+        status.publish(Progress(ZONE, 9, BOTH), everything())
+        await asyncio.sleep(0.3)
+        assert not submitted
+        is_away[0] = False
+        await eventually(lambda: bool(submitted))
+        assert all("Applied in 1 zone" in text for _, text in submitted)
+
+
 async def test_a_report_that_was_removed_counts_until_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
     """An administrator may remove all Leases: the zones write them again, and no policy waits for that."""
     is_there, now = [True], renewed()
