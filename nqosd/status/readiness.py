@@ -53,7 +53,7 @@ class StatusVerdict(msgspec.Struct, frozen=True):
     counts: ZoneCounts
     kept: AbstractSet[str] = frozenset()
     is_doubted: bool = False
-    """Whether a zone counts as ready of which another daemon may have known that it is silent."""
+    """Whether a zone with senders is late, of which another daemon may have known that it is silent."""
 
     @property
     def ready(self) -> Condition:

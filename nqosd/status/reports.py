@@ -146,9 +146,8 @@ class Reports:
         word says at the time `wall`, but for outages of which `heard` knows, and less the time between two renewals, by
         which clocks may differ; where that is too old, its zone is silent until it changes. It is in doubt where it is
         late by its own word: who summed up before may have seen that it is older, by another clock, or without outages.
-        One that isn't there any more, since somebody has
-        removed it, counts until it is old, as its zone may be about to write it again, unless it is ahead of the
-        `newest` version of policies.
+        One that isn't there any more, since somebody has removed it, counts until it is old, as its zone may be about
+        to write it again, unless it is ahead of the `newest` version of policies.
         """
         new = {each.report.zone: each for each in renewals if each.report.zone != own}
         for zone in self._known.keys() - new.keys() - {own}:
